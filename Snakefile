@@ -1,0 +1,28 @@
+"""Super tickets: how far can a pre-trained encoder be cut before it gets worse, or better?
+
+    snakemake --cores all results/figures/phase_transition.pdf
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/single_task.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        "results/figures/phase_transition.pdf",
+        "results/tables/super_tickets.csv",
+        get_kept_weights,

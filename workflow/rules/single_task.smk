@@ -1,0 +1,129 @@
+# Find the tickets of one task and train them.
+#
+# Needs:  pretrained/, encoded/ and subsets/ of prepare.smk
+# Makes, below results/runs/{model}/{task}/n{train_size}/seed{seed}/:
+#         full/ and {kind}-{ratio}/  record.json, predictions.parquet and, if kept, model.safetensors
+#         importance.csv             scores of all heads and feed-forward blocks
+#         tickets/{kind}-{ratio}.json  the units that a ticket keeps
+
+
+rule finetune:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.fetch_model.output.weights,
+        shape=rules.fetch_model.output.shape,
+        encoded=rules.encode.output,
+        subset=rules.subsample.output,
+    output:
+        record=trial("full/record.json"),
+        predictions=trial("full/predictions.parquet"),
+        trained=kept(trial("full/model.safetensors")),
+    params:
+        run=get_run,
+        settings=get_settings,
+        code=code("finetune"),
+    log:
+        trial("full/train.log"),
+    benchmark:
+        trial("full/benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    threads: config["threads"]
+    shell:
+        "python -P {SCRIPTS}/finetune.py --config {input.config} --weights {input.weights} --shape {input.shape}"
+        " --encoded {input.encoded} --subset {input.subset} --run {params.run:q} --settings {params.settings:q}"
+        " --record {output.record} --predictions {output.predictions} --trained {output.trained} > {log} 2>&1"
+
+
+rule importance:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.finetune.output.trained,
+        encoded=rules.encode.output,
+        subset=rules.subsample.output,
+    output:
+        trial("importance.csv"),
+    params:
+        settings=get_settings,
+        code=code("importance"),
+    log:
+        trial("importance.log"),
+    benchmark:
+        trial("importance.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    threads: config["threads"]
+    shell:
+        "python -P {SCRIPTS}/importance.py --config {input.config} --weights {input.weights}"
+        " --encoded {input.encoded} --subset {input.subset} --settings {params.settings:q}"
+        " --importance {output} > {log} 2>&1"
+
+
+rule ticket:
+    input:
+        importance=rules.importance.output,
+        shape=rules.fetch_model.output.shape,
+    output:
+        trial("tickets/{kind}-{ratio}.json"),
+    params:
+        settings=get_ticket_settings,
+        code=code("ticket"),
+    log:
+        trial("tickets/{kind}-{ratio}.log"),
+    benchmark:
+        trial("tickets/{kind}-{ratio}.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/ticket.py --importance {input.importance} --shape {input.shape}"
+        " --settings {params.settings:q} --ticket {output} > {log} 2>&1"
+
+
+rule rewind:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.fetch_model.output.weights,
+        ticket=rules.ticket.output,
+    output:
+        kept(trial("{kind}-{ratio}/rewound.safetensors")),
+    params:
+        code=code("rewind"),
+    log:
+        trial("{kind}-{ratio}/rewind.log"),
+    benchmark:
+        trial("{kind}-{ratio}/rewind.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    shell:
+        "python -P {SCRIPTS}/rewind.py --pretrained {input.weights} --config {input.config} --ticket {input.ticket}"
+        " --rewound {output} > {log} 2>&1"
+
+
+rule retrain:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.rewind.output,
+        shape=rules.fetch_model.output.shape,
+        ticket=rules.ticket.output,
+        encoded=rules.encode.output,
+        subset=rules.subsample.output,
+    output:
+        record=trial("{kind}-{ratio}/record.json"),
+        predictions=trial("{kind}-{ratio}/predictions.parquet"),
+        trained=kept(trial("{kind}-{ratio}/model.safetensors")),
+    params:
+        run=lambda wildcards: get_run(wildcards, wildcards.kind, float(wildcards.ratio)),
+        settings=get_settings,
+        code=code("retrain"),
+    log:
+        trial("{kind}-{ratio}/train.log"),
+    benchmark:
+        trial("{kind}-{ratio}/benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    threads: config["threads"]
+    shell:
+        "python -P {SCRIPTS}/retrain.py --config {input.config} --weights {input.weights} --shape {input.shape}"
+        " --ticket {input.ticket} --encoded {input.encoded} --subset {input.subset}"
+        " --run {params.run:q} --settings {params.settings:q}"
+        " --record {output.record} --predictions {output.predictions} --trained {output.trained} > {log} 2>&1"

@@ -1,0 +1,8 @@
+"""Draw the ticket of a kind and ratio."""
+
+from supertickets.tickets import draw_ticket
+
+from supertickets.entry import run
+
+if __name__ == "__main__":
+    run(draw_ticket)

@@ -1,0 +1,117 @@
+"""Encoded sentences, and batches of them: grouped by length, padded to few different widths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from .errors import UserError
+
+#: Widths are rounded up to a multiple of this: every new shape costs the CPU kernels a set-up.
+WIDTH_STEP = 8
+#: Training sentences are sorted by length within pools of this many batches, so that padding is
+#: small and the batches are still random.
+POOL_BATCHES = 8
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The tokenised examples of a task, in the order of the file.
+
+    Attributes:
+        ids: example ids, shape (n,).
+        parts: ``train``, ``validation`` or ``test``, shape (n,).
+        labels: class index or target value, float64, shape (n,).
+        tokens: token ids of all examples, one after another.
+        types: token type ids, aligned with ``tokens``.
+        offsets: where each example starts in ``tokens``, shape (n + 1,).
+    """
+
+    ids: np.ndarray
+    parts: np.ndarray
+    labels: np.ndarray
+    tokens: np.ndarray
+    types: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens per example, shape (n,)."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def read(cls, path: Path) -> Encoded:
+        """Read an encoded task.
+
+        Raises:
+            UserError: the file is no such table.
+        """
+        try:
+            table = pq.read_table(path).combine_chunks()
+            tokens = table["input_ids"].combine_chunks()
+            types = table["token_type_ids"].combine_chunks()
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise UserError(f"{path}: not an encoded task ({error}); delete it to have it made again") from error
+        return cls(
+            ids=table["id"].to_numpy(),
+            parts=table["split"].to_numpy(),
+            labels=table["label"].to_numpy(),
+            tokens=tokens.flatten().to_numpy(),
+            types=types.flatten().to_numpy(),
+            offsets=tokens.offsets.to_numpy() - tokens.offsets[0].as_py(),
+        )
+
+    def first(self, part: str, limit: int | None) -> np.ndarray:
+        """Rows of the first ``limit`` examples of a part (all where None), in file order."""
+        return np.flatnonzero(self.parts == part)[:limit]
+
+    def batch(self, rows: np.ndarray, pad: int, device: torch.device) -> dict[str, Tensor]:
+        """Model inputs of some examples, each of shape (rows, width), on a device."""
+        lengths = self.lengths[rows]
+        width = -(-int(lengths.max()) // WIDTH_STEP) * WIDTH_STEP
+        filled = np.arange(width) < lengths[:, None]
+        position = (self.offsets[rows][:, None] + np.arange(width))[filled]
+        inputs = {
+            "input_ids": np.full(filled.shape, pad, dtype=np.int64),
+            "token_type_ids": np.zeros(filled.shape, dtype=np.int64),
+            "attention_mask": filled.astype(np.int64),
+        }
+        inputs["input_ids"][filled] = self.tokens[position]
+        inputs["token_type_ids"][filled] = self.types[position]
+        return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in inputs.items()}
+
+
+def training_batches(
+    rows: np.ndarray, lengths: np.ndarray, batch_size: int, random: np.random.Generator
+) -> list[np.ndarray]:
+    """One epoch: every row once, in random batches of sentences of similar length.
+
+    Rows are permuted and cut into pools of :data:`POOL_BATCHES` batches; each pool is sorted by length and cut
+    into batches; the batches are then shuffled. The last batch may be smaller.
+
+    Args:
+        rows: the training examples.
+        lengths: tokens of each of ``rows``.
+        batch_size: sentences per batch.
+        random: the run's generator for the order of the data.
+    """
+    order = random.permutation(len(rows))
+    pool = batch_size * POOL_BATCHES
+    batches = []
+    for start in range(0, len(order), pool):
+        members = order[start : start + pool]
+        members = members[np.argsort(lengths[members], kind="stable")]
+        batches += [rows[members[at : at + batch_size]] for at in range(0, len(members), batch_size)]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def sorted_batches(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Every row once, in batches sorted by length: for passes in which the order does not count."""
+    order = np.argsort(lengths, kind="stable")
+    return [rows[order[start : start + batch_size]] for start in range(0, len(order), batch_size)]

@@ -1,0 +1,153 @@
+"""Check a config and fill in its defaults, before anything runs.
+
+Imported at every start of the workflow: standard library, jsonschema and yaml only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from .errors import UserError
+
+WORKFLOW = Path(__file__).parents[1]
+SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
+CATALOGUE = WORKFLOW / "catalogue.yaml"
+
+Entry = dict[str, Any]
+
+
+def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A complete config: defaults filled in, the catalogue merged into ``define``.
+
+    Args:
+        config: content of the config files, as Snakemake merges them.
+
+    Raises:
+        UserError: one line for every wrong key: where it is, its value, and what would be right.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    problems = [_explain(error) for error in validator.iter_errors(config)]
+    if not problems:
+        config = _with_defaults(config, schema, schema)
+        catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+        define = {kind: catalogue[kind] | config["define"][kind] for kind in catalogue}
+        config = {**config, "define": define}
+        problems = list(_inconsistencies(config))
+    if problems:
+        raise UserError("the config cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return dict(config)
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """One line for one violation of the schema."""
+    key = _key(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))
+        return f"{key}: unknown key {', '.join(unknown)}; known keys are {', '.join(known)}"
+    if error.validator == "required":
+        return f"{key}: {error.message}"
+    hint = ""
+    if isinstance(error.instance, str) and _is_number(error.instance):
+        hint = " (YAML takes 1e-3 for text; write 1.0e-3)"
+    described = error.schema.get("description", "")
+    return f"{key} is {error.instance!r}: {error.message}{hint}. {described}".strip()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _key(path: Any) -> str:
+    """``training.epochs`` or ``ratios[2]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".") or "config"
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """A copy of ``value`` with the schema's defaults where keys are left out, at every depth."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    if not isinstance(value, Mapping):
+        return value
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties", {})
+    filled = dict(value)
+    for key, inner in properties.items():
+        if key not in filled and "default" in inner:
+            filled[key] = inner["default"]
+    for key, content in filled.items():
+        inner = properties.get(key, others)
+        filled[key] = _with_defaults(content, inner, root) if isinstance(inner, Mapping) else content
+    return filled
+
+
+def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say: names that do not exist, sizes beyond the data, ratios that share a path."""
+    define = config["define"]
+    for kind in ("models", "tasks"):
+        for index, name in enumerate(config[kind]):
+            if name not in define[kind]:
+                yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
+    for name in config["training_overrides"]:
+        if name not in config["tasks"]:
+            yield f"training_overrides.{name}: not a task of this experiment ({', '.join(config['tasks'])})"
+    for index, ratio in enumerate(config["ratios"]):
+        if abs(ratio * 100 - round(ratio * 100)) > 1e-6:
+            yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
+    for kind, name, entry in _in_use(config):
+        if "package" in entry and entry["package"] not in define["packages"]:
+            known = ", ".join(sorted(define["packages"]))
+            yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
+        elif "path" in entry and not Path(entry["path"]).exists():
+            yield f"define.{kind}.{name}.path is {entry['path']!r}: no such file or folder"
+        elif kind == "tasks":
+            yield from _sizes_beyond(config, name, entry)
+
+
+def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
+    """Kind, name and entry of every model and task of the experiment that is defined."""
+    for kind in ("models", "tasks"):
+        defined = config["define"][kind]
+        yield from ((kind, name, defined[name]) for name in config[kind] if name in defined)
+
+
+def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
+    """Train sizes that a task does not have; sizes of parts are pinned, or bounded by the lines of its file."""
+    if "sizes" in entry:
+        available, what = entry["sizes"]["train"], "training examples"
+    else:
+        with Path(entry["path"]).open("rb") as stream:
+            available, what = sum(1 for _ in stream), "lines in all"
+    for index, size in enumerate(config["train_sizes"]):
+        if size != "all" and size > available:
+            yield f"train_sizes[{index}] is {size}: task {task} has {available} {what}; give at most that, or all"
+
+
+def training_of(config: Mapping[str, Any], task: str) -> Entry:
+    """Settings of a task's trainings: those of ``training``, its own overrides, and what the task itself says."""
+    limits = {part: None if limit == "all" else limit for part, limit in config["evaluate"].items()}
+    return {
+        **config["training"],
+        **config["training_overrides"].get(task, {}),
+        "evaluate": limits,
+        "outputs": outputs_of(config, task),
+        "threads": config["threads"],
+        "device": config["device"],
+    }
+
+
+def outputs_of(config: Mapping[str, Any], task: str) -> int:
+    """Number of classes of a task, 1 for regression."""
+    definition = config["define"]["tasks"][task]
+    return len(definition["labels"]) if definition["type"] == "classification" else 1

@@ -1,0 +1,54 @@
+"""Call one typed function from the command line: what every script of the workflow does."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .errors import UserError
+
+
+def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
+    """A command line with one option for each parameter of a function.
+
+    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` as JSON, a ``list`` as one or more
+    values. A parameter with a default is optional.
+    """
+    parser = argparse.ArgumentParser(description=inspect.getdoc(function), allow_abbrev=False)
+    hints = get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = hints[name]
+        options: dict[str, Any] = {"required": parameter.default is inspect.Parameter.empty}
+        if get_origin(hint) is list:
+            options |= {"nargs": "+", "type": get_args(hint)[0]}
+        elif get_origin(hint) is dict:
+            options["type"] = json.loads
+        else:
+            # "Path | None" is a Path that may be left out.
+            options["type"] = next(kind for kind in get_args(hint) or (hint,) if kind is not type(None))
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, default=parameter.default, **options)
+    return parser
+
+
+def run(function: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
+    """Call ``function`` with the arguments of the command line; progress and errors go to standard error.
+
+    Exits with status 1 after an error: a :class:`~supertickets.errors.UserError` or a full disk is one line, the
+    last of the log; anything else is a defect and keeps its traceback.
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
+    values = vars(parser_of(function).parse_args(arguments))
+    try:
+        function(**values)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    except OSError as error:
+        traceback.print_exc()
+        sys.exit(f"Error: {error}")

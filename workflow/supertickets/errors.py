@@ -1,0 +1,11 @@
+"""The error that a user can act on."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input or a run that cannot give a result.
+
+    The message is one sentence or two: where (file and line, or config key), what was found, what would be
+    right. Stage entries print it alone, without a traceback, and exit with status 1.
+    """

@@ -1,0 +1,104 @@
+"""Bring a pre-trained encoder into one form: config, tokenizer, float32 weights by standard names, dimensions."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
+
+from .architectures import Architecture, architecture_of
+from .errors import UserError
+from .fetch import read_member
+from .files import replacing, require_sha256, write_json
+from .layout import TOKENIZER_FILES
+
+log = logging.getLogger(__name__)
+
+
+def prepare_model(source: Path, definition: dict[str, str], pretrained: Path) -> None:
+    """Write an encoder's files in the form that every later step reads.
+
+    Args:
+        source: an archive that holds the model, or any file in the user's own model folder.
+        definition: the model's entry in the catalogue: ``folder`` inside the archive, or ``path`` of the user's
+            folder; ``sha256`` that ``model.safetensors`` must have, where given.
+        pretrained: folder to write: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``,
+            ``model.safetensors`` and ``shape.json``.
+
+    Raises:
+        UserError: a file is missing or has another hash, the architecture is not covered, or the weights are
+            not those of the config.
+    """
+    read = _reader(source, definition)
+    config = json.loads(read("config.json"))
+    architecture = architecture_of(config, f"{source}: config.json")
+    pretrained.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        (pretrained / name).write_bytes(read(name))
+    (pretrained / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    original = pretrained / "original.safetensors"
+    original.write_bytes(read("model.safetensors"))
+    try:
+        if "sha256" in definition:
+            require_sha256(original, definition["sha256"], f"{source}: model.safetensors")
+        tensors = standard_tensors(original, architecture)
+    finally:
+        original.unlink()
+    shape = shape_of(config, tensors, architecture, source)
+    with replacing(pretrained / "model.safetensors") as part:
+        save_file(tensors, part)
+    write_json(pretrained / "shape.json", shape)
+    log.info("%s: %s", source, shape)
+
+
+def _reader(source: Path, definition: Mapping[str, str]) -> Callable[[str], bytes]:
+    """How to read a file of the model by its name."""
+    if "path" in definition:
+        return lambda name: (source.parent / name).read_bytes()
+    return lambda name: read_member(source, [f"{definition['folder']}/{name}"])
+
+
+def standard_tensors(weights: Path, architecture: Architecture) -> dict[str, np.ndarray]:
+    """The encoder's trained tensors, float32, named as in the family's models with a task head.
+
+    Buffers and heads of other tasks are left out.
+    """
+    try:
+        tensors = load(weights.read_bytes())
+    except SafetensorError as error:
+        raise UserError(f"{weights}: not a readable safetensors file ({error})") from error
+    prefix = f"{architecture.prefix}."
+    prefixed = any(name.startswith(prefix) for name in tensors)
+    result = {}
+    for name, tensor in sorted(tensors.items()):
+        if np.issubdtype(tensor.dtype, np.floating) and (name.startswith(prefix) or not prefixed):
+            result[name if prefixed else prefix + name] = tensor.astype(np.float32)
+    return result
+
+
+def shape_of(
+    config: dict[str, int], tensors: dict[str, np.ndarray], architecture: Architecture, source: Path
+) -> dict[str, int]:
+    """Dimensions of the encoder and its number of parameters, a pooler that is still to be drawn included.
+
+    Raises:
+        UserError: the config lacks a dimension, or the weights have other layers.
+    """
+    missing = [name for name in architecture.dimensions if name not in config]
+    if missing:
+        raise UserError(f"{source}: config.json has no {', '.join(missing)}")
+    layers, heads, hidden, ffn = (config[name] for name in architecture.dimensions)
+    path = f"{architecture.prefix}.{architecture.layers}."
+    found = {int(name[len(path) :].partition(".")[0]) for name in tensors if name.startswith(path)}
+    if found != set(range(layers)):
+        raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers {sorted(found)}")
+    parameters = sum(tensor.size for tensor in tensors.values())
+    if f"{architecture.prefix}.{architecture.pooler}.dense.weight" not in tensors:
+        parameters += hidden * (hidden + 1)
+    return {"layers": layers, "heads": heads, "hidden": hidden, "ffn": ffn, "parameters": parameters}

@@ -1,0 +1,92 @@
+"""Rewind: cut a ticket out of the pre-trained weights. Arrays only, no torch: rewinding is copying."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from .architectures import Architecture, architecture_of
+from .errors import UserError
+from .files import read_json, replacing
+from .tickets import Ticket
+
+
+def kept_columns(heads: tuple[int, ...], head_size: int) -> np.ndarray:
+    """Indices of the kept heads' columns in a layer's context vectors, shape (kept heads * head size,)."""
+    return np.concatenate([np.arange(head * head_size, (head + 1) * head_size) for head in heads])
+
+
+def cut_tensors(
+    tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture: Architecture
+) -> dict[str, np.ndarray]:
+    """Cut pre-trained tensors down to what a ticket keeps.
+
+    Args:
+        tensors: the full encoder, named ``{prefix}.{layers}.{i}.{module}.{weight or bias}``.
+        ticket: the units to keep.
+        architecture: where heads and blocks are.
+
+    Returns:
+        New mapping: query, key and value keep the rows of kept heads, the output projection their columns;
+        a pruned feed-forward block keeps its norm only.
+
+    Raises:
+        UserError: the tensors have other layers than the ticket.
+    """
+    pattern = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.(.+)\.(weight|bias)")
+    result: dict[str, np.ndarray] = {}
+    layers_seen = set()
+    for name, tensor in tensors.items():
+        match = pattern.fullmatch(name)
+        if match is None:
+            result[name] = tensor
+            continue
+        layer, module, parameter = int(match[1]), match[2], match[3]
+        layers_seen.add(layer)
+        if layer >= len(ticket.heads):
+            break
+        if module in architecture.head_inputs:
+            result[name] = tensor[kept_columns(ticket.heads[layer], len(tensor) // ticket.heads_per_layer)]
+        elif module == architecture.head_output and parameter == "weight":
+            head_size = tensor.shape[1] // ticket.heads_per_layer
+            result[name] = np.ascontiguousarray(tensor[:, kept_columns(ticket.heads[layer], head_size)])
+        elif layer in ticket.ffn or not _goes_with_ffn(module, architecture):
+            result[name] = tensor
+    if layers_seen != set(range(len(ticket.heads))):
+        raise UserError(
+            f"the ticket has {len(ticket.heads)} layers, the weights have layers {sorted(layers_seen)}; "
+            "both must come from the same encoder"
+        )
+    return result
+
+
+def _goes_with_ffn(module: str, architecture: Architecture) -> bool:
+    """Whether a module is removed together with a layer's feed-forward block."""
+    blocks = (architecture.ffn_inner, architecture.ffn_output)
+    return module != architecture.ffn_norm and any(module == block or module.startswith(block + ".") for block in blocks)
+
+
+def rewind(pretrained: Path, config: Path, ticket: Path, rewound: Path) -> None:
+    """Write the pre-trained weights of the units that a ticket keeps.
+
+    Args:
+        pretrained: ``model.safetensors`` of the full encoder.
+        config: its ``config.json``.
+        ticket: the ticket file.
+        rewound: the weight file to write.
+
+    Raises:
+        UserError: the weights cannot be read, or do not fit the ticket.
+    """
+    architecture = architecture_of(read_json(config), str(config))
+    try:
+        tensors = load_file(pretrained)
+    except SafetensorError as error:
+        raise UserError(f"{pretrained}: not a readable safetensors file ({error}); delete it to have it made again")
+    with replacing(rewound) as part:
+        save_file(cut_tensors(tensors, Ticket.read(ticket), architecture), part)

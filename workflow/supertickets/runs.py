@@ -1,0 +1,139 @@
+"""One run, from files to files: train a model, predict, and record what was done."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import resource
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from .batches import Encoded
+from .files import read_json, replacing, sha256, write_json
+from .model import read_model, save_weights
+from .seeds import derived
+from .tickets import Shape, Ticket
+from .training import predict, settings_from, train
+
+log = logging.getLogger(__name__)
+
+EVALUATION_PARTS = ("validation", "test")
+
+
+def train_run(
+    config: Path,
+    weights: Path,
+    encoded: Path,
+    subset: Path,
+    run: dict[str, Any],
+    settings: dict[str, Any],
+    record: Path,
+    predictions: Path,
+    trained: Path,
+    shape: Path,
+    ticket: Path | None = None,
+) -> None:
+    """Train one model, predict every evaluation example, and write record, predictions and weights.
+
+    Args:
+        config: the encoder's ``config.json``.
+        weights: pre-trained weights: of the full encoder, or of a ticket (rewound).
+        encoded: the tokenised task.
+        subset: rows to train on.
+        run: what the run is: model, task, train_size, seed, kind, ratio.
+        settings: content of :class:`~supertickets.training.Settings`.
+        record: JSON file to write: what was done, at what cost, from what.
+        predictions: Parquet file to write: id, split, label and logits of every evaluation example.
+        trained: safetensors file to write.
+        shape: the encoder's dimensions.
+        ticket: the ticket that ``weights`` hold; None for the full encoder.
+
+    Raises:
+        UserError: an input is unusable or training diverged. Nothing is written then.
+    """
+    began = time.perf_counter()
+    how = settings_from(settings)
+    device = how.start()
+    data = Encoded.read(encoded)
+    rows = np.array(read_json(subset)["rows"], dtype=np.int64)
+    random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
+    attention = "eager" if device.type == "cpu" else "sdpa"
+    model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random, attention).to(device)
+    pad = model.encoder.config.pad_token_id
+    log.info("%s: %d examples, %d parameters, on %s", run, len(rows), count_parameters(model), device)
+    loaded = time.perf_counter()
+
+    progress = train(model, data, rows, how, run["seed"], pad, device)
+    parts = {part: data.first(part, how.evaluate[part]) for part in EVALUATION_PARTS}
+    evaluated = np.concatenate(list(parts.values()))
+    before_prediction = time.perf_counter()
+    outputs = predict(model, data, evaluated, pad, device)
+    seconds = {
+        "load": loaded - began,
+        "train": progress.seconds,
+        "predict": time.perf_counter() - before_prediction,
+    }
+
+    write_predictions(predictions, data, evaluated, outputs)
+    save_weights(model, trained)
+    dimensions = Shape.read(shape, how.outputs)
+    kept = Ticket.read(ticket) if ticket else Ticket.full(dimensions.layers, dimensions.heads)
+    inputs = {"config": config, "weights": weights, "encoded": encoded, "subset": subset, "ticket": ticket}
+    content = {
+        "run": run,
+        "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
+        "steps": progress.steps,
+        "losses": progress.losses,
+        "heads_pruned": kept.heads_pruned,
+        "ffn_pruned": kept.ffn_pruned,
+        "heads_kept": [len(heads) for heads in kept.heads],
+        "ffn_kept": list(kept.ffn),
+        "weight_remaining": kept.weight_remaining(dimensions),
+        "parameters": count_parameters(model),
+        "seconds": seconds,
+        "memory_bytes": peak_memory(),
+        "settings": settings,
+        "versions": versions(),
+        "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
+    }
+    write_json(record, content)
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Trained parameters of a model."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def write_predictions(path: Path, data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> None:
+    """Write ids, parts, labels and outputs of some examples as Parquet."""
+    table = pa.table(
+        {
+            "id": pa.array(data.ids[rows], pa.string()),
+            "split": pa.array(data.parts[rows], pa.string()),
+            "label": pa.array(data.labels[rows], pa.float64()),
+            "logits": pa.array(list(outputs), pa.list_(pa.float32())),
+        }
+    )
+    with replacing(path) as part:
+        pq.write_table(table, part)
+
+
+def peak_memory() -> dict[str, int]:
+    """Largest resident memory of this process, and of its CUDA tensors where there are any, in bytes."""
+    memory = {"resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if torch.cuda.is_available():
+        memory["cuda"] = torch.cuda.max_memory_allocated()
+    return memory
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes a run."""
+    names = ("torch", "transformers", "numpy", "pyarrow")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}

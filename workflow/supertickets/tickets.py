@@ -1,0 +1,202 @@
+"""Tickets: which heads and feed-forward blocks are kept, how many, and what they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import UserError
+from .files import read_json, sha256, write_json
+from .importance import read_importance
+
+#: How many FFN blocks a ratio prunes, by rule, as (factor, divisor) of ``ratio * layers``.
+#: ``share`` is the plain share. ``decile`` is the published code's: 10 x ratio of 12 layers, 20 x ratio of 24.
+FFN_RULES = {"share": (1, 1), "decile": (10, 12)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Dimensions of an encoder with its task head.
+
+    Attributes:
+        layers: number of layers.
+        heads: attention heads per layer.
+        hidden: width of the hidden states (d).
+        ffn: inner width of a feed-forward block (d_ff).
+        parameters: all parameters, embeddings and task head included.
+    """
+
+    layers: int
+    heads: int
+    hidden: int
+    ffn: int
+    parameters: int
+
+    @classmethod
+    def read(cls, path: Path, outputs: int) -> Shape:
+        """Read an encoder's ``shape.json`` and add a task head with this many outputs."""
+        shape = cls(**read_json(path))
+        return replace(shape, parameters=shape.parameters + outputs * (shape.hidden + 1))
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The units of an encoder that are kept.
+
+    Attributes:
+        heads: for each layer the indices of the kept heads, ascending; never empty.
+        ffn: indices of the layers whose feed-forward block is kept, ascending.
+        heads_per_layer: heads per layer of the full encoder.
+    """
+
+    heads: tuple[tuple[int, ...], ...]
+    ffn: tuple[int, ...]
+    heads_per_layer: int
+
+    def __post_init__(self) -> None:
+        for layer, kept in enumerate(self.heads):
+            if not kept:
+                raise UserError(f"ticket: layer {layer} keeps no attention head; at least one must stay")
+            _check_indices(kept, self.heads_per_layer, f"heads of layer {layer}")
+        _check_indices(self.ffn, len(self.heads), "ffn layers")
+
+    @property
+    def heads_pruned(self) -> int:
+        """Number of heads that are cut."""
+        return len(self.heads) * self.heads_per_layer - sum(map(len, self.heads))
+
+    @property
+    def ffn_pruned(self) -> int:
+        """Number of feed-forward blocks that are cut."""
+        return len(self.heads) - len(self.ffn)
+
+    def weight_remaining(self, shape: Shape) -> float:
+        """Share of the parameters left, by the published code's formula.
+
+        ``1 - (2 d d_ff n_ffn + 4 d (d / h) n_heads) / parameters``: matrices only, the biases of cut units are
+        not counted (about 0.1% of them). Source: cliang1453/super-structured-lottery-tickets.
+        """
+        cut_ffn = 2 * shape.hidden * shape.ffn * self.ffn_pruned
+        cut_heads = 4 * shape.hidden * (shape.hidden // shape.heads) * self.heads_pruned
+        return 1 - (cut_ffn + cut_heads) / shape.parameters
+
+    def as_json(self) -> dict[str, Any]:
+        """Kept units as plain lists."""
+        return {
+            "heads_per_layer": self.heads_per_layer,
+            "heads": [list(kept) for kept in self.heads],
+            "ffn": list(self.ffn),
+        }
+
+    @classmethod
+    def full(cls, layers: int, heads: int) -> Ticket:
+        """The ticket that keeps everything."""
+        return cls(tuple(tuple(range(heads)) for _ in range(layers)), tuple(range(layers)), heads)
+
+    @classmethod
+    def read(cls, path: Path) -> Ticket:
+        """Read a ticket file.
+
+        Raises:
+            UserError: a key is missing or a unit does not exist; names the file.
+        """
+        content = read_json(path)
+        try:
+            return cls(
+                tuple(tuple(kept) for kept in content["heads"]), tuple(content["ffn"]), content["heads_per_layer"]
+            )
+        except (KeyError, TypeError, UserError) as error:
+            raise UserError(f"{path}: not a ticket: {error}") from error
+
+
+def _check_indices(indices: Sequence[int], end: int, what: str) -> None:
+    if list(indices) != sorted(set(indices)) or not all(0 <= index < end for index in indices):
+        raise UserError(f"ticket: {what} are {list(indices)}; expected ascending numbers from 0 to {end - 1}")
+
+
+def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str) -> tuple[int, int]:
+    """How many heads and FFN blocks a ratio prunes.
+
+    Heads: ``floor(ratio * layers * heads)``, at most all but one per layer. FFN blocks: ``floor`` of the share
+    that ``ffn_rule`` names (see :data:`FFN_RULES`). Computed in whole hundredths, so 0.29 of 100 is 29.
+
+    Args:
+        ratio: pruning ratio from 0 to 1, two decimals.
+        layers, heads: layers of the encoder, heads per layer.
+        ffn_rule: a key of :data:`FFN_RULES`.
+    """
+    hundredths = round(ratio * 100)
+    factor, divisor = FFN_RULES[ffn_rule]
+    n_heads = min(hundredths * layers * heads // 100, layers * (heads - 1))
+    n_ffn = min(hundredths * layers * factor // (100 * divisor), layers)
+    return n_heads, n_ffn
+
+
+def winning(head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int) -> Ticket:
+    """Prune the units with the lowest scores over the whole model, the best head of each layer excepted.
+
+    Args:
+        head_scores: importance of each head, shape (layers, heads).
+        ffn_scores: importance of each feed-forward block, shape (layers,).
+        n_heads, n_ffn: how many to prune.
+
+    Ties are broken by layer, then head, so that a larger count always prunes a superset.
+    """
+    layers, heads = head_scores.shape
+    kept = np.ones((layers, heads), dtype=bool)
+    best = head_scores.argmax(axis=1)
+    order = [unit for unit in np.argsort(head_scores, axis=None, kind="stable") if best[unit // heads] != unit % heads]
+    kept.flat[order[:n_heads]] = False
+    kept_ffn = sorted(int(layer) for layer in np.argsort(ffn_scores, kind="stable")[n_ffn:])
+    return Ticket(tuple(tuple(np.flatnonzero(row).tolist()) for row in kept), tuple(kept_ffn), heads)
+
+
+#: How a ticket of each kind is drawn from the normalized scores and the counts.
+KINDS = {"winning": winning}
+
+
+def draw(kind: str, ratio: float, scores: Mapping[str, np.ndarray], ffn_rule: str) -> Ticket:
+    """The ticket of a kind at a ratio.
+
+    Args:
+        kind: a key of :data:`KINDS`.
+        ratio: pruning ratio.
+        scores: normalized importance: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
+        ffn_rule: a key of :data:`FFN_RULES`.
+    """
+    layers, heads = scores["head"].shape
+    n_heads, n_ffn = prune_counts(ratio, layers, heads, ffn_rule)
+    return KINDS[kind](scores["head"], scores["ffn"], n_heads, n_ffn)
+
+
+def draw_ticket(importance: Path, shape: Path, settings: dict[str, Any], ticket: Path) -> None:
+    """Write the ticket of one kind and ratio.
+
+    Args:
+        importance: ``importance.csv`` of the fine-tuned model.
+        shape: ``shape.json`` of the encoder.
+        settings: ``kind``, ``ratio``, ``ffn_rule`` and the task's number of ``outputs``.
+        ticket: JSON file to write: kept units, counts, weight remaining, and what it came from.
+
+    Raises:
+        UserError: the scores are broken or belong to an encoder of another shape.
+    """
+    scores = read_importance(importance)
+    dimensions = Shape.read(shape, settings["outputs"])
+    if scores["head"].shape != (dimensions.layers, dimensions.heads):
+        raise UserError(
+            f"{importance}: scores of {scores['head'].shape} (layers, heads), but {shape} says "
+            f"({dimensions.layers}, {dimensions.heads}); delete the scores to have them made again"
+        )
+    drawn = draw(settings["kind"], settings["ratio"], scores, settings["ffn_rule"])
+    content = drawn.as_json() | {
+        "heads_pruned": drawn.heads_pruned,
+        "ffn_pruned": drawn.ffn_pruned,
+        "weight_remaining": drawn.weight_remaining(dimensions),
+        "origin": {**settings, "importance": sha256(importance)},
+    }
+    write_json(ticket, content)
