@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ class Encoded:
         return cls(
             ids=table["id"].to_numpy(),
             parts=table["split"].to_numpy(),
-            labels=table["label"].to_numpy(),
+            labels=table["label"].to_numpy().copy(),  # arrow's own memory is read-only
             tokens=tokens.flatten().to_numpy(),
             types=types.flatten().to_numpy(),
             offsets=tokens.offsets.to_numpy() - tokens.offsets[0].as_py(),
@@ -70,6 +70,21 @@ class Encoded:
     def first(self, part: str, limit: int | None) -> np.ndarray:
         """Rows of the first ``limit`` examples of a part (all where None), in file order."""
         return np.flatnonzero(self.parts == part)[:limit]
+
+    def vocabulary(self, rows: np.ndarray, pad: int) -> np.ndarray:
+        """Ids of the tokens of some examples and of the padding token, ascending."""
+        flags = np.zeros(max(int(self.tokens.max()), pad) + 1, dtype=bool)
+        flags[pad] = True
+        for row in rows:
+            flags[self.tokens[self.offsets[row] : self.offsets[row + 1]]] = True
+        return np.flatnonzero(flags)
+
+    def renumbered(self, vocabulary: np.ndarray) -> Encoded:
+        """The same examples with each token's place in ``vocabulary`` as its id.
+
+        Examples with a token that is not in it are not usable afterwards.
+        """
+        return replace(self, tokens=np.searchsorted(vocabulary, self.tokens))
 
     def batch(self, rows: np.ndarray, pad: int, device: torch.device) -> dict[str, Tensor]:
         """Model inputs of some examples, each of shape (rows, width), on a device."""

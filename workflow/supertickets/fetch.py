@@ -41,9 +41,10 @@ def fetch_package(package: str, release: dict[str, str], archive: Path) -> None:
         if done.returncode or len(files) != 1:
             reasons = [line for line in done.stdout.splitlines() if line.startswith("ERROR:")] or ["no reason given"]
             raise UserError(f"{package}=={version}: pip could not download the {form}: {reasons[-1]}")
-        require_sha256(files[0], release["sha256"], f"{package}=={version}")
-        with replacing(archive) as part:
-            part.write_bytes(files[0].read_bytes())
+        content = files[0].read_bytes()
+    require_sha256(content, release["sha256"], f"{package}=={version}, {files[0].name}")
+    with replacing(archive) as part:
+        part.write_bytes(content)
 
 
 def read_member(archive: Path, members: Sequence[str]) -> bytes:

@@ -60,15 +60,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def require_sha256(path: Path, expected: str, origin: str) -> None:
-    """Refuse a file whose SHA-256 is not ``expected``; ``origin`` says where it came from.
+def require_sha256(content: bytes, expected: str, origin: str) -> None:
+    """Refuse content whose SHA-256 is not ``expected``; ``origin`` says where it came from.
 
     Raises:
-        UserError: names the origin, both hashes, and what to do.
+        UserError: names the origin, both hashes, and what is wrong.
     """
-    found = sha256(path)
+    found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise UserError(
-            f"{origin}: sha256 of {path.name} is {found}, expected {expected}; "
-            "the download is damaged or is not the pinned version"
+            f"{origin}: its sha256 is {found}, expected {expected}; it is damaged or is not the pinned version"
         )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .architectures import Architecture, architecture_of
 from .errors import UserError
 from .files import read_json, replacing
+from .first_token import only_first_token
 from .lean import import_modules
 from .surgery import cut_modules
 from .tickets import Ticket
@@ -71,7 +72,9 @@ def build(
         encoder = getattr(model_module, architecture.model_class.partition(":")[2])(model_config)
     if ticket is not None:
         cut_modules(encoder, ticket, architecture)
-    return Classifier(encoder, architecture, outputs, classifier_dropout)
+    model = Classifier(encoder, architecture, outputs, classifier_dropout)
+    only_first_token(model.layers[-1], model_config.model_type)
+    return model
 
 
 def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -> None:

@@ -37,20 +37,16 @@ def prepare_model(source: Path, definition: dict[str, str], pretrained: Path) ->
     read = _reader(source, definition)
     config = json.loads(read("config.json"))
     architecture = architecture_of(config, f"{source}: config.json")
+    weights = read("model.safetensors")
+    if "sha256" in definition:
+        require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
+    tensors = standard_tensors(weights, architecture, source)
+    shape = shape_of(config, tensors, architecture, source)
+
     pretrained.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
         (pretrained / name).write_bytes(read(name))
     (pretrained / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-    original = pretrained / "original.safetensors"
-    original.write_bytes(read("model.safetensors"))
-    try:
-        if "sha256" in definition:
-            require_sha256(original, definition["sha256"], f"{source}: model.safetensors")
-        tensors = standard_tensors(original, architecture)
-    finally:
-        original.unlink()
-    shape = shape_of(config, tensors, architecture, source)
     with replacing(pretrained / "model.safetensors") as part:
         save_file(tensors, part)
     write_json(pretrained / "shape.json", shape)
@@ -64,15 +60,15 @@ def _reader(source: Path, definition: Mapping[str, str]) -> Callable[[str], byte
     return lambda name: read_member(source, [f"{definition['folder']}/{name}"])
 
 
-def standard_tensors(weights: Path, architecture: Architecture) -> dict[str, np.ndarray]:
+def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
     """The encoder's trained tensors, float32, named as in the family's models with a task head.
 
     Buffers and heads of other tasks are left out.
     """
     try:
-        tensors = load(weights.read_bytes())
+        tensors = load(weights)
     except SafetensorError as error:
-        raise UserError(f"{weights}: not a readable safetensors file ({error})") from error
+        raise UserError(f"{source}: model.safetensors is not a readable safetensors file ({error})") from error
     prefix = f"{architecture.prefix}."
     prefixed = any(name.startswith(prefix) for name in tensors)
     result = {}

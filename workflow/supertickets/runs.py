@@ -21,6 +21,7 @@ from .model import read_model, save_weights
 from .seeds import derived
 from .tickets import Shape, Ticket
 from .training import predict, settings_from, train
+from .vocabulary import narrowed
 
 log = logging.getLogger(__name__)
 
@@ -66,20 +67,15 @@ def train_run(
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     attention = "eager" if device.type == "cpu" else "sdpa"
     model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random, attention).to(device)
-    pad = model.encoder.config.pad_token_id
-    log.info("%s: %d examples, %d parameters, on %s", run, len(rows), count_parameters(model), device)
-    loaded = time.perf_counter()
-
-    progress = train(model, data, rows, how, run["seed"], pad, device)
     parts = {part: data.first(part, how.evaluate[part]) for part in EVALUATION_PARTS}
     evaluated = np.concatenate(list(parts.values()))
-    before_prediction = time.perf_counter()
-    outputs = predict(model, data, evaluated, pad, device)
-    seconds = {
-        "load": loaded - began,
-        "train": progress.seconds,
-        "predict": time.perf_counter() - before_prediction,
-    }
+    log.info("%s: %d examples, %d parameters, on %s", run, len(rows), count_parameters(model), device)
+    seconds = {"load": time.perf_counter() - began}
+    with narrowed(model, data, np.concatenate([rows, evaluated])) as view:
+        progress = train(model, view, rows, how, run["seed"], device)
+        began = time.perf_counter()
+        outputs = predict(model, view, evaluated, device)
+    seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
 
     write_predictions(predictions, data, evaluated, outputs)
     save_weights(model, trained)

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .batches import Encoded, sorted_batches, training_batches
+from .batches import sorted_batches, training_batches
 from .errors import UserError
 from .model import Classifier
 from .optimizer import Optimizer, learning_rate
 from .seeds import derived, generator
+from .vocabulary import Narrowed
 
 log = logging.getLogger(__name__)
 
@@ -89,16 +90,16 @@ def loss_of(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def train(
-    model: Classifier, data: Encoded, rows: np.ndarray, settings: Settings, seed: int, pad: int, device: torch.device
+    model: Classifier, view: Narrowed, rows: np.ndarray, settings: Settings, seed: int, device: torch.device
 ) -> Progress:
     """Train a model in place.
 
     Args:
-        model: on ``device``.
-        data, rows: the encoded task and the training examples in it.
+        model: on ``device``, its word embedding narrowed.
+        view: the examples as the narrowed model takes them.
+        rows: the training examples among them.
         settings: how.
         seed: source of data order and dropout.
-        pad: id of the padding token.
         device: where the model is.
 
     Raises:
@@ -109,17 +110,19 @@ def train(
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     report_every = max(steps // PROGRESS_LINES, 1)
     optimizer = Optimizer(model, settings.optimizer, settings.weight_decay)
-    labels = torch.from_numpy(data.labels).to(device)
+    labels = torch.from_numpy(view.data.labels).to(device)
     progress = Progress()
     began = time.perf_counter()
     model.train()
     for epoch in range(settings.epochs):
         epoch_loss = torch.zeros((), dtype=torch.float64, device=device)
-        for batch in training_batches(rows, data.lengths[rows], settings.batch_size, order):
-            loss = loss_of(model(**data.batch(batch, pad, device)), labels[batch])
+        for batch in training_batches(rows, view.data.lengths[rows], settings.batch_size, order):
+            loss = loss_of(model(**view.data.batch(batch, view.pad, device)), labels[batch])
             loss.backward()
             nn.utils.clip_grad_norm_(optimizer.parameters, settings.clip_norm)
-            optimizer.step(learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate))
+            rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
+            optimizer.step(rate)
+            view.decay *= 1 - rate * settings.weight_decay
             epoch_loss += loss.detach().double() * len(batch)
             progress.steps += 1
             if progress.steps % report_every == 0:
@@ -148,7 +151,7 @@ def _report(loss: float, step: int, steps: int, began: float, settings: Settings
 
 
 @torch.inference_mode()
-def predict(model: Classifier, data: Encoded, rows: np.ndarray, pad: int, device: torch.device) -> np.ndarray:
+def predict(model: Classifier, view: Narrowed, rows: np.ndarray, device: torch.device) -> np.ndarray:
     """Outputs for some examples, dropout off.
 
     Returns:
@@ -160,8 +163,8 @@ def predict(model: Classifier, data: Encoded, rows: np.ndarray, pad: int, device
     model.eval()
     place = {int(row): index for index, row in enumerate(rows)}
     outputs = np.zeros((len(rows), model.classifier.out_features), dtype=np.float32)
-    for batch in sorted_batches(rows, data.lengths[rows], EVALUATION_BATCH):
-        logits = model(**data.batch(batch, pad, device)).float().cpu().numpy()
+    for batch in sorted_batches(rows, view.data.lengths[rows], EVALUATION_BATCH):
+        logits = model(**view.data.batch(batch, view.pad, device)).float().cpu().numpy()
         outputs[[place[int(row)] for row in batch]] = logits
     if not np.isfinite(outputs).all():
         raise UserError("the trained model's outputs are not finite: training diverged; try a smaller learning_rate")

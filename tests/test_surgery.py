@@ -1,0 +1,164 @@
+"""A cut model is the full model with its pruned units multiplied by zero, only smaller."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from safetensors.torch import save_file
+from torch import nn
+
+from conftest import TINY, write_tiny_model
+from supertickets.errors import UserError
+from supertickets.model import Classifier, build, load_weights, read_model, save_weights
+from supertickets.pretrained import prepare_model
+from supertickets.rewind import cut_tensors, rewind
+from supertickets.tickets import Shape, Ticket
+
+SHAPES = [
+    {},
+    {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 24, "intermediate_size": 20},
+    {"num_hidden_layers": 5, "num_attention_heads": 8, "hidden_size": 16, "intermediate_size": 64},
+]
+
+
+def random_ticket(layers: int, heads: int, seed: int) -> Ticket:
+    random = np.random.default_rng(seed)
+    kept = [random.permutation(heads)[: random.integers(1, heads + 1)] for _ in range(layers)]
+    ffn = np.flatnonzero(random.random(layers) < 0.5)
+    return Ticket(tuple(tuple(sorted(map(int, row))) for row in kept), tuple(map(int, ffn)), heads)
+
+
+def mask_units(model: Classifier, ticket: Ticket) -> None:
+    """Multiply the pruned units of a full BERT by zero, by hooks written for this test alone."""
+    for index, layer in enumerate(model.bert.encoder.layer):
+        size = model.bert.config.hidden_size // ticket.heads_per_layer
+        mask = torch.zeros(ticket.heads_per_layer, size, dtype=torch.float64)
+        mask[list(ticket.heads[index])] = 1
+        layer.attention.output.dense.register_forward_pre_hook(lambda _, args, mask=mask: (args[0] * mask.flatten(),))
+        if index not in ticket.ffn:
+            layer.output.dense.register_forward_hook(lambda _, args, output: output * 0)
+
+
+def inputs(vocabulary: int = TINY["vocab_size"]) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    ids = torch.randint(4, vocabulary, (5, 9), generator=generator)
+    mask = (torch.arange(9) < torch.tensor([9, 4, 7, 2, 9])[:, None]).long()
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+
+
+def prepared(folder: Path, **changes: int) -> Path:
+    write_tiny_model(folder, **changes)
+    prepare_model(folder / "config.json", {"path": str(folder)}, folder / "pretrained")
+    return folder / "pretrained"
+
+
+def classifier(folder: Path, weights: Path, ticket: Ticket | None) -> Classifier:
+    model = build(json.loads((folder / "config.json").read_text()), ticket, 3, 0.1)
+    load_weights(model, weights, torch.Generator().manual_seed(1))
+    return model.double().eval()
+
+
+@pytest.mark.parametrize("changes", SHAPES)
+@pytest.mark.parametrize("seed", range(4))
+def test_cut_equals_masked(tmp_path: Path, changes: dict[str, int], seed: int) -> None:
+    folder = prepared(tmp_path, **changes)
+    config = TINY | changes
+    ticket = random_ticket(config["num_hidden_layers"], config["num_attention_heads"], seed)
+    (tmp_path / "ticket.json").write_text(json.dumps(ticket.as_json()))
+    rewind(folder / "model.safetensors", folder / "config.json", tmp_path / "ticket.json", tmp_path / "cut.safetensors")
+    cut = classifier(folder, tmp_path / "cut.safetensors", ticket)
+    masked = classifier(folder, folder / "model.safetensors", None)
+    mask_units(masked, ticket)
+
+    labels = torch.tensor([0, 1, 2, 1, 0])
+    logits = {}
+    for name, model in (("cut", cut), ("masked", masked)):
+        logits[name] = model(**inputs())
+        nn.functional.cross_entropy(logits[name], labels).backward()
+    torch.testing.assert_close(logits["cut"], logits["masked"], rtol=1e-10, atol=1e-12)
+
+    # The gradients of the kept part agree, those of the pruned part are zero in the masked model.
+    gradients = {name: value.grad.numpy() for name, value in masked.named_parameters()}
+    expected = cut_tensors(gradients, ticket, masked.architecture)
+    found = {name: value.grad.numpy() for name, value in cut.named_parameters()}
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-8, atol=1e-12, err_msg=name)
+    total = sum(np.abs(gradient).sum() for gradient in gradients.values())
+    assert sum(np.abs(gradient).sum() for gradient in found.values()) == pytest.approx(total, rel=1e-9)
+
+
+@pytest.mark.parametrize("changes", SHAPES)
+def test_parameters_left_are_the_published_formula_and_the_cut_biases(tmp_path: Path, changes: dict[str, int]) -> None:
+    folder = prepared(tmp_path, **changes)
+    shape = Shape.read(folder / "shape.json", outputs=3)
+    full = build(TINY | changes, None, 3, 0.1)
+    assert sum(parameter.numel() for parameter in full.parameters()) == shape.parameters
+    for seed in range(4):
+        ticket = random_ticket(shape.layers, shape.heads, seed)
+        cut = build(TINY | changes, ticket, 3, 0.1)
+        left = sum(parameter.numel() for parameter in cut.parameters())
+        biases = 3 * (shape.hidden // shape.heads) * ticket.heads_pruned + (shape.ffn + shape.hidden) * ticket.ffn_pruned
+        assert left + biases == pytest.approx(ticket.weight_remaining(shape) * shape.parameters)
+        # Pruned blocks are gone, not idle.
+        absent = [index for index in range(shape.layers) if index not in ticket.ffn]
+        names = [name for name, _ in cut.named_parameters()]
+        assert not [name for name in names for index in absent if f".{index}.intermediate." in name]
+
+
+def test_the_library_agrees_with_transformers_and_its_weight_files_load_there(tmp_path: Path, tiny: Path) -> None:
+    from transformers import BertConfig, BertForSequenceClassification
+
+    ours = classifier(tiny, tiny / "model.safetensors", None)
+    save_weights(ours, tmp_path / "model.safetensors")
+    config = BertConfig.from_pretrained(tiny, num_labels=3)
+    theirs = BertForSequenceClassification.from_pretrained(tmp_path, config=config, dtype=torch.float64).eval()
+    torch.testing.assert_close(ours(**inputs()), theirs(**inputs()).logits, rtol=1e-10, atol=1e-12)
+
+
+def test_last_layer_is_computed_for_the_first_token_only_and_trains_the_same(tiny: Path) -> None:
+    short = classifier(tiny, tiny / "model.safetensors", None)
+    whole = classifier(tiny, tiny / "model.safetensors", None)
+    del whole.layers[-1].forward  # back to the layer's own
+    widths = []
+    for model in (short, whole):
+        model.layers[-1].register_forward_hook(lambda *call: widths.append(call[-1].shape[1]))
+        model(**inputs()).square().sum().backward()
+    assert widths == [1, 9]
+    for one, other in zip(short.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-9, atol=1e-12)
+
+
+def test_task_head_and_missing_pooler_come_from_the_seed(tmp_path: Path, tiny: Path) -> None:
+    tensors = {name: torch.tensor(value) for name, value in load_file(tiny / "model.safetensors").items()}
+    without = {name: value for name, value in tensors.items() if "pooler" not in name}
+    save_file(without, tmp_path / "model.safetensors")
+
+    def drawn(seed: int) -> Classifier:
+        generator = torch.Generator().manual_seed(seed)
+        return read_model(tiny / "config.json", tmp_path / "model.safetensors", None, 2, 0.1, generator)
+
+    one, again, other = drawn(1), drawn(1), drawn(2)
+    for part in ("classifier", "bert.pooler.dense"):
+        first, second, third = (model.get_submodule(part) for model in (one, again, other))
+        assert torch.equal(first.weight, second.weight) and not torch.equal(first.weight, third.weight)
+        assert torch.count_nonzero(first.bias) == 0
+
+
+def test_weights_and_tickets_that_do_not_belong_together_are_refused(tmp_path: Path, tiny: Path) -> None:
+    tensors = load_file(tiny / "model.safetensors")
+    architecture = build(TINY, None, 2, 0.1).architecture
+    for layers in (2, 4):
+        with pytest.raises(UserError, match=f"the ticket has {layers} layers"):
+            cut_tensors(tensors, Ticket.full(layers, 4), architecture)
+    with pytest.raises(UserError, match=r"model.safetensors: does not fit the model"):
+        model = build(TINY, random_ticket(3, 4, 0), 2, 0.1)
+        load_weights(model, tiny / "model.safetensors", torch.Generator())
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    with pytest.raises(UserError, match=r"broken.safetensors: not a readable safetensors file"):
+        load_weights(build(TINY, None, 2, 0.1), tmp_path / "broken.safetensors", torch.Generator())

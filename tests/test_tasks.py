@@ -1,0 +1,147 @@
+"""Reading, labelling and splitting sentences; subsets; encoding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from conftest import write_tiny_task
+from supertickets.batches import Encoded, sorted_batches, training_batches
+from supertickets.encode import encode_task
+from supertickets.errors import UserError
+from supertickets.subsample import subsample
+from supertickets.tasks import labelled, prepare_task, read_rows, split
+
+RATED = {
+    "delimiter": "\t",
+    "fields": 3,
+    "columns": {"id": 0, "target": 1, "text": 2},
+    "type": "classification",
+    "labels": ["negative", "positive"],
+    "threshold": 0,
+    "split": {"seed": 1, "validation": 0.2, "test": 0.3, "group_separator": "_"},
+}
+NAMED = {
+    "delimiter": "\t",
+    "columns": {"id": "id", "target": "label", "text": "text"},
+    "type": "classification",
+    "labels": ["no", "yes"],
+    "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
+}
+
+
+def test_a_threshold_makes_two_classes_and_leaves_out_what_lies_on_it() -> None:
+    rows = read_rows(b"1_1\t-0.5\tbad\r\n1_2\t0\tso\r\n2_1\t1e-3\tgood \"quoted\r\n", RATED, "f")
+    table = labelled(rows, RATED, "f")
+    assert table["label"].tolist() == [0, 1]
+    assert table["text"].tolist() == ["bad", 'good "quoted']
+    ratings = labelled(rows, {"type": "regression"}, "f")
+    assert ratings["label"].tolist() == [-0.5, 0, 0.001]
+
+
+@pytest.mark.parametrize(
+    ("content", "definition", "message"),
+    [
+        (b"1\t0.5\tfine\n2\t0.5\n", RATED, "f, line 2: 2 fields, expected 3"),
+        (b"1\t0.5\tfine\n2\tmany\tgood\n", RATED, "f, line 2: 'many' is not a number"),
+        (b"1\t0.5\tfine\n2\tnan\tgood\n", RATED, "f, line 2: 'nan' is not a number"),
+        (b"1\t0.5\tfine\n2\t1\t \n", RATED, "f, line 2: the text is empty"),
+        (b"1\t0.5\tfine\n1\t1\tgood\n", RATED, "f, line 2: id '1' occurs a second time"),
+        (b"1\t0.5\tfine\n2\t1\t\xff\n", RATED, "f, line 2: not UTF-8"),
+        (b"id\tlabel\n1\tyes\n", NAMED, "f, line 1: no column 'text'"),
+        (b"id\tlabel\ttext\n1\tyes\tfine\n2\tperhaps\tgood\n", NAMED, "f, line 3: 'perhaps' is not one of the labels"),
+    ],
+)
+def test_a_broken_line_is_named(content: bytes, definition: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        labelled(read_rows(content, definition, "f"), definition, "f")
+
+
+def test_parts_are_fixed_and_share_neither_document_nor_sentence() -> None:
+    ids = [f"{document}_{sentence}" for document in range(200) for sentence in range(3)]
+    table = pd.DataFrame({"id": ids, "text": [f"text {identity}" for identity in ids]})
+    table.loc[599, "text"] = table.loc[0, "text"]
+    parts = split(table, RATED["split"])
+    again = split(table, RATED["split"])
+    other = split(table, RATED["split"] | {"seed": 2})
+    assert parts.equals(again) and not parts.equals(other)
+    documents = parts.iloc[:597].groupby(table["id"].str.split("_").str[0]).nunique()
+    assert documents.max() == 1
+    assert parts[0] == parts[599]
+    shares = parts.value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(0.3, abs=0.01) and shares["validation"] == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_task_file_has_every_example_once_and_checks_pinned_sizes(tmp_path: Path) -> None:
+    write_tiny_task(tmp_path / "toy.tsv", 100)
+    prepare_task(tmp_path / "toy.tsv", NAMED, tmp_path / "toy.parquet")
+    table = pd.read_parquet(tmp_path / "toy.parquet")
+    assert sorted(table["id"]) == sorted(f"s{index}" for index in range(100))
+    assert table["split"].value_counts().to_dict() == {"train": 60, "validation": 20, "test": 20}
+    assert (table["label"] == table["id"].str[1:].astype(int) % 2).all()
+    assert table["id"].tolist() != sorted(table["id"])  # the first n of a part are a random sample
+    with pytest.raises(UserError, match="the catalogue says"):
+        sizes = {"train": 61, "validation": 20, "test": 19}
+        prepare_task(tmp_path / "toy.tsv", NAMED | {"sizes": sizes}, tmp_path / "other.parquet")
+    assert not (tmp_path / "other.parquet").exists()
+
+
+def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> None:
+    write_tiny_task(tmp_path / "toy.tsv", 100)
+    prepare_task(tmp_path / "toy.tsv", NAMED, tmp_path / "toy.parquet")
+
+    def rows(size: str, seed: int) -> list[int]:
+        subsample(tmp_path / "toy.parquet", size, seed, tmp_path / "subset.json")
+        return json.loads((tmp_path / "subset.json").read_text())["rows"]
+
+    parts = pd.read_parquet(tmp_path / "toy.parquet")["split"]
+    small, large, everything = rows("10", 1), rows("30", 1), rows("all", 1)
+    assert set(small) < set(large) < set(everything) and len(everything) == 60
+    assert set(parts[everything]) == {"train"}
+    assert small == rows("10", 1) and small != rows("10", 2)
+    with pytest.raises(UserError, match="has 60 training examples"):
+        rows("61", 1)
+
+
+def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path) -> None:
+    table = pd.DataFrame(
+        {"id": ["b", "a"], "split": ["train", "test"], "text": ["good film", "a very very bad book"], "label": [1.0, 0.0]}
+    )
+    table.to_parquet(tmp_path / "toy.parquet")
+    encode_task(tiny, tmp_path / "toy.parquet", 5, tmp_path / "encoded.parquet")
+    data = Encoded.read(tmp_path / "encoded.parquet")
+    assert data.ids.tolist() == ["b", "a"] and data.labels.tolist() == [1, 0]
+    assert data.lengths.tolist() == [4, 5]  # [CLS] and [SEP] included; the second text is cut
+    assert data.tokens[:4].tolist() == [2, 4, 10, 3]
+    assert (data.first("test", None).tolist(), data.first("test", 0).tolist()) == ([1], [])
+    batch = data.batch(np.array([1, 0]), pad=0, device=torch.device("cpu"))
+    assert batch["input_ids"].shape == (2, 8)
+    assert batch["attention_mask"].sum(1).tolist() == [5, 4] and batch["input_ids"][1, 4:].sum() == 0
+    (tmp_path / "broken.parquet").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="broken.parquet: not an encoded task"):
+        Encoded.read(tmp_path / "broken.parquet")
+
+
+def test_batches_hold_every_row_once() -> None:
+    random = np.random.default_rng(0)
+    rows, lengths = np.arange(100, 350), random.integers(3, 60, size=250)
+    epoch = training_batches(rows, lengths, 16, np.random.default_rng(1))
+    other = training_batches(rows, lengths, 16, np.random.default_rng(2))
+    assert sorted(np.concatenate(epoch)) == rows.tolist()
+    assert [batch.tolist() for batch in epoch] != [batch.tolist() for batch in other]
+    assert len(epoch) == 16 and max(map(len, epoch)) == 16
+
+    def padding(batches: list[np.ndarray]) -> int:
+        return sum(len(batch) * lengths[batch - 100].max() for batch in batches) - lengths.sum()
+
+    unsorted = [rows[start : start + 16] for start in range(0, 250, 16)]
+    assert padding(epoch) < 0.5 * padding(unsorted)
+    assert sorted(np.concatenate(sorted_batches(rows, lengths, 64))) == rows.tolist()
+
+

@@ -1,0 +1,140 @@
+"""Counts, nesting and weight remaining of tickets, for any encoder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from supertickets.errors import UserError
+from supertickets.importance import normalize, read_importance, write_importance
+from supertickets.tickets import FFN_RULES, Shape, Ticket, draw, draw_ticket, prune_counts
+
+ratios = st.integers(1, 100).map(lambda hundredths: hundredths / 100)
+#: Few different values, so that ties are common.
+values = st.integers(0, 5).map(float) | st.floats(0, 1e3, allow_subnormal=False)
+
+
+@st.composite
+def scores(draw_from: st.DrawFn) -> dict[str, np.ndarray]:
+    layers, heads = draw_from(st.integers(1, 24)), draw_from(st.integers(1, 16))
+    head = draw_from(npst.arrays(np.float64, (layers, heads), elements=values))
+    return {"head": head, "ffn": draw_from(npst.arrays(np.float64, layers, elements=values))}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "heads"),
+    [(0.1, 14), (0.2, 28), (0.3, 43), (0.4, 57), (0.5, 72), (0.6, 86), (0.7, 100), (0.8, 115)],
+)
+def test_base_size_counts_are_the_published_ones(ratio: float, heads: int) -> None:
+    assert prune_counts(ratio, 12, 12, "decile") == (heads, round(10 * ratio))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "counts"),
+    [(0.05, (19, 1)), (0.1, (38, 2)), (0.2, (76, 4)), (0.3, (115, 6)), (0.35, (134, 7)), (0.4, (153, 8))],
+)
+def test_large_size_counts_are_the_published_ones(ratio: float, counts: tuple[int, int]) -> None:
+    assert prune_counts(ratio, 24, 16, "decile") == counts
+
+
+def test_plain_share_of_ffn_blocks() -> None:
+    assert [prune_counts(ratio / 10, 12, 12, "share")[1] for ratio in range(1, 9)] == [1, 2, 3, 4, 6, 7, 8, 9]
+
+
+def test_counts_do_not_suffer_from_binary_fractions() -> None:
+    assert prune_counts(0.29, 10, 10, "share") == (29, 2)
+    assert prune_counts(0.57, 10, 10, "share") == (57, 5)
+
+
+def test_base_size_weight_remaining_is_the_published_one() -> None:
+    # bert-base-uncased with a head of two classes
+    shape = Shape(layers=12, heads=12, hidden=768, ffn=3072, parameters=109_482_240 + 2 * 769)
+    random = np.random.default_rng(0)
+    ticket = draw("winning", 0.1, {"head": random.random((12, 12)), "ffn": random.random(12)}, "decile")
+    assert ticket.weight_remaining(shape) == pytest.approx(0.932, abs=5e-4)
+    assert Ticket.full(12, 12).weight_remaining(shape) == 1
+
+
+@given(scores(), ratios, st.sampled_from(sorted(FFN_RULES)))
+def test_winning_tickets(scores: dict[str, np.ndarray], ratio: float, rule: str) -> None:
+    layers, heads = scores["head"].shape
+    ticket = draw("winning", ratio, scores, rule)
+    assert (ticket.heads_pruned, ticket.ffn_pruned) == prune_counts(ratio, layers, heads, rule)
+    kept = np.zeros((layers, heads), dtype=bool)
+    for layer, units in enumerate(ticket.heads):
+        assert units, "a layer lost its last head"
+        kept[layer, list(units)] = True
+        assert scores["head"][layer].max() == scores["head"][layer, list(units)].max(), "the best head was pruned"
+    # What is pruned scores no higher than anything that is kept, the best head of each layer aside.
+    others = kept.copy()
+    others[np.arange(layers), scores["head"].argmax(axis=1)] = False
+    if (~kept).any() and others.any():
+        assert scores["head"][~kept].max() <= scores["head"][others].min()
+    pruned_ffn = sorted(set(range(layers)) - set(ticket.ffn))
+    if pruned_ffn and ticket.ffn:
+        assert scores["ffn"][pruned_ffn].max() <= scores["ffn"][list(ticket.ffn)].min()
+
+
+@given(scores(), ratios, ratios)
+def test_winning_tickets_are_nested(scores: dict[str, np.ndarray], one: float, other: float) -> None:
+    large, small = (draw("winning", ratio, scores, "share") for ratio in sorted([one, other]))
+    assert all(set(inner) <= set(outer) for inner, outer in zip(small.heads, large.heads, strict=True))
+    assert set(small.ffn) <= set(large.ffn)
+
+
+@pytest.mark.parametrize(
+    ("heads", "ffn", "message"),
+    [
+        (((0,), ()), (0, 1), "layer 1 keeps no attention head"),
+        (((0,), (4,)), (0, 1), "heads of layer 1 are"),
+        (((1, 0), (0,)), (0, 1), "heads of layer 0 are"),
+        (((0,), (0,)), (2,), "ffn layers are"),
+    ],
+)
+def test_a_ticket_refuses_units_that_do_not_exist(heads: tuple, ffn: tuple, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Ticket(heads, ffn, heads_per_layer=4)
+
+
+def test_a_ticket_file_says_what_is_kept_and_where_it_came_from(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    importance, shape, path = tmp_path / "importance.csv", tmp_path / "shape.json", tmp_path / "winning-0.50.json"
+    head, ffn = random.random((3, 4)), random.random(3)
+    write_importance(importance, head, ffn)
+    shape.write_text(json.dumps({"layers": 3, "heads": 4, "hidden": 32, "ffn": 48, "parameters": 50_000}))
+    settings = {"kind": "winning", "ratio": 0.5, "ffn_rule": "share", "outputs": 2}
+    draw_ticket(importance, shape, settings, path)
+    content = json.loads(path.read_text())
+    normalized = dict(zip(("head", "ffn"), normalize(head, ffn), strict=True))
+    assert Ticket.read(path) == draw("winning", 0.5, normalized, "share")
+    assert (content["heads_pruned"], content["ffn_pruned"]) == (6, 1)
+    removed = 2 * 32 * 48 * 1 + 4 * 32 * 8 * 6
+    assert content["weight_remaining"] == pytest.approx(1 - removed / (50_000 + 2 * 33))
+    assert content["origin"]["ratio"] == 0.5 and len(content["origin"]["importance"]) == 64
+
+    shape.write_text(json.dumps({"layers": 3, "heads": 5, "hidden": 32, "ffn": 48, "parameters": 50_000}))
+    with pytest.raises(UserError, match=r"scores of \(3, 4\)"):
+        draw_ticket(importance, shape, settings, path)
+
+
+def test_importance_tables_round_trip_and_broken_lines_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "importance.csv"
+    head, ffn = np.random.default_rng(2).random((2, 3)), np.zeros(2)
+    write_importance(path, head, ffn)
+    read = read_importance(path)
+    np.testing.assert_array_equal(read["head"], head / np.linalg.norm(head, axis=1, keepdims=True))
+    np.testing.assert_array_equal(read["ffn"], ffn)
+    lines = path.read_text().splitlines()
+    assert lines[0] == "kind,layer,head,score,normalized" and lines[-1] == "ffn,1,,0.0,0.0"
+    path.write_text("\n".join([*lines[:3], "head,0,x"]))
+    with pytest.raises(UserError, match=r"importance.csv, line 4"):
+        read_importance(path)
+    path.write_text("\n".join([*lines[:3], *lines[4:]]))
+    with pytest.raises(UserError, match="units are missing"):
+        read_importance(path)

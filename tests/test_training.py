@@ -1,0 +1,203 @@
+"""The training loop, its optimizer, and what a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from conftest import write_tiny_task
+from supertickets.batches import Encoded
+from supertickets.encode import encode_task
+from supertickets.errors import UserError
+from supertickets.files import sha256
+from supertickets.model import Classifier, read_model
+from supertickets.optimizer import Optimizer, learning_rate
+from supertickets.runs import train_run
+from supertickets.tasks import prepare_task
+from supertickets.training import Settings, predict, train
+from supertickets.vocabulary import narrowed
+
+CPU = torch.device("cpu")
+SETTINGS = {
+    "optimizer": "adamax",
+    "learning_rate": 1e-2,
+    "batch_size": 8,
+    "epochs": 3,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "classifier_dropout": 0.1,
+    "evaluate": {"validation": None, "test": 15},
+    "outputs": 2,
+    "threads": 1,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    folder = tmp_path_factory.mktemp("encoded")
+    write_tiny_task(folder / "toy.tsv")
+    definition = {
+        "delimiter": "\t",
+        "columns": {"id": "id", "text": "text", "target": "label"},
+        "type": "classification",
+        "labels": ["no", "yes"],
+        "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
+    }
+    prepare_task(folder / "toy.tsv", definition, folder / "toy.parquet")
+    encode_task(tiny, folder / "toy.parquet", 16, folder / "encoded.parquet")
+    rows = np.flatnonzero(pd.read_parquet(folder / "toy.parquet")["split"] == "train").tolist()
+    (folder / "subset.json").write_text(json.dumps({"rows": rows}))
+    return folder
+
+
+def fresh(tiny: Path, outputs: int = 2) -> Classifier:
+    generator = torch.Generator().manual_seed(0)
+    return read_model(tiny / "config.json", tiny / "model.safetensors", None, outputs, 0.1, generator)
+
+
+def run(encoded: Path, tiny: Path, out: Path, seed: int = 1, **settings: Any) -> Path:
+    out.mkdir()
+    train_run(
+        config=tiny / "config.json",
+        weights=tiny / "model.safetensors",
+        encoded=encoded / "encoded.parquet",
+        subset=encoded / "subset.json",
+        run={"model": "tiny", "task": "toy", "train_size": "all", "seed": seed, "kind": "full", "ratio": 0.0},
+        settings=SETTINGS | settings,
+        record=out / "record.json",
+        predictions=out / "predictions.parquet",
+        trained=out / "model.safetensors",
+        shape=tiny / "shape.json",
+    )
+    return out
+
+
+def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    out = run(encoded, tiny, tmp_path / "run", epochs=8)
+    record = json.loads((out / "record.json").read_text())
+    assert record["losses"][-1] < 0.3 < record["losses"][0] and len(record["losses"]) == 8
+    assert record["steps"] == 8 * 9 and record["examples"] == {"train": 72, "validation": 24, "test": 15}
+    assert (record["heads_pruned"], record["ffn_pruned"], record["weight_remaining"]) == (0, 0, 1.0)
+    assert record["heads_kept"] == [4, 4, 4] and record["ffn_kept"] == [0, 1, 2]
+    assert record["inputs_sha256"]["encoded"] == sha256(encoded / "encoded.parquet")
+    assert record["settings"]["learning_rate"] == 1e-2 and record["memory_bytes"]["resident"] > 1e7
+    assert set(record["seconds"]) == {"load", "train", "predict"} and "torch" in record["versions"]
+
+    predictions = pd.read_parquet(out / "predictions.parquet")
+    data = Encoded.read(encoded / "encoded.parquet")
+    rows = np.concatenate([data.first("validation", None), data.first("test", 15)])
+    assert predictions["id"].tolist() == data.ids[rows].tolist()
+    assert predictions["label"].tolist() == data.labels[rows].tolist()
+    logits = np.stack(predictions["logits"].tolist())
+    assert (logits.argmax(axis=1) == predictions["label"]).mean() > 0.8
+    # The weights written are those that predicted.
+    model = read_model(tiny / "config.json", out / "model.safetensors", None, 2, 0.1, torch.Generator())
+    with narrowed(model, data, rows) as view:
+        np.testing.assert_allclose(predict(model, view, rows, CPU), logits, rtol=1e-5, atol=1e-6)
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    torch.manual_seed(123)  # a run must not depend on what was drawn before it
+    one = run(encoded, tiny, tmp_path / "one")
+    again = run(encoded, tiny, tmp_path / "again")
+    other = run(encoded, tiny, tmp_path / "other", seed=2)
+    for name in ("predictions.parquet", "model.safetensors"):
+        assert (one / name).read_bytes() == (again / name).read_bytes()
+        assert (one / name).read_bytes() != (other / name).read_bytes()
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_divergence_ends_in_an_error_and_no_file(encoded: Path, tiny: Path, tmp_path: Path, epochs: int) -> None:
+    if epochs == 0:
+        assert run(encoded, tiny, tmp_path / "untrained", epochs=0)
+        return
+    with pytest.raises(UserError, match=r"training diverged.* learning_rate below 1e\+30"):
+        run(encoded, tiny, tmp_path / "run", learning_rate=1e30, epochs=epochs)
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_regression_is_trained_on_squared_error(encoded: Path, tiny: Path) -> None:
+    data = Encoded.read(encoded / "encoded.parquet")
+    data = replace(data, labels=data.labels * 2 - 1)
+    rows = data.first("train", None)
+    model = fresh(tiny, outputs=1)
+    with narrowed(model, data, rows) as view:
+        progress = train(model, view, rows, Settings(**SETTINGS | {"epochs": 10, "outputs": 1}), 0, CPU)
+        outputs = predict(model, view, rows, CPU)
+    assert np.corrcoef(outputs[:, 0], data.labels[rows])[0, 1] > 0.8
+    assert progress.losses[-1] < 0.5
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_narrowed_embedding_trains_like_the_whole_one(encoded: Path, tiny: Path, optimizer: str) -> None:
+    data = Encoded.read(encoded / "encoded.parquet")
+    # Only some words occur in these examples, so that some rows of the embedding are left out.
+    rows = np.array([row for row in range(len(data.ids)) if 10 not in data.tokens[data.offsets[row] : data.offsets[row + 1]]])
+    settings = Settings(**SETTINGS | {"optimizer": optimizer, "weight_decay": 0.1})
+    trained = []
+    for examples in (rows, np.arange(len(data.ids))):
+        model = fresh(tiny)
+        with narrowed(model, data, examples) as view:
+            size = len(model.encoder.get_input_embeddings().weight)
+            train(model, view, rows, settings, 0, CPU)
+        trained.append((size, model))
+    (small, one), (large, other) = trained
+    assert small < large
+    assert one.encoder.get_input_embeddings().weight.shape[0] == 18
+    for (name, first), second in zip(one.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("kind", ["adamax", "adamw"])
+def test_optimizers_agree_with_those_of_torch(kind: str) -> None:
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2))
+    theirs = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2))
+    theirs.load_state_dict(ours.state_dict())
+    decay = 0.1 if kind == "adamw" else 0.0  # torch's Adamax does not decouple its decay
+    groups = [
+        {"params": [value for name, value in theirs.named_parameters() if "weight" in name], "weight_decay": decay},
+        {"params": [value for name, value in theirs.named_parameters() if "bias" in name], "weight_decay": 0.0},
+    ]
+    reference = {"adamax": torch.optim.Adamax, "adamw": torch.optim.AdamW}[kind](groups)
+    optimizer = Optimizer(ours, kind, decay)
+    for step in range(20):
+        rate = learning_rate(step, 20, 0.2, 0.05)
+        inputs = torch.randn(9, 5)
+        for model in (ours, theirs):
+            model(inputs).square().sum().backward()
+        optimizer.step(rate)
+        for group in reference.param_groups:
+            group["lr"] = rate
+        reference.step()
+        reference.zero_grad()
+    for first, second in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+
+
+def test_biases_and_norms_are_not_decayed(tiny: Path) -> None:
+    model = fresh(tiny)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimizer = Optimizer(model, "adamax", 0.5)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(0.1)
+    for name, value in model.named_parameters():
+        factor = 1 if name.endswith("bias") or "LayerNorm" in name else 0.95
+        torch.testing.assert_close(value, before[name] * factor, msg=name)
+
+
+def test_rate_rises_linearly_then_falls_to_zero() -> None:
+    rates = [learning_rate(step, 10, 0.2, 1.0) for step in range(11)]
+    np.testing.assert_allclose(rates, [0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0])
+    assert learning_rate(0, 1, 0.0, 1.0) == 1

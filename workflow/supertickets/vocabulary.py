@@ -1,0 +1,57 @@
+"""Train only the word embeddings that can matter: those of tokens that occur.
+
+A row of the word embedding whose token never occurs has no gradient. All that training does to it is weight decay,
+which is made up for at the end. The result is that of training the whole embedding; half of the parameters of a
+small encoder need no gradient, no moments and no update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from .batches import Encoded
+from .model import Classifier
+
+
+class Narrowed:
+    """A model while its word embedding holds only the tokens of some examples.
+
+    Attributes:
+        data: the examples, with token ids that fit the narrowed embedding.
+        pad: the padding token's id there.
+        decay: factor by which weight decay has shrunk every decayed matrix so far; kept by the training.
+    """
+
+    def __init__(self, data: Encoded, pad: int) -> None:
+        self.data, self.pad, self.decay = data, pad, 1.0
+
+
+@contextmanager
+def narrowed(model: Classifier, data: Encoded, rows: np.ndarray) -> Iterator[Narrowed]:
+    """Narrow a model's word embedding to the tokens of some examples, and widen it again afterwards.
+
+    Args:
+        model: its word embedding is replaced while the block runs.
+        data: the encoded task.
+        rows: all examples that the block will use.
+    """
+    full = model.encoder.get_input_embeddings()
+    pad = model.encoder.config.pad_token_id
+    vocabulary = data.vocabulary(rows, pad)
+    kept = torch.from_numpy(vocabulary).to(full.weight.device)
+    new_pad = int(np.searchsorted(vocabulary, pad))
+    narrow = nn.Embedding.from_pretrained(full.weight.detach()[kept], freeze=False, padding_idx=new_pad)
+    model.encoder.set_input_embeddings(narrow)
+    state = Narrowed(data.renumbered(vocabulary), new_pad)
+    try:
+        yield state
+    finally:
+        with torch.no_grad():
+            full.weight.mul_(state.decay)
+            full.weight[kept] = narrow.weight
+        model.encoder.set_input_embeddings(full)
