@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-
 from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
+
 from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, training_of
 from supertickets.errors import UserError
 from supertickets.grid import runs_of

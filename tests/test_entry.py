@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import PROJECT
+
 from supertickets.entry import parser_of, run
 from supertickets.errors import UserError
 from supertickets.files import canonical_json, read_json, replacing, write_json
@@ -96,13 +96,14 @@ def test_the_fingerprint_follows_contents_not_times(tmp_path: Path) -> None:
 LEAN = """
 import sys, torch
 from supertickets.lean import import_modules
-config, model = import_modules(["transformers.models.bert.configuration_bert", "transformers.models.bert.modeling_bert"])
+bert = "transformers.models.bert"
+config, model = import_modules([f"{bert}.configuration_bert", f"{bert}.modeling_bert"])
 assert "torch._dynamo" not in sys.modules and "scipy" not in sys.modules, "not lean"
 import torch._dynamo  # what was left out can still be had
 assert callable(torch._dynamo.optimize)
 torch.manual_seed(0)
-bert = model.BertModel(config.BertConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1, vocab_size=9)).eval()
-print(float(bert(torch.arange(9)[None]).pooler_output.double().sum()))
+small = config.BertConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1, vocab_size=9)
+print(float(model.BertModel(small).eval()(torch.arange(9)[None]).pooler_output.double().sum()))
 """
 
 
@@ -120,8 +121,12 @@ def test_a_leanly_imported_model_is_the_same_model() -> None:
 
 
 def test_where_a_lean_import_fails_the_ordinary_one_is_used() -> None:
-    broken = "import supertickets.lean as lean\nlean.NOT_NEEDED = (*lean.NOT_NEEDED, 'transformers.configuration_utils')\n"
-    code = broken + LEAN.replace('assert "torch._dynamo" not in sys.modules and "scipy" not in sys.modules, "not lean"', "")
+    broken = (
+        "import supertickets.lean as lean\nlean.NOT_NEEDED = (*lean.NOT_NEEDED, 'transformers.configuration_utils')\n"
+    )
+    code = broken + LEAN.replace(
+        'assert "torch._dynamo" not in sys.modules and "scipy" not in sys.modules, "not lean"', ""
+    )
     assert output_of(code) == output_of(LEAN)
 
 
@@ -141,4 +146,6 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_equal_content_is_equal_text() -> None:
-    assert canonical_json({"b": 1, "a": {"d": 2, "c": None}}) == canonical_json(json.loads('{"a":{"c":null,"d":2},"b":1}'))
+    assert canonical_json({"b": 1, "a": {"d": 2, "c": None}}) == canonical_json(
+        json.loads('{"a":{"c":null,"d":2},"b":1}')
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from torch import nn
@@ -20,8 +21,8 @@ def encoded(count: int, outputs: int) -> Encoded:
     lengths = random.integers(3, 12, size=count)
     labels = random.normal(size=count) if outputs == 1 else random.integers(outputs, size=count).astype(float)
     return Encoded(
-        ids=np.array([f"e{index}" for index in range(count)]),
-        parts=np.array(["train"] * count),
+        ids=pa.array([f"e{index}" for index in range(count)]),
+        parts=pa.array(["train"] * count),
         labels=labels,
         tokens=random.integers(4, 18, size=lengths.sum()),
         types=np.zeros(lengths.sum(), dtype=np.int64),
@@ -29,9 +30,7 @@ def encoded(count: int, outputs: int) -> Encoded:
     )
 
 
-def by_mask_variables(
-    model: Classifier, data: Encoded, batches: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def by_mask_variables(model: Classifier, data: Encoded, batches: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """d loss / d xi of every unit and token, with xi really in the forward pass."""
     layers, heads = len(model.layers), model.encoder.config.num_attention_heads
     model.requires_grad_(False)
@@ -48,7 +47,9 @@ def by_mask_variables(
                 by_head = args[0].unflatten(-1, (heads, -1))
                 return ((by_head * mask[:, : by_head.shape[1], :, None]).flatten(2),)
 
-            def mask_ffn(_: nn.Module, args: tuple, output: torch.Tensor, mask: torch.Tensor = ffn_mask) -> torch.Tensor:
+            def mask_ffn(
+                _: nn.Module, args: tuple, output: torch.Tensor, mask: torch.Tensor = ffn_mask
+            ) -> torch.Tensor:
                 return output * mask[:, : output.shape[1], None]
 
             hooks.append(layer.attention.output.dense.register_forward_pre_hook(mask_heads))

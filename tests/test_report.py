@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from supertickets.errors import UserError
 from supertickets.grid import runs_of
-from supertickets.intervals import mean_interval
+from supertickets.intervals import mean_intervals
 from supertickets.layout import run_folder
 from supertickets.metrics import FORMULAS, Score, predicted
 from supertickets.phase_transition import draw_phase_transition, note, panels
@@ -60,7 +60,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_scores_are_tidy_and_right(results: Path) -> None:
     table = pd.read_parquet(results / "scores.parquet")
     pd.testing.assert_frame_equal(table, pd.read_csv(results / "scores.csv", dtype={"train_size": str}))
-    columns = "model task train_size seed kind ratio heads_pruned ffn_pruned weight_remaining split metric value examples"
+    columns = (
+        "model task train_size seed kind ratio heads_pruned ffn_pruned weight_remaining split metric value examples"
+    )
     assert table.columns.tolist() == columns.split()
     assert len(table) == 2 * 3 * 4 * 2 * 2 and set(table["examples"]) == {200}
     run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3}
@@ -96,7 +98,7 @@ def test_a_record_in_the_wrong_folder_is_refused(results: Path, tmp_path: Path) 
     content = record.read_text()
     record.write_text(content.replace('"seed": 1', '"seed": 7'))
     try:
-        with pytest.raises(UserError, match="seed1/full/record.json: is of run .*'seed': 7"):
+        with pytest.raises(UserError, match=r"seed1/full/record.json: is of run .*'seed': 7"):
             collect_scores(results, GRID, METRICS, tmp_path / "scores.parquet", tmp_path / "scores.csv")
         assert not list(tmp_path.iterdir())
     finally:
@@ -123,11 +125,13 @@ def test_the_super_ticket_is_the_best_on_validation_whatever_test_says(results: 
 
 
 def test_intervals_are_students() -> None:
-    values = pd.Series([70.0, 72.0, 77.0])
-    low, high = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
-    result = mean_interval(values)
-    assert (result["mean"] - result["half"], result["mean"] + result["half"]) == pytest.approx((low, high))
-    assert mean_interval(values[:1])["half"] == 0
+    values = [70.0, 72.0, 77.0]
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+    scores = pd.DataFrame({"ratio": [0.1, 0.1, 0.1, 0.2], "value": [*values, 50.0]})
+    table = mean_intervals(scores, ["ratio"])
+    several, single = table.loc[0.1], table.loc[0.2]
+    assert (several["mean"] - several["half"], several["mean"] + several["half"]) == pytest.approx((low, high))
+    assert (single["mean"], single["half"], single["seeds"]) == (50, 0, 1)
 
 
 def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> None:
@@ -136,7 +140,10 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
     test = scores[scores["split"] == "test"]
     figure = panels(test, chosen)
     axes = [axis for axis in figure.axes if axis.get_title(loc="left")]
-    assert [axis.get_title(loc="left") for axis in axes] == ["movie, 64 training sentences", "rating, 64 training sentences"]
+    assert [axis.get_title(loc="left") for axis in axes] == [
+        "movie, 64 training sentences",
+        "rating, 64 training sentences",
+    ]
     left, right = axes[0].get_xlim()
     assert left > 1 > 0.75 > right  # the full model at the left
     curve = axes[0].containers[0].lines[0]
@@ -150,7 +157,10 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
     chosen.to_csv(tmp_path / "super_tickets.csv", index=False)
     for name in ("one", "two"):
         draw_phase_transition(
-            results / "scores.parquet", tmp_path / "super_tickets.csv", tmp_path / f"{name}.pdf", tmp_path / f"{name}.png"
+            results / "scores.parquet",
+            tmp_path / "super_tickets.csv",
+            tmp_path / f"{name}.pdf",
+            tmp_path / f"{name}.png",
         )
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import TINY, write_tiny_model
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import nn
 
-from conftest import TINY, write_tiny_model
 from supertickets.errors import UserError
 from supertickets.model import Classifier, build, load_weights, read_model, save_weights
 from supertickets.pretrained import prepare_model
@@ -103,7 +103,9 @@ def test_parameters_left_are_the_published_formula_and_the_cut_biases(tmp_path: 
         ticket = random_ticket(shape.layers, shape.heads, seed)
         cut = build(TINY | changes, ticket, 3, 0.1)
         left = sum(parameter.numel() for parameter in cut.parameters())
-        biases = 3 * (shape.hidden // shape.heads) * ticket.heads_pruned + (shape.ffn + shape.hidden) * ticket.ffn_pruned
+        biases = (
+            3 * (shape.hidden // shape.heads) * ticket.heads_pruned + (shape.ffn + shape.hidden) * ticket.ffn_pruned
+        )
         assert left + biases == pytest.approx(ticket.weight_remaining(shape) * shape.parameters)
         # Pruned blocks are gone, not idle.
         absent = [index for index in range(shape.layers) if index not in ticket.ffn]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-
 from conftest import write_tiny_task
+
 from supertickets.batches import Encoded, sorted_batches, training_batches
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
@@ -37,7 +37,7 @@ NAMED = {
 
 
 def test_a_threshold_makes_two_classes_and_leaves_out_what_lies_on_it() -> None:
-    rows = read_rows(b"1_1\t-0.5\tbad\r\n1_2\t0\tso\r\n2_1\t1e-3\tgood \"quoted\r\n", RATED, "f")
+    rows = read_rows(b'1_1\t-0.5\tbad\r\n1_2\t0\tso\r\n2_1\t1e-3\tgood "quoted\r\n', RATED, "f")
     table = labelled(rows, RATED, "f")
     assert table["label"].tolist() == [0, 1]
     assert table["text"].tolist() == ["bad", 'good "quoted']
@@ -111,12 +111,17 @@ def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> N
 
 def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path) -> None:
     table = pd.DataFrame(
-        {"id": ["b", "a"], "split": ["train", "test"], "text": ["good film", "a very very bad book"], "label": [1.0, 0.0]}
+        {
+            "id": ["b", "a"],
+            "split": ["train", "test"],
+            "text": ["good film", "a very very bad book"],
+            "label": [1.0, 0.0],
+        }
     )
     table.to_parquet(tmp_path / "toy.parquet")
     encode_task(tiny, tmp_path / "toy.parquet", 5, tmp_path / "encoded.parquet")
     data = Encoded.read(tmp_path / "encoded.parquet")
-    assert data.ids.tolist() == ["b", "a"] and data.labels.tolist() == [1, 0]
+    assert data.ids.to_pylist() == ["b", "a"] and data.labels.tolist() == [1, 0]
     assert data.lengths.tolist() == [4, 5]  # [CLS] and [SEP] included; the second text is cut
     assert data.tokens[:4].tolist() == [2, 4, 10, 3]
     assert (data.first("test", None).tolist(), data.first("test", 0).tolist()) == ([1], [])
@@ -124,7 +129,7 @@ def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path
     assert batch["input_ids"].shape == (2, 8)
     assert batch["attention_mask"].sum(1).tolist() == [5, 4] and batch["input_ids"][1, 4:].sum() == 0
     (tmp_path / "broken.parquet").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="broken.parquet: not an encoded task"):
+    with pytest.raises(UserError, match=r"broken.parquet: not an encoded task"):
         Encoded.read(tmp_path / "broken.parquet")
 
 
@@ -143,5 +148,3 @@ def test_batches_hold_every_row_once() -> None:
     unsorted = [rows[start : start + 16] for start in range(0, 250, 16)]
     assert padding(epoch) < 0.5 * padding(unsorted)
     assert sorted(np.concatenate(sorted_batches(rows, lengths, 64))) == rows.tolist()
-
-

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import write_tiny_task
 from torch import nn
 
-from conftest import write_tiny_task
 from supertickets.batches import Encoded
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
@@ -96,7 +96,7 @@ def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_
     predictions = pd.read_parquet(out / "predictions.parquet")
     data = Encoded.read(encoded / "encoded.parquet")
     rows = np.concatenate([data.first("validation", None), data.first("test", 15)])
-    assert predictions["id"].tolist() == data.ids[rows].tolist()
+    assert predictions["id"].tolist() == data.ids.take(rows).to_pylist()
     assert predictions["label"].tolist() == data.labels[rows].tolist()
     logits = np.stack(predictions["logits"].tolist())
     assert (logits.argmax(axis=1) == predictions["label"]).mean() > 0.8
@@ -142,7 +142,9 @@ def test_regression_is_trained_on_squared_error(encoded: Path, tiny: Path) -> No
 def test_narrowed_embedding_trains_like_the_whole_one(encoded: Path, tiny: Path, optimizer: str) -> None:
     data = Encoded.read(encoded / "encoded.parquet")
     # Only some words occur in these examples, so that some rows of the embedding are left out.
-    rows = np.array([row for row in range(len(data.ids)) if 10 not in data.tokens[data.offsets[row] : data.offsets[row + 1]]])
+    rows = np.array(
+        [row for row in range(len(data.ids)) if 10 not in data.tokens[data.offsets[row] : data.offsets[row + 1]]]
+    )
     settings = Settings(**SETTINGS | {"optimizer": optimizer, "weight_decay": 0.1})
     trained = []
     for examples in (rows, np.arange(len(data.ids))):

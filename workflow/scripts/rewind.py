@@ -1,8 +1,7 @@
 """Cut a ticket out of the pre-trained weights."""
 
-from supertickets.rewind import rewind
-
 from supertickets.entry import run
+from supertickets.rewind import rewind
 
 if __name__ == "__main__":
     run(rewind)

@@ -1,8 +1,7 @@
 """Choose a training subset."""
 
-from supertickets.subsample import subsample
-
 from supertickets.entry import run
+from supertickets.subsample import subsample
 
 if __name__ == "__main__":
     run(subsample)

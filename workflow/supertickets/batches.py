@@ -20,21 +20,31 @@ WIDTH_STEP = 8
 POOL_BATCHES = 8
 
 
+#: Columns of an encoded task.
+COLUMNS = ("id", "split", "label", "input_ids", "token_type_ids")
+
+
+def arrow(array: np.ndarray) -> pa.Array:
+    """A numpy array of numbers as an arrow array; ``pa.array`` imports pandas, half a second of every training."""
+    kind = pa.from_numpy_dtype(array.dtype)
+    return pa.Array.from_buffers(kind, len(array), [None, pa.py_buffer(np.ascontiguousarray(array))])
+
+
 @dataclass(frozen=True)
 class Encoded:
     """The tokenised examples of a task, in the order of the file.
 
     Attributes:
-        ids: example ids, shape (n,).
-        parts: ``train``, ``validation`` or ``test``, shape (n,).
+        ids: example ids, n strings.
+        parts: ``train``, ``validation`` or ``test``, n strings.
         labels: class index or target value, float64, shape (n,).
         tokens: token ids of all examples, one after another.
         types: token type ids, aligned with ``tokens``.
         offsets: where each example starts in ``tokens``, shape (n + 1,).
     """
 
-    ids: np.ndarray
-    parts: np.ndarray
+    ids: pa.StringArray
+    parts: pa.StringArray
     labels: np.ndarray
     tokens: np.ndarray
     types: np.ndarray
@@ -53,23 +63,23 @@ class Encoded:
             UserError: the file is no such table.
         """
         try:
-            table = pq.read_table(path).combine_chunks()
-            tokens = table["input_ids"].combine_chunks()
-            types = table["token_type_ids"].combine_chunks()
+            table = pq.ParquetFile(path).read()  # this and what follows do not import pandas
+            columns = {name: table[name].combine_chunks() for name in COLUMNS}
         except (pa.ArrowException, KeyError, OSError) as error:
             raise UserError(f"{path}: not an encoded task ({error}); delete it to have it made again") from error
+        tokens = columns["input_ids"]
         return cls(
-            ids=table["id"].to_numpy(),
-            parts=table["split"].to_numpy(),
-            labels=table["label"].to_numpy().copy(),  # arrow's own memory is read-only
-            tokens=tokens.flatten().to_numpy(),
-            types=types.flatten().to_numpy(),
-            offsets=tokens.offsets.to_numpy() - tokens.offsets[0].as_py(),
+            ids=columns["id"],
+            parts=columns["split"],
+            labels=np.array(np.from_dlpack(columns["label"])),  # a copy: arrow's memory is read-only
+            tokens=np.from_dlpack(tokens.flatten()),
+            types=np.from_dlpack(columns["token_type_ids"].flatten()),
+            offsets=np.from_dlpack(tokens.offsets) - tokens.offsets[0].as_py(),
         )
 
     def first(self, part: str, limit: int | None) -> np.ndarray:
         """Rows of the first ``limit`` examples of a part (all where None), in file order."""
-        return np.flatnonzero(self.parts == part)[:limit]
+        return np.flatnonzero(np.array(self.parts.to_pylist()) == part)[:limit]
 
     def vocabulary(self, rows: np.ndarray, pad: int) -> np.ndarray:
         """Ids of the tokens of some examples and of the padding token, ascending."""

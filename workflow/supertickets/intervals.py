@@ -10,17 +10,17 @@ from scipy import stats
 LEVEL = 0.95
 
 
-def mean_interval(values: pd.Series) -> pd.Series:
-    """Mean and half width of Student's t interval for it.
+def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean and half width of Student's t interval for it, per group of seeds.
 
     Args:
-        values: one score per seed.
+        scores: column ``value`` holds one score per seed in every group.
+        by: columns that make the groups.
 
     Returns:
-        ``mean``, ``half`` (0 where there is one seed and so no interval) and ``seeds``.
+        Indexed by ``by``: ``mean``, ``half`` (0 where there is one seed and so no interval) and ``seeds``.
     """
-    count = len(values)
-    half = 0.0
-    if count > 1:
-        half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
-    return pd.Series({"mean": values.mean(), "half": half, "seeds": count})
+    table = scores.groupby(by)["value"].agg(mean="mean", std="std", seeds="count")
+    factor = stats.t.ppf((1 + LEVEL) / 2, table["seeds"] - 1)
+    table["half"] = (factor * table["std"] / np.sqrt(table["seeds"])).fillna(0.0)
+    return table[["mean", "half", "seeds"]]

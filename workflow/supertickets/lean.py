@@ -30,7 +30,9 @@ NOT_NEEDED = (
     "transformers.integrations.accelerate",
     "transformers.integrations.flash_attention",
     "transformers.loss",
+    "transformers.processing_utils",
     "transformers.quantizers",
+    "transformers.utils.auto_docstring",
     "transformers.utils.chat_template_utils",
 )
 

@@ -31,7 +31,7 @@ class Classifier(nn.Module):
         self.architecture = architecture
         self.add_module(architecture.prefix, encoder)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.utils.skip_init(nn.Linear, encoder.config.hidden_size, outputs)
+        self.classifier = nn.Linear(encoder.config.hidden_size, outputs)
 
     @property
     def encoder(self) -> nn.Module:
@@ -70,9 +70,9 @@ def build(
 
     with no_init_weights():  # every weight is loaded or drawn later
         encoder = getattr(model_module, architecture.model_class.partition(":")[2])(model_config)
-    if ticket is not None:
-        cut_modules(encoder, ticket, architecture)
-    model = Classifier(encoder, architecture, outputs, classifier_dropout)
+        if ticket is not None:
+            cut_modules(encoder, ticket, architecture)
+        model = Classifier(encoder, architecture, outputs, classifier_dropout)
     only_first_token(model.layers[-1], model_config.model_type)
     return model
 

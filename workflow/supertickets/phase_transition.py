@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from . import style
-from .intervals import LEVEL, mean_interval
+from .intervals import LEVEL, mean_intervals
 from .selection import EXPERIMENT, TICKET
 
 SPLIT = "test"
@@ -65,7 +65,7 @@ def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
         rows: its scores, one metric and one split.
         ticket: its super ticket.
     """
-    by_ticket = rows.groupby(TICKET)["value"].apply(mean_interval).unstack()
+    by_ticket = mean_intervals(rows, TICKET)
     by_ticket["weight"] = rows.groupby(TICKET)["weight_remaining"].mean()
     full = by_ticket.xs("full", level="kind").iloc[0]
     winning = by_ticket.xs("winning", level="kind").sort_values("weight", ascending=False)

@@ -21,9 +21,7 @@ def kept_columns(heads: tuple[int, ...], head_size: int) -> np.ndarray:
     return np.concatenate([np.arange(head * head_size, (head + 1) * head_size) for head in heads])
 
 
-def cut_tensors(
-    tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture: Architecture
-) -> dict[str, np.ndarray]:
+def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture: Architecture) -> dict[str, np.ndarray]:
     """Cut pre-trained tensors down to what a ticket keeps.
 
     Args:
@@ -68,7 +66,8 @@ def cut_tensors(
 def _goes_with_ffn(module: str, architecture: Architecture) -> bool:
     """Whether a module is removed together with a layer's feed-forward block."""
     blocks = (architecture.ffn_inner, architecture.ffn_output)
-    return module != architecture.ffn_norm and any(module == block or module.startswith(block + ".") for block in blocks)
+    inside = any(module == block or module.startswith(f"{block}.") for block in blocks)
+    return inside and module != architecture.ffn_norm
 
 
 def rewind(pretrained: Path, config: Path, ticket: Path, rewound: Path) -> None:

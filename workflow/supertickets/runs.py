@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from .batches import Encoded
+from .batches import Encoded, arrow
 from .files import read_json, replacing, sha256, write_json
 from .model import read_model, save_weights
 from .seeds import derived
@@ -109,12 +109,13 @@ def count_parameters(model: torch.nn.Module) -> int:
 
 def write_predictions(path: Path, data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> None:
     """Write ids, parts, labels and outputs of some examples as Parquet."""
+    starts = np.arange(len(rows) + 1, dtype=np.int32) * outputs.shape[1]
     table = pa.table(
         {
-            "id": pa.array(data.ids[rows], pa.string()),
-            "split": pa.array(data.parts[rows], pa.string()),
-            "label": pa.array(data.labels[rows], pa.float64()),
-            "logits": pa.array(list(outputs), pa.list_(pa.float32())),
+            "id": data.ids.take(arrow(rows)),
+            "split": data.parts.take(arrow(rows)),
+            "label": arrow(data.labels[rows]),
+            "logits": pa.ListArray.from_arrays(arrow(starts), arrow(outputs.ravel())),
         }
     )
     with replacing(path) as part:

@@ -113,4 +113,6 @@ def score_run(
     if not (np.isfinite(head_scores).all() and np.isfinite(ffn_scores).all()):
         raise UserError(f"{weights}: importance scores are not finite; the fine-tuned model has diverged")
     write_importance(importance, head_scores, ffn_scores)
-    log.info("scored %d heads and %d feed-forward blocks on %d batches", head_scores.size, len(ffn_scores), len(batches))
+    log.info(
+        "scored %d heads and %d feed-forward blocks on %d batches", head_scores.size, len(ffn_scores), len(batches)
+    )

@@ -26,8 +26,8 @@ def subsample(examples: Path, size: str, seed: int, subset: Path) -> None:
     Raises:
         UserError: the training part is smaller than ``size``.
     """
-    parts = pq.read_table(examples, columns=["split"])["split"].to_numpy()
-    rows = np.flatnonzero(parts == "train")
+    parts = pq.ParquetFile(examples).read(["split"])["split"].to_pylist()
+    rows = np.flatnonzero(np.array(parts) == "train")
     count = len(rows) if size == "all" else int(size)
     if count > len(rows):
         raise UserError(f"train size {count}: {examples} has {len(rows)} training examples")

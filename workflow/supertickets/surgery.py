@@ -13,7 +13,9 @@ from .tickets import Ticket
 
 
 def cut_modules(encoder: nn.Module, ticket: Ticket, architecture: Architecture) -> None:
-    """Give an encoder, in place, the shapes that :func:`~supertickets.rewind.cut_tensors` leaves; weights are to be loaded after.
+    """Give an encoder, in place, the shapes that :func:`~supertickets.rewind.cut_tensors` leaves.
+
+    Its weights are meaningless afterwards, until they are loaded.
 
     Args:
         encoder: a full encoder of the architecture.
@@ -42,10 +44,9 @@ def cut_modules(encoder: nn.Module, ticket: Ticket, architecture: Architecture) 
             layer.set_submodule(architecture.ffn_output, _NormOfResidual(name, norm))
 
 
-def _linear_like(full: nn.Linear, columns: int, rows: int) -> nn.Module:
-    """An uninitialised linear map of another size."""
-    bias = full.bias is not None
-    return nn.utils.skip_init(nn.Linear, columns, rows, bias=bias, device=full.weight.device, dtype=full.weight.dtype)
+def _linear_like(full: nn.Linear, columns: int, rows: int) -> nn.Linear:
+    """A linear map of another size on the same device, of the same type."""
+    return nn.Linear(columns, rows, bias=full.bias is not None, device=full.weight.device, dtype=full.weight.dtype)
 
 
 class _NormOfResidual(nn.Module):

@@ -1,0 +1,46 @@
+"""The project's own files agree with each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import yaml
+from conftest import PROJECT
+
+
+def locked() -> dict[str, set[str]]:
+    """Pinned versions by package."""
+    versions: dict[str, set[str]] = {}
+    for name, version in re.findall(
+        r"^([\w.-]+)==([^\s;]+)", (PROJECT / "requirements.lock").read_text(), re.MULTILINE
+    ):
+        versions.setdefault(name, set()).add(version)
+    return versions
+
+
+def direct() -> set[str]:
+    """Names of the direct dependencies."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    return {re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]}
+
+
+def test_direct_dependencies_are_locked_and_the_environment_has_the_same_pins() -> None:
+    environment = yaml.safe_load((PROJECT / "envs" / "supertickets.yaml").read_text())
+    pins = dict(line.split("==") for line in environment["dependencies"][-1]["pip"])
+    assert pins.keys() == direct()
+    for name, version in pins.items():
+        assert version in locked()[name], name
+
+
+def test_rules_and_scripts_have_the_same_names() -> None:
+    rules = set()
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
+        rules |= set(re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE))
+    assert rules == {path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.py")}
+
+
+def test_documents_name_files_that_exist() -> None:
+    for name in ("README.md", "ARCHITECTURE.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / name).read_text()):
+            assert (PROJECT / target).exists(), f"{name} links to {target}"

