@@ -149,8 +149,8 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
     curve = axes[0].containers[0].lines[0]
     rows = test.query("task == 'movie' and metric == 'accuracy' and kind == 'winning'")
     means = rows.groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
-    np.testing.assert_allclose(curve.get_xdata(), means.index)
-    np.testing.assert_allclose(curve.get_ydata(), means)
+    np.testing.assert_allclose(np.asarray(curve.get_xdata(), dtype=float), means.index)
+    np.testing.assert_allclose(np.asarray(curve.get_ydata(), dtype=float), means)
     text = note(test, chosen)
     assert "minilm" in text and "3 seeds" in text and "200 movie" in text and "95%" in text
 

@@ -105,27 +105,24 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     assert workspace.planned(FIGURE) == expected | COLLECT
 
 
-@pytest.mark.parametrize("module", ["phase_transition.py", "style.py", "intervals.py"])
-def test_an_edit_of_figure_code_redraws_the_figure(workspace: Workspace, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("phase_transition.py", {"phase_transition": 1}),
+        ("style.py", {"phase_transition": 1}),
+        ("selection.py", {"select_tickets": 1, "phase_transition": 1}),
+        ("metrics.py", COLLECT),
+        ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
+        ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
+        ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
+        ("config.py", {}),
+    ],
+)
+def test_an_edit_reruns_the_stages_that_use_the_module_and_what_follows(
+    workspace: Workspace, module: str, jobs: dict[str, int]
+) -> None:
     edit(workspace, module)
-    assert workspace.planned(FIGURE) == {"phase_transition": 1}
-
-
-@pytest.mark.parametrize("module", ["training.py", "surgery.py"])
-def test_an_edit_of_training_code_retrains_and_redoes_what_follows(workspace: Workspace, module: str) -> None:
-    edit(workspace, module)
-    assert workspace.planned(FIGURE) == {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT
-
-
-def test_an_edit_reruns_the_stages_that_use_the_module_and_no_others(workspace: Workspace) -> None:
-    edit(workspace, "runs.py")  # the importance of a model depends on its training, so it follows
-    assert workspace.planned(FIGURE)["finetune"] == 4
-    workspace.make("--touch")
-    edit(workspace, "rewind.py")
-    assert workspace.planned(FIGURE) == {"rewind": 8, "retrain": 8} | COLLECT
-    workspace.make("--touch")
-    edit(workspace, "selection.py")
-    assert workspace.planned(FIGURE) == {"select_tickets": 1, "phase_transition": 1}
+    assert workspace.planned(FIGURE) == jobs
 
 
 def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
