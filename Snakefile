@@ -1,6 +1,6 @@
 """Super tickets: how far can a pre-trained encoder be cut before it gets worse, or better?
 
-    snakemake --cores all results/figures/phase_transition.pdf
+snakemake --cores all results/figures/phase_transition.pdf
 """
 
 from snakemake.utils import min_version

@@ -124,14 +124,19 @@ def test_the_super_ticket_is_the_best_on_validation_whatever_test_says(results: 
     assert set(super_tickets(flat, first)["ratio"]) == {0.1}
 
 
-def test_intervals_are_students() -> None:
+def test_intervals_are_students_with_pooled_variance() -> None:
     values = [70.0, 72.0, 77.0]
+    one_group = pd.DataFrame({"ratio": 0.1, "value": values})
+    alone = mean_intervals(one_group, ["ratio"]).loc[0.1]
     low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
-    scores = pd.DataFrame({"ratio": [0.1, 0.1, 0.1, 0.2], "value": [*values, 50.0]})
-    table = mean_intervals(scores, ["ratio"])
-    several, single = table.loc[0.1], table.loc[0.2]
-    assert (several["mean"] - several["half"], several["mean"] + several["half"]) == pytest.approx((low, high))
-    assert (single["mean"], single["half"], single["seeds"]) == (50, 0, 1)
+    assert (alone["mean"] - alone["half"], alone["mean"] + alone["half"]) == pytest.approx((low, high))
+
+    others = [60.0, 61.0, 65.0]
+    two_groups = pd.concat([one_group, pd.DataFrame({"ratio": 0.2, "value": others})])
+    table = mean_intervals(two_groups, ["ratio"])
+    pooled = (np.var(values, ddof=1) + np.var(others, ddof=1)) / 2
+    assert table["half"].tolist() == pytest.approx([stats.t.ppf(0.975, 4) * np.sqrt(pooled / 3)] * 2)
+    assert mean_intervals(one_group[:1], ["ratio"])["half"].tolist() == [0]
 
 
 def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> None:

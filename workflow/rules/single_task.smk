@@ -18,10 +18,6 @@ rule finetune:
         record=trial("full/record.json"),
         predictions=trial("full/predictions.parquet"),
         trained=kept(trial("full/model.safetensors")),
-    params:
-        run=get_run,
-        settings=get_settings,
-        code=code("finetune"),
     log:
         trial("full/train.log"),
     benchmark:
@@ -29,6 +25,10 @@ rule finetune:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    params:
+        run=get_run,
+        settings=get_settings,
+        code=code("finetune"),
     shell:
         "python -P {SCRIPTS}/finetune.py --config {input.config} --weights {input.weights} --shape {input.shape}"
         " --encoded {input.encoded} --subset {input.subset} --run {params.run:q} --settings {params.settings:q}"
@@ -43,9 +43,6 @@ rule importance:
         subset=rules.subsample.output,
     output:
         trial("importance.csv"),
-    params:
-        settings=get_settings,
-        code=code("importance"),
     log:
         trial("importance.log"),
     benchmark:
@@ -53,6 +50,9 @@ rule importance:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    params:
+        settings=get_settings,
+        code=code("importance"),
     shell:
         "python -P {SCRIPTS}/importance.py --config {input.config} --weights {input.weights}"
         " --encoded {input.encoded} --subset {input.subset} --settings {params.settings:q}"
@@ -65,15 +65,15 @@ rule ticket:
         shape=rules.fetch_model.output.shape,
     output:
         trial("tickets/{kind}-{ratio}.json"),
-    params:
-        settings=get_ticket_settings,
-        code=code("ticket"),
     log:
         trial("tickets/{kind}-{ratio}.log"),
     benchmark:
         trial("tickets/{kind}-{ratio}.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        settings=get_ticket_settings,
+        code=code("ticket"),
     shell:
         "python -P {SCRIPTS}/ticket.py --importance {input.importance} --shape {input.shape}"
         " --settings {params.settings:q} --ticket {output} > {log} 2>&1"
@@ -86,14 +86,14 @@ rule rewind:
         ticket=rules.ticket.output,
     output:
         kept(trial("{kind}-{ratio}/rewound.safetensors")),
-    params:
-        code=code("rewind"),
     log:
         trial("{kind}-{ratio}/rewind.log"),
     benchmark:
         trial("{kind}-{ratio}/rewind.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
+    params:
+        code=code("rewind"),
     shell:
         "python -P {SCRIPTS}/rewind.py --pretrained {input.weights} --config {input.config} --ticket {input.ticket}"
         " --rewound {output} > {log} 2>&1"
@@ -111,10 +111,6 @@ rule retrain:
         record=trial("{kind}-{ratio}/record.json"),
         predictions=trial("{kind}-{ratio}/predictions.parquet"),
         trained=kept(trial("{kind}-{ratio}/model.safetensors")),
-    params:
-        run=lambda wildcards: get_run(wildcards, wildcards.kind, float(wildcards.ratio)),
-        settings=get_settings,
-        code=code("retrain"),
     log:
         trial("{kind}-{ratio}/train.log"),
     benchmark:
@@ -122,6 +118,10 @@ rule retrain:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    params:
+        run=lambda wildcards: get_run(wildcards, wildcards.kind, float(wildcards.ratio)),
+        settings=get_settings,
+        code=code("retrain"),
     shell:
         "python -P {SCRIPTS}/retrain.py --config {input.config} --weights {input.weights} --shape {input.shape}"
         " --ticket {input.ticket} --encoded {input.encoded} --subset {input.subset}"

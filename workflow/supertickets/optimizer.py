@@ -34,7 +34,7 @@ def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
 
 def without_decay(name: str) -> bool:
     """Whether a parameter is a bias or belongs to a layer norm; those are not decayed (published setting)."""
-    return name.endswith(".bias") or ".LayerNorm." in name or ".norm." in name.lower()
+    return name.endswith(".bias") or "norm" in name.lower()
 
 
 class Optimizer:

@@ -108,6 +108,6 @@ def note(scores: pd.DataFrame, chosen: pd.DataFrame) -> str:
     examples = scores.groupby("task")["examples"].max()
     sentences = ", ".join(f"{count} {task}" for task, count in examples.items())
     return (
-        f"Encoder: {models}. Mean over {seeds} seeds; bars and band: {LEVEL:.0%} t interval of the mean. "
+        f"Encoder: {models}. Mean over {seeds} seeds; bars and band: {LEVEL:.0%} t interval of the mean, variance pooled over tickets. "
         f"Scored on {sentences} {SPLIT} sentences. The ticket is chosen on validation sentences."
     )
