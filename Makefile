@@ -13,16 +13,17 @@ figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
-	. $(VENV)/bin/activate && pytest --numprocesses 2
+	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadgroup
 
 setup: $(STAMP)
 
 $(STAMP):
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. On Debian or Ubuntu: apt install python3 python3-venv (or name one: make PYTHON=/path/to/python3.11 ...)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@rm -f $(VENV)/installed-*
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement requirements.lock
-	@rm -f $(VENV)/installed-*
 	@touch $@
 
 # What a reviewer runs before a change lands.

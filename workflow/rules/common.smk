@@ -88,9 +88,3 @@ def get_settings(wildcards):
 def kept(path):
     """Weights are deleted after their last use, unless the config keeps them."""
     return path if config["keep_weights"] else temp(path)
-
-
-def get_kept_weights(wildcards):
-    """Weights of all runs, where the config keeps them."""
-    runs = runs_of(config) if config["keep_weights"] else ()
-    return [f"results/{run_folder(run)}/model.safetensors" for run in runs]

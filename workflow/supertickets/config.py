@@ -5,6 +5,7 @@ Imported at every start of the workflow: standard library, jsonschema and yaml o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,17 @@ CATALOGUE = WORKFLOW / "catalogue.yaml"
 
 Entry = dict[str, Any]
 
+#: Metrics of regressions; the others are of classifications.
+REGRESSION_METRICS = ("pearson", "spearman")
+
+#: JSON schema with whole numbers in the sense of YAML: 1.0 is none, as it would name other files than 1.
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
 
 def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """A complete config: defaults filled in, the catalogue merged into ``define``.
@@ -31,8 +43,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
-    problems = [_explain(error) for error in validator.iter_errors(config)]
+    problems = [_explain(error) for error in Validator(schema).iter_errors(config)] + list(_not_finite(config))
     if not problems:
         config = _with_defaults(config, schema, schema)
         catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
@@ -49,14 +60,16 @@ def _explain(error: jsonschema.ValidationError) -> str:
     key = _key(error.absolute_path)
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
+        unknown = sorted(map(str, set(error.instance) - set(known)))
         return f"{key}: unknown key {', '.join(unknown)}; known keys are {', '.join(known)}"
     if error.validator == "required":
         return f"{key}: {error.message}"
     hint = ""
     if isinstance(error.instance, str) and _is_number(error.instance):
         hint = " (YAML takes 1e-3 for text; write 1.0e-3)"
-    described = error.schema.get("description", "")
+    elif isinstance(error.instance, bool):
+        hint = " (YAML takes yes, no, on and off for true and false; quote them)"
+    described = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
     return f"{key} is {error.instance!r}: {error.message}{hint}. {described}".strip()
 
 
@@ -66,6 +79,15 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _not_finite(value: Any, path: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Numbers that no limit of the schema refuses: not-a-number and infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{_key(path)} is {value!r}: a finite number is needed"
+    elif isinstance(value, Mapping | list):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _not_finite(inner, (*path, key))
 
 
 def _key(path: Any) -> str:
@@ -103,16 +125,19 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in config["tasks"]:
             yield f"training_overrides.{name}: not a task of this experiment ({', '.join(config['tasks'])})"
     for index, ratio in enumerate(config["ratios"]):
-        if abs(ratio * 100 - round(ratio * 100)) > 1e-6:
+        if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
     for kind, name, entry in _in_use(config):
         if "package" in entry and entry["package"] not in define["packages"]:
             known = ", ".join(sorted(define["packages"]))
             yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
-        elif "path" in entry and not Path(entry["path"]).exists():
-            yield f"define.{kind}.{name}.path is {entry['path']!r}: no such file or folder"
+        elif "path" in entry and not (Path(entry["path"]).is_file if kind == "tasks" else Path(entry["path"]).is_dir)():
+            yield f"define.{kind}.{name}.path is {entry['path']!r}: no such {'file' if kind == 'tasks' else 'folder'}"
         elif kind == "tasks":
-            yield from _sizes_beyond(config, name, entry)
+            wrong = list(_wrong_task(entry))
+            yield from (f"define.tasks.{name}.{problem}" for problem in wrong)
+            if not wrong:
+                yield from _sizes_beyond(config, name, entry)
 
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
@@ -122,16 +147,47 @@ def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
         yield from ((kind, name, defined[name]) for name in config[kind] if name in defined)
 
 
+def _wrong_task(entry: Entry) -> Iterator[str]:
+    """Keys of a task's definition that do not fit each other."""
+    places, fields = list(entry["columns"].values()), entry.get("fields")
+    if all(isinstance(place, int) for place in places):
+        if fields is None or not all(0 <= place < fields for place in places):
+            yield f"columns is {entry['columns']}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
+    elif not all(isinstance(place, str) for place in places):
+        yield f"columns is {entry['columns']}: give all names (file with a header) or all numbers (without)"
+    labels = entry.get("labels", [])
+    if entry["type"] == "regression":
+        yield from (f"{key} is {entry[key]!r}: not of a regression" for key in ("labels", "threshold") if key in entry)
+    elif "threshold" in entry and len(labels) != 2:
+        yield f"labels is {labels}: a threshold makes two classes, so name two"
+    for metric in entry["metrics"]:
+        if (metric in REGRESSION_METRICS) != (entry["type"] == "regression"):
+            yield f"metrics holds {metric!r}, which is not a metric of {entry['type']}"
+        elif metric == "f1" and len(labels) != 2:
+            yield f"metrics holds 'f1', which is of two classes; there are {len(labels)}"
+
+
 def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
-    """Train sizes that a task does not have; sizes of parts are pinned, or bounded by the lines of its file."""
-    if "sizes" in entry:
-        available, what = entry["sizes"]["train"], "training examples"
-    else:
-        with Path(entry["path"]).open("rb") as stream:
-            available, what = sum(1 for _ in stream), "lines in all"
+    """Train and evaluation sizes that a task does not have."""
+    sizes = entry.get("sizes") or _largest_parts(entry)
     for index, size in enumerate(config["train_sizes"]):
-        if size != "all" and size > available:
-            yield f"train_sizes[{index}] is {size}: task {task} has {available} {what}; give at most that, or all"
+        if size != "all" and size > sizes["train"]:
+            most = sizes["train"]
+            yield f"train_sizes[{index}] is {size}: task {task} has {most} training examples; give at most that, or all"
+    for part, limit in config["evaluate"].items():
+        if limit != "all" and limit > sizes[part]:
+            most = sizes[part]
+            yield f"evaluate.{part} is {limit}: task {task} has {most} {part} examples; give at most that, or all"
+
+
+def _largest_parts(entry: Entry) -> dict[str, int]:
+    """The most examples that each part of an own file can have, from its number of lines."""
+    with Path(entry["path"]).open("rb") as stream:
+        examples = sum(1 for _ in stream) - ("fields" not in entry)
+    if entry["split"]["group_separator"]:
+        return dict.fromkeys(("train", "validation", "test"), examples)
+    parts = {part: round(entry["split"][part] * examples) for part in ("validation", "test")}
+    return {"train": examples - sum(parts.values()), **parts}
 
 
 def training_of(config: Mapping[str, Any], task: str) -> Entry:

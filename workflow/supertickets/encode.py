@@ -9,7 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .files import replacing
+from .batches import WIDTH_STEP
+from .errors import UserError
+from .files import read_json, replacing
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +24,16 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path)
         examples: the task.
         max_length: longest sequence in tokens, special tokens included; longer texts are cut and counted in the log.
         encoded: Parquet file to write.
+
+    Raises:
+        UserError: the encoder has fewer positions than ``max_length``.
     """
     from transformers import AutoTokenizer
 
     table = pd.read_parquet(examples)
+    positions = read_json(tokenizer / "config.json").get("max_position_embeddings", max_length)
+    if max_length > (longest := positions // WIDTH_STEP * WIDTH_STEP):
+        raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {longest} tokens")
     tokenise = AutoTokenizer.from_pretrained(tokenizer)
     texts = table["text"].tolist()
     tokens = tokenise(texts, truncation=True, max_length=max_length, return_token_type_ids=True)

@@ -17,17 +17,15 @@ from .errors import UserError
 def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
     """A command line with one option for each parameter of a function.
 
-    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` as JSON, a ``list`` as one or more
-    values. A parameter with a default is optional.
+    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` as JSON. A parameter with a
+    default is optional.
     """
     parser = argparse.ArgumentParser(description=inspect.getdoc(function), allow_abbrev=False)
     hints = get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         hint = hints[name]
         options: dict[str, Any] = {"required": parameter.default is inspect.Parameter.empty}
-        if get_origin(hint) is list:
-            options |= {"nargs": "+", "type": get_args(hint)[0]}
-        elif get_origin(hint) is dict:
+        if get_origin(hint) is dict:
             options["type"] = json.loads
         else:
             # "Path | None" is a Path that may be left out.

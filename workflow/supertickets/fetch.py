@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import subprocess
 import sys
 import tarfile
@@ -33,18 +34,30 @@ def fetch_package(package: str, release: dict[str, str], archive: Path) -> None:
     log.info("fetching %s==%s (%s)", package, version, form)
     kind = {"wheel": "--only-binary", "sdist": "--no-binary"}[form]
     with tempfile.TemporaryDirectory() as folder:
+        # pip checks the hash itself, before it runs a build script for an sdist's metadata.
+        requirement = Path(folder) / "requirement.txt"
+        requirement.write_text(f"{package}=={version} --hash=sha256:{release['sha256']}\n", encoding="utf-8")
+        files = Path(folder) / "files"
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--progress-bar=off"]
-        command += [kind, ":all:", "--dest", folder, f"{package}=={version}"]
+        command += [kind, package, "--require-hashes", "--dest", str(files), "--requirement", str(requirement)]
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         log.info("%s", done.stdout.strip())
-        files = sorted(Path(folder).iterdir())
-        if done.returncode or len(files) != 1:
-            reasons = [line for line in done.stdout.splitlines() if line.startswith("ERROR:")] or ["no reason given"]
-            raise UserError(f"{package}=={version}: pip could not download the {form}: {reasons[-1]}")
-        content = files[0].read_bytes()
-    require_sha256(content, release["sha256"], f"{package}=={version}, {files[0].name}")
+        if done.returncode:
+            raise UserError(f"{package}=={version}: pip could not download the {form}: {_reason(done.stdout)}")
+        content = next(files.iterdir()).read_bytes()
+    require_sha256(content, release["sha256"], f"{package}=={version}")
     with replacing(archive) as part:
         part.write_bytes(content)
+
+
+def _reason(output: str) -> str:
+    """Why pip failed, in one line."""
+    hashes = dict(re.findall(r"^ *(Expected sha256|Got) +([0-9a-f]{64})", output, re.MULTILINE))
+    if len(hashes) == 2:
+        expected, found = hashes.values()
+        return f"its sha256 is {found}, expected {expected}; it is damaged or is not the pinned version"
+    errors = [line for line in output.splitlines() if line.startswith("ERROR:")]
+    return errors[-1] if errors else "no reason given"
 
 
 def read_member(archive: Path, members: Sequence[str]) -> bytes:

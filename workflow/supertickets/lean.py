@@ -13,10 +13,13 @@ import importlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import logging
 import sys
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 #: Packages that model files import but that training and evaluating an encoder never calls.
 NOT_NEEDED = (
@@ -159,8 +162,9 @@ def import_modules(names: Sequence[str]) -> list[types.ModuleType]:
         sys.modules["transformers"].__version__ = importlib.metadata.version("transformers")  # type: ignore[attr-defined]
         _bare_package("transformers.models")
         modules = [importlib.import_module(name) for name in names]
-    except Exception:
+    except Exception as error:
         # Any failure, not only ImportError: a placeholder can break an import in any way.
+        log.warning("no lean import with this release of transformers, start-up is slower: %r", error)
         modules = []
     finally:
         _Absent.importing = False

@@ -47,7 +47,7 @@ def panels(scores: pd.DataFrame, chosen: pd.DataFrame) -> plt.Figure:
     )
     for axis, (_, ticket) in zip(axes.flat, chosen.iterrows(), strict=False):
         rows = scores[(scores[[*EXPERIMENT, "metric"]] == ticket[[*EXPERIMENT, "metric"]]).all(axis=1)]
-        panel(axis, rows, ticket)
+        panel(axis, rows, ticket, f"{ticket['model']}, " if chosen["model"].nunique() > 1 else "")
     for axis in axes.flat[len(chosen) :]:
         axis.set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()
@@ -57,13 +57,14 @@ def panels(scores: pd.DataFrame, chosen: pd.DataFrame) -> plt.Figure:
     return figure
 
 
-def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
+def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series, title: str) -> None:
     """Draw the curve of one model, task and size.
 
     Args:
         axis: where.
         rows: its scores, one metric and one split.
         ticket: its super ticket.
+        title: what the title starts with.
     """
     by_ticket = mean_intervals(rows, TICKET)
     by_ticket["weight"] = rows.groupby(TICKET)["weight_remaining"].mean()
@@ -87,7 +88,7 @@ def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
         best["weight"], best["mean"], marker="*", markersize=11, linestyle="none", color=style.COLOURS["super"],
         markeredgecolor="white", markeredgewidth=0.6, zorder=5, label="super ticket (chosen on validation)",
     )  # fmt: skip
-    axis.set_title(f"{ticket['task']}, {size_text(ticket['train_size'])}", loc="left")
+    axis.set_title(f"{title}{ticket['task']}, {size_text(ticket['train_size'])}", loc="left")
     axis.set_xlabel("weight remaining")
     axis.set_ylabel(f"{SPLIT} {ticket['metric']}" + (" (%)" if ticket["metric"] == "accuracy" else " (x 100)"))
     axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -107,7 +108,9 @@ def note(scores: pd.DataFrame, chosen: pd.DataFrame) -> str:
     seeds = scores["seed"].nunique()
     examples = scores.groupby("task")["examples"].max()
     sentences = ", ".join(f"{count} {task}" for task, count in examples.items())
+    spread = (
+        f"Mean over {seeds} seeds; bars and band: {LEVEL:.0%} t interval of the mean." if seeds > 1 else "One seed."
+    )
     return (
-        f"Encoder: {models}. Mean over {seeds} seeds; bars and band: {LEVEL:.0%} t interval of the mean, variance pooled over tickets. "
-        f"Scored on {sentences} {SPLIT} sentences. The ticket is chosen on validation sentences."
+        f"Encoder: {models}. {spread} Scored on {sentences} {SPLIT} sentences; tickets chosen on validation sentences."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from .files import replacing, require_sha256, write_json
 from .layout import TOKENIZER_FILES
 
 log = logging.getLogger(__name__)
+
+
+#: Names that old checkpoints have for a norm's weight and bias.
+LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
+
+
+def _new_name(match: re.Match[str]) -> str:
+    return {"gamma": "weight", "beta": "bias"}[match[1]]
 
 
 def prepare_model(source: Path, definition: dict[str, str], pretrained: Path) -> None:
@@ -66,7 +75,9 @@ def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -
     Buffers and heads of other tasks are left out.
     """
     try:
-        tensors = load(weights)
+        tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in load(weights).items()}
+    except KeyError as error:
+        raise UserError(f"{source}: model.safetensors holds numbers of type {error}; save it in float32") from error
     except SafetensorError as error:
         raise UserError(f"{source}: model.safetensors is not a readable safetensors file ({error})") from error
     prefix = f"{architecture.prefix}."

@@ -77,11 +77,16 @@ def train_run(
         outputs = predict(model, view, evaluated, device)
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
 
-    write_predictions(predictions, data, evaluated, outputs)
-    save_weights(model, trained)
     dimensions = Shape.read(shape, how.outputs)
     kept = Ticket.read(ticket) if ticket else Ticket.full(dimensions.layers, dimensions.heads)
-    inputs = {"config": config, "weights": weights, "encoded": encoded, "subset": subset, "ticket": ticket}
+    inputs = {
+        "config": config,
+        "weights": weights,
+        "encoded": encoded,
+        "subset": subset,
+        "shape": shape,
+        "ticket": ticket,
+    }
     content = {
         "run": run,
         "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
@@ -99,6 +104,8 @@ def train_run(
         "versions": versions(),
         "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
     }
+    write_predictions(predictions, data, evaluated, outputs)
+    save_weights(model, trained)
     write_json(record, content)
 
 

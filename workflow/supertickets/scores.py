@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ def _rows(results: Path, run: dict[str, Any], modules: dict[str, Score]) -> Iter
         outputs = predicted(np.stack(members["logits"].tolist()))
         for name, module in modules.items():
             score = module.compute(predictions=outputs, references=members["label"].to_numpy())
+            if not math.isfinite(score[name]):
+                raise UserError(
+                    f"{folder / 'predictions.parquet'}: {name} on {split} is {score[name]}, as of constant predictions "
+                    "or labels; evaluate on more examples, or train with other settings"
+                )
             yield {
                 **run,
                 **{key: record[key] for key in ("heads_pruned", "ffn_pruned", "weight_remaining")},

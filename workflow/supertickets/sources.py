@@ -23,6 +23,10 @@ def _imports_of(source: Path) -> tuple[Path, ...]:
 
 def _resolve(source: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"), filename=str(source))):
+        if isinstance(node, ast.Import) and any(alias.name.split(".")[0] == PACKAGE.name for alias in node.names):
+            raise ValueError(
+                f"{source}: write 'from {PACKAGE.name}.module import name', which is what is followed here"
+            )
         if not isinstance(node, ast.ImportFrom):
             continue
         if node.level == 0 and (node.module or "").split(".")[0] != PACKAGE.name:

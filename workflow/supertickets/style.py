@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from .files import replacing
 
-#: Width of a panel and of a page of two columns, in inches.
-PANEL_WIDTH, PAGE_WIDTH = 3.4, 6.9
+#: Width of a panel, that of a column of text, in inches.
+PANEL_WIDTH = 3.4
 #: Colours by role, from seaborn's colour-blind palette.
 _PALETTE = sns.color_palette("colorblind")
 COLOURS = {"winning": _PALETTE[0], "full": "0.35", "super": _PALETTE[3]}

@@ -6,7 +6,7 @@ import csv
 import io
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +83,28 @@ def read_rows(content: bytes, definition: Mapping[str, Any], name: str) -> pd.Da
     else:
         width = definition["fields"]
     rows = []
-    for fields in reader:
+    for fields in _lines(reader, name):
         if len(fields) != width:
             raise UserError(f"{name}, line {reader.line_num}: {len(fields)} fields, expected {width}: {fields!r:.80}")
         rows.append([*(fields[place].strip() for place in places), reader.line_num])
     table = pd.DataFrame(rows, columns=["id", "text", "target", "line"])
+    if table.empty:
+        raise UserError(f"{name}: holds no examples")
     twice = table[table["id"].duplicated()]
     if len(twice):
         raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r} occurs a second time")
     return table
+
+
+def _lines(reader: Any, name: str) -> Iterator[list[str]]:
+    """The reader's lines, its own errors with file and line."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UserError(f"{name}, line {reader.line_num}: {error}") from error
 
 
 def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str) -> pd.DataFrame:
@@ -128,8 +141,8 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str) -> p
 def split(table: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
     """Assign every example to train, validation or test, at random by a fixed seed.
 
-    Sentences of one document stay together (``group_separator``: the document is the id up to there), and so do
-    examples with the same text: no part holds a sentence that another part holds.
+    Documents stay together (``group_separator``: the document is the id up to there). An example whose text has
+    occurred before goes where that went: no part holds a sentence that another part holds.
 
     Args:
         table: columns id and text.
