@@ -57,24 +57,24 @@ def write_tiny_model(folder: Path, **changes: int) -> None:
 
 
 def write_tiny_task(path: Path, count: int = 120) -> None:
-    """Sentences whose label is whether they hold a good or a bad word, as a file with a header."""
+    """Sentences with a good or a bad word, its label and a value of its sign, as a file with a header."""
     random = np.random.default_rng(0)
-    lines = ["id\ttext\tlabel"]
+    lines = ["id\ttext\tlabel\tvalue"]
     for index in range(count):
         good = index % 2
         words = random.choice(WORDS[6:], size=random.integers(2, 9)).tolist()
         words.insert(random.integers(len(words)), random.choice(WORDS[:3] if good else WORDS[3:6]))
-        lines.append(f"s{index}\t{' '.join(words)}\t{['no', 'yes'][good]}")
+        value = (2 * good - 1) * random.uniform(0.5, 1.5)
+        lines.append(f"s{index}\t{' '.join(words)}\t{['no', 'yes'][good]}\t{value:.3f}")
     path.write_text("\n".join(lines) + "\n")
 
 
 def tiny_config(**changes: object) -> dict[str, object]:
     """The config of the tiny experiment; paths are relative to the folder that it runs in."""
     columns = {"id": "id", "text": "text", "target": "label"}
-    toy = {"path": "data/toy.tsv", "columns": columns, "labels": ["no", "yes"]}
     return {
         "models": ["tiny"],
-        "tasks": ["toy", "toy_again"],
+        "tasks": ["toy", "toy_value"],
         "train_sizes": [32],
         "seeds": [1, 2],
         "ratios": [0.3, 0.6],
@@ -85,8 +85,20 @@ def tiny_config(**changes: object) -> dict[str, object]:
         "define": {
             "models": {"tiny": {"path": "data/tiny"}},
             "tasks": {
-                "toy": {**toy, "type": "classification", "metrics": ["accuracy", "f1"]},
-                "toy_again": {**toy, "type": "classification", "metrics": ["matthews"], "split": {"seed": 5}},
+                "toy": {
+                    "path": "data/toy.tsv",
+                    "columns": columns,
+                    "type": "classification",
+                    "labels": ["no", "yes"],
+                    "metrics": ["accuracy", "f1"],
+                },
+                "toy_value": {
+                    "path": "data/toy.tsv",
+                    "columns": {**columns, "target": "value"},
+                    "type": "regression",
+                    "metrics": ["pearson", "spearman"],
+                    "split": {"seed": 5},
+                },
             },
         },
     } | changes
@@ -143,7 +155,7 @@ def new_workspace(folder: Path, config: dict[str, object]) -> Workspace:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The tiny experiment, run to the end once."""
-    workspace = new_workspace(tmp_path_factory.mktemp("finished") / "project", tiny_config())
+    workspace = new_workspace(tmp_path_factory.mktemp("finished") / "the project", tiny_config())
     workspace.make()
     return workspace
 
@@ -151,7 +163,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the finished experiment to do things to."""
-    return finished.copy(tmp_path / "project")
+    return finished.copy(tmp_path / "the project")
 
 
 @pytest.fixture(scope="session")

