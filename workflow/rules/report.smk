@@ -6,22 +6,6 @@
 #         results/figures/phase_transition.pdf, .png
 
 
-def get_runs(wildcards):
-    """Records and predictions of every run."""
-    names = ("record.json", "predictions.parquet")
-    return [f"results/{run_folder(run)}/{name}" for run in runs_of(config) for name in names]
-
-
-def get_grid():
-    """What spans the runs, for steps that find them by themselves: thousands of paths fit no command line."""
-    return {axis: config[axis] for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")}
-
-
-def get_metrics():
-    """Metrics by task; the first one chooses super tickets."""
-    return {task: DEFINED["tasks"][task]["metrics"] for task in config["tasks"]}
-
-
 localrules:
     aggregate,
     select_tickets,
@@ -45,7 +29,7 @@ rule aggregate:
         metrics=canonical_json(get_metrics()),
         code=code("aggregate"),
     shell:
-        "python -P {SCRIPTS:q}/aggregate.py --results results --grid {params.grid:q} --metrics {params.metrics:q}"
+        "python -P -m scripts.aggregate --results results --grid {params.grid:q} --metrics {params.metrics:q}"
         " --parquet {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
 
 
@@ -64,7 +48,7 @@ rule select_tickets:
         metrics=canonical_json(get_metrics()),
         code=code("select_tickets"),
     shell:
-        "python -P {SCRIPTS:q}/select_tickets.py --scores {input:q} --metrics {params.metrics:q}"
+        "python -P -m scripts.select_tickets --scores {input:q} --metrics {params.metrics:q}"
         " --table {output:q} > {log:q} 2>&1"
 
 
@@ -89,5 +73,5 @@ rule phase_transition:
     params:
         code=code("phase_transition"),
     shell:
-        "python -P {SCRIPTS:q}/phase_transition.py --scores {input.scores:q} --tickets {input.tickets:q}"
+        "python -P -m scripts.phase_transition --scores {input.scores:q} --tickets {input.tickets:q}"
         " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"

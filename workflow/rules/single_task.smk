@@ -30,7 +30,7 @@ rule finetune:
         settings=get_settings,
         code=code("finetune"),
     shell:
-        "python -P {SCRIPTS:q}/finetune.py --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        "python -P -m scripts.finetune --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"
 
@@ -54,7 +54,7 @@ rule importance:
         settings=get_settings,
         code=code("importance"),
     shell:
-        "python -P {SCRIPTS:q}/importance.py --config {input.config:q} --weights {input.weights:q}"
+        "python -P -m scripts.importance --config {input.config:q} --weights {input.weights:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --settings {params.settings:q}"
         " --importance {output:q} > {log:q} 2>&1"
 
@@ -75,7 +75,7 @@ rule ticket:
         settings=get_ticket_settings,
         code=code("ticket"),
     shell:
-        "python -P {SCRIPTS:q}/ticket.py --importance {input.importance:q} --shape {input.shape:q}"
+        "python -P -m scripts.ticket --importance {input.importance:q} --shape {input.shape:q}"
         " --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
 
 
@@ -95,7 +95,7 @@ rule rewind:
     params:
         code=code("rewind"),
     shell:
-        "python -P {SCRIPTS:q}/rewind.py --pretrained {input.weights:q} --config {input.config:q} --ticket {input.ticket:q}"
+        "python -P -m scripts.rewind --pretrained {input.weights:q} --config {input.config:q} --ticket {input.ticket:q}"
         " --rewound {output:q} > {log:q} 2>&1"
 
 
@@ -123,7 +123,7 @@ rule retrain:
         settings=get_settings,
         code=code("retrain"),
     shell:
-        "python -P {SCRIPTS:q}/retrain.py --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        "python -P -m scripts.retrain --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"

@@ -1,0 +1,1 @@
+"""Entries of the rules, run as ``python -m scripts.{rule}``."""
