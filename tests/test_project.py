@@ -44,3 +44,8 @@ def test_documents_name_files_that_exist() -> None:
     for name in ("README.md", "ARCHITECTURE.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / name).read_text()):
             assert (PROJECT / target).exists(), f"{name} links to {target}"
+
+
+def test_the_changelog_names_the_version() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"## {version}" in (PROJECT / "CHANGELOG.md").read_text()
