@@ -30,6 +30,16 @@ TINY = {
 }
 
 
+#: How the library reads the tiny task: a definition with all its defaults.
+TOY = {
+    "delimiter": "\t",
+    "columns": {"id": "id", "target": "label", "text": "text"},
+    "type": "classification",
+    "labels": ["no", "yes"],
+    "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
+}
+
+
 def write_tiny_model(folder: Path, **changes: int) -> None:
     """A randomly initialised BERT with a word-level tokenizer, in the files of a model folder."""
     from safetensors.torch import save_file

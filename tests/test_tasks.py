@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import write_tiny_task
+from conftest import TOY, write_tiny_task
 
 from supertickets.batches import Encoded, sorted_batches, training_batches
 from supertickets.encode import encode_task
@@ -26,13 +26,6 @@ RATED = {
     "labels": ["negative", "positive"],
     "threshold": 0,
     "split": {"seed": 1, "validation": 0.2, "test": 0.3, "group_separator": "_"},
-}
-NAMED = {
-    "delimiter": "\t",
-    "columns": {"id": "id", "target": "label", "text": "text"},
-    "type": "classification",
-    "labels": ["no", "yes"],
-    "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
 }
 
 
@@ -55,9 +48,9 @@ def test_a_threshold_makes_two_classes_and_leaves_out_what_lies_on_it() -> None:
         (b"1\t0.5\tfine\n1\t1\tgood\n", RATED, "f, line 2: id '1' occurs a second time"),
         (b"1\t0.5\tfine\n2\t1\t\xff\n", RATED, "f, line 2: not UTF-8"),
         (b"1\t0.5\tfine\n2\t1\t" + b"x" * 200_000 + b"\n", RATED, "f, line 2: field larger"),
-        (b"id\tlabel\ttext\n", NAMED, "f: holds no examples"),
-        (b"id\tlabel\n1\tyes\n", NAMED, "f, line 1: no column 'text'"),
-        (b"id\tlabel\ttext\n1\tyes\tfine\n2\tperhaps\tgood\n", NAMED, "f, line 3: 'perhaps' is not one of the labels"),
+        (b"id\tlabel\ttext\n", TOY, "f: holds no examples"),
+        (b"id\tlabel\n1\tyes\n", TOY, "f, line 1: no column 'text'"),
+        (b"id\tlabel\ttext\n1\tyes\tfine\n2\tperhaps\tgood\n", TOY, "f, line 3: 'perhaps' is not one of the labels"),
     ],
 )
 def test_a_broken_line_is_named(content: bytes, definition: dict[str, Any], message: str) -> None:
@@ -82,7 +75,7 @@ def test_parts_are_fixed_and_share_neither_document_nor_sentence() -> None:
 
 def test_a_task_file_has_every_example_once_and_checks_pinned_sizes(tmp_path: Path) -> None:
     write_tiny_task(tmp_path / "toy.tsv", 100)
-    prepare_task(tmp_path / "toy.tsv", NAMED, tmp_path / "toy.parquet")
+    prepare_task(tmp_path / "toy.tsv", TOY, tmp_path / "toy.parquet")
     table = pd.read_parquet(tmp_path / "toy.parquet")
     assert sorted(table["id"]) == sorted(f"s{index}" for index in range(100))
     assert table["split"].value_counts().to_dict() == {"train": 60, "validation": 20, "test": 20}
@@ -90,13 +83,13 @@ def test_a_task_file_has_every_example_once_and_checks_pinned_sizes(tmp_path: Pa
     assert table["id"].tolist() != sorted(table["id"])  # the first n of a part are a random sample
     with pytest.raises(UserError, match="the catalogue says"):
         sizes = {"train": 61, "validation": 20, "test": 19}
-        prepare_task(tmp_path / "toy.tsv", NAMED | {"sizes": sizes}, tmp_path / "other.parquet")
+        prepare_task(tmp_path / "toy.tsv", TOY | {"sizes": sizes}, tmp_path / "other.parquet")
     assert not (tmp_path / "other.parquet").exists()
 
 
 def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> None:
     write_tiny_task(tmp_path / "toy.tsv", 100)
-    prepare_task(tmp_path / "toy.tsv", NAMED, tmp_path / "toy.parquet")
+    prepare_task(tmp_path / "toy.tsv", TOY, tmp_path / "toy.parquet")
 
     def rows(size: str, seed: int) -> list[int]:
         subsample(tmp_path / "toy.parquet", size, seed, tmp_path / "subset.json")

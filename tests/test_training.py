@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import write_tiny_task
+from conftest import TOY, write_tiny_task
 from torch import nn
 
 from supertickets.batches import Encoded
@@ -46,14 +46,7 @@ SETTINGS = {
 def encoded(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     folder = tmp_path_factory.mktemp("encoded")
     write_tiny_task(folder / "toy.tsv")
-    definition = {
-        "delimiter": "\t",
-        "columns": {"id": "id", "text": "text", "target": "label"},
-        "type": "classification",
-        "labels": ["no", "yes"],
-        "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
-    }
-    prepare_task(folder / "toy.tsv", definition, folder / "toy.parquet")
+    prepare_task(folder / "toy.tsv", TOY, folder / "toy.parquet")
     encode_task(tiny, folder / "toy.parquet", 16, folder / "encoded.parquet")
     rows = np.flatnonzero(pd.read_parquet(folder / "toy.parquet")["split"] == "train").tolist()
     (folder / "subset.json").write_text(json.dumps({"rows": rows}))

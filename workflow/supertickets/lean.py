@@ -10,6 +10,7 @@ used instead: slower, same classes.
 from __future__ import annotations
 
 import importlib
+import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import importlib.util
@@ -92,7 +93,7 @@ class _Placeholder(types.ModuleType):
         return _ABSENT
 
 
-class _Finder:
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Meta path finder that answers for :data:`NOT_NEEDED` and what lies below, :data:`NEEDED` excepted."""
 
     def find_spec(
@@ -101,7 +102,7 @@ class _Finder:
         absent = any(name == prefix or name.startswith(prefix + ".") for prefix in NOT_NEEDED)
         if not absent or name in NEEDED:
             return None
-        spec = importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+        spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
         # The real folder, so that a needed module inside is still found by the ordinary finders.
         spec.submodule_search_locations = [f"{folder}/{name.rpartition('.')[2]}" for folder in path or ()]
         return spec
@@ -151,15 +152,15 @@ def import_modules(names: Sequence[str]) -> list[types.ModuleType]:
     """
     if "transformers" in sys.modules:
         return [importlib.import_module(name) for name in names]
-    import torch  # noqa: F401  its own imports must not meet a placeholder
+    importlib.import_module("torch")  # first, as its own imports must not meet a placeholder
 
     before = set(sys.modules)
     _Absent.importing = True
     finder = _Finder()
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
     try:
         _bare_package("transformers")
-        sys.modules["transformers"].__version__ = importlib.metadata.version("transformers")  # type: ignore[attr-defined]
+        vars(sys.modules["transformers"])["__version__"] = importlib.metadata.version("transformers")
         _bare_package("transformers.models")
         modules = [importlib.import_module(name) for name in names]
     except Exception as error:
@@ -168,7 +169,7 @@ def import_modules(names: Sequence[str]) -> list[types.ModuleType]:
         modules = []
     finally:
         _Absent.importing = False
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)
     placeholders = [name for name, module in sys.modules.items() if isinstance(module, _Placeholder)]
     if modules:
         _forget(placeholders)
