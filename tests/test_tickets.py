@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from supertickets.errors import UserError
+from supertickets.files import sha256
 from supertickets.importance import normalize, read_importance, write_importance
 from supertickets.tickets import FFN_RULES, Shape, Ticket, draw, draw_ticket, prune_counts
 
@@ -108,19 +109,20 @@ def test_a_ticket_file_says_what_is_kept_and_where_it_came_from(tmp_path: Path) 
     head, ffn = random.random((3, 4)), random.random(3)
     write_importance(importance, head, ffn)
     shape.write_text(json.dumps({"layers": 3, "heads": 4, "hidden": 32, "ffn": 48, "parameters": 50_000}))
-    settings = {"kind": "winning", "ratio": 0.5, "ffn_rule": "share", "outputs": 2}
-    draw_ticket(importance, shape, settings, path)
+    run = {"model": "tiny", "task": "toy", "train_size": 40, "seed": 1, "kind": "winning", "ratio": 0.5}
+    settings = {"ffn_rule": "share", "outputs": 2}
+    draw_ticket(importance, shape, run, settings, path)
     content = json.loads(path.read_text())
     normalized = dict(zip(("head", "ffn"), normalize(head, ffn), strict=True))
     assert Ticket.read(path) == draw("winning", 0.5, normalized, "share")
     assert (content["heads_pruned"], content["ffn_pruned"]) == (6, 1)
     removed = 2 * 32 * 48 * 1 + 4 * 32 * 8 * 6
     assert content["weight_remaining"] == pytest.approx(1 - removed / (50_000 + 2 * 33))
-    assert content["origin"]["ratio"] == 0.5 and len(content["origin"]["importance"]) == 64
+    assert content["origin"] == {**run, "ffn_rule": "share", "importance_sha256": sha256(importance)}
 
     shape.write_text(json.dumps({"layers": 3, "heads": 5, "hidden": 32, "ffn": 48, "parameters": 50_000}))
     with pytest.raises(UserError, match=r"scores of \(3, 4\)"):
-        draw_ticket(importance, shape, settings, path)
+        draw_ticket(importance, shape, run, settings, path)
 
 
 def test_importance_tables_round_trip_and_broken_lines_are_named(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from conftest import TOY, write_tiny_task
 from torch import nn
 
 from supertickets.batches import Encoded
+from supertickets.dropout import Dropout
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.files import sha256
@@ -76,10 +77,10 @@ def run(encoded: Path, tiny: Path, out: Path, seed: int = 1, **settings: Any) ->
 
 
 def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_path: Path) -> None:
-    out = run(encoded, tiny, tmp_path / "run", epochs=8)
+    out = run(encoded, tiny, tmp_path / "run", epochs=12)
     record = json.loads((out / "record.json").read_text())
-    assert record["losses"][-1] < 0.3 < record["losses"][0] and len(record["losses"]) == 8
-    assert record["steps"] == 8 * 9 and record["examples"] == {"train": 72, "validation": 24, "test": 15}
+    assert record["losses"][-1] < 0.3 < record["losses"][0] and len(record["losses"]) == 12
+    assert record["steps"] == 12 * 9 and record["examples"] == {"train": 72, "validation": 24, "test": 15}
     assert (record["heads_pruned"], record["ffn_pruned"], record["weight_remaining"]) == (0, 0, 1.0)
     assert record["heads_kept"] == [4, 4, 4] and record["ffn_kept"] == [0, 1, 2]
     assert record["inputs_sha256"]["encoded"] == sha256(encoded / "encoded.parquet")
@@ -89,7 +90,7 @@ def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_
     predictions = pd.read_parquet(out / "predictions.parquet")
     data = Encoded.read(encoded / "encoded.parquet")
     rows = np.concatenate([data.first("validation", None), data.first("test", 15)])
-    assert predictions["id"].tolist() == data.ids.take(rows).to_pylist()
+    assert predictions["id"].tolist() == [data.ids[row] for row in rows]
     assert predictions["label"].tolist() == data.labels[rows].tolist()
     logits = np.stack(predictions["logits"].tolist())
     assert (logits.argmax(axis=1) == predictions["label"]).mean() > 0.8
@@ -166,18 +167,43 @@ def test_optimizers_agree_with_those_of_torch(kind: str) -> None:
     ]
     reference = {"adamax": torch.optim.Adamax, "adamw": torch.optim.AdamW}[kind](groups)
     optimizer = Optimizer(ours, kind, decay)
+    norms: list[float] = []
     for step in range(20):
         rate = learning_rate(step, 20, 0.2, 0.05)
         inputs = torch.randn(9, 5)
         for model in (ours, theirs):
             model(inputs).square().sum().backward()
-        optimizer.step(rate)
+        norms.append(nn.utils.get_total_norm([parameter.grad for parameter in theirs.parameters()]).item())
+        optimizer.step(rate, clip_norm=2.0)
+        nn.utils.clip_grad_norm_(theirs.parameters(), 2.0)
         for group in reference.param_groups:
             group["lr"] = rate
         reference.step()
         reference.zero_grad()
     for first, second in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+    assert min(norms) < 2 < max(norms)  # with and without clipping
+
+
+@pytest.mark.parametrize("shape", [(3, 67, 129), (1, 1), (40_001,)])
+def test_dropout_keeps_its_share_and_the_mean(shape: tuple[int, ...]) -> None:
+    layer = Dropout(0.1)
+    values = torch.ones(shape, requires_grad=True)
+    torch.manual_seed(1)
+    outputs = layer(values)
+    outputs.sum().backward()
+    assert torch.equal(values.grad, outputs.detach())  # the same mask in both directions
+    scales = outputs.detach().unique().tolist()
+    assert all(scale in (0, pytest.approx(1 / 0.9, rel=1e-4)) for scale in scales)
+    assert abs((outputs == 0).double().mean() - 0.1) < 4 * (0.09 / values.numel()) ** 0.5 + (values.numel() == 1)
+    torch.manual_seed(1)
+    assert torch.equal(layer(values), outputs)
+    assert torch.equal(layer.eval()(values), values)
+
+
+def test_every_dropout_of_a_model_is_the_cheap_one(tiny: Path) -> None:
+    dropouts = [module for module in fresh(tiny).modules() if isinstance(module, nn.Dropout)]
+    assert len(dropouts) > 3 and all(type(module) is Dropout for module in dropouts)
 
 
 def test_biases_and_norms_are_not_decayed(tiny: Path) -> None:
@@ -186,7 +212,7 @@ def test_biases_and_norms_are_not_decayed(tiny: Path) -> None:
     optimizer = Optimizer(model, "adamax", 0.5)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimizer.step(0.1)
+    optimizer.step(0.1, clip_norm=1.0)
     for name, value in model.named_parameters():
         factor = 1 if name.endswith("bias") or "LayerNorm" in name else 0.95
         torch.testing.assert_close(value, before[name] * factor, msg=name)

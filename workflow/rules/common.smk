@@ -68,10 +68,14 @@ def get_run(wildcards, kind="full", ratio=0.0):
     return canonical_json(run)
 
 
+def get_ticket_run(wildcards):
+    """The same of a ticket's run."""
+    return get_run(wildcards, wildcards.kind, float(wildcards.ratio))
+
+
 def get_ticket_settings(wildcards):
     """How a ticket is drawn, as JSON."""
-    settings = {"kind": wildcards.kind, "ratio": float(wildcards.ratio), "ffn_rule": config["ffn_rule"]}
-    return canonical_json({**settings, "outputs": outputs_of(config, wildcards.task)})
+    return canonical_json({"ffn_rule": config["ffn_rule"], "outputs": outputs_of(config, wildcards.task)})
 
 
 def get_settings(wildcards):

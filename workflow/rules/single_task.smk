@@ -72,11 +72,12 @@ rule ticket:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        run=get_ticket_run,
         settings=get_ticket_settings,
         code=code("ticket"),
     shell:
         "python -P -m scripts.ticket --importance {input.importance:q} --shape {input.shape:q}"
-        " --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
+        " --run {params.run:q} --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
 
 
 rule rewind:
@@ -119,7 +120,7 @@ rule retrain:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
     params:
-        run=lambda wildcards: get_run(wildcards, wildcards.kind, float(wildcards.ratio)),
+        run=get_ticket_run,
         settings=get_settings,
         code=code("retrain"),
     shell:

@@ -1,7 +1,8 @@
-"""Encoded sentences, and batches of them: grouped by length, padded to few different widths."""
+"""Encoded sentences, and batches of them: grouped by length and padded to their longest."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +14,6 @@ from torch import Tensor
 
 from .errors import UserError
 
-#: Widths are rounded up to a multiple of this: every new shape costs the CPU kernels a set-up.
-WIDTH_STEP = 8
 #: Training sentences are sorted by length within pools of this many batches, so that padding is
 #: small and the batches are still random.
 POOL_BATCHES = 32
@@ -30,21 +29,28 @@ def arrow(array: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(kind, len(array), [None, pa.py_buffer(np.ascontiguousarray(array))])
 
 
+def strings(values: Sequence[str]) -> pa.StringArray:
+    """Strings as an arrow array, likewise without pandas."""
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
 @dataclass(frozen=True)
 class Encoded:
     """The tokenised examples of a task, in the order of the file.
 
     Attributes:
-        ids: example ids, n strings.
-        parts: ``train``, ``validation`` or ``test``, n strings.
+        ids: example ids, n.
+        parts: ``train``, ``validation`` or ``test``, n.
         labels: class index or target value, float64, shape (n,).
         tokens: token ids of all examples, one after another.
         types: token type ids, aligned with ``tokens``.
         offsets: where each example starts in ``tokens``, shape (n + 1,).
     """
 
-    ids: pa.StringArray
-    parts: pa.StringArray
+    ids: list[str]
+    parts: list[str]
     labels: np.ndarray
     tokens: np.ndarray
     types: np.ndarray
@@ -69,17 +75,17 @@ class Encoded:
             raise UserError(f"{path}: not an encoded task ({error}); delete it to have it made again") from error
         tokens = columns["input_ids"]
         return cls(
-            ids=columns["id"],
-            parts=columns["split"],
+            ids=columns["id"].to_pylist(),
+            parts=columns["split"].to_pylist(),
             labels=np.array(np.from_dlpack(columns["label"])),  # a copy: arrow's memory is read-only
-            tokens=np.from_dlpack(tokens.flatten()),
-            types=np.from_dlpack(columns["token_type_ids"].flatten()),
-            offsets=np.from_dlpack(tokens.offsets) - tokens.offsets[0].as_py(),
+            tokens=np.from_dlpack(tokens.values),
+            types=np.from_dlpack(columns["token_type_ids"].values),
+            offsets=np.from_dlpack(tokens.offsets),
         )
 
     def first(self, part: str, limit: int | None) -> np.ndarray:
         """Rows of the first ``limit`` examples of a part (all where None), in file order."""
-        return np.flatnonzero(np.array(self.parts.to_pylist()) == part)[:limit]
+        return np.flatnonzero(np.array(self.parts) == part)[:limit]
 
     def vocabulary(self, rows: np.ndarray, pad: int) -> np.ndarray:
         """Ids of the tokens of some examples and of the padding token, ascending."""
@@ -99,7 +105,7 @@ class Encoded:
     def batch(self, rows: np.ndarray, pad: int, device: torch.device) -> dict[str, Tensor]:
         """Model inputs of some examples, each of shape (rows, width), on a device."""
         lengths = self.lengths[rows]
-        width = -(-int(lengths.max()) // WIDTH_STEP) * WIDTH_STEP
+        width = int(lengths.max())
         filled = np.arange(width) < lengths[:, None]
         position = (self.offsets[rows][:, None] + np.arange(width))[filled]
         inputs = {

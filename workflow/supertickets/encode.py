@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .batches import WIDTH_STEP
 from .errors import UserError
 from .files import read_json, replacing
 
@@ -32,8 +31,8 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path)
 
     table = pd.read_parquet(examples)
     positions = read_json(tokenizer / "config.json").get("max_position_embeddings", max_length)
-    if max_length > (longest := positions // WIDTH_STEP * WIDTH_STEP):
-        raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {longest} tokens")
+    if max_length > positions:
+        raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {positions} tokens")
     tokenise = AutoTokenizer.from_pretrained(tokenizer)
     texts = table["text"].tolist()
     tokens = tokenise(texts, truncation=True, max_length=max_length, return_token_type_ids=True)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .architectures import Architecture, architecture_of
+from .dropout import cheapen_dropouts
 from .errors import UserError
 from .files import read_json, replacing
 from .first_token import only_first_token
@@ -73,6 +74,7 @@ def build(
         if ticket is not None:
             cut_modules(encoder, ticket, architecture)
         model = Classifier(encoder, architecture, outputs, classifier_dropout)
+    cheapen_dropouts(model)
     only_first_token(model.layers[-1], model_config.model_type)
     return model
 

@@ -15,6 +15,8 @@ from torch.optim.adamw import adamw
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
+#: What torch's ``clip_grad_norm_`` adds to a norm.
+NORM_EPS = 1e-6
 
 
 def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
@@ -64,18 +66,26 @@ class Optimizer:
         return [parameter for group in self.groups for parameter in group]
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """One update from the gradients, which are used up and cleared by it."""
+    def step(self, rate: float, clip_norm: float) -> None:
+        """One update from the gradients, which are used up and cleared by it.
+
+        Args:
+            rate: this step's learning rate.
+            clip_norm: gradients of a larger global norm are divided down to it.
+        """
         self.steps += 1
+        norm = nn.utils.get_total_norm([parameter.grad for parameter in self.parameters])
+        divisor = ((norm + NORM_EPS) / clip_norm).clamp_(min=1.0)
         for group, (first, second), decay in zip(self.groups, self.moments, (self.weight_decay, 0.0), strict=True):
             gradients = [parameter.grad for parameter in group]
             if self.kind == "adamw":
                 counts = [torch.tensor(self.steps - 1.0, device=parameter.device) for parameter in group]
                 adamw(
                     group, gradients, first, second, [], counts, fused=True, amsgrad=False, maximize=False,
-                    beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=decay,
+                    beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=decay, grad_scale=divisor,
                 )  # fmt: skip
             else:
+                torch._foreach_div_(gradients, divisor)
                 for arrays in zip(group, gradients, first, second, strict=True):
                     _adamax(*arrays, rate=rate, decay=decay, step=self.steps)
             for parameter in group:

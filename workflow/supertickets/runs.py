@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from .batches import Encoded, arrow
+from .batches import Encoded, arrow, strings
 from .files import read_json, replacing, sha256, write_json
 from .model import read_model, save_weights
 from .seeds import derived
@@ -119,8 +119,8 @@ def write_predictions(path: Path, data: Encoded, rows: np.ndarray, outputs: np.n
     starts = np.arange(len(rows) + 1, dtype=np.int32) * outputs.shape[1]
     table = pa.table(
         {
-            "id": data.ids.take(arrow(rows)),
-            "split": data.parts.take(arrow(rows)),
+            "id": strings([data.ids[row] for row in rows]),
+            "split": strings([data.parts[row] for row in rows]),
             "label": arrow(data.labels[rows]),
             "logits": pa.ListArray.from_arrays(arrow(starts), arrow(outputs.ravel())),
         }

@@ -173,13 +173,14 @@ def draw(kind: str, ratio: float, scores: Mapping[str, np.ndarray], ffn_rule: st
     return KINDS[kind](scores["head"], scores["ffn"], n_heads, n_ffn)
 
 
-def draw_ticket(importance: Path, shape: Path, settings: dict[str, Any], ticket: Path) -> None:
+def draw_ticket(importance: Path, shape: Path, run: dict[str, Any], settings: dict[str, Any], ticket: Path) -> None:
     """Write the ticket of one kind and ratio.
 
     Args:
         importance: ``importance.csv`` of the fine-tuned model.
         shape: ``shape.json`` of the encoder.
-        settings: ``kind``, ``ratio``, ``ffn_rule`` and the task's number of ``outputs``.
+        run: what the ticket is for: model, task, train_size, seed, kind, ratio.
+        settings: ``ffn_rule`` and the task's number of ``outputs``.
         ticket: JSON file to write: kept units, counts, weight remaining, and what it came from.
 
     Raises:
@@ -192,11 +193,11 @@ def draw_ticket(importance: Path, shape: Path, settings: dict[str, Any], ticket:
             f"{importance}: scores of {scores['head'].shape} (layers, heads), but {shape} says "
             f"({dimensions.layers}, {dimensions.heads}); delete the scores to have them made again"
         )
-    drawn = draw(settings["kind"], settings["ratio"], scores, settings["ffn_rule"])
+    drawn = draw(run["kind"], run["ratio"], scores, settings["ffn_rule"])
     content = drawn.as_json() | {
         "heads_pruned": drawn.heads_pruned,
         "ffn_pruned": drawn.ffn_pruned,
         "weight_remaining": drawn.weight_remaining(dimensions),
-        "origin": {**settings, "importance": sha256(importance)},
+        "origin": {**run, "ffn_rule": settings["ffn_rule"], "importance_sha256": sha256(importance)},
     }
     write_json(ticket, content)

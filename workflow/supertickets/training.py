@@ -119,9 +119,8 @@ def train(
         for batch in training_batches(rows, view.data.lengths[rows], settings.batch_size, order):
             loss = loss_of(model(**view.data.batch(batch, view.pad, device)), labels[batch])
             loss.backward()
-            nn.utils.clip_grad_norm_(optimizer.parameters, settings.clip_norm)
             rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
-            optimizer.step(rate)
+            optimizer.step(rate, settings.clip_norm)
             view.decay *= 1 - rate * settings.weight_decay
             epoch_loss += loss.detach().double() * len(batch)
             progress.steps += 1
