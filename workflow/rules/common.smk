@@ -3,6 +3,7 @@
 # Parsed at every start, so nothing here imports torch, transformers or pandas or touches the network.
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -86,6 +87,26 @@ def get_settings(wildcards):
 def kept(path):
     """Weights are deleted after their last use, unless the config keeps them."""
     return path if config["keep_weights"] else temp(path)
+
+
+def if_kept(**paths):
+    """Weights that no other step reads: not even written, unless the config keeps them."""
+    return paths if config["keep_weights"] else {}
+
+
+class Unrecorded:
+    """A param that Snakemake does not remember, so that its change reruns nothing."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __str__(self):
+        return self.text
+
+
+def get_trained_option(wildcards, output):
+    """Where a ticket's trained weights go, for the command line; keeping them or not makes no other result."""
+    return Unrecorded(f"--trained {shlex.quote(output.trained)}" if config["keep_weights"] else "")
 
 
 def get_model_source(wildcards):

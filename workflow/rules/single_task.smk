@@ -109,9 +109,9 @@ rule retrain:
         encoded=rules.encode.output,
         subset=rules.subsample.output,
     output:
+        **if_kept(trained=trial("{kind}-{ratio}/model.safetensors")),
         record=trial("{kind}-{ratio}/record.json"),
         predictions=trial("{kind}-{ratio}/predictions.parquet"),
-        trained=kept(trial("{kind}-{ratio}/model.safetensors")),
     log:
         trial("{kind}-{ratio}/train.log"),
     benchmark:
@@ -122,9 +122,10 @@ rule retrain:
     params:
         run=get_ticket_run,
         settings=get_settings,
+        trained=get_trained_option,
         code=code("retrain"),
     shell:
         "python -P -m scripts.retrain --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} > {log:q} 2>&1"

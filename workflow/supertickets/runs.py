@@ -37,8 +37,8 @@ def train_run(
     settings: dict[str, Any],
     record: Path,
     predictions: Path,
-    trained: Path,
     shape: Path,
+    trained: Path | None = None,
     ticket: Path | None = None,
 ) -> None:
     """Train one model, predict every evaluation example, and write record, predictions and weights.
@@ -52,8 +52,8 @@ def train_run(
         settings: content of :class:`~supertickets.training.Settings`.
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label and logits of every evaluation example.
-        trained: safetensors file to write.
         shape: the encoder's dimensions.
+        trained: safetensors file to write; None where nobody wants the weights.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
 
     Raises:
@@ -105,7 +105,8 @@ def train_run(
         "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
     }
     write_predictions(predictions, data, evaluated, outputs)
-    save_weights(model, trained)
+    if trained is not None:
+        save_weights(model, trained)
     write_json(record, content)
 
 
