@@ -23,5 +23,5 @@ localrules:
 
 rule all:
     input:
-        "results/figures/phase_transition.pdf",
+        get_figures,
         "results/tables/super_tickets.csv",

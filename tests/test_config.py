@@ -14,7 +14,7 @@ from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, training_of
 from supertickets.errors import UserError
 from supertickets.grid import runs_of
-from supertickets.layout import run_folder
+from supertickets.layout import kind_and_draw, run_folder
 
 SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
 
@@ -51,7 +51,9 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ({"training_overrides": {"movie": {"epochs": -1}}}, ["training_overrides.movie.epochs is -1", "minimum of 0"]),
         ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
         ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 2, or all."]),
-        ({"kinds": ["lucky"]}, ["kinds[0] is 'lucky'", "winning"]),
+        ({"kinds": ["lucky", "winning"]}, ["kinds[0] is 'lucky'", "winning"]),
+        ({"kinds": ["losing"]}, ["kinds is ['losing']", "winning"]),
+        ({"random_draws": 0}, ["random_draws is 0"]),
         ({"define": {"models": {"own": {"path": "nowhere"}}}, "models": ["own"]}, ["own.path is 'nowhere'", "no such"]),
         ({"define": {"tasks": {"own": {"type": "regression"}}}}, ["define.tasks.own", "'columns' is a required"]),
         (
@@ -187,3 +189,9 @@ def test_paths_of_runs_are_pinned() -> None:
         "runs/minilm/movie/nall/seed2/winning-0.30",
         "runs/minilm/movie/nall/seed2/winning-0.05",
     ]
+    config = check_config(
+        {"tasks": ["movie"], "ratios": [0.5], "seeds": [1], "kinds": ["winning", "random"], "random_draws": 2}
+    )
+    names = [run_folder(run).rpartition("/")[2] for run in runs_of(config)]
+    assert names == ["full", "winning-0.50", "random-0.50", "random.2-0.50"]
+    assert [kind_and_draw(name.partition("-")[0]) for name in names[2:]] == [("random", 1), ("random", 2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,25 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, matthews_corrcoef
 
+from supertickets.curves import note, panels
 from supertickets.errors import UserError
 from supertickets.grid import runs_of
 from supertickets.intervals import mean_intervals
 from supertickets.layout import run_folder
 from supertickets.metrics import FORMULAS, Score, predicted
-from supertickets.phase_transition import draw_phase_transition, note, panels
+from supertickets.phase_transition import draw_phase_transition, panel
 from supertickets.scores import collect_scores
 from supertickets.selection import super_tickets
+from supertickets.ticket_kinds import draw_ticket_kinds
+from supertickets.ticket_kinds import panel as kinds_panel
 
 GRID = {
     "models": ["minilm"],
     "tasks": ["movie", "rating"],
     "train_sizes": [64],
     "seeds": [1, 2, 3],
-    "kinds": ["winning"],
+    "kinds": ["winning", "losing", "random"],
+    "random_draws": 2,
     "ratios": [0.1, 0.3, 0.5],
 }
 METRICS = {"movie": ["accuracy", "matthews"], "rating": ["pearson", "spearman"]}
@@ -60,15 +65,15 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_scores_are_tidy_and_right(results: Path) -> None:
     table = pd.read_parquet(results / "scores.parquet")
     pd.testing.assert_frame_equal(table, pd.read_csv(results / "scores.csv", dtype={"train_size": str}))
-    columns = (
-        "model task train_size seed kind ratio heads_pruned ffn_pruned weight_remaining split metric value examples"
-    )
-    assert table.columns.tolist() == columns.split()
-    assert len(table) == 2 * 3 * 4 * 2 * 2 and set(table["examples"]) == {200}
-    run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3}
+    columns = "model task train_size seed kind ratio draw heads_pruned ffn_pruned weight_remaining split metric value"
+    assert table.columns.tolist() == [*columns.split(), "examples"]
+    assert len(table) == 2 * 3 * (1 + 4 * 3) * 2 * 2 and set(table["examples"]) == {200}
+    run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3, "draw": 1}
     predictions = pd.read_parquet(results / run_folder(run) / "predictions.parquet").iloc[200:]
     outputs = np.stack(predictions["logits"].tolist()).argmax(axis=1)
-    rows = table.query("task == 'movie' and seed == 2 and ratio == 0.3 and split == 'test'").set_index("metric")
+    rows = table.query(
+        "task == 'movie' and seed == 2 and kind == 'winning' and ratio == 0.3 and split == 'test'"
+    ).set_index("metric")
     assert rows.loc["accuracy", "value"] == pytest.approx(100 * (outputs == predictions["label"]).mean())
     assert rows.loc["matthews", "value"] == pytest.approx(100 * matthews_corrcoef(predictions["label"], outputs))
 
@@ -93,7 +98,7 @@ def test_metrics_agree_with_their_definitions() -> None:
 
 
 def test_a_score_that_is_not_a_number_is_refused(results: Path, tmp_path: Path) -> None:
-    run = {"model": "minilm", "task": "rating", "train_size": 64, "seed": 2, "kind": "full", "ratio": 0.0}
+    run = {"model": "minilm", "task": "rating", "train_size": 64, "seed": 2, "kind": "full", "ratio": 0.0, "draw": 1}
     path = results / run_folder(run) / "predictions.parquet"
     content = path.read_bytes()
     table = pd.read_parquet(path)
@@ -152,7 +157,7 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
     scores = pd.read_parquet(results / "scores.parquet")
     chosen = super_tickets(scores, {"movie": "accuracy", "rating": "pearson"})
     test = scores[scores["split"] == "test"]
-    figure = panels(test, chosen)
+    figure = panels(test[test["kind"].isin(["full", "winning"])], chosen, panel)
     axes = [axis for axis in figure.axes if axis.get_title(loc="left")]
     assert [axis.get_title(loc="left") for axis in axes] == [
         "movie, 64 training sentences",
@@ -178,3 +183,26 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
         )
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: Path, tmp_path: Path) -> None:
+    scores = pd.read_parquet(results / "scores.parquet")
+    chosen = super_tickets(scores, {"movie": "accuracy", "rating": "pearson"})
+    test = scores[scores["split"] == "test"]
+    axis = panels(test, chosen, kinds_panel).axes[0]
+    curves = {container.get_label(): container for container in axis.containers}
+    assert list(curves) == ["winning", "random", "losing"]
+    rows = test.query("task == 'movie' and metric == 'accuracy' and kind == 'random'")
+    assert len(rows) == 3 * 2 * 3
+    by_seed = rows.groupby(["ratio", "seed"])["value"].mean().unstack()
+    np.testing.assert_allclose(np.asarray(curves["random"].lines[0].get_ydata(), dtype=float), by_seed.mean(axis=1))
+    segments = curves["random"].lines[2][0].get_segments()
+    half = stats.t.ppf(0.975, 2) * by_seed.std(axis=1) / 3**0.5
+    np.testing.assert_allclose([(segment[1, 1] - segment[0, 1]) / 2 for segment in segments], half)
+    places = [np.asarray(curves[name].lines[0].get_xdata(), dtype=float) for name in curves]
+    assert all((left > right).all() for left, right in pairwise(places))  # none hides another
+    assert "2 random draws" in note(test, chosen)
+    chosen.to_csv(tmp_path / "super_tickets.csv", index=False)
+    pdf, png = tmp_path / "kinds.pdf", tmp_path / "kinds.png"
+    draw_ticket_kinds(results / "scores.parquet", tmp_path / "super_tickets.csv", pdf, png)
+    assert pdf.read_bytes().startswith(b"%PDF") and png.stat().st_size > 10_000

@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as npst
 from supertickets.errors import UserError
 from supertickets.files import sha256
 from supertickets.importance import normalize, read_importance, write_importance
-from supertickets.tickets import FFN_RULES, Shape, Ticket, draw, draw_ticket, prune_counts
+from supertickets.seeds import generator
+from supertickets.tickets import FFN_RULES, KINDS, Shape, Ticket, draw, draw_ticket, prune_counts
 
 ratios = st.integers(1, 100).map(lambda hundredths: hundredths / 100)
 #: Few different values, so that ties are common.
@@ -57,7 +58,7 @@ def test_base_size_weight_remaining_is_the_published_one() -> None:
     # bert-base-uncased with a head of two classes
     shape = Shape(layers=12, heads=12, hidden=768, ffn=3072, parameters=109_482_240 + 2 * 769)
     random = np.random.default_rng(0)
-    ticket = draw("winning", 0.1, {"head": random.random((12, 12)), "ffn": random.random(12)}, "decile")
+    ticket = draw("winning", 0.1, {"head": random.random((12, 12)), "ffn": random.random(12)}, "decile", random)
     assert ticket.weight_remaining(shape) == pytest.approx(0.932, abs=5e-4)
     assert Ticket.full(12, 12).weight_remaining(shape) == 1
 
@@ -65,7 +66,7 @@ def test_base_size_weight_remaining_is_the_published_one() -> None:
 @given(scores(), ratios, st.sampled_from(sorted(FFN_RULES)))
 def test_winning_tickets(scores: dict[str, np.ndarray], ratio: float, rule: str) -> None:
     layers, heads = scores["head"].shape
-    ticket = draw("winning", ratio, scores, rule)
+    ticket = draw("winning", ratio, scores, rule, generator(0, "none"))
     assert (ticket.heads_pruned, ticket.ffn_pruned) == prune_counts(ratio, layers, heads, rule)
     kept = np.zeros((layers, heads), dtype=bool)
     for layer, units in enumerate(ticket.heads):
@@ -82,9 +83,43 @@ def test_winning_tickets(scores: dict[str, np.ndarray], ratio: float, rule: str)
         assert scores["ffn"][pruned_ffn].max() <= scores["ffn"][list(ticket.ffn)].min()
 
 
-@given(scores(), ratios, ratios)
-def test_winning_tickets_are_nested(scores: dict[str, np.ndarray], one: float, other: float) -> None:
-    large, small = (draw("winning", ratio, scores, "share") for ratio in sorted([one, other]))
+@given(scores(), ratios, st.sampled_from(sorted(FFN_RULES)), st.sampled_from(sorted(KINDS)), st.integers(0, 9))
+def test_every_kind_prunes_the_same_counts(
+    scores: dict[str, np.ndarray], ratio: float, rule: str, kind: str, seed: int
+) -> None:
+    layers, heads = scores["head"].shape
+    ticket = draw(kind, ratio, scores, rule, generator(seed, "ticket"))
+    assert (ticket.heads_pruned, ticket.ffn_pruned) == prune_counts(ratio, layers, heads, rule)
+    assert all(ticket.heads) and len(ticket.heads) == layers
+    assert ticket == draw(kind, ratio, scores, rule, generator(seed, "ticket"))
+    if kind == "random_layerwise":
+        winning = draw("winning", ratio, scores, rule, generator(seed, "ticket"))
+        assert list(map(len, ticket.heads)) == list(map(len, winning.heads)) and ticket.ffn == winning.ffn
+    if kind == "losing":
+        for layer, units in enumerate(ticket.heads):
+            assert scores["head"][layer].min() == scores["head"][layer, list(units)].min(), "the worst head was pruned"
+        pruned_ffn = sorted(set(range(layers)) - set(ticket.ffn))
+        if pruned_ffn and ticket.ffn:
+            assert scores["ffn"][pruned_ffn].min() >= scores["ffn"][list(ticket.ffn)].max()
+
+
+def test_random_tickets_take_every_unit_equally_often() -> None:
+    scores = {"head": np.arange(24.0).reshape(4, 6), "ffn": np.arange(4.0)}
+    tickets = [draw("random", 0.5, scores, "share", generator(seed, "ticket")) for seed in range(2000)]
+    heads = np.zeros((4, 6))
+    for ticket in tickets:
+        for layer, units in enumerate(ticket.heads):
+            heads[layer, list(units)] += 1
+    blocks = np.bincount([layer for ticket in tickets for layer in ticket.ffn], minlength=4)
+    # Five standard deviations of a share of one half of 2,000.
+    assert abs(heads / 2000 - 0.5).max() < 0.056 and abs(blocks / 2000 - 0.5).max() < 0.056
+    layerwise = {draw("random_layerwise", 0.5, scores, "share", generator(seed, "ticket")) for seed in range(50)}
+    assert len(layerwise) > 10
+
+
+@given(scores(), ratios, ratios, st.sampled_from(sorted(KINDS)))
+def test_tickets_of_every_kind_are_nested(scores: dict[str, np.ndarray], one: float, other: float, kind: str) -> None:
+    large, small = (draw(kind, ratio, scores, "share", generator(1, "ticket")) for ratio in sorted([one, other]))
     assert all(set(inner) <= set(outer) for inner, outer in zip(small.heads, large.heads, strict=True))
     assert set(small.ffn) <= set(large.ffn)
 
@@ -110,11 +145,12 @@ def test_a_ticket_file_says_what_is_kept_and_where_it_came_from(tmp_path: Path) 
     write_importance(importance, head, ffn)
     shape.write_text(json.dumps({"layers": 3, "heads": 4, "hidden": 32, "ffn": 48, "parameters": 50_000}))
     run = {"model": "tiny", "task": "toy", "train_size": 40, "seed": 1, "kind": "winning", "ratio": 0.5}
+    run["draw"] = 1
     settings = {"ffn_rule": "share", "outputs": 2}
     draw_ticket(importance, shape, run, settings, path)
     content = json.loads(path.read_text())
     normalized = dict(zip(("head", "ffn"), normalize(head, ffn), strict=True))
-    assert Ticket.read(path) == draw("winning", 0.5, normalized, "share")
+    assert Ticket.read(path) == draw("winning", 0.5, normalized, "share", generator(1, "none"))
     assert (content["heads_pruned"], content["ffn_pruned"]) == (6, 1)
     removed = 2 * 32 * 48 * 1 + 4 * 32 * 8 * 6
     assert content["weight_remaining"] == pytest.approx(1 - removed / (50_000 + 2 * 33))

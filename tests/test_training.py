@@ -27,6 +27,7 @@ from supertickets.training import Settings, predict, train
 from supertickets.vocabulary import narrowed
 
 CPU = torch.device("cpu")
+RUN = ("model", "task", "train_size", "seed", "kind", "ratio", "draw")
 SETTINGS = {
     "optimizer": "adamax",
     "learning_rate": 1e-2,
@@ -66,7 +67,7 @@ def run(encoded: Path, tiny: Path, out: Path, seed: int = 1, **settings: Any) ->
         weights=tiny / "model.safetensors",
         encoded=encoded / "encoded.parquet",
         subset=encoded / "subset.json",
-        run={"model": "tiny", "task": "toy", "train_size": "all", "seed": seed, "kind": "full", "ratio": 0.0},
+        run=dict(zip(RUN, ("tiny", "toy", "all", seed, "full", 0.0, 1), strict=True)),
         settings=SETTINGS | settings,
         record=out / "record.json",
         predictions=out / "predictions.parquet",

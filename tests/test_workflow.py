@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import signal
@@ -100,6 +101,22 @@ def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.make(FIGURE)
     after = predictions(workspace)
     assert len(after) == len(before) + 4 and before.items() <= after.items()
+
+
+def test_another_kind_adds_its_own_tickets_only(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(tasks=["toy"], kinds=["winning", "random"], random_draws=2))
+    figure = "results/figures/ticket_kinds.pdf"
+    added = {"ticket": 8, "rewind": 8, "retrain": 8}
+    assert workspace.planned(figure) == added | {"aggregate": 1, "select_tickets": 1, "ticket_kinds": 1}
+    workspace.make(figure)
+    folder = workspace.folder / TRIAL / "tickets"
+    tickets = [json.loads((folder / f"{name}-0.60.json").read_text()) for name in ("winning", "random", "random.2")]
+    assert len({(ticket["heads_pruned"], ticket["ffn_pruned"]) for ticket in tickets}) == 1
+    assert tickets[1]["heads"] != tickets[2]["heads"]
+    assert [(ticket["origin"]["kind"], ticket["origin"]["draw"]) for ticket in tickets[1:]] == [
+        ("random", 1),
+        ("random", 2),
+    ]
 
 
 def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:

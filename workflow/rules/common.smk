@@ -16,8 +16,8 @@ from supertickets.config import check_config, outputs_of, training_of
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
-from supertickets.grid import runs_of
-from supertickets.layout import TOKENIZER_FILES, TRIAL, run_folder
+from supertickets.grid import draws_of, runs_of
+from supertickets.layout import TOKENIZER_FILES, TRIAL, drawn_kind, kind_and_draw, run_folder
 from supertickets.sources import code_of
 
 set_environment(WORKFLOW)
@@ -41,7 +41,7 @@ wildcard_constraints:
     task=one_of(DEFINED["tasks"]),
     train_size=r"\d+|all",
     seed=r"\d+",
-    kind=one_of(config["kinds"]),
+    kind=one_of(drawn_kind(*draw) for draw in draws_of(config)),
     ratio=r"[01]\.\d\d",
 
 
@@ -55,9 +55,10 @@ def trial(suffix):
     return f"results/{TRIAL}/{suffix}"
 
 
-def get_run(wildcards, kind="full", ratio=0.0):
+def get_run(wildcards, name="full", ratio=0.0):
     """A run's identity as JSON, from the wildcards of its path."""
     size = wildcards.train_size
+    kind, draw = kind_and_draw(name)
     run = {
         "model": wildcards.model,
         "task": wildcards.task,
@@ -65,6 +66,7 @@ def get_run(wildcards, kind="full", ratio=0.0):
         "seed": int(wildcards.seed),
         "kind": kind,
         "ratio": ratio,
+        "draw": draw,
     }
     return canonical_json(run)
 
@@ -130,9 +132,16 @@ def get_runs(wildcards):
     return [f"results/{run_folder(run)}/{name}" for run in runs_of(config) for name in names]
 
 
+def get_figures(wildcards):
+    """The figures that the config has the runs for."""
+    names = ["phase_transition", *(["ticket_kinds"] if len(config["kinds"]) > 1 else [])]
+    return [f"results/figures/{name}.pdf" for name in names]
+
+
 def get_grid():
     """What spans the runs, for steps that find them by themselves: thousands of paths fit no command line."""
-    return {axis: config[axis] for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")}
+    axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "random_draws", "ratios")
+    return {axis: config[axis] for axis in axes}
 
 
 def get_metrics():

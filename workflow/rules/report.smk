@@ -4,12 +4,14 @@
 # Makes:  results/scores.parquet, .csv            one row for each run, split and metric
 #         results/tables/super_tickets.csv        the ticket chosen for each model, task and size
 #         results/figures/phase_transition.pdf, .png
+#         results/figures/ticket_kinds.pdf, .png  where the config has more kinds than the winning
 
 
 localrules:
     aggregate,
     select_tickets,
     phase_transition,
+    ticket_kinds,
 
 
 rule aggregate:
@@ -74,4 +76,29 @@ rule phase_transition:
         code=code("phase_transition"),
     shell:
         "python -P -m scripts.phase_transition --scores {input.scores:q} --tickets {input.tickets:q}"
+        " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"
+
+
+rule ticket_kinds:
+    input:
+        scores=rules.aggregate.output.parquet,
+        tickets=rules.select_tickets.output,
+    output:
+        pdf=report(
+            "results/figures/ticket_kinds.pdf",
+            caption="../report/ticket_kinds.rst",
+            category="Single task",
+            labels={"figure": "kinds of tickets"},
+        ),
+        png="results/figures/ticket_kinds.png",
+    log:
+        "results/logs/ticket_kinds.log",
+    benchmark:
+        "results/benchmarks/ticket_kinds.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    params:
+        code=code("ticket_kinds"),
+    shell:
+        "python -P -m scripts.ticket_kinds --scores {input.scores:q} --tickets {input.tickets:q}"
         " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"

@@ -11,11 +11,21 @@ TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
-def ticket_name(kind: str, ratio: float) -> str:
-    """Name of a ticket in paths: ``winning-0.30``; the full model is ``full``."""
-    return "full" if kind == "full" else f"{kind}-{ratio:.2f}"
+def drawn_kind(kind: str, draw: int) -> str:
+    """A kind with the number of its draw, as paths have it: ``random``, ``random.2``, ``random.3``, ..."""
+    return kind if draw == 1 else f"{kind}.{draw}"
+
+
+def kind_and_draw(name: str) -> tuple[str, int]:
+    """The inverse of :func:`drawn_kind`."""
+    kind, _, draw = name.partition(".")
+    return kind, int(draw or 1)
 
 
 def run_folder(run: dict[str, Any]) -> str:
-    """Folder of a run (model, task, train_size, seed, kind, ratio), below the results folder."""
-    return f"{TRIAL.format(**run)}/{ticket_name(run['kind'], run['ratio'])}"
+    """Folder of a run (model, task, train_size, seed, kind, ratio, draw), below the results folder.
+
+    A ticket's is named like ``winning-0.30`` or ``random.2-0.30``, the full model's is ``full``.
+    """
+    name = "full" if run["kind"] == "full" else f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
+    return f"{TRIAL.format(**run)}/{name}"

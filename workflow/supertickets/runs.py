@@ -48,7 +48,7 @@ def train_run(
         weights: pre-trained weights: of the full encoder, or of a ticket (rewound).
         encoded: the tokenised task.
         subset: rows to train on.
-        run: what the run is: model, task, train_size, seed, kind, ratio.
+        run: what the run is: model, task, train_size, seed, kind, ratio, draw.
         settings: content of :class:`~supertickets.training.Settings`.
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label and logits of every evaluation example.

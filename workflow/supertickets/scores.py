@@ -25,10 +25,10 @@ def collect_scores(results: Path, grid: dict[str, Any], metrics: dict[str, Any],
 
     Args:
         results: the results folder.
-        grid: models, tasks, train_sizes, seeds, kinds and ratios of the experiment.
+        grid: models, tasks, train_sizes, seeds, kinds, random_draws and ratios of the experiment.
         metrics: names of metrics by task.
         parquet, csv: tables to write, the same content: model, task, train_size, seed, kind, ratio,
-            heads_pruned, ffn_pruned, weight_remaining, split, metric, value (0 to 100), examples (number scored).
+            draw, heads_pruned, ffn_pruned, weight_remaining, split, metric, value (0 to 100), examples (number scored).
     """
     runs = list(runs_of(grid))
     log.info("scoring %d runs", len(runs))

@@ -17,7 +17,16 @@ from .files import replacing
 PANEL_WIDTH = 3.4
 #: Colours by role, from seaborn's colour-blind palette.
 _PALETTE = sns.color_palette("colorblind")
-COLOURS = {"winning": _PALETTE[0], "full": "0.35", "super": _PALETTE[3]}
+COLOURS = {
+    "winning": _PALETTE[0],
+    "losing": _PALETTE[1],
+    "random": _PALETTE[2],
+    "random_layerwise": _PALETTE[4],
+    "full": "0.35",
+    "super": _PALETTE[3],
+}
+#: Markers tell the kinds apart without colour.
+MARKERS = {"winning": "o", "losing": "v", "random": "s", "random_layerwise": "D"}
 
 
 def use() -> None:

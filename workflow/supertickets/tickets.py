@@ -12,6 +12,7 @@ import numpy as np
 from .errors import UserError
 from .files import read_json, sha256, write_json
 from .importance import read_importance
+from .seeds import generator
 
 #: How many FFN blocks a ratio prunes, by rule, as (factor, divisor) of ``ratio * layers``.
 #: ``share`` is the plain share. ``decile`` is the published code's: 10 x ratio of 12 layers, 20 x ratio of 24.
@@ -136,13 +137,16 @@ def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str) -> tuple[
     return n_heads, n_ffn
 
 
-def winning(head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int) -> Ticket:
+def winning(
+    head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
+) -> Ticket:
     """Prune the units with the lowest scores over the whole model, the best head of each layer excepted.
 
     Args:
         head_scores: importance of each head, shape (layers, heads).
         ffn_scores: importance of each feed-forward block, shape (layers,).
         n_heads, n_ffn: how many to prune.
+        random: where a kind draws from; not used by this one.
 
     Ties are broken by layer, then head, so that a larger count always prunes a superset.
     """
@@ -155,11 +159,44 @@ def winning(head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn
     return Ticket(tuple(tuple(np.flatnonzero(row).tolist()) for row in kept), tuple(kept_ffn), heads)
 
 
-#: How a ticket of each kind is drawn from the normalized scores and the counts.
-KINDS = {"winning": winning}
+def losing(
+    head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
+) -> Ticket:
+    """Prune the units with the highest scores, the worst head of each layer excepted; arguments as of the winning."""
+    return winning(-head_scores, -ffn_scores, n_heads, n_ffn, random)
 
 
-def draw(kind: str, ratio: float, scores: Mapping[str, np.ndarray], ffn_rule: str) -> Ticket:
+def random_units(
+    head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
+) -> Ticket:
+    """Prune units at random, without replacement; arguments as of the winning ticket, scores count by shape only.
+
+    One head of each layer, drawn too, stays. Larger counts from an equal generator prune a superset.
+    """
+    return winning(random.random(head_scores.shape), random.random(ffn_scores.shape), n_heads, n_ffn, random)
+
+
+def random_layerwise(
+    head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
+) -> Ticket:
+    """Random heads in the winning ticket's layer profile; arguments as of the winning ticket.
+
+    Every layer keeps as many heads as in the winning ticket, and the same feed-forward blocks are pruned: what differs
+    is which heads of a layer stay.
+    """
+    profile = winning(head_scores, ffn_scores, n_heads, n_ffn, random)
+    order = random.random(head_scores.shape).argsort(axis=1)
+    heads = tuple(tuple(sorted(row[: len(kept)].tolist())) for row, kept in zip(order, profile.heads, strict=True))
+    return replace(profile, heads=heads)
+
+
+#: How a ticket of each kind is drawn from the normalized scores, the counts and a generator.
+KINDS = {"winning": winning, "losing": losing, "random": random_units, "random_layerwise": random_layerwise}
+
+
+def draw(
+    kind: str, ratio: float, scores: Mapping[str, np.ndarray], ffn_rule: str, random: np.random.Generator
+) -> Ticket:
     """The ticket of a kind at a ratio.
 
     Args:
@@ -167,10 +204,11 @@ def draw(kind: str, ratio: float, scores: Mapping[str, np.ndarray], ffn_rule: st
         ratio: pruning ratio.
         scores: normalized importance: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
         ffn_rule: a key of :data:`FFN_RULES`.
+        random: source of the random kinds.
     """
     layers, heads = scores["head"].shape
     n_heads, n_ffn = prune_counts(ratio, layers, heads, ffn_rule)
-    return KINDS[kind](scores["head"], scores["ffn"], n_heads, n_ffn)
+    return KINDS[kind](scores["head"], scores["ffn"], n_heads, n_ffn, random)
 
 
 def draw_ticket(importance: Path, shape: Path, run: dict[str, Any], settings: dict[str, Any], ticket: Path) -> None:
@@ -179,7 +217,7 @@ def draw_ticket(importance: Path, shape: Path, run: dict[str, Any], settings: di
     Args:
         importance: ``importance.csv`` of the fine-tuned model.
         shape: ``shape.json`` of the encoder.
-        run: what the ticket is for: model, task, train_size, seed, kind, ratio.
+        run: what the ticket is for: model, task, train_size, seed, kind, ratio, draw.
         settings: ``ffn_rule`` and the task's number of ``outputs``.
         ticket: JSON file to write: kept units, counts, weight remaining, and what it came from.
 
@@ -193,7 +231,9 @@ def draw_ticket(importance: Path, shape: Path, run: dict[str, Any], settings: di
             f"{importance}: scores of {scores['head'].shape} (layers, heads), but {shape} says "
             f"({dimensions.layers}, {dimensions.heads}); delete the scores to have them made again"
         )
-    drawn = draw(run["kind"], run["ratio"], scores, settings["ffn_rule"])
+    # Not of the ratio: random tickets of one draw are nested, as winning tickets are.
+    random = generator(run["seed"], f"random ticket {run['draw']}")
+    drawn = draw(run["kind"], run["ratio"], scores, settings["ffn_rule"], random)
     content = drawn.as_json() | {
         "heads_pruned": drawn.heads_pruned,
         "ffn_pruned": drawn.ffn_pruned,

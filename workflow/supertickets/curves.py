@@ -1,0 +1,116 @@
+"""Curves of score against weight remaining, one panel a task: what the figures of tickets share."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from . import style
+from .intervals import LEVEL, mean_intervals
+from .selection import EXPERIMENT
+
+SPLIT = "test"
+
+
+def panels(
+    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame, pd.Series], None]
+) -> plt.Figure:
+    """One panel for each row of the table of super tickets, two to a line, with a note below.
+
+    Args:
+        scores: rows of the reported split.
+        chosen: the super tickets; each names the model, task, size and metric of its panel.
+        draw: draws the curves of one panel, from its scores and its super ticket.
+    """
+    columns = min(len(chosen), 2)
+    lines = -(-len(chosen) // columns)
+    height = 2.6 * lines + 0.75
+    figure, axes = plt.subplots(
+        lines, columns, squeeze=False, figsize=(max(columns * style.PANEL_WIDTH, 4.2), height), layout="constrained"
+    )
+    for axis, (_, ticket) in zip(axes.flat, chosen.iterrows(), strict=False):
+        rows = scores[(scores[[*EXPERIMENT, "metric"]] == ticket[[*EXPERIMENT, "metric"]]).all(axis=1)]
+        _full_model(axis, rows)
+        draw(axis, rows, ticket)
+        _frame(axis, rows, ticket, f"{ticket['model']}, " if chosen["model"].nunique() > 1 else "")
+    for axis in axes.flat[len(chosen) :]:
+        axis.set_axis_off()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.2, handlelength=1.8)
+    width = int(figure.get_figwidth() * 18)
+    figure.supxlabel("\n".join(textwrap.wrap(note(scores, chosen), width)), fontsize=7, color="0.35")
+    return figure
+
+
+def curve(axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 0.0) -> pd.DataFrame:
+    """Draw the means over seeds of one kind of ticket with their intervals, and the single seeds.
+
+    Args:
+        axis: where.
+        rows: scores of one model, task, size, metric and split.
+        kind: the kind of ticket; several draws of a seed count as their mean.
+        label: its name in the legend.
+        shift: what is added to the weights, so that intervals of several kinds can be told apart.
+
+    Returns:
+        By ratio: ``mean``, ``half`` (of the interval), ``seeds`` and ``weight``, the heaviest ticket first.
+    """
+    seeds = rows[rows["kind"] == kind].groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].mean()
+    table = mean_intervals(seeds, ["ratio"])
+    table["weight"] = seeds.groupby("ratio")["weight_remaining"].mean()
+    table = table.sort_values("weight", ascending=False)
+    colour, marker = style.COLOURS[kind], style.MARKERS[kind]
+    axis.errorbar(
+        table["weight"] + shift, table["mean"], yerr=table["half"], color=colour,
+        marker=marker, markersize=4, linewidth=1.4, elinewidth=0.9, capsize=2, label=label,
+    )  # fmt: skip
+    axis.scatter(
+        seeds["weight_remaining"] + shift, seeds["value"], s=7, color=colour, alpha=0.45, linewidth=0, zorder=2
+    )
+    return table
+
+
+def _full_model(axis: Axes, rows: pd.DataFrame) -> None:
+    """The full model's mean as a line across the panel, its interval as a band."""
+    full = mean_intervals(rows[rows["kind"] == "full"], ["kind"]).iloc[0]
+    colour = style.COLOURS["full"]
+    axis.axhline(full["mean"], color=colour, linewidth=1, linestyle="--", label="full model")
+    axis.axhspan(full["mean"] - full["half"], full["mean"] + full["half"], color=colour, alpha=0.12, linewidth=0)
+
+
+def _frame(axis: Axes, rows: pd.DataFrame, ticket: pd.Series, title: str) -> None:
+    """Title, labels and limits of a panel."""
+    axis.set_title(f"{title}{ticket['task']}, {size_text(ticket['train_size'])}", loc="left")
+    axis.set_xlabel("weight remaining")
+    axis.set_ylabel(f"{SPLIT} {ticket['metric']}" + (" (%)" if ticket["metric"] == "accuracy" else " (x 100)"))
+    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    lightest = rows["weight_remaining"].min()
+    margin = 0.03 * (1 - lightest)
+    axis.set_xlim(1 + margin, lightest - 2 * margin)  # the full model at the left, as in the paper
+
+
+def size_text(train_size: str) -> str:
+    """How many training sentences, for a title."""
+    return "all training sentences" if train_size == "all" else f"{train_size} training sentences"
+
+
+def note(scores: pd.DataFrame, chosen: pd.DataFrame) -> str:
+    """What a reader must know of the numbers."""
+    models = ", ".join(chosen["model"].unique())
+    seeds, draws = scores["seed"].nunique(), scores["draw"].max()
+    examples = scores.groupby("task")["examples"].max()
+    sentences = ", ".join(f"{count} {task}" for task, count in examples.items())
+    each = f" (of {draws} random draws each)" if draws > 1 else ""
+    spread = (
+        f"Mean over {seeds} seeds{each}, each a dot; bars and band: {LEVEL:.0%} t interval of the mean."
+        if seeds > 1
+        else f"One seed{each}."
+    )
+    return (
+        f"Encoder: {models}. {spread} Scored on {sentences} {SPLIT} sentences; tickets chosen on validation sentences."
+    )
