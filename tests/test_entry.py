@@ -21,6 +21,14 @@ from supertickets.sources import PACKAGE, code_of, sources_of
 SCRIPTS = sorted((PROJECT / "workflow" / "scripts").glob("[!_]*.py"))
 
 
+def output_of(code: str) -> str:
+    """What a Python process prints that finds the library."""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def stage(source: Path, settings: dict[str, int], out: Path, extra: Path | None = None) -> None:
     """Write the settings."""
     if settings.get("fail") == 1:
@@ -51,6 +59,32 @@ def test_an_error_is_one_line_and_a_status(tmp_path: Path, fail: int, message: s
 def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         run(stage, ["--source", "x", "--settings", '{"fail": 3}', "--out", str(tmp_path / "out")])
+
+
+def test_a_script_ends_quickly_and_loses_no_output() -> None:
+    code = """
+import atexit, logging, sys
+from supertickets.entry import run
+def stage(word: str) -> None:
+    atexit.register(lambda: print("taken apart"))
+    logging.getLogger("x").info("logged %s", word)
+    print("printed", word)
+sys.argv = ["stage", "--word", "it"]
+run(stage)
+"""
+    assert output_of(code) == "printed it\n"
+
+
+def test_scoring_imports_no_torch_and_leaves_it_importable() -> None:
+    code = """
+import sys
+from supertickets.metrics import Score
+assert "torch" not in sys.modules and "transformers" not in sys.modules
+assert Score("accuracy").compute(predictions=[1.0, 0.0], references=[1.0, 1.0]) == {"accuracy": 50.0}
+import torch, transformers
+print(transformers.AutoTokenizer.__name__, torch.ones(2).sum().item())
+"""
+    assert output_of(code) == "AutoTokenizer 2.0\n"
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -105,13 +139,6 @@ torch.manual_seed(0)
 small = config.BertConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1, vocab_size=9)
 print(float(model.BertModel(small).eval()(torch.arange(9)[None]).pooler_output.double().sum()))
 """
-
-
-def output_of(code: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_leanly_imported_model_is_the_same_model() -> None:

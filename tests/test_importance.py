@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from torch import nn
@@ -21,8 +20,8 @@ def encoded(count: int, outputs: int) -> Encoded:
     lengths = random.integers(3, 12, size=count)
     labels = random.normal(size=count) if outputs == 1 else random.integers(outputs, size=count).astype(float)
     return Encoded(
-        ids=pa.array([f"e{index}" for index in range(count)]),
-        parts=pa.array(["train"] * count),
+        ids=[f"e{index}" for index in range(count)],
+        parts=["train"] * count,
         labels=labels,
         tokens=random.integers(4, 18, size=lengths.sum()),
         types=np.zeros(lengths.sum(), dtype=np.int64),

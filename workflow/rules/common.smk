@@ -96,19 +96,12 @@ def if_kept(**paths):
     return paths if config["keep_weights"] else {}
 
 
-class Unrecorded:
-    """A param that Snakemake does not remember, so that its change reruns nothing."""
-
-    def __init__(self, text):
-        self.text = text
-
-    def __str__(self):
-        return self.text
-
-
 def get_trained_option(wildcards, output):
-    """Where a ticket's trained weights go, for the command line; keeping them or not makes no other result."""
-    return Unrecorded(f"--trained {shlex.quote(output.trained)}" if config["keep_weights"] else "")
+    """Where a ticket's trained weights go, for the command line.
+
+    Snakemake does not record a param that comes from the output: keeping weights or not reruns nothing.
+    """
+    return f"--trained {shlex.quote(output.trained)}" if config["keep_weights"] else ""
 
 
 def get_model_source(wildcards):

@@ -1,6 +1,6 @@
 """Where the heads and feed-forward blocks of an architecture are: one small adapter each.
 
-Everything else in the library asks an adapter and never names a module of a model itself.
+The rest of the library asks an adapter; only :mod:`supertickets.first_token` has code of an architecture of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ class Architecture:
         ffn_norm: the norm of the residual sum, the one thing that stays of a pruned block.
         pooler: path of the pooler in the model; initialised by the seed where a checkpoint has none.
         dimensions: names in the model's config of layers, heads, hidden and inner width.
-        dropouts: names in the model's config of the dropout rates.
     """
 
     config_class: str
@@ -43,7 +42,6 @@ class Architecture:
     ffn_norm: str
     pooler: str
     dimensions: tuple[str, str, str, str]
-    dropouts: tuple[str, ...]
 
 
 BERT = Architecture(
@@ -59,7 +57,6 @@ BERT = Architecture(
     ffn_norm="output.LayerNorm",
     pooler="pooler",
     dimensions=("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size"),
-    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
 )
 
 #: By ``model_type`` of the model's config.json.

@@ -70,7 +70,13 @@ def curve(axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 
         marker=marker, markersize=4, linewidth=1.4, elinewidth=0.9, capsize=2, label=label,
     )  # fmt: skip
     axis.scatter(
-        seeds["weight_remaining"] + shift, seeds["value"], s=7, color=colour, alpha=0.45, linewidth=0, zorder=2
+        seeds["weight_remaining"] + shift,
+        seeds["value"],
+        s=9,
+        color=colour,
+        edgecolors="white",
+        linewidth=0.5,
+        zorder=4,
     )
     return table
 

@@ -39,8 +39,8 @@ def run(function: Callable[..., None], arguments: Sequence[str] | None = None) -
     """Call ``function`` with the arguments of the command line; progress and errors go to standard error.
 
     Ends the process when the arguments are those of the command line.
-    Exits with status 1 after an error: a :class:`~supertickets.errors.UserError` or a full disk is one line, the
-    last of the log; anything else is a defect and keeps its traceback.
+    Exits with status 1 after an error: a :class:`~supertickets.errors.UserError` is one line, the last of the log; a
+    full disk ends in one line too, below its traceback; anything else is a defect and keeps its traceback.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
     values = vars(parser_of(function).parse_args(arguments))

@@ -41,7 +41,7 @@ def train_run(
     trained: Path | None = None,
     ticket: Path | None = None,
 ) -> None:
-    """Train one model, predict every evaluation example, and write record, predictions and weights.
+    """Train one model, predict every evaluation example, and write record, predictions and, where asked for, weights.
 
     Args:
         config: the encoder's ``config.json``.
@@ -99,7 +99,8 @@ def train_run(
         "weight_remaining": kept.weight_remaining(dimensions),
         "parameters": count_parameters(model),
         "seconds": seconds,
-        "memory_bytes": peak_memory(),
+        "device": str(device),
+        "memory_bytes": peak_memory(device),
         "settings": settings,
         "versions": versions(),
         "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
@@ -130,10 +131,10 @@ def write_predictions(path: Path, data: Encoded, rows: np.ndarray, outputs: np.n
         pq.write_table(table, part)
 
 
-def peak_memory() -> dict[str, int]:
-    """Largest resident memory of this process, and of its CUDA tensors where there are any, in bytes."""
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Largest resident memory of this process, and of its tensors on a CUDA device, in bytes."""
     memory = {"resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         memory["cuda"] = torch.cuda.max_memory_allocated()
     return memory
 

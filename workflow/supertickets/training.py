@@ -61,8 +61,14 @@ class Settings:
     device: str
 
     def start(self) -> torch.device:
-        """Fix the number of threads and return the device to train on."""
+        """Fix the number of threads and return the device to train on.
+
+        Raises:
+            UserError: the config asks for CUDA, which is not there.
+        """
         torch.set_num_threads(self.threads)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UserError("device is cuda: torch finds no CUDA device here; write auto or cpu")
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return torch.device(self.device)
