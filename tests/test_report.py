@@ -18,7 +18,7 @@ from supertickets.grid import runs_of
 from supertickets.intervals import mean_intervals
 from supertickets.layout import run_folder
 from supertickets.metrics import FORMULAS, Score, predicted
-from supertickets.phase_transition import draw_phase_transition, panel
+from supertickets.phase_transition import REMARK, draw_phase_transition, panel
 from supertickets.scores import collect_scores
 from supertickets.selection import super_tickets
 from supertickets.ticket_kinds import draw_ticket_kinds
@@ -157,7 +157,7 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
     scores = pd.read_parquet(results / "scores.parquet")
     chosen = super_tickets(scores, {"movie": "accuracy", "rating": "pearson"})
     test = scores[scores["split"] == "test"]
-    figure = panels(test[test["kind"].isin(["full", "winning"])], chosen, panel)
+    figure = panels(test[test["kind"].isin(["full", "winning"])], chosen, panel, REMARK)
     axes = [axis for axis in figure.axes if axis.get_title(loc="left")]
     assert [axis.get_title(loc="left") for axis in axes] == [
         "movie, 64 training sentences",
@@ -170,8 +170,8 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
     means = rows.groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
     np.testing.assert_allclose(np.asarray(curve.get_xdata(), dtype=float), means.index)
     np.testing.assert_allclose(np.asarray(curve.get_ydata(), dtype=float), means)
-    text = note(test, chosen)
-    assert "minilm" in text and "3 seeds" in text and "200 movie" in text and "95%" in text
+    text = note(test, chosen, REMARK)
+    assert "minilm" in text and "3 seeds" in text and "200 movie" in text and "95%" in text and "validation" in text
 
     chosen.to_csv(tmp_path / "super_tickets.csv", index=False)
     for name in ("one", "two"):
@@ -189,7 +189,7 @@ def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: 
     scores = pd.read_parquet(results / "scores.parquet")
     chosen = super_tickets(scores, {"movie": "accuracy", "rating": "pearson"})
     test = scores[scores["split"] == "test"]
-    axis = panels(test, chosen, kinds_panel).axes[0]
+    axis = panels(test, chosen, kinds_panel, "").axes[0]
     curves = {container.get_label(): container for container in axis.containers}
     assert list(curves) == ["winning", "random", "losing"]
     rows = test.query("task == 'movie' and metric == 'accuracy' and kind == 'random'")
@@ -201,7 +201,7 @@ def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: 
     np.testing.assert_allclose([(segment[1, 1] - segment[0, 1]) / 2 for segment in segments], half)
     places = [np.asarray(curves[name].lines[0].get_xdata(), dtype=float) for name in curves]
     assert all((left > right).all() for left, right in pairwise(places))  # none hides another
-    assert "2 random draws" in note(test, chosen)
+    assert "random: of 2 draws" in note(test, chosen, "")
     chosen.to_csv(tmp_path / "super_tickets.csv", index=False)
     pdf, png = tmp_path / "kinds.pdf", tmp_path / "kinds.png"
     draw_ticket_kinds(results / "scores.parquet", tmp_path / "super_tickets.csv", pdf, png)

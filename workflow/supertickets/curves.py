@@ -18,7 +18,7 @@ SPLIT = "test"
 
 
 def panels(
-    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame, pd.Series], None]
+    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame, pd.Series], None], remark: str
 ) -> plt.Figure:
     """One panel for each row of the table of super tickets, two to a line, with a note below.
 
@@ -26,6 +26,7 @@ def panels(
         scores: rows of the reported split.
         chosen: the super tickets; each names the model, task, size and metric of its panel.
         draw: draws the curves of one panel, from its scores and its super ticket.
+        remark: what the note says of these curves.
     """
     columns = min(len(chosen), 2)
     lines = -(-len(chosen) // columns)
@@ -43,12 +44,14 @@ def panels(
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.2, handlelength=1.8)
     width = int(figure.get_figwidth() * 18)
-    figure.supxlabel("\n".join(textwrap.wrap(note(scores, chosen), width)), fontsize=7, color="0.35")
+    figure.supxlabel("\n".join(textwrap.wrap(note(scores, chosen, remark), width)), fontsize=7, color="0.35")
     return figure
 
 
-def curve(axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 0.0) -> pd.DataFrame:
-    """Draw the means over seeds of one kind of ticket with their intervals, and the single seeds.
+def curve(
+    axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 0.0, dots: bool = False
+) -> pd.DataFrame:
+    """Draw the means over seeds of one kind of ticket with their intervals.
 
     Args:
         axis: where.
@@ -56,6 +59,7 @@ def curve(axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 
         kind: the kind of ticket; several draws of a seed count as their mean.
         label: its name in the legend.
         shift: what is added to the weights, so that intervals of several kinds can be told apart.
+        dots: draw the single seeds too.
 
     Returns:
         By ratio: ``mean``, ``half`` (of the interval), ``seeds`` and ``weight``, the heaviest ticket first.
@@ -69,15 +73,9 @@ def curve(axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 
         table["weight"] + shift, table["mean"], yerr=table["half"], color=colour,
         marker=marker, markersize=4, linewidth=1.4, elinewidth=0.9, capsize=2, label=label,
     )  # fmt: skip
-    axis.scatter(
-        seeds["weight_remaining"] + shift,
-        seeds["value"],
-        s=9,
-        color=colour,
-        edgecolors="white",
-        linewidth=0.5,
-        zorder=4,
-    )
+    if dots:
+        place = seeds["weight_remaining"] + shift
+        axis.scatter(place, seeds["value"], s=9, color=colour, edgecolors="white", linewidth=0.5, zorder=4)
     return table
 
 
@@ -105,18 +103,14 @@ def size_text(train_size: str) -> str:
     return "all training sentences" if train_size == "all" else f"{train_size} training sentences"
 
 
-def note(scores: pd.DataFrame, chosen: pd.DataFrame) -> str:
-    """What a reader must know of the numbers."""
+def note(scores: pd.DataFrame, chosen: pd.DataFrame, remark: str) -> str:
+    """What a reader must know of the numbers, and a remark on the curves."""
     models = ", ".join(chosen["model"].unique())
     seeds, draws = scores["seed"].nunique(), scores["draw"].max()
     examples = scores.groupby("task")["examples"].max()
     sentences = ", ".join(f"{count} {task}" for task, count in examples.items())
-    each = f" (of {draws} random draws each)" if draws > 1 else ""
-    spread = (
-        f"Mean over {seeds} seeds{each}, each a dot; bars and band: {LEVEL:.0%} t interval of the mean."
-        if seeds > 1
-        else f"One seed{each}."
-    )
-    return (
-        f"Encoder: {models}. {spread} Scored on {sentences} {SPLIT} sentences; tickets chosen on validation sentences."
-    )
+    each = f" (random: of {draws} draws each)" if draws > 1 else ""
+    spread = f"Mean over {seeds} seeds{each}; bars and band: {LEVEL:.0%} t interval of the mean."
+    if seeds == 1:
+        spread = f"One seed{each}."
+    return f"Encoder: {models}. {spread} Scored on {sentences} {SPLIT} sentences. {remark}"

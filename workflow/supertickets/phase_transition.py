@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from . import style
 from .curves import SPLIT, curve, panels
 
+REMARK = "Dots: single seeds. The super ticket is chosen on validation sentences."
+
 
 def draw_phase_transition(scores: Path, tickets: Path, pdf: Path, png: Path) -> None:
     """Draw score against weight remaining for every model, task and size.
@@ -22,12 +24,12 @@ def draw_phase_transition(scores: Path, tickets: Path, pdf: Path, png: Path) -> 
     table = pd.read_parquet(scores)
     table = table[(table["split"] == SPLIT) & table["kind"].isin(["full", "winning"])]
     style.use()
-    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel), pdf, png)
+    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel, REMARK), pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
     """Draw the winning tickets of one model, task and size and mark the super ticket."""
-    best = curve(axis, rows, "winning", "winning tickets").loc[ticket["ratio"]]
+    best = curve(axis, rows, "winning", "winning tickets", dots=True).loc[ticket["ratio"]]
     axis.plot(
         best["weight"], best["mean"], marker="*", markersize=11, linestyle="none", color=style.COLOURS["super"],
         markeredgecolor="white", markeredgewidth=0.6, zorder=5, label="super ticket (chosen on validation)",

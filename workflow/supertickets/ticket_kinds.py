@@ -17,6 +17,7 @@ LABELS = {
     "random_layerwise": "random within layers",
     "losing": "losing",
 }
+REMARK = "Tickets of one ratio prune equally many heads and blocks; their points are set apart to be read."
 #: Share of the range of weights by which neighbouring kinds are set apart.
 STEP = 0.012
 
@@ -32,7 +33,7 @@ def draw_ticket_kinds(scores: Path, tickets: Path, pdf: Path, png: Path) -> None
     table = pd.read_parquet(scores)
     table = table[table["split"] == SPLIT]
     style.use()
-    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel), pdf, png)
+    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel, REMARK), pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
