@@ -44,7 +44,8 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ({"tasks": ["movies"]}, ["tasks[0] is 'movies'", "no such name", "movie, movie_rating"]),
         ({"models": ["bert"]}, ["models[0] is 'bert'", "known are minilm"]),
         ({"train_sizes": [8000]}, ["train_sizes[0] is 8000", "movie has 7393", "amazon has 2608"]),
-        ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, or all."]),
+        ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, a share"]),
+        ({"train_sizes": [1.5]}, ["train_sizes[0] is 1.5", "from 0.001 to below 1"]),
         ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate is '1e-3'", "write 1.0e-3"]),
         ({"training": {"lr": 0.1}}, ["training: unknown key lr", "learning_rate"]),
         ({"training_overrides": {"nyt": {}}}, ["training_overrides.nyt", "not a task of this experiment"]),
@@ -178,16 +179,16 @@ def test_every_key_has_a_description_and_every_choice_a_default() -> None:
 
 def test_paths_of_runs_are_pinned() -> None:
     config = check_config(
-        {"models": ["minilm"], "tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, "all"], "seeds": [2]}
+        {"models": ["minilm"], "tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, 0.25], "seeds": [2]}
     )
     folders = [run_folder(run) for run in runs_of(config)]
     assert folders == [
         "runs/minilm/movie/n64/seed2/full",
         "runs/minilm/movie/n64/seed2/winning-0.30",
         "runs/minilm/movie/n64/seed2/winning-0.05",
-        "runs/minilm/movie/nall/seed2/full",
-        "runs/minilm/movie/nall/seed2/winning-0.30",
-        "runs/minilm/movie/nall/seed2/winning-0.05",
+        "runs/minilm/movie/n0.25/seed2/full",
+        "runs/minilm/movie/n0.25/seed2/winning-0.30",
+        "runs/minilm/movie/n0.25/seed2/winning-0.05",
     ]
     config = check_config(
         {"tasks": ["movie"], "ratios": [0.5], "seeds": [1], "kinds": ["winning", "random"], "random_draws": 2}

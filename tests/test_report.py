@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score, matthews_corrcoef
 
-from supertickets.curves import note, panels
+from supertickets.curves import note, panels, size_text
 from supertickets.errors import UserError
 from supertickets.grid import runs_of
 from supertickets.intervals import mean_intervals
@@ -183,6 +183,14 @@ def test_the_figure_shows_what_the_scores_say(results: Path, tmp_path: Path) -> 
         )
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_sizes_are_told_in_words() -> None:
+    assert [size_text(size) for size in ("64", "0.25", "all")] == [
+        "64 training sentences",
+        "25% of the training sentences",
+        "all training sentences",
+    ]
 
 
 def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: Path, tmp_path: Path) -> None:

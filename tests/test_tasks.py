@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 import torch
 from conftest import TOY, write_tiny_task
+from hypothesis import given
+from hypothesis import strategies as st
 
 from supertickets.batches import Encoded, sorted_batches, training_batches
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
-from supertickets.subsample import subsample
+from supertickets.subsample import stratified, subsample
 from supertickets.tasks import labelled, prepare_task, read_rows, split
 
 RATED = {
@@ -91,8 +93,8 @@ def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> N
     write_tiny_task(tmp_path / "toy.tsv", 100)
     prepare_task(tmp_path / "toy.tsv", TOY, tmp_path / "toy.parquet")
 
-    def rows(size: str, seed: int) -> list[int]:
-        subsample(tmp_path / "toy.parquet", size, seed, tmp_path / "subset.json")
+    def rows(size: str, seed: int, classes: int = 0) -> list[int]:
+        subsample(tmp_path / "toy.parquet", size, seed, classes, tmp_path / "subset.json")
         return json.loads((tmp_path / "subset.json").read_text())["rows"]
 
     parts = pd.read_parquet(tmp_path / "toy.parquet")["split"]
@@ -100,8 +102,24 @@ def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> N
     assert set(small) < set(large) < set(everything) and len(everything) == 60
     assert set(parts[everything]) == {"train"}
     assert small == rows("10", 1) and small != rows("10", 2)
+    assert rows("0.5", 1) == large and len(rows("0.001", 1)) == 1
     with pytest.raises(UserError, match="has 60 training examples"):
         rows("61", 1)
+    table = pd.read_parquet(tmp_path / "toy.parquet")
+    small, large = rows("11", 1, classes=2), rows("30", 1, classes=2)
+    assert large[:11] == small and sorted(rows("all", 1, classes=2)) == sorted(everything)
+    assert abs(table["label"][small].mean() - table["label"][everything].mean()) <= 1 / 11
+    assert small != rows("11", 2, classes=2)
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(0, 99))
+def test_every_stratified_prefix_holds_the_classes_in_proportion(counts: list[int], seed: int) -> None:
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    order = stratified(labels)
+    assert sorted(order) == list(range(len(labels)))
+    held = np.cumsum(labels[order][:, None] == np.arange(len(counts)), axis=0)
+    due = np.arange(1, len(labels) + 1)[:, None] * np.array(counts) / len(labels)
+    assert abs(held - due).max() <= (1 if len(counts) == 2 else len(counts) / 2 + 1)
 
 
 def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path) -> None:

@@ -17,7 +17,7 @@ from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
 from supertickets.grid import draws_of, runs_of
-from supertickets.layout import TOKENIZER_FILES, TRIAL, drawn_kind, kind_and_draw, run_folder
+from supertickets.layout import TOKENIZER_FILES, TRIAL, drawn_kind, kind_and_draw, run_folder, size_from
 from supertickets.sources import code_of
 
 set_environment(WORKFLOW)
@@ -39,7 +39,7 @@ wildcard_constraints:
     package=one_of(DEFINED["packages"]),
     model=one_of(DEFINED["models"]),
     task=one_of(DEFINED["tasks"]),
-    train_size=r"\d+|all",
+    train_size=r"\d+|0\.\d+|all",
     seed=r"\d+",
     kind=one_of(drawn_kind(*draw) for draw in draws_of(config)),
     ratio=r"[01]\.\d\d",
@@ -57,18 +57,23 @@ def trial(suffix):
 
 def get_run(wildcards, name="full", ratio=0.0):
     """A run's identity as JSON, from the wildcards of its path."""
-    size = wildcards.train_size
     kind, draw = kind_and_draw(name)
     run = {
         "model": wildcards.model,
         "task": wildcards.task,
-        "train_size": size if size == "all" else int(size),
+        "train_size": size_from(wildcards.train_size),
         "seed": int(wildcards.seed),
         "kind": kind,
         "ratio": ratio,
         "draw": draw,
     }
     return canonical_json(run)
+
+
+def get_classes(wildcards):
+    """The number of classes by which a task's subsets are stratified, 0 where they are not."""
+    outputs = outputs_of(config, wildcards.task)
+    return outputs if config["stratify"] and outputs > 1 else 0
 
 
 def get_ticket_run(wildcards):

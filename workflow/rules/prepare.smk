@@ -100,7 +100,8 @@ rule subsample:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        classes=get_classes,
         code=code("subsample"),
     shell:
         "python -P -m scripts.subsample --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
-        " --subset {output:q} > {log:q} 2>&1"
+        " --classes {params.classes} --subset {output:q} > {log:q} 2>&1"

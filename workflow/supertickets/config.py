@@ -171,7 +171,7 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
     """Train and evaluation sizes that a task does not have."""
     sizes = entry.get("sizes") or _largest_parts(entry)
     for index, size in enumerate(config["train_sizes"]):
-        if size != "all" and size > sizes["train"]:
+        if size != "all" and size > sizes["train"]:  # a share is below 1
             most = sizes["train"]
             yield f"train_sizes[{index}] is {size}: task {task} has {most} training examples; give at most that, or all"
     for part, limit in config["evaluate"].items():

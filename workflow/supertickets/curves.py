@@ -12,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 
 from . import style
 from .intervals import LEVEL, mean_intervals
+from .layout import size_from
 from .selection import EXPERIMENT
 
 SPLIT = "test"
@@ -100,7 +101,10 @@ def _frame(axis: Axes, rows: pd.DataFrame, ticket: pd.Series, title: str) -> Non
 
 def size_text(train_size: str) -> str:
     """How many training sentences, for a title."""
-    return "all training sentences" if train_size == "all" else f"{train_size} training sentences"
+    size = size_from(train_size)
+    if isinstance(size, float):
+        return f"{100 * size:g}% of the training sentences"
+    return f"{size} training sentences"
 
 
 def note(scores: pd.DataFrame, chosen: pd.DataFrame, remark: str) -> str:

@@ -11,6 +11,11 @@ TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
+def size_from(text: str) -> int | float | str:
+    """A training size from a path: a number of examples, a share of them below 1, or ``all``."""
+    return text if text == "all" else float(text) if "." in text else int(text)
+
+
 def drawn_kind(kind: str, draw: int) -> str:
     """A kind with the number of its draw, as paths have it: ``random``, ``random.2``, ``random.3``, ..."""
     return kind if draw == 1 else f"{kind}.{draw}"

@@ -35,7 +35,7 @@ def collect_scores(results: Path, grid: dict[str, Any], metrics: dict[str, Any],
     modules = {name: Score(name) for names in metrics.values() for name in names}
     rows = [row for run in runs for row in _rows(results, run, {name: modules[name] for name in metrics[run["task"]]})]
     table = pd.DataFrame(rows)
-    table["train_size"] = table["train_size"].astype(str)  # a number or "all"
+    table["train_size"] = table["train_size"].astype(str)  # a number, a share or "all"
     with replacing(parquet) as part:
         table.to_parquet(part, index=False)
     with replacing(csv) as part:

@@ -9,27 +9,51 @@ import pyarrow.parquet as pq
 
 from .errors import UserError
 from .files import write_json
+from .layout import size_from
 from .seeds import generator
 
 
-def subsample(examples: Path, size: str, seed: int, subset: Path) -> None:
+def subsample(examples: Path, size: str, seed: int, classes: int, subset: Path) -> None:
     """Write a random subset of a task's training part, without replacement.
 
     Subsets of one seed are nested: a smaller one is the beginning of a larger one.
 
     Args:
         examples: the task.
-        size: number of examples, or ``all``.
+        size: number of examples, share of them below 1, or ``all``.
         seed: the run's seed.
+        classes: number of classes by which every subset is stratified; 0 for plain random subsets.
         subset: JSON file to write: ``rows``, numbers of rows in ``examples``.
 
     Raises:
         UserError: the training part is smaller than ``size``.
     """
-    parts = pq.ParquetFile(examples).read(["split"])["split"].to_pylist()
-    rows = np.flatnonzero(np.array(parts) == "train")
-    count = len(rows) if size == "all" else int(size)
+    table = pq.ParquetFile(examples).read(["split", "label"])
+    rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
+    wanted = size_from(size)
+    count = len(rows) if wanted == "all" else max(round(wanted * len(rows)), 1) if wanted < 1 else wanted
     if count > len(rows):
         raise UserError(f"train size {count}: {examples} has {len(rows)} training examples")
-    chosen = rows[generator(seed, "training subset").permutation(len(rows))[:count]]
-    write_json(subset, {"rows": chosen.tolist()})
+    order = generator(seed, "training subset").permutation(len(rows))
+    if classes:
+        order = order[stratified(np.array(table["label"].to_pylist())[rows[order]])]
+    write_json(subset, {"rows": rows[order[:count]].tolist()})
+
+
+def stratified(labels: np.ndarray) -> np.ndarray:
+    """An order in which, for every n, the first n examples hold the classes in proportion.
+
+    Two classes are off by at most one example, C classes by C / 2 + 1.
+
+    Args:
+        labels: class of each example, in random order, shape (n,).
+
+    Returns:
+        Positions in ``labels``, shape (n,); those of one class keep their order. The i-th of a class of m examples
+        is due at the share (i + 1/2) / m of the whole.
+    """
+    due = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        due[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.argsort(due, kind="stable")
