@@ -93,8 +93,8 @@ def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> N
     write_tiny_task(tmp_path / "toy.tsv", 100)
     prepare_task(tmp_path / "toy.tsv", TOY, tmp_path / "toy.parquet")
 
-    def rows(size: str, seed: int, classes: int = 0) -> list[int]:
-        subsample(tmp_path / "toy.parquet", size, seed, classes, tmp_path / "subset.json")
+    def rows(size: str, seed: int, stratify: int = 0) -> list[int]:
+        subsample(tmp_path / "toy.parquet", size, seed, stratify, tmp_path / "subset.json")
         return json.loads((tmp_path / "subset.json").read_text())["rows"]
 
     parts = pd.read_parquet(tmp_path / "toy.parquet")["split"]
@@ -106,10 +106,10 @@ def test_subsets_are_nested_random_and_of_the_training_part(tmp_path: Path) -> N
     with pytest.raises(UserError, match="has 60 training examples"):
         rows("61", 1)
     table = pd.read_parquet(tmp_path / "toy.parquet")
-    small, large = rows("11", 1, classes=2), rows("30", 1, classes=2)
-    assert large[:11] == small and sorted(rows("all", 1, classes=2)) == sorted(everything)
+    small, large = rows("11", 1, stratify=1), rows("30", 1, stratify=1)
+    assert large[:11] == small and sorted(rows("all", 1, stratify=1)) == sorted(everything)
     assert abs(table["label"][small].mean() - table["label"][everything].mean()) <= 1 / 11
-    assert small != rows("11", 2, classes=2)
+    assert small != rows("11", 2, stratify=1)
 
 
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(0, 99))

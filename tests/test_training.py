@@ -120,8 +120,10 @@ def test_no_epochs_train_nothing_and_weights_are_written_only_where_asked_for(
     assert sorted(path.name for path in out.iterdir()) == ["predictions.parquet", "record.json"]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_named(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+def test_a_device_that_is_not_there_is_named(
+    encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="device is cuda: torch finds no CUDA device"):
         run(encoded, tiny, tmp_path / "run", device="cuda")
 

@@ -70,10 +70,9 @@ def get_run(wildcards, name="full", ratio=0.0):
     return canonical_json(run)
 
 
-def get_classes(wildcards):
-    """The number of classes by which a task's subsets are stratified, 0 where they are not."""
-    outputs = outputs_of(config, wildcards.task)
-    return outputs if config["stratify"] and outputs > 1 else 0
+def get_stratify(wildcards):
+    """Whether a task's subsets are stratified, as 0 or 1; a regression has no classes."""
+    return int(config["stratify"] and outputs_of(config, wildcards.task) > 1)
 
 
 def get_ticket_run(wildcards):

@@ -100,8 +100,8 @@ rule subsample:
     conda:
         "../../envs/supertickets.yaml"
     params:
-        classes=get_classes,
+        stratify=get_stratify,
         code=code("subsample"),
     shell:
         "python -P -m scripts.subsample --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
-        " --classes {params.classes} --subset {output:q} > {log:q} 2>&1"
+        " --stratify {params.stratify} --subset {output:q} > {log:q} 2>&1"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -18,9 +19,28 @@ from .selection import EXPERIMENT
 SPLIT = "test"
 
 
-def panels(
-    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame, pd.Series], None], remark: str
-) -> plt.Figure:
+Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
+
+
+def draw_curves(
+    scores: Path, tickets: Path, kinds: Collection[str], panel: Panel, remark: str, files: tuple[Path, Path]
+) -> None:
+    """Draw some kinds of tickets, one panel for each model, task and size.
+
+    Args:
+        scores: ``scores.parquet``.
+        tickets: ``super_tickets.csv``; it names the metric and the chosen ticket of each panel.
+        kinds: the kinds that are drawn; the full model is always there.
+        panel, remark: as for :func:`panels`.
+        files: PDF and PNG to write.
+    """
+    table = pd.read_parquet(scores)
+    table = table[(table["split"] == SPLIT) & table["kind"].isin(["full", *kinds])]
+    style.use()
+    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel, remark), *files)
+
+
+def panels(scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str) -> plt.Figure:
     """One panel for each row of the table of super tickets, two to a line, with a note below.
 
     Args:

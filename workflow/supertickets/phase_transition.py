@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from . import style
-from .curves import SPLIT, curve, panels
+from .curves import curve, draw_curves
 
 REMARK = "Dots: single seeds. The super ticket is chosen on validation sentences."
 
@@ -21,10 +21,7 @@ def draw_phase_transition(scores: Path, tickets: Path, pdf: Path, png: Path) -> 
         tickets: ``super_tickets.csv``; it names the metric and the chosen ticket of each panel.
         pdf, png: files to write.
     """
-    table = pd.read_parquet(scores)
-    table = table[(table["split"] == SPLIT) & table["kind"].isin(["full", "winning"])]
-    style.use()
-    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel, REMARK), pdf, png)
+    draw_curves(scores, tickets, ["winning"], panel, REMARK, (pdf, png))
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:

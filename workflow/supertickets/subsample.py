@@ -13,7 +13,7 @@ from .layout import size_from
 from .seeds import generator
 
 
-def subsample(examples: Path, size: str, seed: int, classes: int, subset: Path) -> None:
+def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path) -> None:
     """Write a random subset of a task's training part, without replacement.
 
     Subsets of one seed are nested: a smaller one is the beginning of a larger one.
@@ -22,7 +22,7 @@ def subsample(examples: Path, size: str, seed: int, classes: int, subset: Path) 
         examples: the task.
         size: number of examples, share of them below 1, or ``all``.
         seed: the run's seed.
-        classes: number of classes by which every subset is stratified; 0 for plain random subsets.
+        stratify: 1 where every subset holds the classes in proportion, 0 where it is plainly random.
         subset: JSON file to write: ``rows``, numbers of rows in ``examples``.
 
     Raises:
@@ -35,7 +35,7 @@ def subsample(examples: Path, size: str, seed: int, classes: int, subset: Path) 
     if count > len(rows):
         raise UserError(f"train size {count}: {examples} has {len(rows)} training examples")
     order = generator(seed, "training subset").permutation(len(rows))
-    if classes:
+    if stratify:
         order = order[stratified(np.array(table["label"].to_pylist())[rows[order]])]
     write_json(subset, {"rows": rows[order[:count]].tolist()})
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from . import style
-from .curves import SPLIT, curve, panels
+from .curves import curve, draw_curves
 
 #: Kinds in the order of the legend, with their names there.
 LABELS = {
@@ -30,10 +29,7 @@ def draw_ticket_kinds(scores: Path, tickets: Path, pdf: Path, png: Path) -> None
         tickets: ``super_tickets.csv``; it names the metric of each panel.
         pdf, png: files to write.
     """
-    table = pd.read_parquet(scores)
-    table = table[table["split"] == SPLIT]
-    style.use()
-    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel, REMARK), pdf, png)
+    draw_curves(scores, tickets, LABELS, panel, REMARK, (pdf, png))
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
