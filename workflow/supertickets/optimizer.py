@@ -75,6 +75,7 @@ class Optimizer:
         """
         self.steps += 1
         norm = nn.utils.get_total_norm([parameter.grad for parameter in self.parameters])
+        # float32 whatever the parameters are: the fused kernel takes no other.
         divisor = ((norm + NORM_EPS) / clip_norm).clamp_(min=1.0).float()
         for group, (first, second), decay in zip(self.groups, self.moments, (self.weight_decay, 0.0), strict=True):
             gradients = [parameter.grad for parameter in group]
