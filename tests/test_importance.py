@@ -10,9 +10,20 @@ import torch
 from torch import nn
 
 from supertickets.batches import Encoded
+from supertickets.files import write_json
 from supertickets.importance import normalize
+from supertickets.magnitude import magnitude
 from supertickets.model import Classifier, read_model
+from supertickets.rewind import rewind
+from supertickets.sample import Sample
+from supertickets.scoring import METHODS
 from supertickets.sensitivity import sensitivity
+from supertickets.taylor import taylor
+from supertickets.tickets import Ticket
+
+#: Three layers of four heads: one head here, two there, and one block less.
+CUT = Ticket(((0, 1, 3), (2,), (0, 1, 2, 3)), (0, 2), 4)
+BATCHES = [np.arange(0, 4), np.arange(4, 8), np.arange(8, 10)]
 
 
 def encoded(count: int, outputs: int) -> Encoded:
@@ -29,30 +40,49 @@ def encoded(count: int, outputs: int) -> Encoded:
     )
 
 
-def by_mask_variables(model: Classifier, data: Encoded, batches: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def sample_of(data: Encoded, batches: list[np.ndarray] = BATCHES) -> Sample:
+    return Sample(data, batches, 0, torch.device("cpu"), np.random.default_rng(0))
+
+
+def read(tiny: Path, folder: Path, outputs: int, ticket: Ticket | None) -> Classifier:
+    """The tiny model in double precision, whole or cut."""
+    weights, file = tiny / "model.safetensors", None
+    if ticket is not None:
+        file = folder / "ticket.json"
+        write_json(file, ticket.as_json())
+        rewind(weights, tiny / "config.json", file, folder / "rewound.safetensors")
+        weights = folder / "rewound.safetensors"
+    generator = torch.Generator().manual_seed(0)
+    return read_model(tiny / "config.json", weights, file, outputs, 0.5, generator).double()
+
+
+def by_mask_variables(
+    model: Classifier, data: Encoded, batches: list[np.ndarray], counts: list[int], blocks: list[int]
+) -> tuple[list[np.ndarray], np.ndarray]:
     """d loss / d xi of every unit and token, with xi really in the forward pass."""
-    layers, heads = len(model.layers), model.encoder.config.num_attention_heads
     model.requires_grad_(False)
-    head_scores, ffn_scores = np.zeros((layers, heads)), np.zeros(layers)
+    head_scores, ffn_scores = [np.zeros(count) for count in counts], np.zeros(len(blocks))
     for rows in batches:
         inputs = data.batch(rows, 0, torch.device("cpu"))
         shape = inputs["input_ids"].shape
-        head_masks = [torch.ones(*shape, heads, dtype=torch.float64, requires_grad=True) for _ in range(layers)]
-        ffn_masks = [torch.ones(*shape, dtype=torch.float64, requires_grad=True) for _ in range(layers)]
+        head_masks = [torch.ones(*shape, count, dtype=torch.float64, requires_grad=True) for count in counts]
+        ffn_masks = [torch.ones(*shape, dtype=torch.float64, requires_grad=True) for _ in blocks]
         hooks = []
-        for layer, head_mask, ffn_mask in zip(model.layers, head_masks, ffn_masks, strict=True):
+        for layer, head_mask in zip(model.layers, head_masks, strict=True):
 
             def mask_heads(_: nn.Module, args: tuple, mask: torch.Tensor = head_mask) -> tuple:
-                by_head = args[0].unflatten(-1, (heads, -1))
+                by_head = args[0].unflatten(-1, (mask.shape[-1], -1))
                 return ((by_head * mask[:, : by_head.shape[1], :, None]).flatten(2),)
+
+            hooks.append(layer.attention.output.dense.register_forward_pre_hook(mask_heads))
+        for block, ffn_mask in zip(blocks, ffn_masks, strict=True):
 
             def mask_ffn(
                 _: nn.Module, args: tuple, output: torch.Tensor, mask: torch.Tensor = ffn_mask
             ) -> torch.Tensor:
                 return output * mask[:, : output.shape[1], None]
 
-            hooks.append(layer.attention.output.dense.register_forward_pre_hook(mask_heads))
-            hooks.append(layer.output.dense.register_forward_hook(mask_ffn))
+            hooks.append(model.layers[block].output.dense.register_forward_hook(mask_ffn))
         logits = model(**inputs)
         labels = torch.tensor(data.labels[rows])
         if logits.shape[1] == 1:
@@ -60,34 +90,102 @@ def by_mask_variables(model: Classifier, data: Encoded, batches: list[np.ndarray
         else:
             loss = nn.functional.cross_entropy(logits, labels.long())
         loss.backward()
-        for layer in range(layers):
-            head_scores[layer] += head_masks[layer].grad.abs().sum(dim=(0, 1)).numpy()
-            ffn_scores[layer] += ffn_masks[layer].grad.abs().sum().item()
+        for scores, mask in zip(head_scores, head_masks, strict=True):
+            scores += mask.grad.abs().sum(dim=(0, 1)).numpy()
+        ffn_scores += [mask.grad.abs().sum().item() for mask in ffn_masks]
         for hook in hooks:
             hook.remove()
-    return head_scores / len(batches), ffn_scores / len(batches)
+    return [scores / len(batches) for scores in head_scores], ffn_scores / len(batches)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-def test_sensitivity_is_the_mean_over_batches_of_summed_absolute_mask_gradients(tiny: Path, outputs: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    model = read_model(tiny / "config.json", tiny / "model.safetensors", None, outputs, 0.5, generator).double()
+@pytest.mark.parametrize("ticket", [None, CUT], ids=["whole", "cut"])
+def test_sensitivity_is_the_mean_over_batches_of_summed_absolute_mask_gradients(
+    tiny: Path, tmp_path: Path, outputs: int, ticket: Ticket | None
+) -> None:
+    model = read(tiny, tmp_path, outputs, ticket)
     model.train()  # dropout must be switched off by the scoring itself
     data = encoded(10, outputs)
-    batches = [np.arange(0, 4), np.arange(4, 8), np.arange(8, 10)]
-    head, ffn = sensitivity(model, data, batches, 0, torch.device("cpu"))
+    heads, ffn = sensitivity(model, sample_of(data))
     model.eval()
-    expected_head, expected_ffn = by_mask_variables(model, data, batches)
-    assert head.min() > 0 and ffn.min() > 0
-    np.testing.assert_allclose(head, expected_head, rtol=1e-9)
-    np.testing.assert_allclose(ffn, expected_ffn, rtol=1e-9)
+    counts, blocks = ([4, 4, 4], [0, 1, 2]) if ticket is None else ([3, 1, 4], [0, 2])
+    expected_heads, expected_ffn = by_mask_variables(model, data, BATCHES, counts, blocks)
+    assert np.concatenate(heads).min() > 0 and ffn.min() > 0
+    for found, expected in zip([*heads, ffn], [*expected_heads, expected_ffn], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
     # Gradients do not carry over from batch to batch: a repeated batch changes nothing.
-    repeated, _ = sensitivity(model, data, [batches[0]] * 3, 0, torch.device("cpu"))
-    single, _ = sensitivity(model, data, [batches[0]], 0, torch.device("cpu"))
-    np.testing.assert_allclose(repeated, single, rtol=1e-12)
+    repeated, _ = sensitivity(model, sample_of(data, [BATCHES[0]] * 3))
+    single, _ = sensitivity(model, sample_of(data, [BATCHES[0]]))
+    np.testing.assert_allclose(np.concatenate(repeated), np.concatenate(single), rtol=1e-12)
+
+
+def unit_slices(model: Classifier, layer: int, head: int | None, size: int) -> list[torch.Tensor]:
+    """Views of a unit's weights, spelled out for BERT."""
+    block = model.layers[layer]
+    if head is None:
+        modules = (block.intermediate.dense, block.output.dense)
+        return [parameter.data for module in modules for parameter in module.parameters()]
+    rows = slice(head * size, (head + 1) * size)
+    attention = block.attention
+    inputs = [attention.self.query, attention.self.key, attention.self.value]
+    views = [view for module in inputs for view in (module.weight.data[rows], module.bias.data[rows])]
+    return [*views, attention.output.dense.weight.data[:, rows]]
+
+
+@pytest.mark.parametrize("ticket", [None, CUT], ids=["whole", "cut"])
+def test_taylor_is_the_slope_of_the_loss_as_a_units_weights_shrink(
+    tiny: Path, tmp_path: Path, ticket: Ticket | None
+) -> None:
+    model = read(tiny, tmp_path, 3, ticket).eval()
+    sample = sample_of(encoded(10, 3))
+    heads, ffn = taylor(model, sample)
+
+    def slope(views: list[torch.Tensor]) -> float:
+        """Central differences in the scale of some weights, absolute value batch by batch, averaged."""
+        losses = []
+        for scale in (1 + 1e-5, (1 - 1e-5) / (1 + 1e-5)):
+            for view in views:
+                view *= scale
+            losses.append(torch.stack([loss.detach() for loss in sample.losses(model)]))
+        for view in views:
+            view /= 1 - 1e-5
+        return float(((losses[0] - losses[1]) / 2e-5).abs().mean())
+
+    for layer, scores in enumerate(heads):
+        expected = [slope(unit_slices(model, layer, head, 8)) for head in range(len(scores))]
+        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-9)
+    expected = [slope(unit_slices(model, layer, None, 8)) for layer in model.ticket.ffn]
+    np.testing.assert_allclose(ffn, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_magnitude_is_the_norm_of_a_units_weights(tiny: Path, tmp_path: Path) -> None:
+    model = read(tiny, tmp_path, 2, CUT)
+    heads, ffn = magnitude(model, sample_of(encoded(10, 2)))
+
+    def norm(views: list[torch.Tensor]) -> float:
+        return float(torch.cat([view.flatten() for view in views]).norm())
+
+    for layer, scores in enumerate(heads):
+        np.testing.assert_allclose(
+            scores, [norm(unit_slices(model, layer, head, 8)) for head in range(len(CUT.heads[layer]))]
+        )
+    np.testing.assert_allclose(ffn, [norm(unit_slices(model, layer, None, 8)) for layer in CUT.ffn])
+
+
+def test_every_method_scores_every_unit_and_random_scores_depend_on_the_generator_alone(
+    tiny: Path, tmp_path: Path
+) -> None:
+    model, data = read(tiny, tmp_path, 2, CUT), encoded(10, 2)
+    for method in METHODS.values():
+        heads, ffn = method(model, sample_of(data))
+        assert [len(scores) for scores in heads] == [3, 1, 4] and ffn.shape == (2,)
+    random = METHODS["random"]
+    one, other = random(model, sample_of(data)), random(model, sample_of(encoded(10, 2), BATCHES[:1]))
+    np.testing.assert_array_equal(np.concatenate(one[0]), np.concatenate(other[0]))
 
 
 def test_normalized_by_layer_for_heads_and_over_all_layers_for_ffn() -> None:
-    head, ffn = normalize(np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([1.0, 2.0, 2.0]))
-    np.testing.assert_allclose(head, [[0.6, 0.8], [0, 0]])
+    heads, ffn = normalize([np.array([3.0, 4.0]), np.array([0.0])], np.array([1.0, 2.0, 2.0]))
+    np.testing.assert_allclose(heads[0], [0.6, 0.8])
+    assert heads[1].tolist() == [0]
     np.testing.assert_allclose(ffn, [1 / 3, 2 / 3, 2 / 3])

@@ -142,37 +142,81 @@ def test_a_ticket_file_says_what_is_kept_and_where_it_came_from(tmp_path: Path) 
     random = np.random.default_rng(1)
     importance, shape, path = tmp_path / "importance.csv", tmp_path / "shape.json", tmp_path / "winning-0.50.json"
     head, ffn = random.random((3, 4)), random.random(3)
-    write_importance(importance, head, ffn)
+    scores = {"sensitivity": (list(-head), -ffn), "taylor": (list(head), ffn)}
+    write_importance(importance, Ticket.full(3, 4), scores)
     shape.write_text(json.dumps({"layers": 3, "heads": 4, "hidden": 32, "ffn": 48, "parameters": 50_000}))
     run = {"model": "tiny", "task": "toy", "train_size": 40, "seed": 1, "kind": "winning", "ratio": 0.5}
     run["draw"] = 1
-    settings = {"ffn_rule": "share", "outputs": 2}
+    how = {"like": "winning", "importance": "taylor", "weights": "fine_tuned", "units": "both", "steps": 1}
+    how["ffn_rule"] = "share"
+    settings = {**how, "outputs": 2}
     draw_ticket(importance, shape, run, settings, path)
     content = json.loads(path.read_text())
-    normalized = dict(zip(("head", "ffn"), normalize(head, ffn), strict=True))
-    assert Ticket.read(path) == draw("winning", 0.5, normalized, "share", generator(1, "none"))
+    normal_heads, normal_ffn = normalize(list(head), ffn)
+    normalized = {"head": np.array(normal_heads), "ffn": normal_ffn}
+    first = draw("winning", 0.5, normalized, "share", generator(1, "none"))
+    assert Ticket.read(path) == first
     assert (content["heads_pruned"], content["ffn_pruned"]) == (6, 1)
     removed = 2 * 32 * 48 * 1 + 4 * 32 * 8 * 6
     assert content["weight_remaining"] == pytest.approx(1 - removed / (50_000 + 2 * 33))
-    assert content["origin"] == {**run, "ffn_rule": "share", "importance_sha256": sha256(importance)}
+    assert content["origin"] == {**run, "pruning": how, "importance_sha256": sha256(importance)}
+
+    # A further step prunes what the first has left, by scores of the units that are left.
+    write_importance(
+        importance,
+        first,
+        {"taylor": ([-head[layer, list(kept)] for layer, kept in enumerate(first.heads)], -ffn[list(first.ffn)])},
+    )
+    second_path = tmp_path / "second.json"
+    draw_ticket(importance, shape, {**run, "ratio": 0.7}, settings, second_path, path)
+    second = Ticket.read(second_path)
+    assert all(
+        set(after) < set(before) or len(before) == 1 for after, before in zip(second.heads, first.heads, strict=True)
+    )
+    assert (second.heads_pruned, second.ffn_pruned) == prune_counts(0.7, 3, 4, "share")
+    with pytest.raises(UserError, match="8 units have a taylor score, expected 15"):
+        draw_ticket(importance, shape, run, settings, path)
 
     shape.write_text(json.dumps({"layers": 3, "heads": 5, "hidden": 32, "ffn": 48, "parameters": 50_000}))
-    with pytest.raises(UserError, match=r"scores of \(3, 4\)"):
+    with pytest.raises(UserError, match="expected 18"):
         draw_ticket(importance, shape, run, settings, path)
 
 
 def test_importance_tables_round_trip_and_broken_lines_are_named(tmp_path: Path) -> None:
     path = tmp_path / "importance.csv"
     head, ffn = np.random.default_rng(2).random((2, 3)), np.zeros(2)
-    write_importance(path, head, ffn)
-    read = read_importance(path)
-    np.testing.assert_array_equal(read["head"], head / np.linalg.norm(head, axis=1, keepdims=True))
+    whole = Ticket.full(2, 3)
+    write_importance(path, whole, {"taylor": (list(head), ffn)})
+    read = read_importance(path, "taylor", whole)
+    np.testing.assert_allclose(read["head"], head / np.linalg.norm(head, axis=1, keepdims=True), rtol=1e-15)
     np.testing.assert_array_equal(read["ffn"], ffn)
     lines = path.read_text().splitlines()
-    assert lines[0] == "kind,layer,head,score,normalized" and lines[-1] == "ffn,1,,0.0,0.0"
-    path.write_text("\n".join([*lines[:3], "head,0,x"]))
+    assert lines[0] == "method,kind,layer,head,score,normalized" and lines[-1] == "taylor,ffn,1,,0.0,0.0"
+    with pytest.raises(UserError, match="0 units have a magnitude score, expected 8"):
+        read_importance(path, "magnitude", whole)
+    path.write_text("\n".join([*lines[:3], "taylor,head,0,2,1.0,x"]))
     with pytest.raises(UserError, match=r"importance.csv, line 4"):
-        read_importance(path)
+        read_importance(path, "taylor", whole)
     path.write_text("\n".join([*lines[:3], *lines[4:]]))
-    with pytest.raises(UserError, match="units are missing"):
-        read_importance(path)
+    with pytest.raises(UserError, match="7 units have a taylor score, expected 8"):
+        read_importance(path, "taylor", whole)
+
+
+def test_scores_of_a_cut_model_leave_the_pruned_units_lowest(tmp_path: Path) -> None:
+    cut = Ticket(((0, 2), (1,)), (1,), 3)
+    write_importance(
+        tmp_path / "scores.csv", cut, {"taylor": ([np.array([3.0, 4.0]), np.array([5.0])], np.array([2.0]))}
+    )
+    read = read_importance(tmp_path / "scores.csv", "taylor", cut)
+    lost = -np.inf
+    np.testing.assert_allclose(read["head"], [[0.6, lost, 0.8], [lost, 1.0, lost]])
+    np.testing.assert_allclose(read["ffn"], [lost, 1.0])
+
+
+@pytest.mark.parametrize(("units", "counts"), [("both", (6, 1)), ("heads", (6, 0)), ("ffn", (0, 1))])
+def test_only_the_units_that_may_be_pruned_are(units: str, counts: tuple[int, int]) -> None:
+    random = np.random.default_rng(1)
+    scores = {"head": random.random((3, 4)), "ffn": random.random(3)}
+    for like in KINDS:
+        ticket = draw(like, 0.5, scores, "share", generator(1, "ticket"), units)
+        assert (ticket.heads_pruned, ticket.ffn_pruned) == counts

@@ -1,55 +1,80 @@
-"""The table of importance scores: normalized, written, read."""
+"""Importance scores of units: normalized, written, read."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import UserError
 from .files import replacing
 
+if TYPE_CHECKING:
+    from .tickets import Ticket
 
-def normalize(head_scores: np.ndarray, ffn_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+#: Raw scores of the units that a model has: of each layer's heads, and of the feed-forward blocks.
+RawScores = tuple[list[np.ndarray], np.ndarray]
+
+
+def normalize(heads: list[np.ndarray], ffn: np.ndarray) -> RawScores:
     """Divide head scores by the l2 norm of their layer's, FFN scores by the l2 norm of all (published).
 
-    A layer whose scores are all zero stays zero.
+    Scores that are all zero stay zero.
     """
-    layer_norms = np.linalg.norm(head_scores, axis=1, keepdims=True)
-    ffn_norm = np.linalg.norm(ffn_scores)
-    return head_scores / np.where(layer_norms > 0, layer_norms, 1), ffn_scores / (ffn_norm if ffn_norm > 0 else 1)
+    *heads, ffn = (scores / (np.linalg.norm(scores) or 1.0) for scores in [*heads, ffn])
+    return heads, ffn
 
 
-def write_importance(path: Path, head_scores: np.ndarray, ffn_scores: np.ndarray) -> None:
-    """Write raw and normalized scores, heads first, layer by layer."""
-    head_normalized, ffn_normalized = normalize(head_scores, ffn_scores)
+def write_importance(path: Path, ticket: Ticket, scores: dict[str, RawScores]) -> None:
+    """Write raw and normalized scores: method, kind (head or ffn), layer, head, score, normalized.
+
+    Args:
+        path: CSV file to write.
+        ticket: the units that the scored model has.
+        scores: raw scores by method.
+    """
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(["kind", "layer", "head", "score", "normalized"])
-        for (layer, head), score in np.ndenumerate(head_scores):
-            table.writerow(["head", layer, head, float(score), float(head_normalized[layer, head])])
-        for layer, score in enumerate(ffn_scores):
-            table.writerow(["ffn", layer, "", float(score), float(ffn_normalized[layer])])
+        table.writerow(["method", "kind", "layer", "head", "score", "normalized"])
+        for method, raw in scores.items():
+            heads, ffn = (np.concatenate(raw[0]), raw[1])
+            normal_heads, normal_ffn = normalize(*raw)
+            values = zip([*heads, *ffn], [*np.concatenate(normal_heads), *normal_ffn], strict=True)
+            for unit, (score, normalized) in zip(ticket.units(), values, strict=True):
+                table.writerow([method, *unit, float(score), float(normalized)])
 
 
-def read_importance(path: Path) -> dict[str, np.ndarray]:
-    """Normalized scores from ``importance.csv``: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
+def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.ndarray]:
+    """Normalized scores of one method: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
+
+    Units that the scored model no longer has are minus infinity.
+
+    Args:
+        path: ``importance.csv``.
+        method: a method of :data:`supertickets.scoring.METHODS`.
+        ticket: the units that the scored model has.
 
     Raises:
-        UserError: a line is broken or a unit is missing; names file and line.
+        UserError: a line is broken, or the units are not those of the ticket; names file and line.
     """
-    scores: dict[str, list[list[float]]] = {"head": [], "ffn": []}
+    layers = len(ticket.heads)
+    scores = {"head": np.full((layers, ticket.heads_per_layer), -np.inf), "ffn": np.full(layers, -np.inf)}
+    found = []
     with path.open(newline="", encoding="utf-8") as stream:
         for row in (table := csv.DictReader(stream)):
             try:
-                by_layer, layer, value = scores[row["kind"]], int(row["layer"]), float(row["normalized"])
-            except (KeyError, TypeError, ValueError) as error:
+                if row["method"] != method:
+                    continue
+                unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
+                scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = float(row["normalized"])
+            except (KeyError, IndexError, TypeError, ValueError) as error:
                 raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
-            while len(by_layer) <= layer:
-                by_layer.append([])
-            by_layer[layer].append(value)
-    try:
-        return {"head": np.array(scores["head"]), "ffn": np.array(scores["ffn"]).reshape(len(scores["head"]))}
-    except ValueError as error:
-        raise UserError(f"{path}: units are missing; delete it to have it made again") from error
+            found.append(unit)
+    if found != list(ticket.units()):
+        raise UserError(
+            f"{path}: {len(found)} units have a {method} score, expected {len(list(ticket.units()))}; "
+            "delete it to have it made again"
+        )
+    return scores

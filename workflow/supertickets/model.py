@@ -24,12 +24,16 @@ from .tickets import Ticket
 class Classifier(nn.Module):
     """Encoder, dropout on its pooled [CLS] state, and one linear map to the task's outputs.
 
-    Parameter names are those of the family's ``...ForSequenceClassification`` in transformers.
+    ``ticket`` says which units it has. Parameter names are those of the family's ``...ForSequenceClassification`` in
+    transformers.
     """
 
-    def __init__(self, encoder: nn.Module, architecture: Architecture, outputs: int, dropout: float) -> None:
+    def __init__(
+        self, encoder: nn.Module, architecture: Architecture, ticket: Ticket, outputs: int, dropout: float
+    ) -> None:
         super().__init__()
         self.architecture = architecture
+        self.ticket = ticket
         self.add_module(architecture.prefix, encoder)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(encoder.config.hidden_size, outputs)
@@ -73,7 +77,9 @@ def build(
         encoder = getattr(model_module, architecture.model_class.partition(":")[2])(model_config)
         if ticket is not None:
             cut_modules(encoder, ticket, architecture)
-        model = Classifier(encoder, architecture, outputs, classifier_dropout)
+        layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
+        kept = ticket or Ticket.full(layers, heads)
+        model = Classifier(encoder, architecture, kept, outputs, classifier_dropout)
     cheapen_dropouts(model)
     only_first_token(model.layers[-1], model_config.model_type)
     return model

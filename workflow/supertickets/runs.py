@@ -19,7 +19,7 @@ from .batches import Encoded, arrow, strings
 from .files import read_json, replacing, sha256, write_json
 from .model import read_model, save_weights
 from .seeds import derived
-from .tickets import Shape, Ticket
+from .tickets import Shape
 from .training import predict, settings_from, train
 from .vocabulary import narrowed
 
@@ -78,7 +78,7 @@ def train_run(
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
 
     dimensions = Shape.read(shape, how.outputs)
-    kept = Ticket.read(ticket) if ticket else Ticket.full(dimensions.layers, dimensions.heads)
+    kept = model.ticket
     inputs = {
         "config": config,
         "weights": weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,11 @@ class Ticket:
             _check_indices(kept, self.heads_per_layer, f"heads of layer {layer}")
         _check_indices(self.ffn, len(self.heads), "ffn layers")
 
+    def units(self) -> Iterator[tuple[str, int, int | str]]:
+        """Kept units as (``head``, layer, head) and (``ffn``, layer, empty), heads first, layer by layer."""
+        yield from (("head", layer, head) for layer, kept in enumerate(self.heads) for head in kept)
+        yield from (("ffn", layer, "") for layer in self.ffn)
+
     @property
     def heads_pruned(self) -> int:
         """Number of heads that are cut."""
@@ -119,7 +124,7 @@ def _check_indices(indices: Sequence[int], end: int, what: str) -> None:
         raise UserError(f"ticket: {what} are {list(indices)}; expected ascending numbers from 0 to {end - 1}")
 
 
-def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str) -> tuple[int, int]:
+def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str, units: str = "both") -> tuple[int, int]:
     """How many heads and FFN blocks a ratio prunes.
 
     Heads: ``floor(ratio * layers * heads)``, at most all but one per layer. FFN blocks: ``floor`` of the share
@@ -129,12 +134,13 @@ def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str) -> tuple[
         ratio: pruning ratio from 0 to 1, two decimals.
         layers, heads: layers of the encoder, heads per layer.
         ffn_rule: a key of :data:`FFN_RULES`.
+        units: which may be pruned: ``both``, ``heads`` or ``ffn``.
     """
     hundredths = round(ratio * 100)
     factor, divisor = FFN_RULES[ffn_rule]
     n_heads = min(hundredths * layers * heads // 100, layers * (heads - 1))
     n_ffn = min(hundredths * layers * factor // (100 * divisor), layers)
-    return n_heads, n_ffn
+    return n_heads * (units != "ffn"), n_ffn * (units != "heads")
 
 
 def winning(
@@ -195,49 +201,61 @@ KINDS = {"winning": winning, "losing": losing, "random": random_units, "random_l
 
 
 def draw(
-    kind: str, ratio: float, scores: Mapping[str, np.ndarray], ffn_rule: str, random: np.random.Generator
+    like: str,
+    ratio: float,
+    scores: Mapping[str, np.ndarray],
+    ffn_rule: str,
+    random: np.random.Generator,
+    units: str = "both",
 ) -> Ticket:
     """The ticket of a kind at a ratio.
 
     Args:
-        kind: a key of :data:`KINDS`.
+        like: a key of :data:`KINDS`.
         ratio: pruning ratio.
         scores: normalized importance: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
         ffn_rule: a key of :data:`FFN_RULES`.
         random: source of the random kinds.
+        units: which may be pruned: ``both``, ``heads`` or ``ffn``.
     """
     layers, heads = scores["head"].shape
-    n_heads, n_ffn = prune_counts(ratio, layers, heads, ffn_rule)
-    return KINDS[kind](scores["head"], scores["ffn"], n_heads, n_ffn, random)
+    n_heads, n_ffn = prune_counts(ratio, layers, heads, ffn_rule, units)
+    return KINDS[like](scores["head"], scores["ffn"], n_heads, n_ffn, random)
 
 
-def draw_ticket(importance: Path, shape: Path, run: dict[str, Any], settings: dict[str, Any], ticket: Path) -> None:
+def draw_ticket(
+    importance: Path,
+    shape: Path,
+    run: dict[str, Any],
+    settings: dict[str, Any],
+    ticket: Path,
+    previous: Path | None = None,
+) -> None:
     """Write the ticket of one kind and ratio.
 
     Args:
-        importance: ``importance.csv`` of the fine-tuned model.
+        importance: ``importance.csv`` of the model that is pruned.
         shape: ``shape.json`` of the encoder.
         run: what the ticket is for: model, task, train_size, seed, kind, ratio, draw.
-        settings: ``ffn_rule`` and the task's number of ``outputs``.
+        settings: the kind's ``like``, ``importance``, ``weights``, ``units``, ``steps`` and ``ffn_rule``, and the
+            task's number of ``outputs``.
         ticket: JSON file to write: kept units, counts, weight remaining, and what it came from.
+        previous: the ticket of the step before, which this one prunes further; None for the full model.
 
     Raises:
-        UserError: the scores are broken or belong to an encoder of another shape.
+        UserError: the scores are broken or are not of this encoder's, or the previous ticket's, units.
     """
-    scores = read_importance(importance)
     dimensions = Shape.read(shape, settings["outputs"])
-    if scores["head"].shape != (dimensions.layers, dimensions.heads):
-        raise UserError(
-            f"{importance}: scores of {scores['head'].shape} (layers, heads), but {shape} says "
-            f"({dimensions.layers}, {dimensions.heads}); delete the scores to have them made again"
-        )
+    scored = Ticket.read(previous) if previous else Ticket.full(dimensions.layers, dimensions.heads)
+    scores = read_importance(importance, settings["importance"], scored)
     # Not of the ratio: random tickets of one draw are nested, as winning tickets are.
-    random = generator(run["seed"], f"random ticket {run['draw']}")
-    drawn = draw(run["kind"], run["ratio"], scores, settings["ffn_rule"], random)
+    random = generator(run["seed"], f"ticket {run['model']} {run['task']} {run['kind']} {run['draw']}")
+    drawn = draw(settings["like"], run["ratio"], scores, settings["ffn_rule"], random, settings["units"])
+    how = {key: value for key, value in settings.items() if key != "outputs"}
     content = drawn.as_json() | {
         "heads_pruned": drawn.heads_pruned,
         "ffn_pruned": drawn.ffn_pruned,
         "weight_remaining": drawn.weight_remaining(dimensions),
-        "origin": {**run, "ffn_rule": settings["ffn_rule"], "importance_sha256": sha256(importance)},
+        "origin": {**run, "pruning": how, "importance_sha256": sha256(importance)},
     }
     write_json(ticket, content)

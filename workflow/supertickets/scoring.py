@@ -1,0 +1,85 @@
+"""Score the units of a model by every method there is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .batches import Encoded, sorted_batches
+from .errors import UserError
+from .files import read_json
+from .importance import RawScores, write_importance
+from .magnitude import magnitude
+from .model import Classifier, read_model
+from .sample import Sample
+from .seeds import derived, generator
+from .sensitivity import sensitivity
+from .taylor import taylor
+from .training import settings_from
+
+log = logging.getLogger(__name__)
+
+
+def random_scores(model: Classifier, sample: Sample) -> RawScores:
+    """Scores that depend on nothing, uniform between 0 and 1."""
+    heads = [sample.random.random(len(kept)) for kept in model.ticket.heads]
+    return heads, sample.random.random(len(model.ticket.ffn))
+
+
+#: How each method scores the units of a model: raw scores, higher for what is to be kept.
+METHODS: dict[str, Callable[[Classifier, Sample], RawScores]] = {
+    "sensitivity": sensitivity,
+    "taylor": taylor,
+    "magnitude": magnitude,
+    "random": random_scores,
+}
+
+
+def score_run(
+    config: Path,
+    weights: Path,
+    encoded: Path,
+    subset: Path,
+    seed: int,
+    settings: dict[str, Any],
+    importance: Path,
+    ticket: Path | None = None,
+) -> None:
+    """Score the units of a model on a run's training subset by every method and write ``importance.csv``.
+
+    All methods at once: the weights are deleted afterwards, and what a later kind of ticket asks for must be there.
+
+    Args:
+        config: the encoder's ``config.json``.
+        weights: the weights to score; a task head that they lack is the one that the run's training starts from.
+        encoded: the tokenised task.
+        subset: the run's training rows.
+        seed: the run's seed.
+        settings: content of :class:`~supertickets.training.Settings`; ``batch_size`` sets the batches.
+        importance: CSV file to write.
+        ticket: the ticket that ``weights`` hold; None for the full encoder.
+
+    Raises:
+        UserError: an input is unusable, or a score is not finite.
+    """
+    how = settings_from(settings)
+    device = how.start()
+    data = Encoded.read(encoded)
+    rows = np.array(read_json(subset)["rows"], dtype=np.int64)
+    start = torch.Generator().manual_seed(derived(seed, "task head"))
+    model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(device).eval()
+    batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
+    pad = model.encoder.config.pad_token_id
+    scores = {}
+    for name, method in METHODS.items():
+        sample = Sample(data, batches, pad, device, generator(seed, f"importance {name}"))
+        heads, ffn = scores[name] = method(model, sample)
+        if not (np.isfinite(np.concatenate(heads)).all() and np.isfinite(ffn).all()):
+            raise UserError(f"{weights}: {name} scores are not finite; the model has diverged")
+    write_importance(importance, model.ticket, scores)
+    log.info("scored %d layers on %d batches by %s", len(model.layers), len(batches), ", ".join(scores))

@@ -1,0 +1,63 @@
+"""The weights of each unit: a head's part of four projections, or a feed-forward block's matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from .importance import RawScores
+from .model import Classifier
+
+Elementwise = Callable[[nn.Parameter], Tensor]
+
+
+def unit_parameters(model: Classifier) -> Iterator[nn.Parameter]:
+    """All parameters that belong to a unit."""
+    for layer, heads in enumerate(_head_modules(model)):
+        yield from (parameter for module, _ in heads for parameter in module.parameters())
+        if layer in model.ticket.ffn:
+            yield from (parameter for module in _ffn_modules(model, layer) for parameter in module.parameters())
+
+
+def sum_by_unit(model: Classifier, values: Elementwise) -> RawScores:
+    """Sum a value of every weight over the weights of each unit.
+
+    Args:
+        model: any model, whole or cut.
+        values: from a parameter a tensor of its shape.
+
+    The output projection's bias belongs to no head.
+    """
+    head_sums = []
+    for layer, modules in enumerate(_head_modules(model)):
+        count = len(model.ticket.heads[layer])
+        total = torch.zeros(count, dtype=torch.float64)
+        for module, axis in modules:
+            for parameter in [module.weight, module.bias] if axis == 0 and module.bias is not None else [module.weight]:
+                by_head = values(parameter).detach().unflatten(axis, (count, -1))
+                total += by_head.movedim(axis, 0).flatten(1).sum(1, dtype=torch.float64).cpu()
+        head_sums.append(total.numpy())
+    blocks = [
+        sum(
+            values(parameter).detach().sum(dtype=torch.float64).cpu()
+            for module in _ffn_modules(model, layer)
+            for parameter in module.parameters()
+        )
+        for layer in model.ticket.ffn
+    ]
+    return head_sums, torch.tensor(blocks, dtype=torch.float64).numpy()
+
+
+def _head_modules(model: Classifier) -> Iterator[list[tuple[nn.Linear, int]]]:
+    """Of each layer the projections whose weights belong to heads, with the axis that runs over heads."""
+    places = model.architecture
+    for layer in model.layers:
+        inputs = [(layer.get_submodule(path), 0) for path in places.head_inputs]
+        yield [*inputs, (layer.get_submodule(places.head_output), 1)]
+
+
+def _ffn_modules(model: Classifier, layer: int) -> list[nn.Module]:
+    places = model.architecture
+    return [model.layers[layer].get_submodule(path) for path in (places.ffn_inner, places.ffn_product)]
