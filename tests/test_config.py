@@ -11,9 +11,9 @@ import pytest
 import yaml
 from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 
-from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, training_of
+from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, pruning_of, training_of
 from supertickets.errors import UserError
-from supertickets.grid import runs_of
+from supertickets.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.layout import kind_and_draw, run_folder
 
 SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
@@ -51,8 +51,23 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ({"training_overrides": {"nyt": {}}}, ["training_overrides.nyt", "not a task of this experiment"]),
         ({"training_overrides": {"movie": {"epochs": -1}}}, ["training_overrides.movie.epochs is -1", "minimum of 0"]),
         ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
-        ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 2, or all."]),
-        ({"kinds": ["lucky", "winning"]}, ["kinds[0] is 'lucky'", "winning"]),
+        ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 4, or all."]),
+        (
+            {"kinds": ["lucky", "winning"]},
+            ["kinds[0] is 'lucky'", "known are losing, random, random_layer"],
+        ),
+        ({"define": {"kinds": {"full": {}}}}, ["define.kinds", "'full'", "full is taken"]),
+        ({"define": {"kinds": {"mine": {"steps": 0}}}}, ["define.kinds.mine.steps is 0", "k prunes a k-th"]),
+        ({"define": {"kinds": {"mine": {"score": 1}}}}, ["define.kinds.mine: unknown key score", "importance"]),
+        ({"define": {"kinds": {"winning": {"like": "losing"}}}}, ["define.kinds.winning.like is 'losing'"]),
+        ({"define": {"kinds": {"losing": {"steps": 2}}}}, ["kind losing has steps 2", "only kinds like winning"]),
+        ({"kinds": ["winning", "random_layerwise"], "pruning": {"steps": 2}}, ["kind random_layerwise has steps 2"]),
+        ({"pruning": {"importance": "movement"}}, ["pruning.importance is 'movement'", "taylor"]),
+        (
+            {"pruning": {"steps": 2, "weights": "pretrained"}},
+            ["kind winning has steps 2", "write fine_tuned"],
+        ),
+        ({"ffn_rule": "share"}, ["config: unknown key ffn_rule"]),
         ({"kinds": ["losing"]}, ["kinds is ['losing']", "winning"]),
         ({"random_draws": 0}, ["random_draws is 0"]),
         ({"define": {"models": {"own": {"path": "nowhere"}}}, "models": ["own"]}, ["own.path is 'nowhere'", "no such"]),
@@ -179,9 +194,9 @@ def test_every_key_has_a_description_and_every_choice_a_default() -> None:
 
 def test_paths_of_runs_are_pinned() -> None:
     config = check_config(
-        {"models": ["minilm"], "tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, 0.25], "seeds": [2]}
+        {"tasks": ["movie"], "ratios": [0.3, 0.05], "train_sizes": [64, 0.25], "seeds": [2], "kinds": ["winning"]}
     )
-    folders = [run_folder(run) for run in runs_of(config)]
+    folders = [run_folder(run) for run in runs_of(grid_of(config))]
     assert folders == [
         "runs/minilm/movie/n64/seed2/full",
         "runs/minilm/movie/n64/seed2/winning-0.30",
@@ -191,8 +206,52 @@ def test_paths_of_runs_are_pinned() -> None:
         "runs/minilm/movie/n0.25/seed2/winning-0.05",
     ]
     config = check_config(
-        {"tasks": ["movie"], "ratios": [0.5], "seeds": [1], "kinds": ["winning", "random"], "random_draws": 2}
+        {
+            "tasks": ["movie"],
+            "train_sizes": [64],
+            "ratios": [0.5],
+            "seeds": [1],
+            "kinds": ["winning", "random"],
+            "random_draws": 2,
+        }
     )
-    names = [run_folder(run).rpartition("/")[2] for run in runs_of(config)]
+    names = [run_folder(run).rpartition("/")[2] for run in runs_of(grid_of(config))]
     assert names == ["full", "winning-0.50", "random-0.50", "random.2-0.50"]
     assert [kind_and_draw(name.partition("-")[0]) for name in names[2:]] == [("random", 1), ("random", 2)]
+
+
+def test_other_kinds_are_trained_at_the_first_size_alone() -> None:
+    kinds = {"mine": {"steps": 2}, "lucky": {"like": "random", "units": "heads"}}
+    config = check_config(
+        {
+            "tasks": ["movie"],
+            "train_sizes": [64, 32],
+            "seeds": [1],
+            "ratios": [0.5],
+            "kinds": ["winning", "mine", "lucky"],
+            "random_draws": 2,
+            "define": {"kinds": kinds},
+        }
+    )
+    grid = grid_of(config)
+    groups = {scope: [(g["train_size"], g["kind"]) for g in groups_of(scoped(grid, scope))] for scope in (
+        "main", "kinds", "sizes", "all"
+    )}  # fmt: skip
+    first = [(64, "winning"), (64, "mine"), (64, "lucky")]
+    assert groups == {
+        "main": first[:1], "kinds": first, "sizes": [(64, "winning"), (32, "winning")], "all": [*first, (32, "winning")]
+    }  # fmt: skip
+    assert [(run["kind"], run["draw"]) for run in runs_of(grid) if run["train_size"] == 64] == [
+        ("full", 1), ("winning", 1), ("mine", 1), ("lucky", 1), ("lucky", 2)
+    ]  # fmt: skip
+    assert pruning_of(config, "mine") == config["pruning"] | {"like": "winning", "steps": 2}
+    assert pruning_of(config, "lucky")["units"] == "heads" and pruning_of(config, "lucky")["steps"] == 1
+
+
+def test_a_known_kind_with_other_settings_stays_that_kind_and_unused_settings_change_nothing() -> None:
+    config = check_config({"define": {"kinds": {"losing": {"units": "heads"}}}, "pruning": {"steps": 3}})
+    assert pruning_of(config, "losing") == config["pruning"] | {"like": "losing", "units": "heads", "steps": 1}
+    assert pruning_of(config, "winning")["steps"] == 3
+    other = check_config({"pruning": {"importance": "magnitude", "weights": "pretrained"}})
+    assert pruning_of(other, "random") == pruning_of(check_config({}), "random")
+    assert pruning_of(other, "losing") != pruning_of(check_config({}), "losing")

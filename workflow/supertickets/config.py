@@ -47,7 +47,13 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if not problems:
         config = _with_defaults(config, schema, schema)
         catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-        define = {kind: catalogue[kind] | config["define"][kind] for kind in catalogue}
+        define = {part: catalogue[part] | config["define"][part] for part in catalogue}
+        # A kind that changes some of a known kind's settings keeps the others; a new one is like the winning.
+        kinds = {
+            name: {"like": "winning", **catalogue["kinds"].get(name, {}), **how}
+            for name, how in define["kinds"].items()
+        }
+        define["kinds"] = kinds
         config = {**config, "define": define}
         problems = list(_inconsistencies(config))
     if problems:
@@ -98,10 +104,10 @@ def _key(path: Any) -> str:
 
 def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     """A copy of ``value`` with the schema's defaults where keys are left out, at every depth."""
-    if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     if not isinstance(value, Mapping):
         return value
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     properties = schema.get("properties", {})
     others = schema.get("additionalProperties", {})
     filled = dict(value)
@@ -117,13 +123,14 @@ def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any
 def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
     """What a schema cannot say: names that do not exist, sizes beyond the data, ratios that share a path."""
     define = config["define"]
-    for kind in ("models", "tasks"):
+    for kind in ("models", "tasks", "kinds"):
         for index, name in enumerate(config[kind]):
             if name not in define[kind]:
                 yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
     for name in config["training_overrides"]:
         if name not in config["tasks"]:
             yield f"training_overrides.{name}: not a task of this experiment ({', '.join(config['tasks'])})"
+    yield from _wrong_kinds(config)
     for index, ratio in enumerate(config["ratios"]):
         if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
@@ -138,6 +145,28 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"define.tasks.{name}.{problem}" for problem in wrong)
             if not wrong:
                 yield from _sizes_beyond(config, name, entry)
+
+
+def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
+    """Kinds of tickets whose settings do not fit each other."""
+    kinds = config["define"]["kinds"]
+    for name, like in (("winning", "winning"), ("losing", "losing"), ("random", "random")):
+        if kinds[name]["like"] != like:
+            yield f"define.kinds.{name}.like is {kinds[name]['like']!r}: the name is taken; give yours another one"
+    for kind in config["kinds"]:
+        if kind not in kinds:
+            continue
+        steps = kinds[kind].get("steps", config["pruning"]["steps"])
+        if steps == 1:
+            continue
+        like, weights = kinds[kind]["like"], kinds[kind].get("weights", config["pruning"]["weights"])
+        if like == "winning" and weights != "fine_tuned":
+            yield (
+                f"kind {kind} has steps {steps} and weights {weights!r}: each step scores the weights that the one "
+                "before has trained; write fine_tuned, or steps: 1"
+            )
+        elif like == "random_layerwise" or (like != "winning" and "steps" in kinds[kind]):
+            yield f"kind {kind} has steps {steps}: only kinds like winning are pruned in steps; write steps: 1 for it"
 
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
@@ -175,7 +204,8 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
             most = sizes["train"]
             yield f"train_sizes[{index}] is {size}: task {task} has {most} training examples; give at most that, or all"
     for part, limit in config["evaluate"].items():
-        if limit != "all" and limit > sizes[part]:
+        spare = part == "test" and sizes[part] == 0  # then nothing is reported on it
+        if limit != "all" and limit > sizes[part] and not spare:
             most = sizes[part]
             yield f"evaluate.{part} is {limit}: task {task} has {most} {part} examples; give at most that, or all"
 
@@ -188,6 +218,19 @@ def _largest_parts(entry: Entry) -> dict[str, int]:
         return dict.fromkeys(("train", "validation", "test"), examples)
     parts = {part: round(entry["split"][part] * examples) for part in ("validation", "test")}
     return {"train": examples - sum(parts.values()), **parts}
+
+
+def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
+    """How tickets of a kind are scored and cut: the settings of ``pruning``, and what the kind itself says.
+
+    What a kind does not use is fixed, so that another setting of it changes nothing.
+    """
+    how = {**config["pruning"], **config["define"]["kinds"][kind]}
+    if how["like"] != "winning":
+        how["steps"] = 1
+    if how["like"] == "random":
+        how |= {"importance": "random", "weights": "fine_tuned"}
+    return how
 
 
 def training_of(config: Mapping[str, Any], task: str) -> Entry:

@@ -1,4 +1,4 @@
-"""The runs that an experiment consists of."""
+"""The runs that an experiment consists of, and the groups in which they are judged."""
 
 from __future__ import annotations
 
@@ -6,21 +6,65 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+#: What names a group of runs.
+GROUP = ("model", "task", "train_size", "kind")
 
-def runs_of(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """All runs of a config: model, task, train_size, seed, kind, ratio and draw, the full model (ratio 0) first.
+
+def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What spans the runs of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
+
+    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones.
+    """
+    axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
+    alike = {kind: config["define"]["kinds"][kind]["like"] for kind in config["kinds"]}
+    draws = {kind: config["random_draws"] if like.startswith("random") else 1 for kind, like in alike.items()}
+    return {axis: config[axis] for axis in axes} | {"draws": draws}
+
+
+def groups_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All groups of a grid: model, task, train_size and kind.
+
+    Winning tickets are trained at every size, the other kinds at the first, which is the main one.
+    """
+    groups = []
+    for model, task in product(grid["models"], grid["tasks"]):
+        for place, size in enumerate(grid["train_sizes"]):
+            kinds = grid["kinds"] if place == 0 else ["winning"]
+            groups += [dict(zip(GROUP, (model, task, size, kind), strict=True)) for kind in kinds]
+    return groups
+
+
+def group_runs(grid: Mapping[str, Any], group: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The runs of a group: model, task, train_size, seed, kind, ratio and draw.
+
+    Each seed's full model (ratio 0) belongs to the winning tickets, and comes first.
+    """
+    kind = group["kind"]
+    tickets = [(kind, ratio, draw) for draw in range(1, grid["draws"][kind] + 1) for ratio in grid["ratios"]]
+    if kind == "winning":
+        tickets.insert(0, ("full", 0.0, 1))
+    trial = {key: group[key] for key in ("model", "task", "train_size")}
+    for seed, (name, ratio, draw) in product(grid["seeds"], tickets):
+        yield {**trial, "seed": seed, "kind": name, "ratio": ratio, "draw": draw}
+
+
+def runs_of(grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The runs of all groups."""
+    for group in groups_of(grid):
+        yield from group_runs(grid, group)
+
+
+def scoped(grid: Mapping[str, Any], scope: str) -> dict[str, Any]:
+    """A part of a grid.
 
     Args:
-        config: a checked config.
+        grid: of an experiment.
+        scope: ``main`` (winning tickets at the main size), ``kinds`` (all kinds at the main size), ``sizes`` (winning
+            tickets at all sizes) or ``all``.
     """
-    axes = (config["models"], config["tasks"], config["train_sizes"], config["seeds"])
-    tickets = [(("full", 1), 0.0), *product(draws_of(config), config["ratios"])]
-    for (model, task, size, seed), ((kind, draw), ratio) in product(product(*axes), tickets):
-        run = {"model": model, "task": task, "train_size": size, "seed": seed}
-        yield {**run, "kind": kind, "ratio": ratio, "draw": draw}
-
-
-def draws_of(config: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Kinds of tickets with the numbers of their draws: one of each kind, ``random_draws`` of the random ones."""
-    draws = {kind: config["random_draws"] if kind.startswith("random") else 1 for kind in config["kinds"]}
-    return [(kind, draw) for kind, count in draws.items() for draw in range(1, count + 1)]
+    part = dict(grid)
+    if scope in ("main", "kinds"):
+        part["train_sizes"] = grid["train_sizes"][:1]
+    if scope in ("main", "sizes"):
+        part |= {"kinds": ["winning"], "draws": {"winning": grid["draws"]["winning"]}}
+    return part

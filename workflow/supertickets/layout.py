@@ -11,6 +11,10 @@ TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
+#: What is computed from a group of runs, below a folder of its own, without the suffix.
+GROUP_FILE = "{model}/{task}/n{train_size}/{kind}"
+
+
 def size_from(text: str) -> int | float | str:
     """A training size from a path: a number of examples, a share of them below 1, or ``all``."""
     return text if text == "all" else float(text) if "." in text else int(text)
@@ -32,5 +36,18 @@ def run_folder(run: dict[str, Any]) -> str:
 
     A ticket's is named like ``winning-0.30`` or ``random.2-0.30``, the full model's is ``full``.
     """
-    name = "full" if run["kind"] == "full" else f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
-    return f"{TRIAL.format(**run)}/{name}"
+    return f"{TRIAL.format(**run)}/{'full' if run['kind'] == 'full' else _ticket_name(run)}"
+
+
+def ticket_file(run: dict[str, Any]) -> str:
+    """The ticket of a run, below the results folder."""
+    return f"{TRIAL.format(**run)}/tickets/{_ticket_name(run)}.json"
+
+
+def _ticket_name(run: dict[str, Any]) -> str:
+    return f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
+
+
+def group_file(group: dict[str, Any]) -> str:
+    """File of a group (model, task, train_size, kind) below a folder of the results folder, without the suffix."""
+    return GROUP_FILE.format(**group)

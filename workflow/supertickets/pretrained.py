@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -29,13 +30,14 @@ def _new_name(match: re.Match[str]) -> str:
     return {"gamma": "weight", "beta": "bias"}[match[1]]
 
 
-def prepare_model(source: Path, definition: dict[str, str], pretrained: Path) -> None:
+def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) -> None:
     """Write an encoder's files in the form that every later step reads.
 
     Args:
         source: an archive that holds the model, or any file in the user's own model folder.
         definition: the model's entry in the catalogue: ``folder`` inside the archive, or ``path`` of the user's
-            folder; ``sha256`` that ``model.safetensors`` must have, where given.
+            folder; ``sha256`` that ``model.safetensors`` must have, and how many of the first ``layers`` to keep,
+            where given.
         pretrained: folder to write: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``,
             ``model.safetensors`` and ``shape.json``.
 
@@ -50,6 +52,8 @@ def prepare_model(source: Path, definition: dict[str, str], pretrained: Path) ->
     if "sha256" in definition:
         require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
     tensors = standard_tensors(weights, architecture, source)
+    if "layers" in definition:
+        config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
     shape = shape_of(config, tensors, architecture, source)
 
     pretrained.mkdir(parents=True, exist_ok=True)
@@ -62,7 +66,7 @@ def prepare_model(source: Path, definition: dict[str, str], pretrained: Path) ->
     log.info("%s: %s", source, shape)
 
 
-def _reader(source: Path, definition: Mapping[str, str]) -> Callable[[str], bytes]:
+def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], bytes]:
     """How to read a file of the model by its name."""
     if "path" in definition:
         return lambda name: (source.parent / name).read_bytes()
@@ -87,6 +91,23 @@ def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -
         if np.issubdtype(tensor.dtype, np.floating) and (name.startswith(prefix) or not prefixed):
             result[name if prefixed else prefix + name] = tensor.astype(np.float32)
     return result
+
+
+def first_layers(
+    config: dict[str, Any], tensors: dict[str, np.ndarray], architecture: Architecture, count: int, source: Path
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The encoder without its upper layers.
+
+    Raises:
+        UserError: it has fewer layers than ``count``.
+    """
+    key = architecture.dimensions[0]
+    if count > config[key]:
+        raise UserError(f"{source}: layers is {count}, the encoder has {config[key]}; give at most that")
+    path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.")
+    layer_of = {name: match for name in tensors if (match := path.match(name))}
+    kept = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
+    return {**config, key: count}, kept
 
 
 def shape_of(
