@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from scipy import stats
 
-#: Coverage of every interval.
-LEVEL = 0.95
+from .inference import LEVEL
 
 
 def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import stats
-from sklearn import metrics as sk
+
+from .formulas import FORMULAS
 
 # evaluate imports torch and transformers' pipelines where it finds them: four fifths of its time, for nothing here.
 # datasets does without torch from then on in this process.
@@ -20,16 +19,6 @@ try:
 finally:
     for _name in _hidden:
         del sys.modules[_name]
-
-#: How each metric is computed from predictions and references, both of shape (n,).
-#: For classification these are class indices, for regression values.
-FORMULAS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "accuracy": lambda predicted, true: sk.accuracy_score(true, predicted),
-    "f1": lambda predicted, true: sk.f1_score(true, predicted),
-    "matthews": lambda predicted, true: sk.matthews_corrcoef(true, predicted),
-    "pearson": lambda predicted, true: stats.pearsonr(predicted, true).statistic,
-    "spearman": lambda predicted, true: stats.spearmanr(predicted, true).statistic,
-}
 
 
 class Score(evaluate.Metric):
@@ -54,8 +43,3 @@ class Score(evaluate.Metric):
     def _compute(self, predictions: Any, references: Any, **unused: Any) -> dict[str, float]:
         value = FORMULAS[self.metric](np.asarray(predictions), np.asarray(references))
         return {self.metric: 100 * float(value)}
-
-
-def predicted(logits: np.ndarray) -> np.ndarray:
-    """Class indices, or values where there is one output, from logits of shape (n, outputs)."""
-    return logits[:, 0].astype(np.float64) if logits.shape[1] == 1 else logits.argmax(axis=1).astype(np.float64)

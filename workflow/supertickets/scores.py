@@ -1,4 +1,4 @@
-"""Collect the runs of an experiment into one tidy table of scores."""
+"""Score the runs of an experiment: tidy tables, one row for each run, split and metric."""
 
 from __future__ import annotations
 
@@ -8,54 +8,48 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from .errors import UserError
-from .files import read_json, replacing
-from .grid import runs_of
+from .files import replacing
+from .formulas import predicted
+from .grid import group_runs
 from .layout import run_folder
-from .metrics import Score, predicted
+from .metrics import Score
+from .outcomes import read_outcomes, read_record
 
 log = logging.getLogger(__name__)
 
 
-def collect_scores(results: Path, grid: dict[str, Any], metrics: dict[str, Any], parquet: Path, csv: Path) -> None:
-    """Score every run's predictions and write one row for each run, split and metric.
+def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metrics: str, scores: Path) -> None:
+    """Score the predictions of a group of runs.
 
     Args:
         results: the results folder.
-        grid: models, tasks, train_sizes, seeds, kinds, random_draws and ratios of the experiment.
-        metrics: names of metrics by task.
-        parquet, csv: tables to write, the same content: model, task, train_size, seed, kind, ratio,
-            draw, heads_pruned, ffn_pruned, weight_remaining, split, metric, value (0 to 100), examples (number scored).
+        grid: what spans the runs (:func:`~supertickets.grid.grid_of`).
+        group: model, task, train_size and kind.
+        metrics: names of the task's metrics, separated by commas.
+        scores: Parquet file to write: model, task, train_size, seed, kind, ratio, draw, heads_pruned, ffn_pruned,
+            weight_remaining, split, metric, value (0 to 100), examples (number scored).
     """
-    runs = list(runs_of(grid))
+    runs = list(group_runs(grid, group))
     log.info("scoring %d runs", len(runs))
-    modules = {name: Score(name) for names in metrics.values() for name in names}
-    rows = [row for run in runs for row in _rows(results, run, {name: modules[name] for name in metrics[run["task"]]})]
-    table = pd.DataFrame(rows)
+    modules = {name: Score(name) for name in metrics.split(",")}
+    table = pd.DataFrame([row for run in runs for row in _rows(results, run, modules)])
     table["train_size"] = table["train_size"].astype(str)  # a number, a share or "all"
-    with replacing(parquet) as part:
+    with replacing(scores) as part:
         table.to_parquet(part, index=False)
-    with replacing(csv) as part:
-        table.to_csv(part, index=False, lineterminator="\n")
 
 
 def _rows(results: Path, run: dict[str, Any], modules: dict[str, Score]) -> Iterator[dict[str, Any]]:
-    folder = results / run_folder(run)
-    record = read_json(folder / "record.json")
-    if record["run"] != run:
-        raise UserError(f"{folder / 'record.json'}: is of run {record['run']}, expected {run}; delete the folder")
-    predictions = pd.read_parquet(folder / "predictions.parquet")
-    for split, members in predictions.groupby("split", sort=True):
-        outputs = predicted(np.stack(members["logits"].tolist()))
+    record = read_record(results, run)
+    for split, outcomes in read_outcomes(results, [run]).items():
         for name, module in modules.items():
-            score = module.compute(predictions=outputs, references=members["label"].to_numpy())
+            score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
             if not math.isfinite(score[name]):
                 raise UserError(
-                    f"{folder / 'predictions.parquet'}: {name} on {split} is {score[name]}, as of constant predictions "
-                    "or labels; evaluate on more examples, or train with other settings"
+                    f"{results / run_folder(run) / 'predictions.parquet'}: {name} on {split} is {score[name]}, as of "
+                    "constant predictions or labels; evaluate on more examples, or train with other settings"
                 )
             yield {
                 **run,
@@ -63,5 +57,5 @@ def _rows(results: Path, run: dict[str, Any], modules: dict[str, Score]) -> Iter
                 "split": split,
                 "metric": name,
                 "value": score[name],
-                "examples": len(members),
+                "examples": len(outcomes.labels),
             }

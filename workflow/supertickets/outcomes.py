@@ -1,0 +1,78 @@
+"""What runs predicted, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import UserError
+from .files import read_json
+from .formulas import predicted
+from .layout import run_folder
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Outputs of several runs for the same examples.
+
+    Attributes:
+        labels: class indices or target values, shape (examples,).
+        logits: shape (runs, examples, outputs).
+    """
+
+    labels: np.ndarray
+    logits: np.ndarray
+
+    def of(self, rows: np.ndarray) -> Outcomes:
+        """The same of some examples."""
+        return Outcomes(self.labels[rows], self.logits[:, rows])
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Class indices or values, shape (runs, examples)."""
+        return np.stack([predicted(logits) for logits in self.logits])
+
+
+def read_record(results: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a run.
+
+    Raises:
+        UserError: it is the record of another run.
+    """
+    path = results / run_folder(run) / "record.json"
+    record = read_json(path)
+    if record["run"] != run:
+        raise UserError(f"{path}: is of run {record['run']}, expected {run}; delete the folder")
+    return record
+
+
+def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]]) -> dict[str, Outcomes]:
+    """Outputs of runs on each split that was evaluated.
+
+    Args:
+        results: the results folder.
+        runs: runs of one model, task and size.
+
+    Raises:
+        UserError: two runs predicted other examples; names the file.
+    """
+    labels: dict[str, pd.Series] = {}
+    logits: dict[str, list[np.ndarray]] = {}
+    for run in runs:
+        path = results / run_folder(run) / "predictions.parquet"
+        for split, members in pd.read_parquet(path).groupby("split", sort=True):
+            known = members.set_index("id")["label"]
+            if not labels.setdefault(split, known).equals(known):
+                raise UserError(f"{path}: other {split} examples than in other runs; delete it to have it made again")
+            logits.setdefault(split, []).append(np.stack(members["logits"].tolist()))
+    return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
+
+
+def reported_split(splits: Iterable[str]) -> str:
+    """The split that is reported: test, or validation where there are no labelled test examples."""
+    return "test" if "test" in splits else "validation"
