@@ -14,6 +14,7 @@ configfile: "config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/single_task.smk"
+include: "workflow/rules/judge.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -23,5 +24,5 @@ localrules:
 
 rule all:
     input:
-        get_figures,
-        "results/tables/super_tickets.csv",
+        get_everything,
+        "results/scores.parquet",

@@ -12,12 +12,22 @@ sys.path.insert(0, str(WORKFLOW))
 
 from snakemake.exceptions import WorkflowError
 
-from supertickets.config import check_config, outputs_of, training_of
+from supertickets.config import check_config, outputs_of, pruning_of, training_of
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
-from supertickets.grid import draws_of, runs_of
-from supertickets.layout import TOKENIZER_FILES, TRIAL, drawn_kind, kind_and_draw, run_folder, size_from
+from supertickets.grid import grid_of, group_runs, groups_of, runs_of, scoped
+from supertickets.layout import (
+    GROUP_FILE,
+    TOKENIZER_FILES,
+    TRIAL,
+    drawn_kind,
+    group_file,
+    kind_and_draw,
+    run_folder,
+    size_from,
+    ticket_file,
+)
 from supertickets.sources import code_of
 
 set_environment(WORKFLOW)
@@ -28,6 +38,25 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 DEFINED = config["define"]
+GRID = grid_of(config)
+
+#: Figures and tables with the part of the grid that each shows.
+FIGURES = {
+    "phase_transition": "main",
+    "bias_variance": "main",
+    "single_task_gain": "main",
+    "ticket_kinds": "kinds",
+    "data_size": "sizes",
+    "ticket_masks": "main",
+}
+TABLES = {
+    "single_task_dev": "sizes",
+    "seed_sensitivity": "sizes",
+    "super_tickets": "sizes",
+    "tasks": "main",
+    "hyperparameters": "sizes",
+    "sweep": "all",
+}
 
 
 def one_of(values):
@@ -41,8 +70,12 @@ wildcard_constraints:
     task=one_of(DEFINED["tasks"]),
     train_size=r"\d+|0\.\d+|all",
     seed=r"\d+",
-    kind=one_of(drawn_kind(*draw) for draw in draws_of(config)),
+    kind=one_of(drawn_kind(kind, draw + 1) for kind, count in GRID["draws"].items() for draw in range(count)),
     ratio=r"[01]\.\d\d",
+    weights="fine_tuned|pretrained",
+    step=r"\d+",
+    figure=one_of(FIGURES),
+    table=one_of(TABLES),
 
 
 def code(script):
@@ -53,6 +86,11 @@ def code(script):
 def trial(suffix):
     """Path pattern below the folder of one model, task, size and seed."""
     return f"results/{TRIAL}/{suffix}"
+
+
+def step(suffix):
+    """Path pattern below the folder of one step of an iterative ticket."""
+    return trial(f"steps/{{kind}}-{{ratio}}/{{step}}/{suffix}")
 
 
 def get_run(wildcards, name="full", ratio=0.0):
@@ -75,14 +113,47 @@ def get_stratify(wildcards):
     return int(config["stratify"] and outputs_of(config, wildcards.task) > 1)
 
 
+def pruning(wildcards):
+    """How the tickets of a kind are scored and cut."""
+    return pruning_of(config, kind_and_draw(wildcards.kind)[0])
+
+
 def get_ticket_run(wildcards):
-    """The same of a ticket's run."""
-    return get_run(wildcards, wildcards.kind, float(wildcards.ratio))
+    """The identity of a ticket's run as JSON; a step of k has its share of the ratio."""
+    done = int(wildcards.step) / pruning(wildcards)["steps"] if "step" in wildcards.keys() else 1
+    return get_run(wildcards, wildcards.kind, round(float(wildcards.ratio) * done, 2))
 
 
 def get_ticket_settings(wildcards):
     """How a ticket is drawn, as JSON."""
-    return canonical_json({"ffn_rule": config["ffn_rule"], "outputs": outputs_of(config, wildcards.task)})
+    return canonical_json({**pruning(wildcards), "outputs": outputs_of(config, wildcards.task)})
+
+
+def get_scored_weights(wildcards):
+    """The weights that importance is computed on."""
+    if wildcards.weights == "pretrained":
+        return rules.fetch_model.output.weights.format(**wildcards)
+    return rules.finetune.output.trained.format(**wildcards)
+
+
+def get_scores_to_prune_by(wildcards):
+    """Scores of the full model, or of the ticket of the step before with that ticket."""
+    how = pruning(wildcards)
+    before = int(wildcards.get("step", how["steps"])) - 1
+    if before == 0:
+        return {"importance": trial(f"importance/{how['weights']}.csv").format(**wildcards)}
+    names = {"importance": "importance.csv", "previous": "ticket.json"}
+    return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
+
+
+def get_previous_option(wildcards, input):
+    """The ticket of the step before, for the command line; not recorded, like everything made from a rule's files."""
+    return f"--previous {shlex.quote(input.previous)}" if "previous" in input.keys() else ""
+
+
+def get_ticket_option(wildcards, input):
+    """The ticket that scored weights hold, likewise."""
+    return f"--ticket {shlex.quote(str(input.ticket))}" if "ticket" in input.keys() else ""
 
 
 def get_settings(wildcards):
@@ -105,7 +176,7 @@ def get_trained_option(wildcards, output):
 
     Snakemake does not record a param that comes from the output: keeping weights or not reruns nothing.
     """
-    return f"--trained {shlex.quote(output.trained)}" if config["keep_weights"] else ""
+    return f"--trained {shlex.quote(output.trained)}" if "trained" in output.keys() else ""
 
 
 def get_model_source(wildcards):
@@ -123,24 +194,111 @@ def get_task_source(wildcards):
     return f"results/packages/{entry['package']}" if "package" in entry else entry["path"]
 
 
-def get_runs(wildcards):
-    """Records and predictions of every run."""
+def get_group(wildcards):
+    """What names a group of runs, as JSON."""
+    return canonical_json(group_of(wildcards))
+
+
+def group_of(wildcards):
+    """A group of runs, from the wildcards of its path."""
+    size = size_from(wildcards.train_size)
+    return {"model": wildcards.model, "task": wildcards.task, "train_size": size, "kind": wildcards.kind}
+
+
+def get_group_grid(wildcards):
+    """What spans the runs of a group, as JSON: a step finds them by itself, for thousands of paths fit no command line."""
+    draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
+    return canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": draws})
+
+
+def get_group_runs(wildcards):
+    """Records and predictions of the runs of a group."""
+    return files_of(group_runs(GRID, group_of(wildcards)))
+
+
+def get_compared_runs(wildcards):
+    """The same with the full models, which tickets are compared with."""
+    full = (run for run in group_runs(GRID, group_of(wildcards) | {"kind": "winning"}) if run["kind"] == "full")
+    return list(dict.fromkeys([*files_of(full), *get_group_runs(wildcards)]))
+
+
+def files_of(runs):
+    """Records and predictions of runs."""
     names = ("record.json", "predictions.parquet")
-    return [f"results/{run_folder(run)}/{name}" for run in runs_of(config) for name in names]
+    return [f"results/{run_folder(run)}/{name}" for run in runs for name in names]
 
 
-def get_figures(wildcards):
-    """The figures that the config has the runs for."""
-    names = ["phase_transition", *(["ticket_kinds"] if len(config["kinds"]) > 1 else [])]
-    return [f"results/figures/{name}.pdf" for name in names]
+def get_group_files(scope, folder):
+    """What was computed from each group of a part of the grid."""
+    groups = groups_of(scoped(GRID, scope))
+    if folder != "scores":
+        return [f"results/{folder}/{group_file(group)}.csv" for group in groups]
+    return [f"results/{folder}/{group_file(group)}.parquet" for group in groups]
 
 
-def get_grid():
-    """What spans the runs, for steps that find them by themselves: thousands of paths fit no command line."""
-    axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "random_draws", "ratios")
-    return {axis: config[axis] for axis in axes}
+def get_scope(scope):
+    """A part of the grid, as JSON."""
+    return canonical_json(scoped(GRID, scope))
 
 
-def get_metrics():
-    """Metrics by task; the first one chooses super tickets."""
-    return {task: DEFINED["tasks"][task]["metrics"] for task in config["tasks"]}
+def get_figure_inputs(wildcards):
+    """What a figure is drawn from."""
+    scope = FIGURES[wildcards.figure]
+    if wildcards.figure == "bias_variance":
+        return get_group_files(scope, "decompositions")
+    chosen = get_group_files("sizes" if scope == "sizes" else "main", "selections")
+    if wildcards.figure == "single_task_gain":
+        return chosen
+    if wildcards.figure == "ticket_masks":
+        tickets = (run for run in runs_of(scoped(GRID, scope)) if run["kind"] != "full")
+        return [*chosen, *(f"results/{ticket_file(run)}" for run in tickets)]
+    return [*chosen, *get_group_files(scope, "scores")]
+
+
+def get_table_inputs(wildcards):
+    """What a table is made from."""
+    scope = TABLES[wildcards.table]
+    if wildcards.table == "tasks":
+        return [*get_group_files(scope, "scores"), *(f"results/tasks/{task}.parquet" for task in config["tasks"])]
+    if wildcards.table == "hyperparameters":
+        full = (run for run in runs_of(scoped(GRID, scope)) if run["kind"] == "full")
+        return [path for path in files_of(full) if path.endswith(".json")]
+    if wildcards.table == "sweep":
+        return [rules.aggregate.output.comparisons, *get_group_files(scope, "scores")]
+    if wildcards.table == "seed_sensitivity":
+        return [*rules.judge.output, *get_group_files(scope, "scores")]
+    return rules.judge.output[0]
+
+
+def get_table_settings(wildcards):
+    """What a table shows of the config, for the command line."""
+    if wildcards.table == "tasks":
+        keys = ("type", "labels", "metrics")
+        tasks = {task: DEFINED["tasks"][task] for task in config["tasks"]}
+        shown = {task: {key: entry[key] for key in keys if key in entry} for task, entry in tasks.items()}
+        return f"--definitions {shlex.quote(canonical_json(shown))}"
+    if wildcards.table == "hyperparameters":
+        shown = {kind: pruning_of(config, kind) for kind in config["kinds"]}
+        return f"--max-length {config['max_length']} --pruning {shlex.quote(canonical_json(shown))}"
+    return ""
+
+
+def get_everything(wildcards):
+    """All figures and tables that the config has the runs for."""
+    needs = {
+        "bias_variance": len(config["seeds"]) > 1,
+        "ticket_kinds": len(config["kinds"]) > 1,
+        "data_size": len(config["train_sizes"]) > 1,
+    }
+    figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]
+    return [*figures, *(f"results/tables/{name}.csv" for name in TABLES)]
+
+
+def get_metrics(wildcards):
+    """A task's metrics, separated by commas; the first chooses super tickets."""
+    return ",".join(DEFINED["tasks"][wildcards.task]["metrics"])
+
+
+def get_first_metric(wildcards):
+    """The metric that chooses super tickets, and that is compared."""
+    return DEFINED["tasks"][wildcards.task]["metrics"][0]

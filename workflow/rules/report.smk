@@ -1,104 +1,62 @@
-# From the runs' predictions to tables and figures. Nothing here trains.
+# Figures and tables, by name. Each has a script of its own and reads what other rules have computed.
 #
-# Needs:  record.json and predictions.parquet of every run of the config
-# Makes:  results/scores.parquet, .csv            one row for each run, split and metric
-#         results/tables/super_tickets.csv        the ticket chosen for each model, task and size
-#         results/figures/phase_transition.pdf, .png
-#         results/figures/ticket_kinds.pdf, .png  where the config has more kinds than the winning
+# Needs:  scores/, selections/, decompositions/, comparisons.csv, verdicts.csv, tickets and records
+# Makes:  results/figures/{figure}.pdf, .png
+#         results/tables/{table}.csv, .md, .tex
 
 
 localrules:
-    aggregate,
-    select_tickets,
-    phase_transition,
-    ticket_kinds,
+    figure,
+    table,
 
 
-rule aggregate:
+rule figure:
     input:
-        get_runs,
-    output:
-        parquet="results/scores.parquet",
-        csv="results/scores.csv",
-    log:
-        "results/logs/aggregate.log",
-    benchmark:
-        "results/benchmarks/aggregate.tsv"
-    conda:
-        "../../envs/supertickets.yaml"
-    params:
-        grid=canonical_json(get_grid()),
-        metrics=canonical_json(get_metrics()),
-        code=code("aggregate"),
-    shell:
-        "python -P -m scripts.aggregate --results results --grid {params.grid:q} --metrics {params.metrics:q}"
-        " --parquet {output.parquet:q} --csv {output.csv:q} > {log:q} 2>&1"
-
-
-rule select_tickets:
-    input:
-        rules.aggregate.output.parquet,
-    output:
-        "results/tables/super_tickets.csv",
-    log:
-        "results/logs/select_tickets.log",
-    benchmark:
-        "results/benchmarks/select_tickets.tsv"
-    conda:
-        "../../envs/supertickets.yaml"
-    params:
-        metrics=canonical_json(get_metrics()),
-        code=code("select_tickets"),
-    shell:
-        "python -P -m scripts.select_tickets --scores {input:q} --metrics {params.metrics:q}"
-        " --table {output:q} > {log:q} 2>&1"
-
-
-rule phase_transition:
-    input:
-        scores=rules.aggregate.output.parquet,
-        tickets=rules.select_tickets.output,
+        get_figure_inputs,
     output:
         pdf=report(
-            "results/figures/phase_transition.pdf",
-            caption="../report/phase_transition.rst",
+            "results/figures/{figure}.pdf",
+            caption="../report/figure.rst",
             category="Single task",
-            labels={"figure": "phase transition"},
+            labels={"figure": "{figure}"},
         ),
-        png="results/figures/phase_transition.png",
+        png="results/figures/{figure}.png",
     log:
-        "results/logs/phase_transition.log",
+        "results/logs/figures/{figure}.log",
     benchmark:
-        "results/benchmarks/phase_transition.tsv"
+        "results/benchmarks/figures/{figure}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     params:
-        code=code("phase_transition"),
+        grid=lambda wildcards: get_scope(FIGURES[wildcards.figure]),
+        code=lambda wildcards: code(wildcards.figure),
     shell:
-        "python -P -m scripts.phase_transition --scores {input.scores:q} --tickets {input.tickets:q}"
+        "python -P -m scripts.{wildcards.figure} --results results --grid {params.grid:q}"
         " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"
 
 
-rule ticket_kinds:
+rule table:
     input:
-        scores=rules.aggregate.output.parquet,
-        tickets=rules.select_tickets.output,
+        get_table_inputs,
     output:
-        pdf=report(
-            "results/figures/ticket_kinds.pdf",
-            caption="../report/ticket_kinds.rst",
+        csv=report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
             category="Single task",
-            labels={"figure": "kinds of tickets"},
+            labels={"table": "{table}"},
         ),
-        png="results/figures/ticket_kinds.png",
+        md="results/tables/{table}.md",
+        tex="results/tables/{table}.tex",
     log:
-        "results/logs/ticket_kinds.log",
+        "results/logs/tables/{table}.log",
     benchmark:
-        "results/benchmarks/ticket_kinds.tsv"
+        "results/benchmarks/tables/{table}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     params:
-        code=code("ticket_kinds"),
+        grid=lambda wildcards: get_scope(TABLES[wildcards.table]),
+        settings=get_table_settings,
+        code=lambda wildcards: code(wildcards.table),
     shell:
-        "python -P -m scripts.ticket_kinds --scores {input.scores:q} --tickets {input.tickets:q}"
-        " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"
+        "python -P -m scripts.{wildcards.table} --results results --grid {params.grid:q} {params.settings}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} > {log:q} 2>&1"

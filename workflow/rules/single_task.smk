@@ -3,8 +3,9 @@
 # Needs:  pretrained/, encoded/ and subsets/ of prepare.smk
 # Makes, below results/runs/{model}/{task}/n{train_size}/seed{seed}/:
 #         full/ and {kind}-{ratio}/  record.json, predictions.parquet and, if kept, model.safetensors
-#         importance.csv             scores of all heads and feed-forward blocks
+#         importance/{weights}.csv   scores of all heads and feed-forward blocks, of fine_tuned or pretrained weights
 #         tickets/{kind}-{ratio}.json  the units that a ticket keeps
+#         steps/{kind}-{ratio}/{step}/  ticket, retraining and scores of each step of an iterative kind
 
 
 rule finetune:
@@ -38,30 +39,31 @@ rule finetune:
 rule importance:
     input:
         config=rules.fetch_model.output.config,
-        weights=rules.finetune.output.trained,
+        weights=get_scored_weights,
         encoded=rules.encode.output,
         subset=rules.subsample.output,
     output:
-        trial("importance.csv"),
+        trial("importance/{weights}.csv"),
     log:
-        trial("importance.log"),
+        trial("importance/{weights}.log"),
     benchmark:
-        trial("importance.benchmark.tsv")
+        trial("importance/{weights}.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
     params:
         settings=get_settings,
+        ticket=get_ticket_option,
         code=code("importance"),
     shell:
         "python -P -m scripts.importance --config {input.config:q} --weights {input.weights:q}"
-        " --encoded {input.encoded:q} --subset {input.subset:q} --settings {params.settings:q}"
-        " --importance {output:q} > {log:q} 2>&1"
+        " --encoded {input.encoded:q} --subset {input.subset:q} --seed {wildcards.seed}"
+        " --settings {params.settings:q} --importance {output:q} {params.ticket} > {log:q} 2>&1"
 
 
 rule ticket:
     input:
-        importance=rules.importance.output,
+        unpack(get_scores_to_prune_by),
         shape=rules.fetch_model.output.shape,
     output:
         trial("tickets/{kind}-{ratio}.json"),
@@ -74,10 +76,11 @@ rule ticket:
     params:
         run=get_ticket_run,
         settings=get_ticket_settings,
+        previous=get_previous_option,
         code=code("ticket"),
     shell:
         "python -P -m scripts.ticket --importance {input.importance:q} --shape {input.shape:q}"
-        " --run {params.run:q} --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
+        " --run {params.run:q} --settings {params.settings:q} --ticket {output:q} {params.previous} > {log:q} 2>&1"
 
 
 rule rewind:
@@ -129,3 +132,61 @@ rule retrain:
         " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} {params.trained} > {log:q} 2>&1"
+
+
+# An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.
+
+
+use rule ticket as ticket_step with:
+    output:
+        step("ticket.json"),
+    log:
+        step("ticket.log"),
+    benchmark:
+        step("ticket.benchmark.tsv")
+
+
+use rule rewind as rewind_step with:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.fetch_model.output.weights,
+        ticket=rules.ticket_step.output,
+    output:
+        temp(step("rewound.safetensors")),
+    log:
+        step("rewind.log"),
+    benchmark:
+        step("rewind.benchmark.tsv")
+
+
+use rule retrain as retrain_step with:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.rewind_step.output,
+        shape=rules.fetch_model.output.shape,
+        ticket=rules.ticket_step.output,
+        encoded=rules.encode.output,
+        subset=rules.subsample.output,
+    output:
+        trained=temp(step("model.safetensors")),
+        record=step("record.json"),
+        predictions=step("predictions.parquet"),
+    log:
+        step("train.log"),
+    benchmark:
+        step("train.benchmark.tsv")
+
+
+use rule importance as importance_step with:
+    input:
+        config=rules.fetch_model.output.config,
+        weights=rules.retrain_step.output.trained,
+        ticket=rules.ticket_step.output,
+        encoded=rules.encode.output,
+        subset=rules.subsample.output,
+    output:
+        step("importance.csv"),
+    log:
+        step("importance.log"),
+    benchmark:
+        step("importance.benchmark.tsv")

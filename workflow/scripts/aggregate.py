@@ -1,7 +1,7 @@
-"""Score the predictions of all runs."""
+"""Put all scores, and all comparisons, into one table each."""
 
+from supertickets.aggregate import aggregate
 from supertickets.entry import run
-from supertickets.scores import collect_scores
 
 if __name__ == "__main__":
-    run(collect_scores)
+    run(aggregate)

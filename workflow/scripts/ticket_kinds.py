@@ -1,4 +1,4 @@
-"""Draw winning, random and losing tickets side by side."""
+"""Draw tickets of several kinds."""
 
 from supertickets.entry import run
 from supertickets.ticket_kinds import draw_ticket_kinds

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -12,95 +13,114 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from . import style
-from .intervals import LEVEL, mean_intervals
+from .grid import groups_of
+from .inference import LEVEL
+from .intervals import mean_intervals
 from .layout import size_from
 from .selection import EXPERIMENT
+from .tables import read_groups
 
-SPLIT = "test"
-
+#: Share of the range of weights by which neighbouring curves are set apart.
+STEP = 0.012
 
 Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
 
 
-def draw_curves(
-    scores: Path, tickets: Path, kinds: Collection[str], panel: Panel, remark: str, files: tuple[Path, Path]
-) -> None:
-    """Draw some kinds of tickets, one panel for each model, task and size.
+def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes."""
+    groups = groups_of(grid)
+    winning = [group for group in groups if group["kind"] == "winning"]
+    return read_groups(results, "scores", groups), read_groups(results, "selections", winning)
+
+
+def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.DataFrame:
+    """The scores that a panel shows: those that agree with its super ticket in ``keys``, split and metric."""
+    keys = [*keys, "split", "metric"]
+    return scores[(scores[keys] == ticket[keys]).all(axis=1)]
+
+
+def panels(
+    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str, keys: list[str] = EXPERIMENT
+) -> plt.Figure:
+    """One panel for each super ticket, two to a line, with a note below.
 
     Args:
-        scores: ``scores.parquet``.
-        tickets: ``super_tickets.csv``; it names the metric and the chosen ticket of each panel.
-        kinds: the kinds that are drawn; the full model is always there.
-        panel, remark: as for :func:`panels`.
-        files: PDF and PNG to write.
-    """
-    table = pd.read_parquet(scores)
-    table = table[(table["split"] == SPLIT) & table["kind"].isin(["full", *kinds])]
-    style.use()
-    style.save(panels(table, pd.read_csv(tickets, dtype={"train_size": str}), panel, remark), *files)
-
-
-def panels(scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str) -> plt.Figure:
-    """One panel for each row of the table of super tickets, two to a line, with a note below.
-
-    Args:
-        scores: rows of the reported split.
-        chosen: the super tickets; each names the model, task, size and metric of its panel.
-        draw: draws the curves of one panel, from its scores and its super ticket.
+        scores: the tidy table of scores.
+        chosen: the super tickets; each names model, task, size, metric and split of its panel.
+        draw: draws one panel, from its scores and its super ticket.
         remark: what the note says of these curves.
+        keys: what the rows of a panel have in common with its super ticket, metric and split aside.
     """
-    columns = min(len(chosen), 2)
-    lines = -(-len(chosen) // columns)
-    height = 2.6 * lines + 0.75
-    figure, axes = plt.subplots(
-        lines, columns, squeeze=False, figsize=(max(columns * style.PANEL_WIDTH, 4.2), height), layout="constrained"
-    )
-    for axis, (_, ticket) in zip(axes.flat, chosen.iterrows(), strict=False):
-        rows = scores[(scores[[*EXPERIMENT, "metric"]] == ticket[[*EXPERIMENT, "metric"]]).all(axis=1)]
-        _full_model(axis, rows)
+    figure, axes = grid_of_panels(len(chosen))
+    drawn = []
+    for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
+        rows = reported(scores, ticket, keys)
         draw(axis, rows, ticket)
-        _frame(axis, rows, ticket, f"{ticket['model']}, " if chosen["model"].nunique() > 1 else "")
-    for axis in axes.flat[len(chosen) :]:
-        axis.set_axis_off()
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.2, handlelength=1.8)
-    width = int(figure.get_figwidth() * 18)
-    figure.supxlabel("\n".join(textwrap.wrap(note(scores, chosen, remark), width)), fontsize=7, color="0.35")
+        axis.set_ylabel(f"{ticket['split']} {ticket['metric']}" + style.unit(ticket["metric"]))
+        weight_axis(axis, rows["weight_remaining"].min())
+        low, high = axis.get_ylim()
+        axis.set_ylim(max(low, style.LOWEST[ticket["metric"]]), min(high, 100))  # no interval says more than that
+        axis.set_title(panel_title(ticket, chosen, keys), loc="left")
+        drawn.append(rows)
+    finish(figure, axes, note(pd.concat(drawn), remark))
     return figure
 
 
+def grid_of_panels(count: int) -> tuple[plt.Figure, list[Axes]]:
+    """A figure with some panels, two to a line, and room for a legend above and a note below."""
+    columns = min(count, 2)
+    lines = -(-count // columns)
+    size = (max(columns * style.PANEL_WIDTH, 4.2), 2.6 * lines + 0.75)
+    figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
+    return figure, list(axes.flat[:count])
+
+
+def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
+    """Add the legend of the first panel above and a note below."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:
+        columns = len(labels) if sum(map(len, labels)) < 14 * figure.get_figwidth() else -(-len(labels) // 2)
+        figure.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.2, handlelength=1.8)
+    width = int(figure.get_figwidth() * 18)
+    figure.supxlabel("\n".join(textwrap.wrap(text, width)), fontsize=7, color="0.35")
+
+
 def curve(
-    axis: Axes, rows: pd.DataFrame, kind: str, label: str, shift: float = 0.0, dots: bool = False
+    axis: Axes, rows: pd.DataFrame, look: Mapping[str, Any], shift: float = 0.0, dots: bool = False
 ) -> pd.DataFrame:
     """Draw the means over seeds of one kind of ticket with their intervals.
 
     Args:
         axis: where.
-        rows: scores of one model, task, size, metric and split.
-        kind: the kind of ticket; several draws of a seed count as their mean.
-        label: its name in the legend.
+        rows: scores of one model, task, size, kind, metric and split; several draws of a seed count as their mean.
+        look: ``color``, ``marker``, and ``label``, its name in the legend.
         shift: what is added to the weights, so that intervals of several kinds can be told apart.
         dots: draw the single seeds too.
 
     Returns:
         By ratio: ``mean``, ``half`` (of the interval), ``seeds`` and ``weight``, the heaviest ticket first.
     """
-    seeds = rows[rows["kind"] == kind].groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].mean()
+    seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].mean()
     table = mean_intervals(seeds, ["ratio"])
     table["weight"] = seeds.groupby("ratio")["weight_remaining"].mean()
     table = table.sort_values("weight", ascending=False)
-    colour, marker = style.COLOURS[kind], style.MARKERS[kind]
-    axis.errorbar(
-        table["weight"] + shift, table["mean"], yerr=table["half"], color=colour,
-        marker=marker, markersize=4, linewidth=1.4, elinewidth=0.9, capsize=2, label=label,
-    )  # fmt: skip
+    place = table["weight"] + shift
+    axis.errorbar(place, table["mean"], yerr=table["half"], **style.LINE, **look)
     if dots:
         place = seeds["weight_remaining"] + shift
-        axis.scatter(place, seeds["value"], s=9, color=colour, edgecolors="white", linewidth=0.5, zorder=4)
+        axis.scatter(place, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
     return table
 
 
-def _full_model(axis: Axes, rows: pd.DataFrame) -> None:
+def side_by_side(rows: pd.DataFrame, count: int) -> list[float]:
+    """What to add to the weights of several curves so that intervals of equal weights can be told apart."""
+    step = STEP * (1 - rows["weight_remaining"].min())
+    return [step * ((count - 1) / 2 - place) for place in range(count)]
+
+
+def full_model(axis: Axes, rows: pd.DataFrame) -> None:
     """The full model's mean as a line across the panel, its interval as a band."""
     full = mean_intervals(rows[rows["kind"] == "full"], ["kind"]).iloc[0]
     colour = style.COLOURS["full"]
@@ -108,15 +128,19 @@ def _full_model(axis: Axes, rows: pd.DataFrame) -> None:
     axis.axhspan(full["mean"] - full["half"], full["mean"] + full["half"], color=colour, alpha=0.12, linewidth=0)
 
 
-def _frame(axis: Axes, rows: pd.DataFrame, ticket: pd.Series, title: str) -> None:
-    """Title, labels and limits of a panel."""
-    axis.set_title(f"{title}{ticket['task']}, {size_text(ticket['train_size'])}", loc="left")
+def weight_axis(axis: Axes, lightest: float) -> None:
+    """Label the horizontal axis and set its limits: the full model at the left, as in the paper."""
     axis.set_xlabel("weight remaining")
-    axis.set_ylabel(f"{SPLIT} {ticket['metric']}" + (" (%)" if ticket["metric"] == "accuracy" else " (x 100)"))
     axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    lightest = rows["weight_remaining"].min()
     margin = 0.03 * (1 - lightest)
-    axis.set_xlim(1 + margin, lightest - 2 * margin)  # the full model at the left, as in the paper
+    axis.set_xlim(1 + margin, lightest - 2 * margin)
+
+
+def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:
+    """What a panel is of: the task, its size where the panel has one, and the model where there are several."""
+    words = [ticket["model"]] if chosen["model"].nunique() > 1 else []
+    words += [ticket["task"], *([size_text(ticket["train_size"])] if "train_size" in keys else [])]
+    return ", ".join(words)
 
 
 def size_text(train_size: str) -> str:
@@ -127,14 +151,14 @@ def size_text(train_size: str) -> str:
     return f"{size} training sentences"
 
 
-def note(scores: pd.DataFrame, chosen: pd.DataFrame, remark: str) -> str:
-    """What a reader must know of the numbers, and a remark on the curves."""
-    models = ", ".join(chosen["model"].unique())
-    seeds, draws = scores["seed"].nunique(), scores["draw"].max()
-    examples = scores.groupby("task")["examples"].max()
-    sentences = ", ".join(f"{count} {task}" for task, count in examples.items())
+def note(rows: pd.DataFrame, remark: str) -> str:
+    """What a reader must know of the numbers that are drawn, and a remark on them."""
+    models = ", ".join(rows["model"].unique())
+    seeds, draws = rows["seed"].nunique(), rows["draw"].max()
+    counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
+    sentences = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     each = f" (random: of {draws} draws each)" if draws > 1 else ""
-    spread = f"Mean over {seeds} seeds{each}; bars and band: {LEVEL:.0%} t interval of the mean."
+    spread = f"Mean over {seeds} seeds{each} with its {LEVEL:.0%} t interval."
     if seeds == 1:
         spread = f"One seed{each}."
-    return f"Encoder: {models}. {spread} Scored on {sentences} {SPLIT} sentences. {remark}"
+    return f"Encoder: {models}. {spread} Scored on {sentences} sentences. {remark}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -15,18 +17,58 @@ from .files import replacing
 
 #: Width of a panel, that of a column of text, in inches.
 PANEL_WIDTH = 3.4
-#: Colours by role, from seaborn's colour-blind palette.
+#: Colours from seaborn's colour-blind palette, and markers, which tell lines apart without colour.
 _PALETTE = sns.color_palette("colorblind")
-COLOURS = {
-    "winning": _PALETTE[0],
-    "losing": _PALETTE[1],
-    "random": _PALETTE[2],
-    "random_layerwise": _PALETTE[4],
-    "full": "0.35",
-    "super": _PALETTE[3],
-}
-#: Markers tell the kinds apart without colour.
-MARKERS = {"winning": "o", "losing": "v", "random": "s", "random_layerwise": "D"}
+MARKER_CYCLE = ("o", "s", "v", "D", "^", "P", "X")
+#: Kinds of tickets with a colour of their own.
+_KINDS = {"winning": 0, "losing": 1, "random": 2, "random_layerwise": 4}
+#: Colours by role.
+COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["winning"]]}
+#: Places in the palette for kinds of the user's own.
+_OTHERS = (5, 6, 8, 9, 7)
+#: Colours of lines that are not of a kind of ticket.
+OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
+#: A line of means with intervals.
+LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
+
+
+#: The lowest score there can be; the highest is 100.
+LOWEST = {"accuracy": 0, "f1": 0, "matthews": -100, "pearson": -100, "spearman": -100}
+
+
+def cycle(values: Sequence[Any], count: int) -> list[Any]:
+    """The first ``count`` of endlessly repeated values."""
+    return [values[index % len(values)] for index in range(count)]
+
+
+def looks(labels: Iterable[str], colours: Sequence[Any]) -> list[dict[str, Any]]:
+    """Colour, marker and label of some lines."""
+    labels = list(labels)
+    pairs = zip(cycle(colours, len(labels)), cycle(MARKER_CYCLE, len(labels)), labels, strict=True)
+    return [{"color": colour, "marker": marker, "label": label} for colour, marker, label in pairs]
+
+
+def look(kind: str, label: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
+    """Colour, marker and label of a kind of ticket; ``kinds`` are all that are drawn with it."""
+    if kind in _KINDS:
+        place = list(_KINDS).index(kind)
+        return {"color": _PALETTE[_KINDS[kind]], "marker": MARKER_CYCLE[place], "label": label}
+    place = [other for other in kinds if other not in _KINDS].index(kind)
+    marker = cycle(MARKER_CYCLE[len(_KINDS) :], place + 1)[-1]
+    return {"color": _PALETTE[cycle(_OTHERS, place + 1)[-1]], "marker": marker, "label": label}
+
+
+def hollow(colour: Any, marker: str) -> dict[str, Any]:
+    """A hollow point over a line's own, for the full model."""
+    return {
+        "marker": marker, "markersize": 4.5, "color": "white", "markeredgecolor": colour, "linestyle": "none",
+        "zorder": 5,
+    }  # fmt: skip
+
+
+def unit(metric: str) -> str:
+    """What follows a metric's name on an axis: scores are given times 100."""
+    return " (%)" if metric == "accuracy" else " (x 100)"
 
 
 def use() -> None:

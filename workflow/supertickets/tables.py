@@ -1,0 +1,109 @@
+"""Tables: read back, and written for machines (CSV), for readers (Markdown) and for papers (LaTeX)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .files import replacing
+from .layout import group_file
+
+
+def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """One table of what was computed from several groups of runs, sizes as text.
+
+    Args:
+        results: the results folder.
+        folder: ``scores`` (Parquet), ``comparisons``, ``selections`` or ``decompositions`` (CSV) in it.
+        groups: model, task, train_size and kind of each.
+    """
+    parts = []
+    for group in groups:
+        path = results / folder / group_file(group)
+        if folder == "scores":
+            parts.append(pd.read_parquet(f"{path}.parquet"))
+        else:
+            parts.append(pd.read_csv(f"{path}.csv", dtype={"train_size": str}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV in full precision."""
+    with replacing(path) as part:
+        table.to_csv(part, index=False, lineterminator="\n")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The three files of a table."""
+
+    csv: Path
+    md: Path
+    tex: Path
+
+
+#: Format of p values.
+P = "p"
+#: Header and format of each column that readers see; what is not a number is left empty.
+Columns = Mapping[str, tuple[str, str]]
+
+
+def write_formats(
+    table: pd.DataFrame, columns: Columns, note: str, files: Files, shown: pd.DataFrame | None = None
+) -> None:
+    """Write a table three times.
+
+    Args:
+        table: goes into the CSV file as it is, in full precision.
+        columns: those that go into the others, in their order.
+        note: what a reader must know: model, tasks, seeds, sizes, split. Below the table, or as its caption.
+        shown: what goes into the others, where that is not all of ``table`` or has other columns.
+        files: to write. The LaTeX one needs the package booktabs, and longtable where it has more than 40 rows.
+    """
+    write_csv(files.csv, table)
+    source = table if shown is None else shown
+    shown = pd.DataFrame({head: _formatted(source[name], how) for name, (head, how) in columns.items()})
+    with replacing(files.md) as part:
+        text = shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(columns, "left", "right"))
+        part.write_text(f"{text}\n\n{note}\n", encoding="utf-8")
+    with replacing(files.tex) as part:
+        style = shown.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
+        text = style.to_latex(
+            hrules=True,
+            column_format="".join(_alignment(columns, "l", "r")),
+            environment="longtable" if len(shown) > 40 else "table",
+            caption=_latex(note),
+            position_float=None if len(shown) > 40 else "centering",
+        )
+        part.write_text(f"% \\usepackage{{booktabs, longtable}}\n{text}", encoding="utf-8")
+
+
+def _formatted(values: pd.Series, how: str) -> list[str]:
+    """Values as text by a format, which may be empty; missing ones are empty, and no p is zero."""
+    if how == P:
+        return ["" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}" for p in values]
+    return ["" if pd.isna(value) else format(value, how) for value in values]
+
+
+def _alignment(columns: Columns, text: str, number: str) -> list[str]:
+    return [number if how else text for _, how in columns.values()]
+
+
+def _latex(text: str) -> str:
+    """Text with LaTeX's own characters escaped."""
+    return "".join({"%": "\\%", "&": "\\&", "_": "\\_", "#": "\\#"}.get(letter, letter) for letter in text)
+
+
+def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
+    """Model, tasks, sizes and seeds of a table's rows, in words."""
+    words = [
+        ("Model", table["model"].unique()),
+        ("tasks", table["task"].unique()),
+        ("training sentences", table["train_size"].astype(str).unique()),
+        ("seeds", [str(seed) for seed in grid["seeds"]]),
+    ]
+    return "; ".join(f"{name}: {', '.join(values)}" for name, values in words) + "."
