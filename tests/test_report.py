@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -103,6 +104,20 @@ def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) ->
     rows[: 200 if run["task"] == "dev_only" else 400].to_parquet(where / "predictions.parquet")
 
 
+def judge_all(folder: Path, grid: dict[str, Any]) -> None:
+    """Everything from runs to verdicts."""
+    for group in groups_of(grid):
+        name, task = group_file(group), group["task"]
+        score_group(folder, grid, group, METRICS[task], folder / "scores" / f"{name}.parquet")
+        compare_group(folder, grid, group, FIRST[task], folder / "comparisons" / f"{name}.csv")
+        if group["kind"] == "winning":
+            select_ticket(folder, grid, group, FIRST[task], folder / "selections" / f"{name}.csv")
+            if len(grid["seeds"]) > 1:
+                decompose_group(folder, grid, group, folder / "decompositions" / f"{name}.csv")
+    judge(folder, scoped(grid, "sizes"), folder / "verdicts.csv")
+    aggregate(folder, grid, folder / "scores.parquet", folder / "scores.csv", folder / "comparisons.csv")
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs with made-up predictions, scored, compared and judged."""
@@ -110,15 +125,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     for run in runs_of(GRID):
         write_run(folder, run, random)
-    for group in groups_of(GRID):
-        name, task = group_file(group), group["task"]
-        score_group(folder, GRID, group, METRICS[task], folder / "scores" / f"{name}.parquet")
-        compare_group(folder, GRID, group, FIRST[task], folder / "comparisons" / f"{name}.csv")
-        if group["kind"] == "winning":
-            select_ticket(folder, GRID, group, FIRST[task], folder / "selections" / f"{name}.csv")
-            decompose_group(folder, GRID, group, folder / "decompositions" / f"{name}.csv")
-    judge(folder, SIZES, folder / "verdicts.csv")
-    aggregate(folder, GRID, folder / "scores.parquet", folder / "scores.csv", folder / "comparisons.csv")
+    judge_all(folder, GRID)
     for task in GRID["tasks"]:
         examples = pd.DataFrame({"split": ["train"] * 6 + ["validation"] * 2, "label": [0.0, 1.0, 1.0, 1.0] * 2})
         (folder / "tasks").mkdir(exist_ok=True)
@@ -265,6 +272,20 @@ def test_a_run_that_is_not_what_it_should_be_is_refused(
         assert not list(tmp_path.iterdir())
     finally:
         path.write_bytes(content)
+
+
+def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(results: Path, tmp_path: Path) -> None:
+    grid = GRID | {"seeds": [2], "ratios": [0.3], "train_sizes": [64], "kinds": ["winning"], "draws": {"winning": 1}}
+    (tmp_path / "runs").symlink_to(results / "runs")
+    judge_all(tmp_path, grid)
+    for function in (write_super_tickets, write_single_task_dev, write_seed_sensitivity, write_sweep):
+        function(tmp_path, grid, tmp_path / "t.csv", tmp_path / "t.md", tmp_path / "t.tex")
+        text = (tmp_path / "t.md").read_text()
+        assert "seeds: 2." in text and "nan" not in text and not re.search(r"\d to [+-]?\d", text)
+    for name in ("phase_transition", "single_task_gain", "ticket_masks"):
+        FIGURES[name][0](tmp_path, grid, tmp_path / "f.pdf", tmp_path / "f.png")
+    table = pd.read_csv(tmp_path / "verdicts.csv")
+    assert set(table["verdict"]) == {"not to be told from one seed"} and set(table["ratio"]) == {0.3}
 
 
 def test_one_seed_has_no_variance(results: Path, tmp_path: Path) -> None:

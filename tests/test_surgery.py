@@ -164,3 +164,19 @@ def test_weights_and_tickets_that_do_not_belong_together_are_refused(tmp_path: P
     (tmp_path / "broken.safetensors").write_bytes(b"no weights")
     with pytest.raises(UserError, match=r"broken.safetensors: not a readable safetensors file"):
         load_weights(build(TINY, None, 2, 0.1), tmp_path / "broken.safetensors", torch.Generator())
+
+
+def test_a_model_may_be_its_first_layers_alone(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    definition = {"path": str(tmp_path)}
+    for name, layers in (("whole", {}), ("first", {"layers": 2})):
+        prepare_model(tmp_path / "config.json", definition | layers, tmp_path / name)
+    whole, first = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "first"))
+    assert {name for name in whole if ".layer.2." not in name} == first.keys() < whole.keys()
+    assert all(np.array_equal(tensor, whole[name]) for name, tensor in first.items())
+    shape = json.loads((tmp_path / "first" / "shape.json").read_text())
+    assert shape["layers"] == 2 and shape["parameters"] == sum(tensor.size for tensor in first.values())
+    model = classifier(tmp_path / "first", tmp_path / "first" / "model.safetensors", None)
+    assert len(model.layers) == 2 and model.ticket == Ticket.full(2, 4)
+    with pytest.raises(UserError, match="layers is 4, the encoder has 3; give at most that"):
+        prepare_model(tmp_path / "config.json", definition | {"layers": 4}, tmp_path / "more")

@@ -47,8 +47,8 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
     text = (
         f"Super tickets: the winning ticket with the best mean validation score over seeds. {scope_note(table, grid)} "
         f"Peak (its interval by bootstrap over seeds) and verdict are of the {told(table)}. Holds to: the largest "
-        "ratio up to which no ticket is significantly worse than the full model (Holm, over ratios and tasks); losses "
-        f"that the {LEVEL:.0%} intervals of these tickets, over seeds and examples, do not exclude."
+        "ratio up to which no ticket is significantly worse than the full model (Holm, over ratios and tasks). Losses "
+        f"not excluded: by the {LEVEL:.0%} intervals of the tickets up to there, over seeds and examples."
     )
     write_formats(shown.drop(columns="peak"), columns, text, Files(csv, md, tex), shown)
 
