@@ -68,7 +68,7 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
             ["kind winning has steps 2", "write fine_tuned"],
         ),
         ({"ffn_rule": "share"}, ["config: unknown key ffn_rule"]),
-        ({"kinds": ["losing"]}, ["kinds is ['losing']", "winning"]),
+        ({"kinds": ["losing"]}, ["kinds is ['losing']: Winning tickets are always among them."]),
         ({"random_draws": 0}, ["random_draws is 0"]),
         ({"define": {"models": {"own": {"path": "nowhere"}}}, "models": ["own"]}, ["own.path is 'nowhere'", "no such"]),
         ({"define": {"tasks": {"own": {"type": "regression"}}}}, ["define.tasks.own", "'columns' is a required"]),

@@ -84,7 +84,8 @@ def test_the_error_over_seeds_and_examples_is_that_of_the_two_way_table() -> Non
     assert (low, high) == pytest.approx(stats.t.interval(0.95, freedom, loc=1.0, scale=error))
     assert p == pytest.approx(2 * stats.t.sf(1.0 / error, freedom))
     assert wald(1.0, [(0.1 * error, 3), (error, freedom)]) == (low, high, p)  # the more careful one, in any order
-    assert wald(2.0, [(0.0, 2.0)]) == (2.0, 2.0, 0.0) and wald(0.0, [(0.0, 2.0)])[2] == 1.0
+    assert np.isnan(wald(2.0, [(0.0, 2.0)])).all()  # no spread is no certainty
+    assert np.isnan(wald(0.0, [(0.0, 2.0)])[:2]).all() and wald(0.0, [(0.0, 2.0)])[2] == 1.0
     assert np.isnan(wald(1.0, [(1.0, 2.0), (np.nan, 0)])).all()
 
 
@@ -282,7 +283,7 @@ def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples:
     nothing = dict.fromkeys(np.arange(5) / 10, 0.5)
     verdicts = [with_verdicts(*sweep(random, nothing))["verdict"].iloc[0] for _ in range(30)]
     assert sum(verdict.startswith("gains") for verdict in verdicts) <= 30 * 0.05 + 2
-    assert sum(verdict.startswith("holds until 60%") for verdict in verdicts) >= 25
+    assert sum(verdict.startswith("holds until 60% weight, the lightest tried (") for verdict in verdicts) >= 25
 
 
 @pytest.mark.parametrize(
@@ -299,6 +300,18 @@ def test_a_clear_curve_gets_its_verdict(
     found = with_verdicts(*sweep(np.random.default_rng(17), rights)).iloc[0]
     assert found["verdict"].startswith(words) and found["holds_ratio"] == holds
     assert found["holds_weight"] == 1 - holds
+
+
+def test_runs_that_never_differ_are_no_certainty() -> None:
+    labels = np.tile([0.0, 1.0], 20)
+    same = sample("accuracy", labels, np.stack([labels, 1 - labels]))
+    values = difference(same, same)
+    assert values["difference"] == 0 and values["p"] == 1 and np.isnan([values["low"], values["high"]]).all()
+    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 2}
+    rows = corrected(pd.DataFrame([trial | {"kind": "winning", "ratio": 0.1, "weight_remaining": 0.9} | values]))
+    chosen = trial | {"ratio": 0.1, "weight_remaining": 0.9, "p_held_out": 1.0, "difference_held_out": 0.0}
+    found = with_verdicts(pd.DataFrame([chosen]), rows)["verdict"].iloc[0]
+    assert found == "holds until 90% weight, the lightest tried (how sure, not to be told)"
 
 
 def test_one_seed_tells_nothing() -> None:

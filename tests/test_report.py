@@ -232,7 +232,8 @@ def test_peaks_and_verdicts(results: Path) -> None:
     held = curve[curve["ratio"] < worse.min()] if len(worse) else curve
     assert movie["holds_ratio"] == held["ratio"].max() and movie["holds_weight"] == held["weight_remaining"].min()
     loss = -held["low"].min()
-    expected = f"holds until {movie['holds_weight']:.0%} weight (losses up to {loss:.1f} not excluded)"
+    last = "" if len(worse) else ", the lightest tried"
+    expected = f"holds until {movie['holds_weight']:.0%} weight{last} (losses up to {loss:.1f} not excluded)"
     assert movie["verdict"] == expected
 
 

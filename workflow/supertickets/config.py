@@ -68,6 +68,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(map(str, set(error.instance) - set(known)))
         return f"{key}: unknown key {', '.join(unknown)}; known keys are {', '.join(known)}"
+    if error.validator == "contains":
+        return f"{key} is {error.instance!r}: {error.schema['contains']['description']}"
     if error.validator == "required":
         return f"{key}: {error.message}"
     hint = ""

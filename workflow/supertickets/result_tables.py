@@ -45,8 +45,10 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         "verdict": ("Verdict", ""),
     }
     text = (
-        f"Super tickets: the winning ticket with the best mean validation score over seeds. {scope_note(table, grid)} "
-        f"Peak (its interval by bootstrap over seeds) and verdict are of the {told(table)}. Holds to: the largest "
+        "Super tickets: the winning ticket with the best mean validation score over seeds, the heavier of equals. "
+        f"{scope_note(table, grid)} "
+        "Peak: the ratio with the best mean, 0 for the full model, with its interval by bootstrap over seeds. Peak and "
+        f"verdict are of the {told(table)}. Holds to: the largest "
         "ratio up to which no ticket is significantly worse than the full model (Holm, over ratios and tasks). Losses "
         f"not excluded: by the {LEVEL:.0%} intervals of the tickets up to there, over seeds and examples."
     )
@@ -77,7 +79,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         f"{told(verdicts)}. Same split: ticket chosen and reported on validation, as published, which flatters it. "
         "Cross-fitted: each half of validation reported with the ticket that the other half chose. Test: chosen on "
         f"validation, reported on test. Intervals are of {LEVEL:.0%}, over seeds and examples. Full, Super and p (by "
-        "Holm's correction over tasks; of the average as it is) are of test, cross-fitted where there is no test split."
+        "Holm's correction over tasks, an average's uncorrected) are of test, or cross-fitted where there is no test."
     )
     shown = table.assign(**{way: gains(table, way) for way in ways})
     write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -80,5 +80,10 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame) -> dict[str, Any]:
         first = curve.iloc[0]
         words = f"falls from the start: {-first['difference']:.1f} lost at {first['weight_remaining']:.0%} weight"
     else:
-        words = f"holds until {weight:.0%} weight (losses up to {max(0.0, -held['low'].min()):.1f} not excluded)"
+        last = ", the lightest tried" if len(held) == len(curve) else ""
+        loss = -held["low"].min()
+        open_question = (
+            f"losses up to {max(0.0, loss):.1f} not excluded" if loss == loss else "how sure, not to be told"
+        )
+        words = f"holds until {weight:.0%} weight{last} ({open_question})"
     return {"holds_ratio": float(ratio), "holds_weight": float(weight), "verdict": words}
