@@ -42,7 +42,8 @@ def panel(axis: Axes, rows: pd.DataFrame) -> None:
     """Draw the parts of one model's and task's loss; the full model is the first point, hollow."""
     for (part, label), look in zip(PARTS.items(), style.looks(PARTS.values(), style.OTHER_COLOURS), strict=True):
         line = rows[rows["part"] == part].sort_values("weight_remaining", ascending=False)
-        look |= {"label": label}
+        # The loss lies on the bias where there is hardly any variance; dashes let both be seen.
+        look |= {"label": label, "linestyle": "--" if part == "loss" else "-", "zorder": 3 if part == "loss" else 2}
         axis.errorbar(line["weight_remaining"], line["value"], yerr=line["half"], **style.LINE, **look)
         full = line[line["kind"] == "full"]
         axis.plot(full["weight_remaining"], full["value"], **style.hollow(look["color"], look["marker"]))

@@ -32,7 +32,7 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
     kept = [keepers(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
     columns = min(len(chosen), 2)
     lines = -(-len(chosen) // columns)
-    height = lines * (0.9 + 0.17 * max(len(ffn) for _, ffn in kept)) + 0.6
+    height = lines * (0.9 + 0.17 * max(len(ffn) for _, ffn in kept)) + 0.8
     size = (max(columns * style.PANEL_WIDTH, 4.2), height)
     figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
     for axis in axes.flat[len(chosen) :]:
@@ -41,7 +41,7 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         mesh = panel(axis, *shares)
         weight = f"{ticket['weight_remaining']:.0%} weight"
         axis.set_title(f"{panel_title(ticket, chosen, [])}: ratio {ticket['ratio']:g}, {weight}", loc="left")
-    bar = figure.colorbar(mesh, ax=axes, location="top", shrink=0.4, aspect=20, ticks=np.linspace(0, 1, 3))
+    bar = figure.colorbar(mesh, ax=axes, location="top", shrink=0.4, aspect=20, pad=0.06, ticks=np.linspace(0, 1, 3))
     bar.set_label("share of seeds that keep the unit")
     bar.ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     finish(figure, [axes.flat[0]], note(chosen, grid))
