@@ -62,8 +62,8 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         ``holds_ratio`` and ``holds_weight``: the largest ratio up to which no ticket is significantly worse than the
-        full model, and its weight (0 and 1 where there is none); ``verdict`` in words. Not significant being said with
-        the largest loss that the intervals of the ratios up to there do not exclude.
+        full model, and its weight (0 and 1 where there is none); ``verdict`` in words, where "holds"
+        comes with the largest loss that the intervals of the ratios up to there do not exclude.
     """
     curve = curve.sort_values("ratio")
     if chosen["seeds"] < 2:
@@ -83,7 +83,7 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame) -> dict[str, Any]:
         last = ", the lightest tried" if len(held) == len(curve) else ""
         loss = -held["low"].min()
         open_question = (
-            f"losses up to {max(0.0, loss):.1f} not excluded" if loss == loss else "how sure, not to be told"
+            f"losses up to {max(0.0, loss):.1f} not excluded" if pd.notna(loss) else "how sure, not to be told"
         )
         words = f"holds until {weight:.0%} weight{last} ({open_question})"
     return {"holds_ratio": float(ratio), "holds_weight": float(weight), "verdict": words}
