@@ -86,7 +86,7 @@ def test_the_error_over_seeds_and_examples_is_that_of_the_two_way_table() -> Non
     assert wald(1.0, [(0.1 * error, 3), (error, freedom)]) == (low, high, p)  # the more careful one, in any order
     assert np.isnan(wald(2.0, [(0.0, 2.0)])).all()  # no spread is no certainty
     assert np.isnan(wald(0.0, [(0.0, 2.0)])[:2]).all() and wald(0.0, [(0.0, 2.0)])[2] == 1.0
-    assert np.isnan(wald(1.0, [(1.0, 2.0), (np.nan, 0)])).all()
+    assert np.isnan([wald(mean, [(1.0, 2.0), (np.nan, 0)]) for mean in (0.0, 1.0)]).all()
 
 
 def test_an_average_over_tasks_adds_their_variances() -> None:

@@ -41,6 +41,7 @@ from supertickets.scores import score_group
 from supertickets.selection import select_ticket
 from supertickets.setting_tables import write_hyperparameters, write_tasks
 from supertickets.single_task_gain import draw_single_task_gain
+from supertickets.tables import Files, P, write_formats
 from supertickets.ticket_kinds import draw_ticket_kinds
 from supertickets.ticket_masks import draw_ticket_masks
 from supertickets.verdicts import judge
@@ -550,3 +551,10 @@ def test_the_table_of_settings_is_of_the_records(results: Path, tmp_path: Path) 
     assert "cut to 64 tokens" in md
     assert "winning by sensitivity of the fine-tuned weights, heads and FFNs, at once" in md
     assert "stepwise by taylor of the fine-tuned weights, heads alone, 3 steps" in md and "random by" not in md
+
+
+def test_no_p_is_zero_and_latex_shows_it(tmp_path: Path) -> None:
+    files = Files(*(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    write_formats(pd.DataFrame({"p": [0.0004, 0.5, np.nan]}), {"p": ("p", P)}, "A note.", files)
+    assert "<0.001" in files.md.read_text() and "0.500" in files.md.read_text()
+    assert "\\textless{}0.001" in files.tex.read_text() and "<" not in files.tex.read_text()

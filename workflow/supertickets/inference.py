@@ -183,7 +183,9 @@ def wald(mean: float, errors: list[tuple[float, float]]) -> tuple[float, float, 
         Low and high end of the interval, and p; not-a-number where an error is, and where all are zero: outputs that
         never differ are no measure of how much they might. No difference at all has a p of one.
     """
-    if not np.isfinite([mean, *(error for error, _ in errors)]).all() or not any(error > 0 for error, _ in errors):
+    if not np.isfinite([mean, *(error for error, _ in errors)]).all():
+        return (float("nan"),) * 3
+    if not any(error > 0 for error, _ in errors):
         return float("nan"), float("nan"), 1.0 if mean == 0 else float("nan")
     half = max(stats.t.ppf((1 + LEVEL) / 2, freedom) * error for error, freedom in errors)
     p = max(2 * stats.t.sf(abs(mean) / error, freedom) for error, freedom in errors if error > 0)

@@ -79,6 +79,7 @@ def write_formats(
             caption=_latex(note),
             position_float=None if len(shown) > 40 else "centering",
         )
+        text = text.replace("<", "\\textless{}")  # as it is, LaTeX's standard fonts show another character
         part.write_text(f"% \\usepackage{{booktabs, longtable}}\n{text}", encoding="utf-8")
 
 
