@@ -202,3 +202,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_model(source)
     prepare_model(source / "config.json", {"path": str(source)}, source / "pretrained")
     return source / "pretrained"
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs with made-up predictions, scored, compared and judged."""
+    from made_up_runs import make_results
+
+    return make_results(tmp_path_factory.mktemp("results"))

@@ -1,8 +1,7 @@
-"""Scores, comparisons, super tickets, figures and tables, from records and predictions written by the tests."""
+"""Figures and tables, from records and predictions written by the tests."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,23 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import GRID, KINDS, MAIN, METRICS, PRUNING, SIZES, judge_all, outputs, score_of, verdicts
 from matplotlib.axes import Axes
 from scipy import stats
-from sklearn.metrics import f1_score, matthews_corrcoef
 
 from supertickets import style
-from supertickets.aggregate import aggregate
 from supertickets.bias_variance import draw_bias_variance
-from supertickets.comparisons import compare_group
 from supertickets.curves import size_text
 from supertickets.data_size import by_number, draw_data_size
-from supertickets.decomposition import decompose_group
-from supertickets.errors import UserError
-from supertickets.formulas import FORMULAS, predicted
-from supertickets.grid import groups_of, runs_of, scoped
-from supertickets.inference import holm, permutation_p
-from supertickets.layout import group_file, run_folder, ticket_file
-from supertickets.metrics import Score
 from supertickets.phase_transition import draw_phase_transition
 from supertickets.result_tables import (
     write_seed_sensitivity,
@@ -37,31 +27,12 @@ from supertickets.result_tables import (
     write_super_tickets,
     write_sweep,
 )
-from supertickets.scores import score_group
-from supertickets.selection import select_ticket
 from supertickets.setting_tables import write_hyperparameters, write_tasks
 from supertickets.single_task_gain import draw_single_task_gain
 from supertickets.tables import Files, P, write_formats
 from supertickets.ticket_kinds import draw_ticket_kinds
 from supertickets.ticket_masks import draw_ticket_masks
-from supertickets.verdicts import judge
-from supertickets.weighted import WEIGHTED
 
-GRID = {
-    "models": ["minilm"],
-    "tasks": ["movie", "rating", "dev_only"],
-    "train_sizes": [64, 32],
-    "seeds": [1, 2, 3],
-    "kinds": ["winning", "losing", "random"],
-    "draws": {"winning": 1, "losing": 1, "random": 2},
-    "ratios": [0.1, 0.3, 0.5],
-}
-METRICS = {"movie": "accuracy,matthews", "rating": "pearson,spearman", "dev_only": "accuracy"}
-FIRST = {task: names.split(",")[0] for task, names in METRICS.items()}
-#: Share of the predictions that are right, by ratio.
-RIGHT = {0.0: 0.8, 0.1: 0.85, 0.3: 0.82, 0.5: 0.6}
-PRUNING = {"like": "winning", "importance": "sensitivity", "weights": "fine_tuned", "units": "both", "steps": 1}
-MAIN, KINDS, SIZES = (scoped(GRID, scope) for scope in ("main", "kinds", "sizes"))
 FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "phase_transition": (draw_phase_transition, MAIN),
     "ticket_kinds": (draw_ticket_kinds, KINDS),
@@ -70,210 +41,6 @@ FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "single_task_gain": (draw_single_task_gain, MAIN),
     "ticket_masks": (draw_ticket_masks, MAIN),
 }
-
-
-def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) -> None:
-    """Record, predictions and ticket of a made-up run."""
-    where = folder / run_folder(run)
-    where.mkdir(parents=True)
-    settings = {"optimizer": "adamw", "learning_rate": 1e-4, "batch_size": 8, "epochs": 3, "warmup": 0.1}
-    settings |= {"weight_decay": 0.01, "clip_norm": 1.0, "classifier_dropout": 0.1, "evaluate": {"test": 200}}
-    record = {
-        "run": run,
-        "heads_pruned": round(72 * run["ratio"]),
-        "ffn_pruned": 1,
-        "steps": 24,
-        "parameters": 22_000_000,
-    }
-    record |= {"weight_remaining": 1 - run["ratio"] / 2, "settings": settings}
-    (where / "record.json").write_text(json.dumps(record))
-    if run["kind"] != "full":
-        path = folder / ticket_file(run)
-        path.parent.mkdir(exist_ok=True)
-        heads = [[0, 1, 2], [run["seed"] % 3]]
-        path.write_text(json.dumps({"heads_per_layer": 3, "heads": heads, "ffn": [0] if run["seed"] == 1 else [0, 1]}))
-    examples = np.random.default_rng(99)
-    labels = np.tile([0.0, 1.0], 200)
-    if run["task"] == "rating":
-        labels = examples.normal(size=400)
-        logits = (labels + random.normal(size=400) * (1 + run["ratio"]))[:, None]
-    else:
-        hit = random.random(400) < RIGHT[run["ratio"]]
-        logits = np.where((labels == 1) == hit, 1.0, -1.0)[:, None] * [-0.5, 0.5]
-    table = {"id": [f"e{index}" for index in range(400)], "split": ["validation"] * 200 + ["test"] * 200}
-    rows = pd.DataFrame(table | {"label": labels, "logits": list(logits)})
-    rows[: 200 if run["task"] == "dev_only" else 400].to_parquet(where / "predictions.parquet")
-
-
-def judge_all(folder: Path, grid: dict[str, Any]) -> None:
-    """Everything from runs to verdicts."""
-    for group in groups_of(grid):
-        name, task = group_file(group), group["task"]
-        score_group(folder, grid, group, METRICS[task], folder / "scores" / f"{name}.parquet")
-        compare_group(folder, grid, group, FIRST[task], folder / "comparisons" / f"{name}.csv")
-        if group["kind"] == "winning":
-            select_ticket(folder, grid, group, FIRST[task], folder / "selections" / f"{name}.csv")
-            if len(grid["seeds"]) > 1:
-                decompose_group(folder, grid, group, folder / "decompositions" / f"{name}.csv")
-    judge(folder, scoped(grid, "sizes"), folder / "verdicts.csv")
-    aggregate(folder, grid, folder / "scores.parquet", folder / "scores.csv", folder / "comparisons.csv")
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs with made-up predictions, scored, compared and judged."""
-    folder = tmp_path_factory.mktemp("results")
-    random = np.random.default_rng(0)
-    for run in runs_of(GRID):
-        write_run(folder, run, random)
-    judge_all(folder, GRID)
-    for task in GRID["tasks"]:
-        examples = pd.DataFrame({"split": ["train"] * 6 + ["validation"] * 2, "label": [0.0, 1.0, 1.0, 1.0] * 2})
-        (folder / "tasks").mkdir(exist_ok=True)
-        examples.to_parquet(folder / "tasks" / f"{task}.parquet")
-    return folder
-
-
-def outputs(results: Path, run: dict[str, Any], split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and logits of a run, read anew."""
-    table = pd.read_parquet(results / run_folder(run) / "predictions.parquet").query("split == @split")
-    return table["label"].to_numpy(), np.stack(table["logits"].tolist())
-
-
-def score_of(results: Path, metric: str, split: str, **run: Any) -> float:
-    """A run's score, recomputed."""
-    where = {"model": "minilm", "train_size": 64, "kind": "winning", "draw": 1} | run
-    labels, logits = outputs(results, where, split)
-    return 100 * FORMULAS[metric](predicted(logits), labels)
-
-
-def verdicts(results: Path) -> pd.DataFrame:
-    table = pd.read_csv(results / "verdicts.csv", dtype={"train_size": str})
-    return table[table["train_size"] == "64"].set_index("task")
-
-
-def test_scores_are_tidy_and_right(results: Path) -> None:
-    table = pd.read_parquet(results / "scores.parquet")
-    pd.testing.assert_frame_equal(table, pd.read_csv(results / "scores.csv", dtype={"train_size": str}))
-    columns = "model task train_size seed kind ratio draw heads_pruned ffn_pruned weight_remaining split metric value"
-    assert table.columns.tolist() == [*columns.split(), "examples"]
-    # Three seeds; the full model and four draws at the main size, the winning tickets alone at the other.
-    assert len(table) == 3 * ((1 + 4 * 3) + (1 + 3)) * (2 * 2 + 2 * 2 + 1) and set(table["examples"]) == {200}
-    run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3, "draw": 1}
-    labels, logits = outputs(results, run, "test")
-    where = "task == 'movie' and train_size == '64' and seed == 2 and kind == 'winning' and ratio == 0.3"
-    rows = table.query(f"{where} and split == 'test'").set_index("metric")
-    assert rows.loc["accuracy", "value"] == pytest.approx(100 * (logits.argmax(axis=1) == labels).mean())
-    assert rows.loc["matthews", "value"] == pytest.approx(100 * matthews_corrcoef(labels, logits.argmax(axis=1)))
-
-
-def test_comparisons_are_with_the_full_models_of_the_same_seeds(results: Path) -> None:
-    table = pd.read_csv(results / "comparisons.csv", dtype={"train_size": str})
-    assert len(table) == 3 * (3 * 2 + 3 * 2 + 3) + 3 * (2 + 2 + 1)  # kinds at the main size; winning at the other
-    row = table.query("task == 'rating' and kind == 'random' and ratio == 0.3 and split == 'test'").iloc[0]
-    differences = []
-    for seed in GRID["seeds"]:
-        full = score_of(results, "pearson", "test", task="rating", seed=seed, kind="full", ratio=0.0)
-        tickets = [
-            score_of(results, "pearson", "test", task="rating", seed=seed, kind="random", ratio=0.3, draw=draw)
-            for draw in (1, 2)
-        ]
-        differences.append(np.mean(tickets) - full)
-    assert row["difference"] == pytest.approx(np.mean(differences))
-    assert (row["seeds_low"], row["seeds_high"]) == pytest.approx((min(differences), max(differences)))
-    assert row["p_seeds"] == pytest.approx(permutation_p(np.array(differences)))
-    assert (row["heads_pruned"], row["ffn_pruned"], row["weight_remaining"]) == (22, 1, 0.85)
-    family = table.query("train_size == '64' and kind == 'winning' and reported")
-    assert len(family) == 3 * 3 and set(family["split"]) == {"test", "validation"}
-    np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
-    falls = family.query("task == 'movie' and ratio == 0.5").iloc[0]
-    assert falls["difference"] < -10 and falls["p_holm"] < 0.5
-
-
-def test_the_super_ticket_is_the_best_on_validation_whatever_test_says(results: Path, tmp_path: Path) -> None:
-    chosen = verdicts(results)
-    for task, metric in FIRST.items():
-        means = {
-            ratio: np.mean(
-                [score_of(results, metric, "validation", task=task, seed=seed, ratio=ratio) for seed in (1, 2, 3)]
-            )
-            for ratio in GRID["ratios"]
-        }
-        best = max(means, key=means.get)
-        full = [score_of(results, metric, "validation", task=task, seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
-        assert chosen.loc[task, "ratio"] == best and chosen.loc[task, "metric"] == metric
-        assert chosen.loc[task, "ticket_same_split"] == pytest.approx(means[best])
-        assert chosen.loc[task, "difference_same_split"] == pytest.approx(means[best] - np.mean(full))
-    best = chosen.loc["movie", "ratio"]
-    test = [
-        score_of(results, "accuracy", "test", task="movie", seed=seed, ratio=best)
-        - score_of(results, "accuracy", "test", task="movie", seed=seed, kind="full", ratio=0.0)
-        for seed in (1, 2, 3)
-    ]
-    assert chosen.loc["movie", "difference_held_out"] == pytest.approx(np.mean(test))
-
-
-def test_a_task_without_a_test_part_counts_cross_fitted(results: Path) -> None:
-    row = verdicts(results).loc["dev_only"]
-    assert row["split"] == "validation" and np.isnan(row["difference_held_out"])
-    assert {row["first_half_ratio"], row["second_half_ratio"]} <= set(GRID["ratios"])
-    table = verdicts(results)
-    honest = [*table["p_held_out"].iloc[:2], row["p_cross_fitted"]]
-    np.testing.assert_allclose(table["gain_p_holm"], holm(np.array(honest)))
-
-
-def test_peaks_and_verdicts(results: Path) -> None:
-    table = verdicts(results)
-    movie = table.loc["movie"]
-    assert movie["peak_low"] <= movie["peak_ratio"] <= movie["peak_high"] <= 0.3
-    curve = pd.read_csv(results / "comparisons.csv", dtype={"train_size": str}).query(
-        "task == 'movie' and train_size == '64' and kind == 'winning' and reported"
-    )
-    worse = curve.query("p_holm <= 0.05 and difference < 0")["ratio"]
-    held = curve[curve["ratio"] < worse.min()] if len(worse) else curve
-    assert movie["holds_ratio"] == held["ratio"].max() and movie["holds_weight"] == held["weight_remaining"].min()
-    loss = -held["low"].min()
-    last = "" if len(worse) else ", the lightest tried"
-    expected = f"holds until {movie['holds_weight']:.0%} weight{last} (losses up to {loss:.1f} not excluded)"
-    assert movie["verdict"] == expected
-
-
-def test_a_score_that_is_not_a_number_is_refused(results: Path, tmp_path: Path) -> None:
-    group = {"model": "minilm", "task": "rating", "train_size": 64, "kind": "winning"}
-    run = {**group, "seed": 2, "kind": "full", "ratio": 0.0, "draw": 1}
-    path = results / run_folder(run) / "predictions.parquet"
-    content = path.read_bytes()
-    table = pd.read_parquet(path)
-    table["logits"] = [[1.0]] * len(table)
-    table.to_parquet(path)
-    try:
-        with pytest.raises(UserError, match=r"seed2/full/predictions.parquet: pearson on test is nan"):
-            score_group(results, GRID, group, "pearson", tmp_path / "scores.parquet")
-        assert not list(tmp_path.iterdir())
-    finally:
-        path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "message"),
-    [
-        ("record.json", lambda path: path.write_text(path.read_text().replace('"seed": 3', '"seed": 7')), "is of run"),
-        ("predictions.parquet", lambda path: pd.read_parquet(path)[1:].to_parquet(path), "other validation examples"),
-    ],
-)
-def test_a_run_that_is_not_what_it_should_be_is_refused(
-    results: Path, tmp_path: Path, name: str, change: Callable[[Path], None], message: str
-) -> None:
-    group = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
-    path = results / run_folder({**group, "seed": 3, "ratio": 0.5, "draw": 1}) / name
-    content = path.read_bytes()
-    change(path)
-    try:
-        with pytest.raises(UserError, match=rf"seed3/winning-0.50/{name}: {message}"):
-            compare_group(results, GRID, group, "accuracy", tmp_path / "table.csv")
-        assert not list(tmp_path.iterdir())
-    finally:
-        path.write_bytes(content)
 
 
 def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(results: Path, tmp_path: Path) -> None:
@@ -288,31 +55,6 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
         FIGURES[name][0](tmp_path, grid, tmp_path / "f.pdf", tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert set(table["verdict"]) == {"not to be told from one seed"} and set(table["ratio"]) == {0.3}
-
-
-def test_one_seed_has_no_variance(results: Path, tmp_path: Path) -> None:
-    group = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
-    with pytest.raises(UserError, match="seeds has one seed"):
-        decompose_group(results, GRID | {"seeds": [1]}, group, tmp_path / "table.csv")
-
-
-def test_metrics_agree_with_their_definitions() -> None:
-    random = np.random.default_rng(1)
-    classes, guess = random.integers(0, 2, 50), random.integers(0, 2, 50)
-    values, estimate = random.normal(size=50), random.normal(size=50)
-    expected = {
-        "accuracy": (classes == guess).mean(),
-        "f1": f1_score(classes, guess),
-        "matthews": np.corrcoef(classes, guess)[0, 1],
-        "pearson": np.corrcoef(values, estimate)[0, 1],
-        "spearman": np.corrcoef(stats.rankdata(values), stats.rankdata(estimate))[0, 1],
-    }
-    assert expected.keys() == FORMULAS.keys() == WEIGHTED.keys() == style.LOWEST.keys()
-    for name, value in expected.items():
-        true, predictions = (values, estimate) if name in ("pearson", "spearman") else (classes, guess)
-        assert Score(name).compute(predictions=predictions, references=true) == {name: pytest.approx(100 * value)}
-    assert predicted(np.array([[0.1, 0.7, 0.2], [3.0, 1.0, 2.0]])).tolist() == [1, 0]
-    assert predicted(np.array([[0.5], [2.5]])).tolist() == [0.5, 2.5]
 
 
 @pytest.fixture

@@ -1,0 +1,114 @@
+"""Records and predictions of runs that never were, and what is computed from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supertickets.aggregate import aggregate
+from supertickets.comparisons import compare_group
+from supertickets.decomposition import decompose_group
+from supertickets.formulas import FORMULAS, predicted
+from supertickets.grid import groups_of, runs_of, scoped
+from supertickets.layout import group_file, run_folder, ticket_file
+from supertickets.scores import score_group
+from supertickets.selection import select_ticket
+from supertickets.verdicts import judge
+
+GRID = {
+    "models": ["minilm"],
+    "tasks": ["movie", "rating", "dev_only"],
+    "train_sizes": [64, 32],
+    "seeds": [1, 2, 3],
+    "kinds": ["winning", "losing", "random"],
+    "draws": {"winning": 1, "losing": 1, "random": 2},
+    "ratios": [0.1, 0.3, 0.5],
+}
+METRICS = {"movie": "accuracy,matthews", "rating": "pearson,spearman", "dev_only": "accuracy"}
+FIRST = {task: names.split(",")[0] for task, names in METRICS.items()}
+#: Share of the predictions that are right, by ratio.
+RIGHT = {0.0: 0.8, 0.1: 0.85, 0.3: 0.82, 0.5: 0.6}
+PRUNING = {"like": "winning", "importance": "sensitivity", "weights": "fine_tuned", "units": "both", "steps": 1}
+MAIN, KINDS, SIZES = (scoped(GRID, scope) for scope in ("main", "kinds", "sizes"))
+
+
+def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) -> None:
+    """Record, predictions and ticket of a made-up run."""
+    where = folder / run_folder(run)
+    where.mkdir(parents=True)
+    settings = {"optimizer": "adamw", "learning_rate": 1e-4, "batch_size": 8, "epochs": 3, "warmup": 0.1}
+    settings |= {"weight_decay": 0.01, "clip_norm": 1.0, "classifier_dropout": 0.1, "evaluate": {"test": 200}}
+    record = {
+        "run": run,
+        "heads_pruned": round(72 * run["ratio"]),
+        "ffn_pruned": 1,
+        "steps": 24,
+        "parameters": 22_000_000,
+    }
+    record |= {"weight_remaining": 1 - run["ratio"] / 2, "settings": settings}
+    (where / "record.json").write_text(json.dumps(record))
+    if run["kind"] != "full":
+        path = folder / ticket_file(run)
+        path.parent.mkdir(exist_ok=True)
+        heads = [[0, 1, 2], [run["seed"] % 3]]
+        path.write_text(json.dumps({"heads_per_layer": 3, "heads": heads, "ffn": [0] if run["seed"] == 1 else [0, 1]}))
+    examples = np.random.default_rng(99)
+    labels = np.tile([0.0, 1.0], 200)
+    if run["task"] == "rating":
+        labels = examples.normal(size=400)
+        logits = (labels + random.normal(size=400) * (1 + run["ratio"]))[:, None]
+    else:
+        hit = random.random(400) < RIGHT[run["ratio"]]
+        logits = np.where((labels == 1) == hit, 1.0, -1.0)[:, None] * [-0.5, 0.5]
+    table = {"id": [f"e{index}" for index in range(400)], "split": ["validation"] * 200 + ["test"] * 200}
+    rows = pd.DataFrame(table | {"label": labels, "logits": list(logits)})
+    rows[: 200 if run["task"] == "dev_only" else 400].to_parquet(where / "predictions.parquet")
+
+
+def judge_all(folder: Path, grid: dict[str, Any]) -> None:
+    """Everything from runs to verdicts."""
+    for group in groups_of(grid):
+        name, task = group_file(group), group["task"]
+        score_group(folder, grid, group, METRICS[task], folder / "scores" / f"{name}.parquet")
+        compare_group(folder, grid, group, FIRST[task], folder / "comparisons" / f"{name}.csv")
+        if group["kind"] == "winning":
+            select_ticket(folder, grid, group, FIRST[task], folder / "selections" / f"{name}.csv")
+            if len(grid["seeds"]) > 1:
+                decompose_group(folder, grid, group, folder / "decompositions" / f"{name}.csv")
+    judge(folder, scoped(grid, "sizes"), folder / "verdicts.csv")
+    aggregate(folder, grid, folder / "scores.parquet", folder / "scores.csv", folder / "comparisons.csv")
+
+
+def outputs(results: Path, run: dict[str, Any], split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and logits of a run, read anew."""
+    table = pd.read_parquet(results / run_folder(run) / "predictions.parquet").query("split == @split")
+    return table["label"].to_numpy(), np.stack(table["logits"].tolist())
+
+
+def score_of(results: Path, metric: str, split: str, **run: Any) -> float:
+    """A run's score, recomputed."""
+    where = {"model": "minilm", "train_size": 64, "kind": "winning", "draw": 1} | run
+    labels, logits = outputs(results, where, split)
+    return 100 * FORMULAS[metric](predicted(logits), labels)
+
+
+def verdicts(results: Path) -> pd.DataFrame:
+    table = pd.read_csv(results / "verdicts.csv", dtype={"train_size": str})
+    return table[table["train_size"] == "64"].set_index("task")
+
+
+def make_results(folder: Path) -> Path:
+    """Runs with made-up predictions, scored, compared and judged."""
+    random = np.random.default_rng(0)
+    for run in runs_of(GRID):
+        write_run(folder, run, random)
+    judge_all(folder, GRID)
+    for task in GRID["tasks"]:
+        examples = pd.DataFrame({"split": ["train"] * 6 + ["validation"] * 2, "label": [0.0, 1.0, 1.0, 1.0] * 2})
+        (folder / "tasks").mkdir(exist_ok=True)
+        examples.to_parquet(folder / "tasks" / f"{task}.parquet")
+    return folder
