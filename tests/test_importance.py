@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from supertickets.batches import Encoded
+from supertickets.compute import Compute
 from supertickets.files import write_json
 from supertickets.importance import normalize
 from supertickets.magnitude import magnitude
@@ -23,6 +25,7 @@ from supertickets.tickets import Ticket
 
 #: Three layers of four heads: one head here, two there, and one block less.
 CUT = Ticket(((0, 1, 3), (2,), (0, 1, 2, 3)), (0, 2), 4)
+CPU = Compute(torch.device("cpu"), "fp32")
 BATCHES = [np.arange(0, 4), np.arange(4, 8), np.arange(8, 10)]
 
 
@@ -40,8 +43,8 @@ def encoded(count: int, outputs: int) -> Encoded:
     )
 
 
-def sample_of(data: Encoded, batches: list[np.ndarray] = BATCHES) -> Sample:
-    return Sample(data, batches, 0, torch.device("cpu"), np.random.default_rng(0))
+def sample_of(model: Classifier, data: Encoded, batches: list[np.ndarray] = BATCHES) -> Sample:
+    return Sample(model, data, batches, CPU, np.random.default_rng(0))
 
 
 def read(tiny: Path, folder: Path, outputs: int, ticket: Ticket | None) -> Classifier:
@@ -56,6 +59,19 @@ def read(tiny: Path, folder: Path, outputs: int, ticket: Ticket | None) -> Class
     return read_model(tiny / "config.json", weights, file, outputs, 0.5, generator).double()
 
 
+def mean_loss(model: Classifier, data: Encoded, rows: np.ndarray) -> torch.Tensor:
+    logits = model(data.batch(rows, 0, CPU))
+    labels = torch.tensor(data.labels[rows])
+    if logits.shape[1] == 1:
+        return ((logits[:, 0] - labels) ** 2).mean()
+    return nn.functional.cross_entropy(logits, labels.long())
+
+
+def of_tokens(values: torch.Tensor, mask: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+    """The mask variables of the tokens there are: all, or in the last layer the first of each sentence."""
+    return mask if values.shape[1] == mask.shape[1] else mask[:, starts]
+
+
 def by_mask_variables(
     model: Classifier, data: Encoded, batches: list[np.ndarray], counts: list[int], blocks: list[int]
 ) -> tuple[list[np.ndarray], np.ndarray]:
@@ -63,33 +79,27 @@ def by_mask_variables(
     model.requires_grad_(False)
     head_scores, ffn_scores = [np.zeros(count) for count in counts], np.zeros(len(blocks))
     for rows in batches:
-        inputs = data.batch(rows, 0, torch.device("cpu"))
-        shape = inputs["input_ids"].shape
+        batch = data.batch(rows, 0, CPU)
+        shape, starts = batch.input_ids.shape, batch.packing.starts
         head_masks = [torch.ones(*shape, count, dtype=torch.float64, requires_grad=True) for count in counts]
         ffn_masks = [torch.ones(*shape, dtype=torch.float64, requires_grad=True) for _ in blocks]
         hooks = []
         for layer, head_mask in zip(model.layers, head_masks, strict=True):
 
-            def mask_heads(_: nn.Module, args: tuple, mask: torch.Tensor = head_mask) -> tuple:
+            def mask_heads(_: nn.Module, args: tuple, mask: torch.Tensor = head_mask, at: Any = starts) -> tuple:
                 by_head = args[0].unflatten(-1, (mask.shape[-1], -1))
-                return ((by_head * mask[:, : by_head.shape[1], :, None]).flatten(2),)
+                return ((by_head * of_tokens(by_head, mask, at)[..., None]).flatten(2),)
 
             hooks.append(layer.attention.output.dense.register_forward_pre_hook(mask_heads))
         for block, ffn_mask in zip(blocks, ffn_masks, strict=True):
 
             def mask_ffn(
-                _: nn.Module, args: tuple, output: torch.Tensor, mask: torch.Tensor = ffn_mask
+                _: nn.Module, args: tuple, output: torch.Tensor, mask: torch.Tensor = ffn_mask, at: Any = starts
             ) -> torch.Tensor:
-                return output * mask[:, : output.shape[1], None]
+                return output * of_tokens(output, mask, at)[..., None]
 
             hooks.append(model.layers[block].output.dense.register_forward_hook(mask_ffn))
-        logits = model(**inputs)
-        labels = torch.tensor(data.labels[rows])
-        if logits.shape[1] == 1:
-            loss = ((logits[:, 0] - labels) ** 2).mean()
-        else:
-            loss = nn.functional.cross_entropy(logits, labels.long())
-        loss.backward()
+        mean_loss(model, data, rows).backward()
         for scores, mask in zip(head_scores, head_masks, strict=True):
             scores += mask.grad.abs().sum(dim=(0, 1)).numpy()
         ffn_scores += [mask.grad.abs().sum().item() for mask in ffn_masks]
@@ -106,7 +116,7 @@ def test_sensitivity_is_the_mean_over_batches_of_summed_absolute_mask_gradients(
     model = read(tiny, tmp_path, outputs, ticket)
     model.train()  # dropout must be switched off by the scoring itself
     data = encoded(10, outputs)
-    heads, ffn = sensitivity(model, sample_of(data))
+    heads, ffn = sensitivity(sample_of(model, data))
     model.eval()
     counts, blocks = ([4, 4, 4], [0, 1, 2]) if ticket is None else ([3, 1, 4], [0, 2])
     expected_heads, expected_ffn = by_mask_variables(model, data, BATCHES, counts, blocks)
@@ -114,8 +124,8 @@ def test_sensitivity_is_the_mean_over_batches_of_summed_absolute_mask_gradients(
     for found, expected in zip([*heads, ffn], [*expected_heads, expected_ffn], strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9)
     # Gradients do not carry over from batch to batch: a repeated batch changes nothing.
-    repeated, _ = sensitivity(model, sample_of(data, [BATCHES[0]] * 3))
-    single, _ = sensitivity(model, sample_of(data, [BATCHES[0]]))
+    repeated, _ = sensitivity(sample_of(model, data, [BATCHES[0]] * 3))
+    single, _ = sensitivity(sample_of(model, data, [BATCHES[0]]))
     np.testing.assert_allclose(np.concatenate(repeated), np.concatenate(single), rtol=1e-12)
 
 
@@ -137,8 +147,8 @@ def test_taylor_is_the_slope_of_the_loss_as_a_units_weights_shrink(
     tiny: Path, tmp_path: Path, ticket: Ticket | None
 ) -> None:
     model = read(tiny, tmp_path, 3, ticket).eval()
-    sample = sample_of(encoded(10, 3))
-    heads, ffn = taylor(model, sample)
+    data = encoded(10, 3)
+    heads, ffn = taylor(sample_of(model, data))
 
     def slope(views: list[torch.Tensor]) -> float:
         """Central differences in the scale of some weights, absolute value batch by batch, averaged."""
@@ -146,7 +156,7 @@ def test_taylor_is_the_slope_of_the_loss_as_a_units_weights_shrink(
         for scale in (1 + 1e-5, (1 - 1e-5) / (1 + 1e-5)):
             for view in views:
                 view *= scale
-            losses.append(torch.stack([loss.detach() for loss in sample.losses(model)]))
+            losses.append(torch.stack([mean_loss(model, data, rows).detach() for rows in BATCHES]))
         for view in views:
             view /= 1 - 1e-5
         return float(((losses[0] - losses[1]) / 2e-5).abs().mean())
@@ -160,7 +170,7 @@ def test_taylor_is_the_slope_of_the_loss_as_a_units_weights_shrink(
 
 def test_magnitude_is_the_norm_of_a_units_weights(tiny: Path, tmp_path: Path) -> None:
     model = read(tiny, tmp_path, 2, CUT)
-    heads, ffn = magnitude(model, sample_of(encoded(10, 2)))
+    heads, ffn = magnitude(sample_of(model, encoded(10, 2)))
 
     def norm(views: list[torch.Tensor]) -> float:
         return float(torch.cat([view.flatten() for view in views]).norm())
@@ -172,15 +182,29 @@ def test_magnitude_is_the_norm_of_a_units_weights(tiny: Path, tmp_path: Path) ->
     np.testing.assert_allclose(ffn, [norm(unit_slices(model, layer, None, 8)) for layer in CUT.ffn])
 
 
+def test_scores_in_bfloat16_are_nearly_those_in_float32(tiny: Path, tmp_path: Path) -> None:
+    data = encoded(10, 2)
+    for method in (sensitivity, taylor):
+        found = {}
+        for precision in ("fp32", "bf16"):
+            model = read(tiny, tmp_path, 2, CUT).float()
+            compute = Compute(torch.device("cpu"), precision)
+            heads, ffn = method(Sample(model, data, BATCHES, compute, np.random.default_rng(0)))
+            found[precision] = np.concatenate([*heads, ffn])
+            assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        np.testing.assert_allclose(found["bf16"], found["fp32"], atol=0.03 * found["fp32"].max())
+        assert (found["bf16"] != found["fp32"]).any()
+
+
 def test_every_method_scores_every_unit_and_random_scores_depend_on_the_generator_alone(
     tiny: Path, tmp_path: Path
 ) -> None:
     model, data = read(tiny, tmp_path, 2, CUT), encoded(10, 2)
     for method in METHODS.values():
-        heads, ffn = method(model, sample_of(data))
+        heads, ffn = method(sample_of(model, data))
         assert [len(scores) for scores in heads] == [3, 1, 4] and ffn.shape == (2,)
     random = METHODS["random"]
-    one, other = random(model, sample_of(data)), random(model, sample_of(encoded(10, 2), BATCHES[:1]))
+    one, other = random(sample_of(model, data)), random(sample_of(model, encoded(10, 2), BATCHES[:1]))
     np.testing.assert_array_equal(np.concatenate(one[0]), np.concatenate(other[0]))
 
 

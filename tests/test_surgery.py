@@ -13,6 +13,9 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import nn
 
+from supertickets import packing
+from supertickets.batches import Batch, Encoded
+from supertickets.compute import Compute
 from supertickets.errors import UserError
 from supertickets.model import Classifier, build, load_weights, read_model, save_weights
 from supertickets.pretrained import prepare_model
@@ -44,11 +47,35 @@ def mask_units(model: Classifier, ticket: Ticket) -> None:
             layer.output.dense.register_forward_hook(lambda _, args, output: output * 0)
 
 
-def inputs(vocabulary: int = TINY["vocab_size"]) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    ids = torch.randint(4, vocabulary, (5, 9), generator=generator)
-    mask = (torch.arange(9) < torch.tensor([9, 4, 7, 2, 9])[:, None]).long()
-    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+LENGTHS = np.array([9, 4, 7, 2, 9])
+EXACT = Compute(torch.device("cpu"), "fp32")
+
+
+def examples(vocabulary: int = TINY["vocab_size"]) -> Encoded:
+    random = np.random.default_rng(3)
+    count = LENGTHS.sum()
+    return Encoded(
+        ids=list("abcde"),
+        parts=["train"] * 5,
+        labels=np.array([0.0, 1, 2, 1, 0]),
+        tokens=random.integers(4, vocabulary, count),
+        types=random.integers(2, size=count),
+        offsets=np.concatenate([[0], LENGTHS.cumsum()]),
+    )
+
+
+def inputs(compute: Compute = EXACT) -> Batch:
+    return examples().batch(np.arange(5), 0, compute)
+
+
+def padded(data: Encoded) -> dict[str, torch.Tensor]:
+    """The same examples as transformers takes them."""
+    filled = torch.arange(9) < torch.tensor(LENGTHS)[:, None]
+    arrays = {"input_ids": data.tokens, "token_type_ids": data.types}
+    tensors = {name: torch.zeros(5, 9, dtype=torch.int64) for name in arrays}
+    for name, array in arrays.items():
+        tensors[name][filled] = torch.tensor(array)
+    return tensors | {"attention_mask": filled.long()}
 
 
 def prepared(folder: Path, **changes: int) -> Path:
@@ -78,7 +105,7 @@ def test_cut_equals_masked(tmp_path: Path, changes: dict[str, int], seed: int) -
     labels = torch.tensor([0, 1, 2, 1, 0])
     logits = {}
     for name, model in (("cut", cut), ("masked", masked)):
-        logits[name] = model(**inputs())
+        logits[name] = model(inputs())
         nn.functional.cross_entropy(logits[name], labels).backward()
     torch.testing.assert_close(logits["cut"], logits["masked"], rtol=1e-10, atol=1e-12)
 
@@ -113,27 +140,39 @@ def test_parameters_left_are_the_published_formula_and_the_cut_biases(tmp_path: 
         assert not [name for name in names for index in absent if f".{index}.intermediate." in name]
 
 
-def test_the_library_agrees_with_transformers_and_its_weight_files_load_there(tmp_path: Path, tiny: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])  # bf16 rounds batches up to sizes that repeat
+def test_the_library_agrees_with_transformers_and_its_weight_files_load_there(
+    tmp_path: Path, tiny: Path, precision: str
+) -> None:
     from transformers import BertConfig, BertForSequenceClassification
 
     ours = classifier(tiny, tiny / "model.safetensors", None)
     save_weights(ours, tmp_path / "model.safetensors")
     config = BertConfig.from_pretrained(tiny, num_labels=3)
     theirs = BertForSequenceClassification.from_pretrained(tmp_path, config=config, dtype=torch.float64).eval()
-    torch.testing.assert_close(ours(**inputs()), theirs(**inputs()).logits, rtol=1e-10, atol=1e-12)
+    batch = inputs(Compute(torch.device("cpu"), precision))
+    assert batch.input_ids.shape == (1, LENGTHS.sum() + 1 if precision == "fp32" else 32)
+    sizes = []
+    ours.layers[-1].attention.output.register_forward_hook(lambda *call: sizes.append(call[-1].shape))
+    logits = ours(batch)
+    expected = theirs(**padded(examples())).logits
+    torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-12)
+    assert sizes == [(1, 5, TINY["hidden_size"])]  # of the last layer first tokens alone
+    for outputs in (logits, expected):
+        nn.functional.cross_entropy(outputs, torch.tensor([0, 1, 2, 1, 0])).backward()
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-8, atol=1e-12, msg=name)
 
 
-def test_last_layer_is_computed_for_the_first_token_only_and_trains_the_same(tiny: Path) -> None:
-    short = classifier(tiny, tiny / "model.safetensors", None)
-    whole = classifier(tiny, tiny / "model.safetensors", None)
-    del whole.layers[-1].forward  # back to the layer's own
-    widths = []
-    for model in (short, whole):
-        model.layers[-1].register_forward_hook(lambda *call: widths.append(call[-1].shape[1]))
-        model(**inputs()).square().sum().backward()
-    assert widths == [1, 9]
-    for one, other in zip(short.parameters(), whole.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-9, atol=1e-12)
+def test_both_ways_to_attend_agree(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gradients = []
+    for attend in (packing.plain_attention, packing.fused_attention):
+        monkeypatch.setattr(packing, "plain_attention", attend)
+        model = classifier(tiny, tiny / "model.safetensors", None)
+        model(inputs()).square().sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_task_head_and_missing_pooler_come_from_the_seed(tmp_path: Path, tiny: Path) -> None:

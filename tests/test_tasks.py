@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supertickets.batches import Encoded, sorted_batches, training_batches
+from supertickets.compute import Compute
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.subsample import stratified, subsample
@@ -138,9 +139,11 @@ def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path
     assert data.lengths.tolist() == [4, 5]  # [CLS] and [SEP] included; the second text is cut
     assert data.tokens[:4].tolist() == [2, 4, 10, 3]
     assert (data.first("test", None).tolist(), data.first("test", 0).tolist()) == ([1], [])
-    batch = data.batch(np.array([1, 0]), pad=0, device=torch.device("cpu"))
-    assert batch["input_ids"].shape == (2, 5)
-    assert batch["attention_mask"].sum(1).tolist() == [5, 4] and batch["input_ids"][1, 4:].sum() == 0
+    batch = data.batch(np.array([1, 0]), pad=0, compute=Compute(torch.device("cpu"), "fp32"))
+    assert batch.input_ids.tolist() == [[*data.tokens[4:], *data.tokens[:4], 0]]  # a null token ends each batch
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 0, 1, 2, 3, 0]]
+    assert batch.packing.starts.tolist() == [0, 5] and batch.labels.tolist() == [0, 1]
+    assert batch.packing.packed.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
     with pytest.raises(UserError, match="max_length is 40: pretrained takes at most 32 tokens"):
         encode_task(tiny, tmp_path / "toy.parquet", 40, tmp_path / "other.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"nothing")

@@ -14,8 +14,10 @@ import torch
 from conftest import TOY, write_tiny_task
 from torch import nn
 
+from supertickets import compute
 from supertickets.batches import Encoded
-from supertickets.dropout import Dropout
+from supertickets.compute import Compute
+from supertickets.dropout import Dropout, seed_dropout
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.files import sha256
@@ -26,7 +28,7 @@ from supertickets.tasks import prepare_task
 from supertickets.training import Settings, predict, train
 from supertickets.vocabulary import narrowed
 
-CPU = torch.device("cpu")
+CPU = Compute(torch.device("cpu"), "fp32")
 RUN = ("model", "task", "train_size", "seed", "kind", "ratio", "draw")
 SETTINGS = {
     "optimizer": "adamax",
@@ -41,6 +43,7 @@ SETTINGS = {
     "outputs": 2,
     "threads": 1,
     "device": "cpu",
+    "precision": "fp32",
 }
 
 
@@ -97,12 +100,12 @@ def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_
     assert (logits.argmax(axis=1) == predictions["label"]).mean() > 0.8
     # The weights written are those that predicted.
     model = read_model(tiny / "config.json", out / "model.safetensors", None, 2, 0.1, torch.Generator())
-    with narrowed(model, data, rows) as view:
-        np.testing.assert_allclose(predict(model, view, rows, CPU), logits, rtol=1e-5, atol=1e-6)
+    with narrowed(model, data, rows, CPU) as view:
+        np.testing.assert_allclose(predict(model, view, rows), logits, rtol=1e-5, atol=1e-6)
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(encoded: Path, tiny: Path, tmp_path: Path) -> None:
-    torch.manual_seed(123)  # a run must not depend on what was drawn before it
+    seed_dropout(123)  # a run must not depend on what was drawn before it
     one = run(encoded, tiny, tmp_path / "one")
     again = run(encoded, tiny, tmp_path / "again")
     other = run(encoded, tiny, tmp_path / "other", seed=2)
@@ -117,6 +120,7 @@ def test_no_epochs_train_nothing_and_weights_are_written_only_where_asked_for(
     out = run(encoded, tiny, tmp_path / "untrained", keep=False, epochs=0)
     record = json.loads((out / "record.json").read_text())
     assert record["steps"] == 0 and record["losses"] == [] and record["device"] == "cpu"
+    assert record["precision"] == "fp32"
     assert sorted(path.name for path in out.iterdir()) == ["predictions.parquet", "record.json"]
 
 
@@ -126,6 +130,48 @@ def test_a_device_that_is_not_there_is_named(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="device is cuda: torch finds no CUDA device"):
         run(encoded, tiny, tmp_path / "run", device="cuda")
+
+
+def test_auto_computes_in_bfloat16_where_there_are_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for units, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(compute, "has_bf16_units", lambda device, units=units: units)
+        assert Compute.chosen("cpu", "auto") == Compute(torch.device("cpu"), expected)
+    assert Compute.chosen("cpu", "bf16").few_shapes and not CPU.few_shapes
+    monkeypatch.undo()
+    monkeypatch.setattr(compute.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    for amx in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
+        assert compute.has_bf16_units(torch.device("cpu")) is amx
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_bfloat16_trains_float32_weights_to_nearly_the_same(encoded: Path, tiny: Path, optimizer: str) -> None:
+    data = Encoded.read(encoded / "encoded.parquet")
+    rows = data.first("train", None)
+    settings = Settings(**SETTINGS | {"optimizer": optimizer, "learning_rate": 1e-3, "classifier_dropout": 0.0})
+    start, trained, losses, outputs = dict(fresh(tiny).named_parameters()), [], [], []
+    for precision in ("fp32", "bf16"):
+        model = fresh(tiny)
+        for module in model.modules():
+            if isinstance(module, Dropout):
+                module.p = 0.0
+        with narrowed(model, data, rows, Compute(torch.device("cpu"), precision)) as view:
+            losses.append(train(model, view, rows, settings, 0).losses)
+            outputs.append(predict(model, view, rows))
+        trained.append(dict(model.named_parameters()))
+    np.testing.assert_allclose(losses[0], losses[1], atol=0.02)
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=0.1)
+    for name, exact in trained[0].items():
+        if name.endswith("key.bias"):  # softmax does not see it: its gradient is rounding alone
+            continue
+        found = trained[1][name]
+        assert found.dtype == torch.float32 and found.grad is None
+        moved = (exact - start[name]).norm()
+        # Most of a step's direction survives, and the weights are finer than bfloat16.
+        assert (found - exact).norm() < 0.6 * moved + 1e-6, name
+        if name.endswith("dense.weight"):
+            assert not torch.equal(found, found.bfloat16().float()), name
 
 
 def test_divergence_ends_in_an_error_and_no_file(encoded: Path, tiny: Path, tmp_path: Path) -> None:
@@ -139,9 +185,9 @@ def test_regression_is_trained_on_squared_error(encoded: Path, tiny: Path) -> No
     data = replace(data, labels=data.labels * 2 - 1)
     rows = data.first("train", None)
     model = fresh(tiny, outputs=1)
-    with narrowed(model, data, rows) as view:
-        progress = train(model, view, rows, Settings(**SETTINGS | {"epochs": 10, "outputs": 1}), 0, CPU)
-        outputs = predict(model, view, rows, CPU)
+    with narrowed(model, data, rows, CPU) as view:
+        progress = train(model, view, rows, Settings(**SETTINGS | {"epochs": 10, "outputs": 1}), 0)
+        outputs = predict(model, view, rows)
     assert np.corrcoef(outputs[:, 0], data.labels[rows])[0, 1] > 0.8
     assert progress.losses[-1] < 0.5
 
@@ -157,9 +203,9 @@ def test_narrowed_embedding_trains_like_the_whole_one(encoded: Path, tiny: Path,
     trained = []
     for examples in (rows, np.arange(len(data.ids))):
         model = fresh(tiny)
-        with narrowed(model, data, examples) as view:
+        with narrowed(model, data, examples, CPU) as view:
             size = len(model.encoder.get_input_embeddings().weight)
-            train(model, view, rows, settings, 0, CPU)
+            train(model, view, rows, settings, 0)
         trained.append((size, model))
     (small, one), (large, other) = trained
     assert small < large
@@ -210,7 +256,7 @@ def test_dropout_of_odd_shapes_and_extreme_rates() -> None:
 def test_dropout_keeps_its_share_and_the_mean(shape: tuple[int, ...]) -> None:
     layer = Dropout(0.1)
     values = torch.ones(shape, requires_grad=True)
-    torch.manual_seed(1)
+    seed_dropout(1)
     outputs = layer(values)
     outputs.sum().backward()
     assert torch.equal(values.grad, outputs.detach())  # the same mask in both directions
@@ -223,7 +269,7 @@ def test_dropout_keeps_its_share_and_the_mean(shape: tuple[int, ...]) -> None:
     kept = (outputs != 0).flatten()[: values.numel() // 4 * 4].view(-1, 4).double()
     together = torch.corrcoef(kept.T) - torch.eye(4)
     assert together.abs().max() < 5 / len(kept) ** 0.5
-    torch.manual_seed(1)
+    seed_dropout(1)
     assert torch.equal(layer(values), outputs)
     assert torch.equal(layer.eval()(values), values)
 

@@ -1,8 +1,8 @@
-"""Encoded sentences, and batches of them: grouped by length and padded to their longest."""
+"""Encoded sentences, and batches of them: grouped by length and packed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from .compute import Compute
 from .errors import UserError
+from .packing import Packing, pack
 
-#: Training sentences are sorted by length within pools of this many batches, so that padding is
-#: small and the batches are still random.
+#: Training sentences are sorted by length within pools of this many batches, so that attention pads little and the
+#: batches are still random.
 POOL_BATCHES = 32
 
 
@@ -34,6 +36,23 @@ def strings(values: Sequence[str]) -> pa.StringArray:
     encoded = [value.encode() for value in values]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model takes: n sentences in one row of tokens.
+
+    Attributes:
+        input_ids, token_type_ids, position_ids: shape (1, tokens).
+        packing: which sentence each token belongs to.
+        labels: class index or target value, float64, shape (n,).
+    """
+
+    input_ids: Tensor
+    token_type_ids: Tensor
+    position_ids: Tensor
+    packing: Packing
+    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -102,20 +121,43 @@ class Encoded:
         """
         return replace(self, tokens=np.searchsorted(vocabulary, self.tokens))
 
-    def batch(self, rows: np.ndarray, pad: int, device: torch.device) -> dict[str, Tensor]:
-        """Model inputs of some examples, each of shape (rows, width), on a device."""
+    def batch(self, rows: np.ndarray, pad: int, compute: Compute) -> Batch:
+        """Some examples as a batch.
+
+        Args:
+            rows: the examples, n.
+            pad: id of the padding token, which null tokens are.
+            compute: where to; the copy to a CUDA device is asynchronous. Where new shapes cost, sizes are rounded up
+                by an eighth at most, so that they repeat from batch to batch.
+        """
         lengths = self.lengths[rows]
-        width = int(lengths.max())
-        filled = np.arange(width) < lengths[:, None]
-        position = (self.offsets[rows][:, None] + np.arange(width))[filled]
-        inputs = {
-            "input_ids": np.full(filled.shape, pad, dtype=np.int64),
-            "token_type_ids": np.zeros(filled.shape, dtype=np.int64),
-            "attention_mask": filled.astype(np.int64),
-        }
-        inputs["input_ids"][filled] = self.tokens[position]
-        inputs["token_type_ids"][filled] = self.types[position]
-        return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in inputs.items()}
+        tokens = int(lengths.sum())
+        round_to = max(1 << max(tokens // 8, 1).bit_length() - 1, 8) if compute.few_shapes else 1
+        packed, places, total = pack(lengths, round_to)
+        starts = np.cumsum(lengths) - lengths
+        position = np.arange(tokens) - np.repeat(starts, lengths)
+        taken = np.repeat(self.offsets[rows], lengths) + position
+        # One array, so that one copy brings it all to the device.
+        parts = [np.full(total, pad), *np.zeros((2, total), dtype=np.int64), places, packed.ravel(), starts]
+        for part, values in zip(parts, (self.tokens[taken], self.types[taken], position), strict=False):
+            part[:tokens] = values
+        joined = torch.from_numpy(np.concatenate([*parts, self.labels[rows].view(np.int64)]))
+        if compute.device.type == "cuda":
+            joined = joined.pin_memory().to(compute.device, non_blocking=True)
+        ids, types, positions, places, flat, starts, labels = joined.split([*map(len, parts), len(rows)])
+        packing = Packing(flat.view(packed.shape), places, starts, tokens)
+        return Batch(ids[None], types[None], positions[None], packing, labels.view(torch.float64))
+
+    def batches(self, groups: Iterable[np.ndarray], pad: int, compute: Compute) -> Iterator[Batch]:
+        """The batch of each group of rows; the next is on its way to the device while one is computed."""
+        ahead = None
+        for rows in groups:
+            following = self.batch(rows, pad, compute)
+            if ahead is not None:
+                yield ahead
+            ahead = following
+        if ahead is not None:
+            yield ahead
 
 
 def training_batches(

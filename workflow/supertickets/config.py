@@ -245,6 +245,7 @@ def training_of(config: Mapping[str, Any], task: str) -> Entry:
         "outputs": outputs_of(config, task),
         "threads": config["threads"],
         "device": config["device"],
+        "precision": config["precision"],
     }
 
 

@@ -1,30 +1,48 @@
-"""Dropout of hidden states whose masks are drawn cheaply on a CPU.
+"""Dropout whose masks are drawn cheaply on a CPU.
 
 torch draws one number per element, a twentieth of a small encoder's training step. Sixteen random bits decide as
-well, and four elements share one 64-bit number: a quarter of the time. Attention weights are dropped by
-transformers' own attention functions, which call torch.
+well, four elements share one 64-bit number, and numpy's SFC64 draws those faster: a tenth of the time.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 BITS = 16
 
+_bits = np.random.SFC64(0)
+
+
+def seed_dropout(seed: int) -> None:
+    """Start the masks of all dropout in this process anew, on every device."""
+    global _bits
+    _bits = np.random.SFC64(seed)
+    torch.manual_seed(seed)
+
+
+def dropout(values: Tensor, rate: float, training: bool = True) -> Tensor:
+    """Zero random elements and divide the others by the share that is kept; any shape.
+
+    On a CPU the rate is rounded to a multiple of 2^-16; elsewhere this is torch's dropout.
+    """
+    if not training or values.device.type != "cpu" or rate in (0.0, 1.0):
+        return nn.functional.dropout(values, rate, training)
+    dropped = min(round(rate * 2**BITS), 2**BITS - 1)
+    numbers = _bits.random_raw(-(-values.numel() * BITS // 64))
+    drawn = torch.from_numpy(numbers.view(np.int16))[: values.numel()].view(values.shape)
+    # Comparing into a floating mask spares the conversion, which costs more than the comparison.
+    kept = torch.ge(drawn, dropped - 2 ** (BITS - 1), out=torch.empty(values.shape, dtype=values.dtype))
+    return values * kept.mul_(2**BITS / (2**BITS - dropped))
+
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` with its rate rounded to a multiple of 2^-16; off the CPU the same as torch's."""
+    """:func:`dropout` as a module."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Zero random elements and divide the others by the share that is kept; any shape."""
-        if not self.training or input.device.type != "cpu" or self.p in (0.0, 1.0):
-            return super().forward(input)
-        dropped = min(round(self.p * 2**BITS), 2**BITS - 1)
-        per_number = 64 // BITS
-        numbers = torch.empty(-(-input.numel() // per_number), dtype=torch.int64).random_(-(2**63), None)
-        kept = numbers.view(torch.int16)[: input.numel()].view(input.shape) >= dropped - 2 ** (BITS - 1)
-        return input * kept.to(input.dtype).mul_(2**BITS / (2**BITS - dropped))
+        """As ``nn.Dropout``."""
+        return dropout(input, self.p, self.training)
 
 
 def cheapen_dropouts(model: nn.Module) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .importance import RawScores
-from .model import Classifier
 from .sample import Sample
 from .unit_weights import sum_by_unit
 
 
-def magnitude(model: Classifier, sample: Sample) -> RawScores:
+def magnitude(sample: Sample) -> RawScores:
     """The l2 norm of each unit's weights and biases; no data is looked at."""
-    heads, ffn = sum_by_unit(model, lambda parameter: parameter.double() ** 2)
+    heads, ffn = sum_by_unit(sample.model, lambda parameter: parameter.double() ** 2)
     return [np.sqrt(layer) for layer in heads], np.sqrt(ffn)

@@ -11,7 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from . import packing
 from .architectures import Architecture, architecture_of
+from .batches import Batch
 from .dropout import cheapen_dropouts
 from .errors import UserError
 from .files import read_json, replacing
@@ -48,15 +50,18 @@ class Classifier(nn.Module):
         """The encoder's layers, first to last."""
         return list(self.encoder.get_submodule(self.architecture.layers).children())
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
-        """Logits, or predicted values, of shape (batch, outputs), from inputs of shape (batch, tokens)."""
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
-        return self.classifier(self.dropout(states.pooler_output))
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits, or predicted values, of shape (n, outputs), of a batch of n sentences."""
+        states = self.encoder(
+            input_ids=batch.input_ids,
+            token_type_ids=batch.token_type_ids,
+            position_ids=batch.position_ids,
+            packing=batch.packing,
+        )
+        return self.classifier(self.dropout(states.pooler_output.to(self.classifier.weight.dtype)))
 
 
-def build(
-    config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classifier_dropout: float, attention: str = "eager"
-) -> Classifier:
+def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classifier_dropout: float) -> Classifier:
     """A classifier with the shapes of a ticket and no meaningful weights yet.
 
     Args:
@@ -64,16 +69,17 @@ def build(
         ticket: units to keep; None for the full encoder.
         outputs: number of classes, 1 for regression.
         classifier_dropout: dropout before the task head.
-        attention: implementation in transformers: ``eager`` or ``sdpa``.
     """
     architecture = architecture_of(config, "config.json")
     modules = [path.partition(":")[0] for path in (architecture.config_class, architecture.model_class)]
     config_module, model_module = import_modules(modules)
     model_config = getattr(config_module, architecture.config_class.partition(":")[2]).from_dict(dict(config))
-    model_config._attn_implementation = attention
-    from transformers.initialization import no_init_weights  # only after the lean import
+    model_config._attn_implementation = packing.NAME
+    from transformers import initialization, modeling_utils  # only after the lean import
 
-    with no_init_weights():  # every weight is loaded or drawn later
+    modeling_utils.ALL_ATTENTION_FUNCTIONS.register(packing.NAME, packing.packed_attention)
+
+    with initialization.no_init_weights():  # every weight is loaded or drawn later
         encoder = getattr(model_module, architecture.model_class.partition(":")[2])(model_config)
         if ticket is not None:
             cut_modules(encoder, ticket, architecture)
@@ -117,11 +123,10 @@ def read_model(
     outputs: int,
     classifier_dropout: float,
     generator: torch.Generator,
-    attention: str = "eager",
 ) -> Classifier:
     """A classifier from a model's ``config.json``, a weight file and, for a cut model, its ticket."""
     kept = None if ticket is None else Ticket.read(ticket)
-    model = build(read_json(config), kept, outputs, classifier_dropout, attention)
+    model = build(read_json(config), kept, outputs, classifier_dropout)
     load_weights(model, weights, generator)
     return model
 

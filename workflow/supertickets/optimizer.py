@@ -7,7 +7,7 @@ allocates three times the model at every step, is written out here and held agai
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -46,24 +46,18 @@ class Optimizer:
         model: its parameters are trained.
         kind: ``adamax`` or ``adamw``.
         weight_decay: decay per step is ``rate * weight_decay``.
+        masters: the float32 values of those parameters that hold rounded copies; they are what is updated.
     """
 
-    def __init__(self, model: nn.Module, kind: str, weight_decay: float) -> None:
-        self.kind, self.weight_decay = kind, weight_decay
+    def __init__(
+        self, model: nn.Module, kind: str, weight_decay: float, masters: Mapping[nn.Parameter, Tensor] | None = None
+    ) -> None:
+        masters = masters or {}
         named = list(model.named_parameters())
         self.groups = [
-            [parameter for name, parameter in named if without_decay(name) == plain] for plain in (False, True)
+            _Group([parameter for name, parameter in named if without_decay(name) == plain], masters, kind, decay)
+            for plain, decay in ((False, weight_decay), (True, 0.0))
         ]
-        # First moment, and second moment or largest gradient, of each group.
-        self.moments = [
-            tuple([torch.zeros_like(parameter) for parameter in group] for _ in range(2)) for group in self.groups
-        ]
-        self.steps = 0
-
-    @property
-    def parameters(self) -> Iterable[Tensor]:
-        """All trained parameters."""
-        return [parameter for group in self.groups for parameter in group]
 
     @torch.no_grad()
     def step(self, rate: float, clip_norm: float) -> None:
@@ -73,32 +67,77 @@ class Optimizer:
             rate: this step's learning rate.
             clip_norm: gradients of a larger global norm are divided down to it.
         """
-        self.steps += 1
-        norm = nn.utils.get_total_norm([parameter.grad for parameter in self.parameters])
+        gradients = [group.gradients() for group in self.groups]
+        norm = nn.utils.get_total_norm([gradient for members in gradients for gradient in members])
         # float32 whatever the parameters are: the fused kernel takes no other.
         divisor = ((norm + NORM_EPS) / clip_norm).clamp_(min=1.0).float()
-        for group, (first, second), decay in zip(self.groups, self.moments, (self.weight_decay, 0.0), strict=True):
-            gradients = [parameter.grad for parameter in group]
-            if self.kind == "adamw":
-                counts = [torch.tensor(self.steps - 1.0, device=parameter.device) for parameter in group]
-                adamw(
-                    group, gradients, first, second, [], counts, fused=True, amsgrad=False, maximize=False,
-                    beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=decay, grad_scale=divisor,
-                )  # fmt: skip
-            else:
-                torch._foreach_div_(gradients, divisor)
-                for arrays in zip(group, gradients, first, second, strict=True):
-                    _adamax(*arrays, rate=rate, decay=decay, step=self.steps)
-            for parameter in group:
-                parameter.grad = None
+        for group, members in zip(self.groups, gradients, strict=True):
+            group.update(members, rate, divisor)
+
+
+class _Group:
+    """Parameters that are decayed alike, with what the optimizer remembers of them."""
+
+    def __init__(
+        self, parameters: list[nn.Parameter], masters: Mapping[nn.Parameter, Tensor], kind: str, decay: float
+    ) -> None:
+        self.kind, self.decay, self.steps = kind, decay, 0
+        self.parameters = parameters
+        self.values = [masters.get(parameter, parameter.detach()) for parameter in parameters]
+        # First moment, and second moment or largest gradient.
+        self.moments = [[torch.zeros_like(value) for value in self.values] for _ in range(2)]
+        self.counts = [torch.zeros((), device=value.device) for value in self.values]
+        self.rounded = [index for index, parameter in enumerate(parameters) if parameter in masters]
+        self.buffers = [torch.empty_like(self.values[index]) for index in self.rounded]
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients in the precision of the values; the parameters' own are cleared."""
+        gradients = [parameter.grad for parameter in self.parameters]
+        if self.rounded:
+            torch._foreach_copy_(self.buffers, [gradients[index] for index in self.rounded])
+            for index, buffer in zip(self.rounded, self.buffers, strict=True):
+                gradients[index] = buffer
+        for parameter in self.parameters:
+            parameter.grad = None
+        return gradients
+
+    def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
+        """One step from gradients, which are used up."""
+        self.steps += 1
+        if self.kind == "adamw":
+            adamw(
+                self.values, gradients, *self.moments, [], self.counts, fused=True, amsgrad=False, maximize=False,
+                beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
+            )  # fmt: skip
+        else:
+            lists = (self.values, gradients, *self.moments)
+            # All tensors at once spare a GPU launches; one after another they stay in a CPU's cache.
+            for part in (
+                [lists] if divisor.is_cuda else [[[tensor] for tensor in row] for row in zip(*lists, strict=True)]
+            ):
+                _adamax(*part, divisor, rate, self.decay, self.steps)
+        if self.rounded:
+            rounded = [self.parameters[index].detach() for index in self.rounded]
+            torch._foreach_copy_(rounded, [self.values[index] for index in self.rounded])
 
 
 def _adamax(
-    parameter: Tensor, gradient: Tensor, first: Tensor, largest: Tensor, rate: float, decay: float, step: int
+    values: list[Tensor],
+    gradients: list[Tensor],
+    first: list[Tensor],
+    largest: list[Tensor],
+    divisor: Tensor,
+    rate: float,
+    decay: float,
+    step: int,
 ) -> None:
-    """Adamax (Kingma and Ba, 2015, algorithm 2) in place, with decoupled decay; ``gradient`` is overwritten."""
+    """Adamax (Kingma and Ba, 2015, algorithm 2) in place, with decoupled decay; the gradients are overwritten."""
+    torch._foreach_div_(gradients, divisor)
     if decay:
-        parameter.mul_(1 - rate * decay)
-    first.lerp_(gradient, 1 - BETAS[0])
-    torch.maximum(largest.mul_(BETAS[1]), gradient.abs_().add_(EPS), out=largest)
-    parameter.addcdiv_(first, largest, value=-rate / (1 - BETAS[0] ** step))
+        torch._foreach_mul_(values, 1 - rate * decay)
+    torch._foreach_lerp_(first, gradients, 1 - BETAS[0])
+    torch._foreach_abs_(gradients)
+    torch._foreach_add_(gradients, EPS)
+    torch._foreach_mul_(largest, BETAS[1])
+    torch._foreach_maximum_(largest, gradients)
+    torch._foreach_addcdiv_(values, first, largest, value=-rate / (1 - BETAS[0] ** step))

@@ -61,20 +61,19 @@ def train_run(
     """
     began = time.perf_counter()
     how = settings_from(settings)
-    device = how.start()
+    compute = how.start()
     data = Encoded.read(encoded)
     rows = np.array(read_json(subset)["rows"], dtype=np.int64)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
-    attention = "eager" if device.type == "cpu" else "sdpa"
-    model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random, attention).to(device)
+    model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random).to(compute.device)
     parts = {part: data.first(part, how.evaluate[part]) for part in EVALUATION_PARTS}
     evaluated = np.concatenate(list(parts.values()))
-    log.info("%s: %d examples, %d parameters, on %s", run, len(rows), count_parameters(model), device)
+    log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}
-    with narrowed(model, data, np.concatenate([rows, evaluated])) as view:
-        progress = train(model, view, rows, how, run["seed"], device)
+    with narrowed(model, data, np.concatenate([rows, evaluated]), compute) as view:
+        progress = train(model, view, rows, how, run["seed"])
         began = time.perf_counter()
-        outputs = predict(model, view, evaluated, device)
+        outputs = predict(model, view, evaluated)
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
 
     dimensions = Shape.read(shape, how.outputs)
@@ -99,8 +98,9 @@ def train_run(
         "weight_remaining": kept.weight_remaining(dimensions),
         "parameters": count_parameters(model),
         "seconds": seconds,
-        "device": str(device),
-        "memory_bytes": peak_memory(device),
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "memory_bytes": peak_memory(compute.device),
         "settings": settings,
         "versions": versions(),
         "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},

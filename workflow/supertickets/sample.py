@@ -4,36 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .batches import Encoded
+from .activity import Activity, measure
+from .batches import Batch, Encoded
+from .compute import Compute
 from .model import Classifier
-from .training import loss_of
+from .precision import computing
+from .training import EVALUATION_BATCH, losses_of
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The training examples of a run.
+    """The training examples of a run, and what they tell of a model.
 
     Attributes:
+        model: a model with its weights.
         data: the encoded task.
         batches: rows of each batch of training examples.
-        pad: id of the padding token.
-        device: where the model is.
+        compute: where the model is, and the precision to compute in.
         random: source of anything random.
     """
 
+    model: Classifier
     data: Encoded
     batches: list[np.ndarray]
-    pad: int
-    device: torch.device
+    compute: Compute
     random: np.random.Generator
 
-    def losses(self, model: Classifier) -> Iterator[Tensor]:
-        """The mean loss of each batch, with its graph."""
-        labels = torch.from_numpy(self.data.labels).to(self.device)
-        for rows in self.batches:
-            yield loss_of(model(**self.data.batch(rows, self.pad, self.device)), labels[rows])
+    @cached_property
+    def activity(self) -> Activity:
+        """The model's activity on these examples; measured once."""
+        with computing(self.model, self.compute.precision):
+            return measure(self.model, self._losses(), len(self.batches))
+
+    def _losses(self) -> Iterator[tuple[Tensor, Batch, Tensor]]:
+        """Sums of the mean losses of as many batches as are quick to compute at once.
+
+        Yields:
+            The loss with its graph, the examples, and the number of each example's batch.
+        """
+        pad = self.model.encoder.config.pad_token_id
+        at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1)
+        numbered = list(enumerate(self.batches))
+        joined = [numbered[start : start + at_once] for start in range(0, len(numbered), at_once)]
+        groups = (np.concatenate([rows for _, rows in members]) for members in joined)
+        for members, batch in zip(joined, self.data.batches(groups, pad, self.compute), strict=True):
+            numbers = torch.tensor([number for number, rows in members for _ in rows], device=self.compute.device)
+            sizes = torch.tensor([len(rows) for _, rows in members for _ in rows], device=self.compute.device)
+            yield (losses_of(self.model(batch), batch.labels) / sizes).sum(), batch, numbers

@@ -15,7 +15,7 @@ from .errors import UserError
 from .files import read_json
 from .importance import RawScores, write_importance
 from .magnitude import magnitude
-from .model import Classifier, read_model
+from .model import read_model
 from .sample import Sample
 from .seeds import derived, generator
 from .sensitivity import sensitivity
@@ -25,14 +25,14 @@ from .training import settings_from
 log = logging.getLogger(__name__)
 
 
-def random_scores(model: Classifier, sample: Sample) -> RawScores:
+def random_scores(sample: Sample) -> RawScores:
     """Scores that depend on nothing, uniform between 0 and 1."""
-    heads = [sample.random.random(len(kept)) for kept in model.ticket.heads]
-    return heads, sample.random.random(len(model.ticket.ffn))
+    ticket = sample.model.ticket
+    return [sample.random.random(len(kept)) for kept in ticket.heads], sample.random.random(len(ticket.ffn))
 
 
 #: How each method scores the units of a model: raw scores, higher for what is to be kept.
-METHODS: dict[str, Callable[[Classifier, Sample], RawScores]] = {
+METHODS: dict[str, Callable[[Sample], RawScores]] = {
     "sensitivity": sensitivity,
     "taylor": taylor,
     "magnitude": magnitude,
@@ -68,17 +68,16 @@ def score_run(
         UserError: an input is unusable, or a score is not finite.
     """
     how = settings_from(settings)
-    device = how.start()
+    compute = how.start()
     data = Encoded.read(encoded)
     rows = np.array(read_json(subset)["rows"], dtype=np.int64)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
-    model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(device).eval()
+    model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
     batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
-    pad = model.encoder.config.pad_token_id
+    sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
     scores = {}
     for name, method in METHODS.items():
-        sample = Sample(data, batches, pad, device, generator(seed, f"importance {name}"))
-        heads, ffn = scores[name] = method(model, sample)
+        heads, ffn = scores[name] = method(sample)
         if not (np.isfinite(np.concatenate(heads)).all() and np.isfinite(ffn).all()):
             raise UserError(f"{weights}: {name} scores are not finite; the model has diverged")
     write_importance(importance, model.ticket, scores)

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from .importance import RawScores
-from .model import Classifier
 from .sample import Sample
-from .unit_weights import sum_by_unit, unit_parameters
 
 
-def taylor(model: Classifier, sample: Sample) -> RawScores:
+def taylor(sample: Sample) -> RawScores:
     """Mean over batches of |sum over a unit's weights of gradient times weight|, dropout off.
 
     Setting the weights w of a unit to zero changes a batch's loss by -<gradient, w> to first order. Source:
     Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, with the absolute value for the
-    square.
+    square. The inner products are those of activations, see :class:`~supertickets.activity.Activity`. The output
+    projection's bias belongs to no head.
 
     Args:
-        model: on the sample's device, in evaluation mode.
-        sample: the training examples.
+        sample: its activity.
     """
-    model.requires_grad_(False)
-    parameters = list(unit_parameters(model))
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    heads = [np.zeros(len(kept)) for kept in model.ticket.heads]
-    ffn = np.zeros(len(model.ticket.ffn))
-    for loss in sample.losses(model):
-        gradients = dict(zip(map(id, parameters), torch.autograd.grad(loss, parameters), strict=True))
-        head_change, ffn_change = sum_by_unit(model, lambda parameter, by=gradients: parameter * by[id(parameter)])
-        heads = [total + abs(change) for total, change in zip(heads, head_change, strict=True)]
-        ffn += abs(ffn_change)
-    model.requires_grad_(False)
-    return [total / len(sample.batches) for total in heads], ffn / len(sample.batches)
+    seen = sample.activity
+    pairs = zip(seen.head_inputs, seen.contexts, strict=True)
+    heads = [abs(inputs + contexts).mean(axis=0) for inputs, contexts in pairs]
+    blocks = zip(seen.ffn_inputs, seen.ffn_outputs, strict=True)
+    return heads, np.array([abs(inputs + outputs).mean() for inputs, outputs in blocks])

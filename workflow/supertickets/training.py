@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from .batches import sorted_batches, training_batches
+from .compute import Compute
+from .dropout import seed_dropout
 from .errors import UserError
 from .model import Classifier
 from .optimizer import Optimizer, learning_rate
+from .precision import computing
 from .seeds import derived, generator
 from .vocabulary import Narrowed
 
@@ -45,6 +48,7 @@ class Settings:
         outputs: number of classes, or 1 for regression.
         threads: CPU threads; part of the settings because results depend on it in the last digits.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        precision: ``auto`` (what the device is fast at), ``fp32`` or ``bf16``.
     """
 
     optimizer: str
@@ -59,19 +63,16 @@ class Settings:
     outputs: int
     threads: int
     device: str
+    precision: str
 
-    def start(self) -> torch.device:
-        """Fix the number of threads and return the device to train on.
+    def start(self) -> Compute:
+        """Fix the number of threads and say where and how precisely to compute.
 
         Raises:
             UserError: the config asks for CUDA, which is not there.
         """
         torch.set_num_threads(self.threads)
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise UserError("device is cuda: torch finds no CUDA device here; write auto or cpu")
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(self.device)
+        return Compute.chosen(self.device, self.precision)
 
 
 @dataclass
@@ -83,57 +84,54 @@ class Progress:
     losses: list[float] = field(default_factory=list)
 
 
-def loss_of(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Mean loss of a batch: cross-entropy, or squared error where there is one output.
+def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Loss of each example: cross-entropy, or squared error where there is one output.
 
     Args:
-        outputs: shape (batch, outputs).
-        labels: class index or target value as float64, shape (batch,).
+        outputs: shape (n, outputs).
+        labels: class index or target value as float64, shape (n,).
     """
     if outputs.shape[1] == 1:
-        return nn.functional.mse_loss(outputs[:, 0], labels.to(outputs.dtype))
-    return nn.functional.cross_entropy(outputs, labels.long())
+        return nn.functional.mse_loss(outputs[:, 0], labels.to(outputs.dtype), reduction="none")
+    return nn.functional.cross_entropy(outputs, labels.long(), reduction="none")
 
 
-def train(
-    model: Classifier, view: Narrowed, rows: np.ndarray, settings: Settings, seed: int, device: torch.device
-) -> Progress:
+def train(model: Classifier, view: Narrowed, rows: np.ndarray, settings: Settings, seed: int) -> Progress:
     """Train a model in place.
 
     Args:
-        model: on ``device``, its word embedding narrowed.
+        model: its word embedding narrowed; its weights are float32, whatever the precision.
         view: the examples as the narrowed model takes them.
         rows: the training examples among them.
         settings: how.
         seed: source of data order and dropout.
-        device: where the model is.
 
     Raises:
         UserError: the loss is not finite; says at which step and what helps.
     """
     order = generator(seed, "order of training data")
-    torch.manual_seed(derived(seed, "dropout"))
+    seed_dropout(derived(seed, "dropout"))
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     report_every = max(steps // PROGRESS_LINES, 1)
-    optimizer = Optimizer(model, settings.optimizer, settings.weight_decay)
-    labels = torch.from_numpy(view.data.labels).to(device)
     progress = Progress()
     began = time.perf_counter()
     model.train()
-    for epoch in range(settings.epochs):
-        epoch_loss = torch.zeros((), dtype=torch.float64, device=device)
-        for batch in training_batches(rows, view.data.lengths[rows], settings.batch_size, order):
-            loss = loss_of(model(**view.data.batch(batch, view.pad, device)), labels[batch])
-            loss.backward()
-            rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
-            optimizer.step(rate, settings.clip_norm)
-            view.decay *= 1 - rate * settings.weight_decay
-            epoch_loss += loss.detach().double() * len(batch)
-            progress.steps += 1
-            if progress.steps % report_every == 0:
-                _report(float(loss.detach()), progress.steps, steps, began, settings)
-        progress.losses.append(_finite(float(epoch_loss) / len(rows), progress.steps, steps, settings))
-        log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
+    with computing(model, view.compute.precision) as masters:
+        optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
+        for epoch in range(settings.epochs):
+            total = 0.0  # stays on the device: nothing waits for a loss but the few reports
+            for batch in view.batches(training_batches(rows, view.data.lengths[rows], settings.batch_size, order)):
+                loss = losses_of(model(batch), batch.labels).mean()
+                loss.backward()
+                rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
+                optimizer.step(rate, settings.clip_norm)
+                view.decay *= 1 - rate * settings.weight_decay
+                total += loss.detach().double() * len(batch.labels)
+                progress.steps += 1
+                if progress.steps % report_every == 0:
+                    _report(float(loss.detach()), progress.steps, steps, began, settings)
+            progress.losses.append(_finite(float(total) / len(rows), progress.steps, steps, settings))
+            log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
     progress.seconds = time.perf_counter() - began
     return progress
 
@@ -156,8 +154,13 @@ def _report(loss: float, step: int, steps: int, began: float, settings: Settings
 
 
 @torch.inference_mode()
-def predict(model: Classifier, view: Narrowed, rows: np.ndarray, device: torch.device) -> np.ndarray:
+def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
     """Outputs for some examples, dropout off.
+
+    Args:
+        model: its word embedding narrowed.
+        view: the examples as the narrowed model takes them.
+        rows: the examples among them.
 
     Returns:
         float32, shape (rows, outputs), in the order of ``rows``.
@@ -166,11 +169,11 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray, device: torch.d
         UserError: an output is not finite.
     """
     model.eval()
-    place = {int(row): index for index, row in enumerate(rows)}
-    outputs = np.zeros((len(rows), model.classifier.out_features), dtype=np.float32)
-    for batch in sorted_batches(rows, view.data.lengths[rows], EVALUATION_BATCH):
-        logits = model(**view.data.batch(batch, view.pad, device)).float().cpu().numpy()
-        outputs[[place[int(row)] for row in batch]] = logits
+    order = np.argsort(view.data.lengths[rows], kind="stable")
+    outputs = np.empty((len(rows), model.classifier.out_features), dtype=np.float32)
+    with computing(model, view.compute.precision):
+        groups = sorted_batches(rows, view.data.lengths[rows], EVALUATION_BATCH)
+        outputs[order] = torch.cat([model(batch) for batch in view.batches(groups)]).cpu().numpy()
     if not np.isfinite(outputs).all():
         raise UserError("the trained model's outputs are not finite: training diverged; try a smaller learning_rate")
     return outputs

@@ -13,14 +13,6 @@ from .model import Classifier
 Elementwise = Callable[[nn.Parameter], Tensor]
 
 
-def unit_parameters(model: Classifier) -> Iterator[nn.Parameter]:
-    """All parameters that belong to a unit."""
-    for layer, heads in enumerate(_head_modules(model)):
-        yield from (parameter for module, _ in heads for parameter in module.parameters())
-        if layer in model.ticket.ffn:
-            yield from (parameter for module in _ffn_modules(model, layer) for parameter in module.parameters())
-
-
 def sum_by_unit(model: Classifier, values: Elementwise) -> RawScores:
     """Sum a value of every weight over the weights of each unit.
 

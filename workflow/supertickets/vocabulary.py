@@ -7,14 +7,15 @@ small encoder need no gradient, no moments and no update.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import nn
 
-from .batches import Encoded
+from .batches import Batch, Encoded
+from .compute import Compute
 from .model import Classifier
 
 
@@ -24,21 +25,27 @@ class Narrowed:
     Attributes:
         data: the examples, with token ids that fit the narrowed embedding.
         pad: the padding token's id there.
+        compute: where the model is, and the precision to compute in.
         decay: factor by which weight decay has shrunk every decayed matrix so far; kept by the training.
     """
 
-    def __init__(self, data: Encoded, pad: int) -> None:
-        self.data, self.pad, self.decay = data, pad, 1.0
+    def __init__(self, data: Encoded, pad: int, compute: Compute) -> None:
+        self.data, self.pad, self.compute, self.decay = data, pad, compute, 1.0
+
+    def batches(self, groups: Iterable[np.ndarray]) -> Iterator[Batch]:
+        """The batch of each group of rows, on the model's device."""
+        return self.data.batches(groups, self.pad, self.compute)
 
 
 @contextmanager
-def narrowed(model: Classifier, data: Encoded, rows: np.ndarray) -> Iterator[Narrowed]:
+def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Compute) -> Iterator[Narrowed]:
     """Narrow a model's word embedding to the tokens of some examples, and widen it again afterwards.
 
     Args:
         model: its word embedding is replaced while the block runs.
         data: the encoded task.
         rows: all examples that the block will use.
+        compute: where the model is, and the precision that the block computes in.
     """
     full = model.encoder.get_input_embeddings()
     pad = model.encoder.config.pad_token_id
@@ -47,7 +54,7 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray) -> Iterator[Nar
     new_pad = int(np.searchsorted(vocabulary, pad))
     narrow = nn.Embedding.from_pretrained(full.weight.detach()[kept], freeze=False, padding_idx=new_pad)
     model.encoder.set_input_embeddings(narrow)
-    state = Narrowed(data.renumbered(vocabulary), new_pad)
+    state = Narrowed(data.renumbered(vocabulary), new_pad, compute)
     try:
         yield state
     finally:

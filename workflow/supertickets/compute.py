@@ -1,0 +1,57 @@
+"""Where a model computes, and in what precision."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device and a precision.
+
+    Attributes:
+        device: a CPU or CUDA device.
+        precision: ``fp32`` or ``bf16``.
+    """
+
+    device: torch.device
+    precision: str
+
+    @classmethod
+    def chosen(cls, device: str, precision: str) -> Compute:
+        """What the config asks for.
+
+        Args:
+            device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+            precision: ``auto`` (bfloat16 where the device has units for it), ``fp32`` or ``bf16``.
+
+        Raises:
+            UserError: the config asks for CUDA, which is not there.
+        """
+        cuda = torch.cuda.is_available()
+        if device == "cuda" and not cuda:
+            raise UserError("device is cuda: torch finds no CUDA device here; write auto or cpu")
+        place = torch.device("cuda" if device == "auto" and cuda else device.replace("auto", "cpu"))
+        if precision == "auto":
+            precision = "bf16" if has_bf16_units(place) else "fp32"
+        return cls(place, precision)
+
+    @property
+    def few_shapes(self) -> bool:
+        """Whether every new shape of a batch costs setting up; float32 on a CPU takes any."""
+        return self.device.type != "cpu" or self.precision != "fp32"
+
+
+def has_bf16_units(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 matrices faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if platform.machine() in ("x86_64", "AMD64"):
+        # AVX-512 without these converts to float32 and back, which is slower than float32.
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
