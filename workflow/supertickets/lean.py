@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 #: Packages that model files import but that training and evaluating an encoder never calls.
 NOT_NEEDED = (
+    "accelerate",
+    "huggingface_hub._snapshot_download",
+    "huggingface_hub.file_download",
+    "huggingface_hub.hf_api",
     "torch._dynamo",
     "torch.distributed.fsdp",
     "torch.distributed.tensor",
@@ -32,6 +36,7 @@ NOT_NEEDED = (
     "transformers.distributed",
     "transformers.generation",
     "transformers.integrations.accelerate",
+    "transformers.integrations.peft",
     "transformers.integrations.flash_attention",
     "transformers.loss",
     "transformers.processing_utils",
