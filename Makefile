@@ -7,13 +7,17 @@ STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test setup check lock
+.PHONY: figure test benchmark setup check lock
 
 figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
+
+# An hour on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
+benchmark: setup
+	. $(VENV)/bin/activate && PYTHONPATH=workflow GLUE=$(GLUE) python -m benchmarks
 
 setup: $(STAMP)
 

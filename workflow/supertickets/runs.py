@@ -70,9 +70,10 @@ def train_run(
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}
-    with narrowed(model, data, np.concatenate([rows, evaluated]), compute) as view:
+    with narrowed(model, data, rows, compute) as view:
         progress = train(model, view, rows, how, run["seed"])
-        began = time.perf_counter()
+    began = time.perf_counter()
+    with narrowed(model, data, evaluated, compute) as view:
         outputs = predict(model, view, evaluated)
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
 

@@ -1,0 +1,1 @@
+"""Speed measured against peers, and what it costs in scores."""

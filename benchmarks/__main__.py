@@ -1,0 +1,25 @@
+"""Run benchmarks: ``python -m benchmarks [NAME ...]``, all that need no GPU where no name is given."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+NAMES = ("training", "passes", "overhead", "precision", "sweep")
+
+
+def main() -> None:
+    """Run the named benchmarks one after another."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, "gpu")))
+    names = parser.parse_args().names or NAMES
+    unknown = set(names) - {*NAMES, "gpu"}
+    if unknown:
+        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join((*NAMES, 'gpu'))}")
+    for name in names:
+        import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

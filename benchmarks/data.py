@@ -1,0 +1,86 @@
+"""The models and tasks that are measured on, made by the workflow itself."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transformers import AutoTokenizer
+
+from supertickets.batches import Encoded
+from supertickets.environment import MALLOC
+
+ROOT = Path(__file__).parents[1]
+MODEL = ROOT / "results/pretrained/minilm"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task to measure on.
+
+    Attributes:
+        name: what to call it.
+        encoded: its file, as ``encode`` writes it.
+        outputs: number of classes, or 1 for regression.
+    """
+
+    name: str
+    encoded: Path
+    outputs: int
+
+    def rows(self, train: int, evaluated: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on, drawn by a seed, and rows to predict, always the same."""
+        data = Encoded.read(self.encoded)
+        drawn = np.random.default_rng(seed).permutation(data.first("train", None))[:train]
+        return drawn, data.first("test", evaluated)
+
+
+def movie() -> Task:
+    """Two classes of film reviews' sentences, with the default encoder; both are fetched if need be."""
+    encoded = ROOT / "results/encoded/minilm/movie.parquet"
+    targets = [encoded.relative_to(ROOT), MODEL.relative_to(ROOT) / "shape.json"]
+    command = ["snakemake", "--cores", "all", *map(str, targets), "--quiet", "all"]
+    subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+    return Task("movie", encoded, 2)
+
+
+def sts_b(glue: Path) -> Task:
+    """Similarity of two sentences, from a folder in the official GLUE layout; its labelled dev part is predicted."""
+    encoded = ROOT / "results/benchmarks/sts_b.parquet"
+    parts = {"train": "train.tsv", "test": "dev.tsv"}
+    tables = [
+        pd.read_csv(
+            glue / "STS-B" / name, sep="\t", quoting=csv.QUOTE_NONE, usecols=["sentence1", "sentence2", "score"]
+        )
+        .assign(split=part)
+        .dropna()
+        for part, name in parts.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    pairs = (table["sentence1"].tolist(), table["sentence2"].tolist())
+    tokens = tokenizer(*pairs, truncation=True, max_length=128, return_token_type_ids=True)
+    columns = {
+        "id": table.index.astype(str),
+        "split": table["split"],
+        "label": table["score"].astype(float),
+        "input_ids": pa.array(tokens["input_ids"], pa.list_(pa.int32())),
+        "token_type_ids": pa.array(tokens["token_type_ids"], pa.list_(pa.int8())),
+    }
+    encoded.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), encoded)
+    return Task("STS-B", encoded, 1)
+
+
+def environment() -> dict[str, str]:
+    """The environment that the workflow gives its jobs; peers get it too."""
+    paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "workflow")])}
+    return os.environ | paths | {name: str(value) for name, value in MALLOC.items()}

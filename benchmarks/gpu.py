@@ -1,0 +1,119 @@
+"""Training on a GPU: tokens per second of BERT-base alone and side by side, against the Trainer and the hardware."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import save_file
+from transformers import BertConfig, BertModel
+
+from .children import SETTINGS, run
+from .machine import gemm_rate
+from .results import write
+
+#: Products of one BERT-base step on 32 x 128 tokens, and what the hardware is measured by.
+SHAPES = ((4096, 768, 768), (4096, 768, 3072), (4096, 3072, 768))
+PEAK = ((8192, 8192, 8192),)
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to train: ``steps`` batches of sentences of ``length`` tokens in each of some processes."""
+
+    length: int
+    steps: int
+    processes: int
+
+
+def write_model(folder: Path, **changes: int) -> None:
+    """A BERT-base with random weights; ``changes`` to its config make it smaller."""
+    config = BertConfig(**changes)
+    folder.mkdir(parents=True)
+    model = BertModel(config)
+    config.save_pretrained(folder)
+    save_file(
+        {f"bert.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()},
+        folder / "model.safetensors",
+    )
+
+
+def write_task(path: Path, length: int, count: int, vocabulary: int) -> None:
+    """Random sentences of one length, to train on and, a few, to predict."""
+    random = np.random.default_rng(0)
+    ids = random.integers(5, vocabulary, (count + 8, length), dtype=np.int32)
+    columns = {
+        "id": [str(row) for row in range(count + 8)],
+        "split": ["train"] * count + ["test"] * 8,
+        "label": random.integers(2, size=count + 8).astype(float),
+        "input_ids": pa.array(ids.tolist(), pa.list_(pa.int32())),
+        "token_type_ids": pa.array(np.zeros_like(ids).tolist(), pa.list_(pa.int8())),
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def throughput(module: str, size: Size, asked: dict[str, Any]) -> float:
+    """Tokens per second of some processes together, from the first one's first step to the last one's last."""
+    with ThreadPoolExecutor(size.processes) as pool:
+        answers = list(pool.map(lambda _: run(module, asked), range(size.processes)))
+    began, ended = min(answer["began"] for answer in answers), max(answer["ended"] for answer in answers)
+    return size.processes * size.steps * BATCH * size.length / (ended - began)
+
+
+def measure(folder: Path, sizes: list[Size], device: str, **changes: int) -> list[dict[str, Any]]:
+    """Throughput of every size, by this project and, alone and where accelerate is there, by the Trainer.
+
+    Args:
+        folder: for model and task.
+        sizes: what to train.
+        device: ``cuda``, or ``cpu`` to see that this runs.
+        changes: to BERT-base's config.
+    """
+    write_model(folder / "model", **changes)
+    vocabulary = BertConfig(**changes).vocab_size
+    rows = []
+    for size in sizes:
+        task = folder / f"{size.length}-{size.steps}.parquet"
+        write_task(task, size.length, size.steps * BATCH, vocabulary)
+        asked = {
+            "model": str(folder / "model"),
+            "encoded": str(task),
+            "rows": list(range(size.steps * BATCH)),
+            "evaluated": list(range(size.steps * BATCH, size.steps * BATCH + 8)),
+            "seed": 1,
+            "settings": SETTINGS | {"device": device, "precision": "bf16", "threads": 1, "epochs": 1, "outputs": 2},
+        }
+        row = {"length": size.length, "processes": size.processes, "ours": throughput("ours", size, asked)}
+        if find_spec("accelerate"):
+            row["trainer"] = throughput("peer", size, asked | {"way": "dynamic", "precision": "bf16"})
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Measure, and write ``results/gpu``."""
+    if not torch.cuda.is_available():
+        sys.exit("benchmarks gpu: torch finds no CUDA device here")
+    sizes = [Size(length, 300, count) for length in (128, 64) for count in (1, 2, 4, 8)]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder), sizes, "cuda")
+    rates = {"step": gemm_rate(torch.bfloat16, 1, SHAPES, "cuda"), "peak": gemm_rate(torch.bfloat16, 1, PEAK, "cuda")}
+    # Six operations per weight of the layers and token.
+    table = pd.DataFrame(rows).assign(share_of_peak=lambda found: 6 * 85.1e6 * found["ours"] / rates["peak"])
+    step, peak = (rate / 1e12 for rate in rates.values())
+    text = (
+        f"BERT-base with random weights, batches of {BATCH}, bf16: tokens per second of all processes together. Matrix"
+        f" products in bf16 here: {step:.0f} TFLOP/s in a step's shapes, {peak:.0f} in large ones."
+    )
+    write("gpu", "python -m benchmarks gpu", text, table.round(3), {"gemm_flops": rates, "rows": rows})

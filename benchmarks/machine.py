@@ -1,0 +1,58 @@
+"""The machine, and how fast it multiplies matrices."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+#: Matrix products of one training step of the default encoder on 768 tokens: rows, inner dimension, columns.
+SHAPES = ((768, 384, 384), (768, 384, 1536), (768, 1536, 384))
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    names = ("torch", "transformers", "accelerate", "numpy")
+    processor = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), processor)
+    found = {"processor": processor, "cores": os.cpu_count(), "system": platform.system()}
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found | {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def seconds_of(function: Callable[[], Any], repeats: int = 20) -> float:
+    """Median time of a call, after a few that do not count."""
+    times = []
+    for repeat in range(repeats + 3):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        began = time.perf_counter()
+        function()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times += [time.perf_counter() - began] if repeat >= 3 else []
+    return median(times)
+
+
+def gemm_rate(dtype: torch.dtype, threads: int, shapes: tuple = SHAPES, device: str = "cpu") -> float:
+    """Floating-point operations per second of matrix products, over all of a step's shapes together."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    total = spent = 0.0
+    for rows, inner, columns in shapes:
+        left = torch.randn(rows, inner, device=device).to(dtype)
+        right = torch.randn(columns, inner, device=device).to(dtype)
+        spent += seconds_of(lambda left=left, right=right: left @ right.T)
+        total += 2 * rows * inner * columns
+    torch.set_num_threads(before)
+    return total / spent

@@ -1,0 +1,66 @@
+"""What a training costs besides training: from its process's start to the first step, and from the last to exit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from supertickets.config import check_config, training_of
+from supertickets.files import canonical_json, read_json
+
+from .data import MODEL, ROOT, environment, movie
+from .results import spread, write
+
+REPEATS = 3
+
+
+def main() -> None:
+    """Measure, and write ``results/overhead``: a run of the default, as its rule starts it."""
+    task = movie()
+    subset = ROOT / "results/subsets/movie/n180/seed1.json"
+    target = str(subset.relative_to(ROOT))
+    subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "all", target, "--quiet", "all"], cwd=ROOT, check=True
+    )
+    settings = training_of(check_config({}), "movie")
+    found: dict[str, list[float]] = {"process": [], "train": [], "predict": [], "gigabytes": []}
+    with tempfile.TemporaryDirectory() as folder:
+        record = Path(folder) / "record.json"
+        arguments = {
+            "config": MODEL / "config.json",
+            "weights": MODEL / "model.safetensors",
+            "shape": MODEL / "shape.json",
+            "encoded": task.encoded,
+            "subset": subset,
+            "run": json.dumps({"model": "minilm", "seed": 1}),
+            "settings": canonical_json(settings),
+            "record": record,
+            "predictions": Path(folder) / "predictions.parquet",
+        }
+        options = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+        command = [sys.executable, "-P", "-m", "scripts.retrain", *options]
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            subprocess.run(command, env=environment(), check=True, capture_output=True)
+            found["process"].append(time.perf_counter() - began)
+            content = read_json(record)
+            found["train"].append(content["seconds"]["train"])
+            found["predict"].append(content["seconds"]["predict"])
+            found["gigabytes"].append(content["memory_bytes"]["resident"] / 1e9)
+    rest = [whole - train - predict for whole, train, predict in zip(*list(found.values())[:3], strict=True)]
+    names = {
+        "process": "whole process, s",
+        "train": "training, s",
+        "predict": "predicting, s",
+        "gigabytes": "peak memory, GB",
+    }
+    rows = [{"what": name, "median (range)": spread(found[key])} for key, name in names.items()]
+    rows.append({"what": "everything else, s", "median (range)": spread(rest)})
+    text = f"A full model of the default on `movie`, {settings['threads']} thread, {REPEATS} repeats."
+    write("overhead", "python -m benchmarks overhead", text, pd.DataFrame(rows), found | {"overhead": rest})

@@ -1,0 +1,74 @@
+"""What importance and evaluation cost, in epochs of training."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from supertickets.batches import Encoded, sorted_batches
+from supertickets.model import Classifier, read_model
+from supertickets.sample import Sample
+from supertickets.scoring import METHODS
+from supertickets.training import predict, settings_from, train
+from supertickets.vocabulary import narrowed
+
+from .children import request, run
+from .data import MODEL, movie
+from .results import spread, write
+
+REPEATS, TRAIN, EVALUATED = 2, 256, 500
+SETTINGS = {"batch_size": 8, "epochs": 1, "threads": 1}
+
+
+def main() -> None:
+    """Measure, and write ``results/passes``."""
+    task = movie()
+    asked = request(task, 1, TRAIN, EVALUATED, **SETTINGS)
+    how = settings_from(asked["settings"])
+    compute = how.start()
+    data = Encoded.read(task.encoded)
+    rows, evaluated = np.array(asked["rows"]), np.array(asked["evaluated"])
+    batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
+
+    def fresh() -> Classifier:
+        head = torch.Generator().manual_seed(1)
+        return read_model(MODEL / "config.json", MODEL / "model.safetensors", None, how.outputs, 0.1, head)
+
+    seconds: dict[str, list[float]] = {"epoch": [], "importance": [], "predict": [], "trainer": []}
+    for _ in range(REPEATS):
+        model = fresh()
+        with narrowed(model, data, rows, compute) as view:
+            seconds["epoch"].append(train(model, view, rows, how, 1).seconds)
+        began = time.perf_counter()
+        sample = Sample(model, data, batches, compute, np.random.default_rng(0))
+        for method in METHODS.values():
+            method(sample)
+        seconds["importance"].append(time.perf_counter() - began)
+        with narrowed(model, data, evaluated, compute) as view:
+            began = time.perf_counter()
+            predict(model, view, evaluated)
+            seconds["predict"].append(time.perf_counter() - began)
+        peer = {"way": "tuned", "precision": compute.precision}
+        peer_asked = request(task, 1, 8, EVALUATED, **SETTINGS) | peer
+        seconds["trainer"].append(run("peer", peer_asked)["predict"])
+    table = pd.DataFrame(
+        [
+            {"what": f"one epoch of training, {TRAIN} sentences", "seconds": spread(seconds["epoch"])},
+            {
+                "what": f"all importance scores of the same ({', '.join(METHODS)})",
+                "seconds": spread(seconds["importance"]),
+            },
+            {"what": f"predicting {EVALUATED} sentences", "seconds": spread(seconds["predict"])},
+            {"what": "the same by the Trainer, batches of 64 grouped by length", "seconds": spread(seconds["trainer"])},
+        ]
+    )
+    share = spread(np.divide(seconds["importance"], seconds["epoch"]))
+    times = spread(np.divide(seconds["trainer"], seconds["predict"]))
+    text = (
+        f"The full model in {compute.precision}, batch size {how.batch_size}, one thread, {REPEATS} repeats. Importance"
+        f" costs {share} of an epoch. The Trainer takes {times} times as long to predict."
+    )
+    write("passes", "python -m benchmarks passes", text, table, {"seconds": seconds, "precision": compute.precision})

@@ -1,0 +1,122 @@
+"""One training by transformers' Trainer, in a process of its own: a JSON request in, a JSON answer out.
+
+Three ways: ``defaults``, as run_glue.py trains when nothing is said (padded to 128 tokens); ``dynamic`` (each batch
+padded to its longest); ``tuned`` (grouped by length besides). With a ticket its pruned units are multiplied by zero, as
+the paper's code does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+from supertickets.batches import Encoded
+from supertickets.tickets import Ticket
+
+
+def examples(data: Encoded, rows: np.ndarray, outputs: int) -> list[dict[str, Any]]:
+    """Tokenised sentences as the Trainer takes them."""
+    spans = [slice(data.offsets[row], data.offsets[row + 1]) for row in rows]
+    labels = data.labels[rows].astype(int if outputs > 1 else float).tolist()
+    return [
+        {
+            "input_ids": data.tokens[span].tolist(),
+            "token_type_ids": data.types[span].tolist(),
+            "attention_mask": [1] * (span.stop - span.start),
+            "label": label,
+        }
+        for span, label in zip(spans, labels, strict=True)
+    ]
+
+
+def multiply_by_zero(model: nn.Module, ticket: Ticket) -> None:
+    """Mask the pruned units of a BERT; they are computed all the same."""
+    for index, layer in enumerate(model.bert.encoder.layer):
+        kept = torch.zeros(ticket.heads_per_layer)
+        kept[list(ticket.heads[index])] = 1
+        mask = kept.repeat_interleave(model.config.hidden_size // ticket.heads_per_layer)
+        layer.attention.output.dense.register_forward_pre_hook(lambda _, args, mask=mask: (args[0] * mask,))
+        if index not in ticket.ffn:
+            layer.output.dense.register_forward_hook(lambda _, args, output: output * 0.0)
+
+
+def trainer_for(asked: dict[str, Any], model: nn.Module, train: list[dict[str, Any]], folder: str) -> Trainer:
+    """The Trainer of a way, with the settings that every way shares."""
+    how, way = asked["settings"], asked["way"]
+    padding = {"padding": "max_length", "max_length": 128} if way == "defaults" else {}
+    tuned = {"train_sampling_strategy": "group_by_length"} if way == "tuned" else {}
+    arguments = TrainingArguments(
+        folder,
+        per_device_train_batch_size=how["batch_size"],
+        per_device_eval_batch_size=64 if way == "tuned" else 8,
+        num_train_epochs=how["epochs"],
+        learning_rate=how["learning_rate"],
+        warmup_steps=how["warmup"],  # a share of the steps where it is below 1
+        weight_decay=how["weight_decay"],
+        max_grad_norm=how["clip_norm"],
+        bf16=asked["precision"] == "bf16",
+        use_cpu=how["device"] == "cpu",
+        seed=asked["seed"],
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        **tuned,
+    )
+    collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(asked["model"]), **padding)
+    return Trainer(model, arguments, train_dataset=train, data_collator=collator)
+
+
+def main() -> None:
+    """Train as asked for by ``sys.argv[1]``; the last line printed is the answer."""
+    asked = json.loads(sys.argv[1])
+    for name in asked.get("imports", ()):
+        import_module(name)
+    torch.set_num_threads(asked["settings"]["threads"])
+    set_seed(asked["seed"])
+    outputs = asked["settings"]["outputs"]
+    data = Encoded.read(Path(asked["encoded"]))
+    rows, evaluated = (np.array(asked[name]) for name in ("rows", "evaluated"))
+    model = AutoModelForSequenceClassification.from_pretrained(asked["model"], num_labels=outputs)
+    if asked.get("ticket"):
+        multiply_by_zero(model, Ticket.read(Path(asked["ticket"])))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trainer_for(asked, model, examples(data, rows, outputs), folder)
+        first = time.time()
+        done = trainer.train()
+        last, began = time.time(), time.perf_counter()
+        found = trainer.predict(examples(data, evaluated, outputs))
+        predicted = time.perf_counter() - began
+        if asked.get("save"):
+            model.save_pretrained(asked["save"])
+    answer = {
+        "train": done.metrics["train_runtime"],
+        "predict": predicted,
+        "began": first,
+        "ended": last,
+        "steps": done.global_step,
+        "outputs": np.asarray(found.predictions).tolist(),
+        "labels": np.asarray(found.label_ids).astype(float).tolist(),
+    }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Training time against transformers' Trainer, and what a ticket's training costs against the full model's."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from supertickets.compute import has_bf16_units
+from supertickets.files import write_json
+from supertickets.rewind import rewind
+from supertickets.tickets import Shape, Ticket, draw
+
+from . import children
+from .children import request, run, score
+from .data import MODEL, Task, movie
+from .machine import gemm_rate
+from .results import interval, spread, write
+
+SEEDS = (1, 2, 3, 4, 5)
+TRAIN, EVALUATED, THREADS = 256, 500, 2
+RATIOS = (0.3, 0.5, 0.7)
+
+
+def arithmetic(ticket: Ticket, shape: Shape, tokens: int, sentences: int) -> float:
+    """Floating-point operations of a training's matrix products, forward and back, attention's own left out.
+
+    Six per weight and row: a product of a matrix with a row costs two, and there are two more of them on the way
+    back. Of the last layer only keys and values are computed for every token.
+    """
+    width = shape.hidden // shape.heads
+    total = 0
+    for layer, heads in enumerate(ticket.heads):
+        block = 2 * shape.hidden * shape.ffn * (layer in ticket.ffn)
+        projection = shape.hidden * width * len(heads)
+        if layer < shape.layers - 1:
+            total += (4 * projection + block) * tokens
+        else:
+            total += 2 * projection * tokens + (2 * projection + block) * sentences
+    return 6.0 * (total + shape.hidden**2 * sentences)
+
+
+def ticket_of(ratio: float, shape: Shape) -> Ticket:
+    """A random ticket, always the same."""
+    scores = {"head": np.zeros((shape.layers, shape.heads)), "ffn": np.zeros(shape.layers)}
+    return draw("random", ratio, scores, "share", np.random.default_rng(0))
+
+
+def rewound(folder: Path, ratio: float, shape: Shape) -> dict[str, str]:
+    """Files of that ticket and its weights, as a request names them."""
+    paths = {"ticket": str(folder / f"{ratio}.json"), "weights": str(folder / f"{ratio}.safetensors")}
+    write_json(Path(paths["ticket"]), ticket_of(ratio, shape).as_json())
+    rewind(MODEL / "model.safetensors", MODEL / "config.json", Path(paths["ticket"]), Path(paths["weights"]))
+    return paths
+
+
+def measure(task: Task, precision: str) -> dict[str, list[dict[str, Any]]]:
+    """Every way with every seed, one seed of each after another, so that a slow minute slows all alike."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        shape = Shape.read(MODEL / "shape.json", task.outputs)
+        tickets = {ratio: rewound(Path(folder), ratio, shape) for ratio in RATIOS}
+        for seed in SEEDS:
+            asked = request(task, seed, TRAIN, EVALUATED, threads=THREADS)
+            answers = {"ours": run("ours", asked)}
+            for ratio, paths in tickets.items():
+                answers[f"ours, ratio {ratio}"] = run("ours", asked | paths)
+            for way in ("tuned", "dynamic", "defaults"):
+                own = precision if way == "tuned" else "fp32"
+                answers[way] = run("peer", asked | {"way": way, "precision": own})
+            for name, answer in answers.items():
+                found.setdefault(name, []).append(answer)
+    return found
+
+
+def main() -> None:
+    """Measure, and write ``results/training``."""
+    task = movie()
+    precision = "bf16" if has_bf16_units(torch.device("cpu")) else "fp32"
+    rates = {name: gemm_rate(dtype, THREADS) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
+    found = measure(task, precision)
+    if len({answer["steps"] for answers in found.values() for answer in answers}) != 1:
+        raise RuntimeError("the trainings did not make the same number of steps")
+    seconds = {name: np.array([answer["train"] for answer in answers]) for name, answers in found.items()}
+    scores = {name: np.array([score(answer) for answer in answers]) for name, answers in found.items()}
+    ours = found["ours"][0]
+    shape = Shape.read(MODEL / "shape.json", task.outputs)
+
+    def operations(ticket: Ticket) -> float:
+        return arithmetic(ticket, shape, ours["tokens"], TRAIN * children.SETTINGS["epochs"])
+
+    full = operations(Ticket.full(shape.layers, shape.heads))
+    speed = full / median(seconds["ours"])
+    names = {
+        "ours": "this project",
+        "tuned": f"Trainer, {precision}, grouped by length, fused AdamW",
+        "dynamic": "Trainer, fp32, padded to the longest of the batch",
+        "defaults": "Trainer as run_glue.py by default, fp32, padded to 128",
+    }
+    table = [
+        {
+            "training": name,
+            "seconds": spread(seconds[way]),
+            "times ours": spread(seconds[way] / seconds["ours"]),
+            "accuracy, %": f"{scores[way].mean():.1f}",
+            "accuracy minus ours, 95% interval": interval(scores[way] - scores["ours"]) if way != "ours" else "",
+        }
+        for way, name in names.items()
+    ]
+    left = {ratio: operations(ticket_of(ratio, shape)) / full for ratio in RATIOS}
+    cost = {ratio: seconds[f"ours, ratio {ratio}"] / seconds["ours"] for ratio in RATIOS}
+    tickets = "; ".join(f"ratio {ratio}: {spread(cost[ratio])} of the time for {left[ratio]:.3f}" for ratio in RATIOS)
+    epochs, batch = children.SETTINGS["epochs"], children.SETTINGS["batch_size"]
+    fp32, bf16 = (rate / 1e9 for rate in rates.values())
+    text = (
+        f"all-MiniLM-L6-v2 on {TRAIN} sentences of `movie`, {epochs} epochs, batch size {batch}, {THREADS} threads,"
+        f" {len(SEEDS)} seeds: median (range) of the training alone, start-up left out. Accuracy on {EVALUATED} other"
+        f" sentences.\n\nMatrix products here: fp32 {fp32:.0f} GFLOP/s, bf16 {bf16:.0f}. This project computes in"
+        f" {precision} and does {full / 1e9:.0f} GFLOP of products in a training, at {speed / 1e9:.0f} GFLOP/s:"
+        f" {speed / rates[precision]:.0%} of that rate.\n\nRandom tickets: {tickets} of the arithmetic."
+    )
+    measured = {
+        "gemm_flops": rates, "precision": precision, "flops": full, "share_of_gemm": speed / rates[precision],
+        "arithmetic_left": left, "seconds": {name: list(times) for name, times in seconds.items()},
+        "accuracy": {name: list(values) for name, values in scores.items()},
+    }  # fmt: skip
+    write("training", "python -m benchmarks training", text, pd.DataFrame(table), measured)
