@@ -17,7 +17,7 @@ from supertickets.files import canonical_json, read_json
 from .data import MODEL, ROOT, environment, movie
 from .results import spread, write
 
-REPEATS = 3
+REPEATS = 7
 
 
 def main() -> None:

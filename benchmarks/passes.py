@@ -19,7 +19,7 @@ from .children import request, run
 from .data import MODEL, movie
 from .results import spread, write
 
-REPEATS, TRAIN, EVALUATED = 2, 256, 500
+REPEATS, TRAIN, EVALUATED = 5, 256, 500
 SETTINGS = {"batch_size": 8, "epochs": 1, "threads": 1}
 
 

@@ -18,7 +18,7 @@ from .data import Task, movie, sts_b
 from .results import interval, write
 
 SEEDS = tuple(range(1, 9))
-TRAIN, EVALUATED = 500, 1000
+TRAIN, EVALUATED = 300, 800
 SETTINGS = {"epochs": 3, "batch_size": 16, "threads": 1}
 
 

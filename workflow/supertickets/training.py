@@ -169,11 +169,11 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
         UserError: an output is not finite.
     """
     model.eval()
-    order = np.argsort(view.data.lengths[rows], kind="stable")
+    groups = sorted_batches(np.arange(len(rows)), view.data.lengths[rows], EVALUATION_BATCH)
     outputs = np.empty((len(rows), model.classifier.out_features), dtype=np.float32)
     with computing(model, view.compute.precision):
-        groups = sorted_batches(rows, view.data.lengths[rows], EVALUATION_BATCH)
-        outputs[order] = torch.cat([model(batch) for batch in view.batches(groups)]).cpu().numpy()
+        logits = [model(batch) for batch in view.batches(rows[group] for group in groups)]
+        outputs[np.concatenate(groups)] = torch.cat(logits).cpu().numpy()
     if not np.isfinite(outputs).all():
         raise UserError("the trained model's outputs are not finite: training diverged; try a smaller learning_rate")
     return outputs
