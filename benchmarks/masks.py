@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import datasets  # noqa: F401  the published scripts import it, and so pay for it
 import evaluate  # noqa: F401  likewise
 import numpy as np
 import torch
+from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
 from supertickets.batches import Encoded, sorted_batches
@@ -17,6 +19,27 @@ from supertickets.importance import write_importance
 from supertickets.tickets import Ticket
 
 from .peer import examples
+
+
+def masked_heads(variables: list[torch.Tensor], count: int) -> Callable[..., tuple]:
+    """A hook that multiplies each token's heads by mask variables of one, and keeps these."""
+
+    def hook(_: nn.Module, args: tuple[torch.Tensor]) -> tuple:
+        by_head = args[0].unflatten(-1, (count, -1))
+        variables.append(torch.ones(by_head.shape[:3], requires_grad=True))
+        return ((by_head * variables[-1][..., None]).flatten(2),)
+
+    return hook
+
+
+def masked_block(variables: list[torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The same for a feed-forward block's output."""
+
+    def hook(_: nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
+        variables.append(torch.ones(output.shape[:2], requires_grad=True))
+        return output * variables[-1][..., None]
+
+    return hook
 
 
 def main() -> None:
@@ -27,23 +50,20 @@ def main() -> None:
     rows = np.array(asked["rows"])
     model = AutoModelForSequenceClassification.from_pretrained(asked["saved"]).eval()
     collate = DataCollatorWithPadding(AutoTokenizer.from_pretrained(asked["model"]))
-    layers, count, width = model.bert.encoder.layer, model.config.num_attention_heads, model.config.hidden_size
-    heads = torch.ones(len(layers), count, requires_grad=True)
-    blocks = torch.ones(len(layers), requires_grad=True)
-    for index, layer in enumerate(layers):
-
-        def by_head(_: torch.nn.Module, args: tuple, index: int = index) -> tuple:
-            return (args[0] * heads[index].repeat_interleave(width // count),)
-
-        layer.attention.output.dense.register_forward_pre_hook(by_head)
-        layer.output.dense.register_forward_hook(lambda _, args, output, index=index: output * blocks[index])
-    totals = [torch.zeros_like(heads), torch.zeros_like(blocks)]
-    for batch in sorted_batches(rows, data.lengths[rows], asked["settings"]["batch_size"]):
+    layers, count = model.bert.encoder.layer, model.config.num_attention_heads
+    variables: list[torch.Tensor] = []
+    for layer in layers:
+        layer.attention.output.dense.register_forward_pre_hook(masked_heads(variables, count))
+        layer.output.dense.register_forward_hook(masked_block(variables))
+    totals = torch.zeros(len(layers), count), torch.zeros(len(layers))
+    batches = sorted_batches(rows, data.lengths[rows], asked["settings"]["batch_size"])
+    for batch in batches:
         model.zero_grad()
-        heads.grad = blocks.grad = None
+        variables.clear()
         model(**collate(examples(data, batch, asked["settings"]["outputs"]))).loss.backward()
-        for total, variable in zip(totals, (heads, blocks), strict=True):
-            total += variable.grad.abs()
+        for layer, (heads, block) in enumerate(zip(variables[::2], variables[1::2], strict=True)):
+            totals[0][layer] += heads.grad.abs().sum((0, 1)) / len(batches)
+            totals[1][layer] += block.grad.abs().sum() / len(batches)
     scores = (list(totals[0].numpy()), totals[1].numpy())
     write_importance(Path(asked["importance"]), Ticket.full(len(layers), count), {"sensitivity": scores})
     print("{}")

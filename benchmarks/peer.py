@@ -102,7 +102,9 @@ def main() -> None:
         first = time.time()
         done = trainer.train()
         last, began = time.time(), time.perf_counter()
-        found = trainer.predict(examples(data, evaluated, outputs))
+        # Sorted, so that batches pad little; the Trainer keeps the order where it does not group by itself.
+        trainer.args.train_sampling_strategy = "random"
+        found = trainer.predict(examples(data, evaluated[np.argsort(data.lengths[evaluated])], outputs))
         predicted = time.perf_counter() - began
         if asked.get("save"):
             model.save_pretrained(asked["save"])

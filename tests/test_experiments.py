@@ -47,7 +47,8 @@ def test_a_task_without_a_test_part_is_reported_in_halves(tmp_path: Path) -> Non
     workspace.make(FIGURE, "results/tables/single_task_dev.md")
     (row,) = pd.read_csv(workspace.folder / "results/verdicts.csv").to_dict("records")
     assert row["split"] == "validation" and "difference_held_out" not in row
-    assert row["difference_cross_fitted"] == pytest.approx(row["difference_same_split"])  # one ratio: no choice to flatter
+    # One ratio: no choice to flatter.
+    assert row["difference_cross_fitted"] == pytest.approx(row["difference_same_split"])
 
 
 def test_a_download_with_another_hash(tmp_path: Path) -> None:
