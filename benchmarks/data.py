@@ -46,10 +46,14 @@ class Task:
 def movie() -> Task:
     """Two classes of film reviews' sentences, with the default encoder; both are fetched if need be."""
     encoded = ROOT / "results/encoded/minilm/movie.parquet"
-    targets = [encoded.relative_to(ROOT), MODEL.relative_to(ROOT) / "shape.json"]
-    command = ["snakemake", "--cores", "all", *map(str, targets), "--quiet", "all"]
-    subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+    make(ROOT, str(encoded.relative_to(ROOT)), str((MODEL / "shape.json").relative_to(ROOT)))
     return Task("movie", encoded, 2)
+
+
+def make(project: Path, *targets: str) -> None:
+    """Let the workflow of a copy of the project make some files, on the CPU."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", *targets]
+    subprocess.run([*command, "--config", "device=cpu", "--quiet", "all"], cwd=project, check=True)
 
 
 def sts_b(glue: Path) -> Task:

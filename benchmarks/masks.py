@@ -43,8 +43,8 @@ def masked_block(variables: list[torch.Tensor]) -> Callable[..., torch.Tensor]:
 
 
 def main() -> None:
-    """Score the model that ``sys.argv[1]`` names and write its importance file."""
-    asked = json.loads(sys.argv[1])
+    """Score the model that standard input names and write its importance file."""
+    asked = json.load(sys.stdin)
     torch.set_num_threads(asked["settings"]["threads"])
     data = Encoded.read(Path(asked["encoded"]))
     rows = np.array(asked["rows"])

@@ -4,51 +4,51 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-import torch
+import pyarrow.parquet as pq
 
-from supertickets.batches import Encoded
-from supertickets.model import read_model
-from supertickets.seeds import derived
-from supertickets.training import predict, settings_from, train
-from supertickets.vocabulary import narrowed
+from supertickets.files import read_json, write_json
+from supertickets.runs import train_run
 
 from .rounded import Rounded
 
 
 def main() -> None:
-    """Train as asked for by ``sys.argv[1]``; the last line printed is the answer."""
-    asked = json.loads(sys.argv[1])
-    how = settings_from(asked["settings"])
-    compute = how.start()
-    data = Encoded.read(Path(asked["encoded"]))
-    rows, evaluated = (np.array(asked[name]) for name in ("rows", "evaluated"))
-    head = torch.Generator().manual_seed(derived(asked["seed"], "task head"))
-    model_folder, ticket = Path(asked["model"]), asked.get("ticket")
-    weights = Path(asked.get("weights", model_folder / "model.safetensors"))
-    model = read_model(
-        model_folder / "config.json", weights, ticket and Path(ticket), how.outputs, how.classifier_dropout, head
-    )
-    rounding = Rounded() if asked.get("emulate") else nullcontext()
-    first = time.time()
-    with rounding, narrowed(model, data, rows, compute) as view:
-        progress = train(model, view, rows, how, asked["seed"])
-    last, began = time.time(), time.perf_counter()
-    with rounding, narrowed(model, data, evaluated, compute) as view:
-        outputs = predict(model, view, evaluated)
+    """Train as asked for on standard input; the last line printed is the answer."""
+    asked = json.load(sys.stdin)
+    model, ticket = Path(asked["model"]), asked.get("ticket")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        write_json(out / "subset.json", {"rows": asked["rows"]})
+        started = time.time()
+        with Rounded() if asked.get("emulate") else nullcontext():
+            train_run(
+                config=model / "config.json",
+                weights=Path(asked.get("weights", model / "model.safetensors")),
+                encoded=Path(asked["encoded"]),
+                subset=out / "subset.json",
+                run={"seed": asked["seed"]},
+                # The first test examples, which is what a request asks to predict.
+                settings=asked["settings"] | {"evaluate": {"validation": 0, "test": len(asked["evaluated"])}},
+                record=out / "record.json",
+                predictions=out / "predictions.parquet",
+                shape=model / "shape.json",
+                ticket=ticket and Path(ticket),
+            )
+        record, predicted = read_json(out / "record.json"), pq.read_table(out / "predictions.parquet")
+    seconds, first = record["seconds"], started + record["seconds"]["load"]
     answer = {
-        "train": progress.seconds,
-        "predict": time.perf_counter() - began,
+        "train": seconds["train"],
+        "predict": seconds["predict"],
         "began": first,
-        "ended": last,
-        "steps": progress.steps,
-        "outputs": outputs.tolist(),
-        "labels": data.labels[evaluated].tolist(),
-        "tokens": int(data.lengths[rows].sum()) * how.epochs,
+        "ended": first + seconds["train"],
+        "steps": record["steps"],
+        "outputs": predicted["logits"].to_pylist(),
+        "labels": predicted["label"].to_pylist(),
     }
     print(json.dumps(answer))
 

@@ -14,7 +14,7 @@ import pandas as pd
 from supertickets.config import check_config, training_of
 from supertickets.files import canonical_json, read_json
 
-from .data import MODEL, ROOT, environment, movie
+from .data import MODEL, ROOT, environment, make, movie
 from .results import spread, write
 
 REPEATS = 7
@@ -24,10 +24,7 @@ def main() -> None:
     """Measure, and write ``results/overhead``: a run of the default, as its rule starts it."""
     task = movie()
     subset = ROOT / "results/subsets/movie/n180/seed1.json"
-    target = str(subset.relative_to(ROOT))
-    subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "all", target, "--quiet", "all"], cwd=ROOT, check=True
-    )
+    make(ROOT, str(subset.relative_to(ROOT)))
     settings = training_of(check_config({}), "movie")
     found: dict[str, list[float]] = {"process": [], "train": [], "predict": [], "gigabytes": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -85,8 +85,8 @@ def trainer_for(asked: dict[str, Any], model: nn.Module, train: list[dict[str, A
 
 
 def main() -> None:
-    """Train as asked for by ``sys.argv[1]``; the last line printed is the answer."""
-    asked = json.loads(sys.argv[1])
+    """Train as asked for on standard input; the last line printed is the answer."""
+    asked = json.load(sys.stdin)
     for name in asked.get("imports", ()):
         import_module(name)
     torch.set_num_threads(asked["settings"]["threads"])

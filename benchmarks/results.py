@@ -23,7 +23,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def interval(differences: Sequence[float]) -> str:
-    """Mean over seeds with Student's 95% interval."""
+    """Mean over seeds, two at least, with Student's 95% interval."""
     mean, half = np.mean(differences), stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)
     return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f})"
 

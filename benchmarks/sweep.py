@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +21,7 @@ from supertickets.importance import read_importance
 from supertickets.tickets import Shape, Ticket, draw
 
 from .children import run, score
-from .data import ROOT, movie
+from .data import ROOT, make
 from .results import write
 
 CONFIG = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
@@ -37,12 +35,7 @@ def ours(folder: Path) -> tuple[float, pd.Series]:
     for name in ("workflow", "profiles", "envs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     began = time.perf_counter()
-    target = "results/figures/phase_transition.pdf"
-    subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "all", target, "--config", "device=cpu", "--quiet", "all"],
-        cwd=folder,
-        check=True,
-    )
+    make(folder, "results/figures/phase_transition.pdf")
     seconds = time.perf_counter() - began
     scores = pd.concat(map(pd.read_parquet, (folder / "results/scores").rglob("*.parquet")))
     right = (
@@ -115,7 +108,6 @@ def published(folder: Path, made: Path) -> tuple[float, pd.Series]:
 
 def main() -> None:
     """Measure, and write ``results/sweep``."""
-    movie()  # the packages are in pip's cache for both, or for neither
     with tempfile.TemporaryDirectory() as folder:
         mine, curve = ours(Path(folder))
         theirs, other = published(Path(folder) / "published", Path(folder) / "results")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from supertickets.batches import Encoded
 from supertickets.compute import has_bf16_units
 from supertickets.files import write_json
 from supertickets.rewind import rewind
@@ -23,7 +24,7 @@ from .machine import gemm_rate
 from .results import interval, spread, write
 
 SEEDS = (1, 2, 3, 4, 5)
-TRAIN, EVALUATED, THREADS = 256, 500, 2
+TRAIN, EVALUATED, THREADS = 256, 400, 2
 RATIOS = (0.3, 0.5, 0.7)
 
 
@@ -88,11 +89,12 @@ def main() -> None:
         raise RuntimeError("the trainings did not make the same number of steps")
     seconds = {name: np.array([answer["train"] for answer in answers]) for name, answers in found.items()}
     scores = {name: np.array([score(answer) for answer in answers]) for name, answers in found.items()}
-    ours = found["ours"][0]
+    data = Encoded.read(task.encoded)
+    tokens = int(data.lengths[task.rows(TRAIN, EVALUATED, SEEDS[0])[0]].sum()) * children.SETTINGS["epochs"]
     shape = Shape.read(MODEL / "shape.json", task.outputs)
 
     def operations(ticket: Ticket) -> float:
-        return arithmetic(ticket, shape, ours["tokens"], TRAIN * children.SETTINGS["epochs"])
+        return arithmetic(ticket, shape, tokens, TRAIN * children.SETTINGS["epochs"])
 
     full = operations(Ticket.full(shape.layers, shape.heads))
     speed = full / median(seconds["ours"])

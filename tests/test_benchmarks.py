@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import TINY
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import children, gpu, training
 from benchmarks.results import interval, spread
-from benchmarks.rounded import Rounded
-from supertickets.batches import Encoded
+from benchmarks.rounded import PRODUCTS, Rounded
+from supertickets.batches import Encoded, sorted_batches
 from supertickets.compute import Compute
-from supertickets.model import build
+from supertickets.model import build, read_model
+from supertickets.sample import Sample
+from supertickets.sensitivity import sensitivity
 from supertickets.tickets import Shape, Ticket
 from supertickets.training import losses_of
 
+EXACT = Compute(torch.device("cpu"), "fp32")
 SMALL = {key: value for key, value in TINY.items() if key != "model_type"}
 
 
@@ -30,13 +36,13 @@ def test_the_arithmetic_of_a_training_is_what_torch_counts(tmp_path: Path, ticke
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
     with FlopCounterMode(display=False) as counter:
-        batch = data.batch(np.arange(8), 0, Compute(torch.device("cpu"), "fp32"))
+        batch = data.batch(np.arange(8), 0, EXACT)
         losses_of(model(batch), batch.labels).mean().backward()
     counts = counter.get_flop_counts()["Global"]
     products = sum(count for name, count in counts.items() if name in (torch.ops.aten.mm, torch.ops.aten.addmm))
     shape = Shape(3, 4, 32, 48, 0)
     head = 6 * 32 * 2 * 8  # the task head, which is not counted
-    assert products - head == pytest.approx(training.arithmetic(ticket, shape, 8 * 9 + 1, 8), rel=1e-9)
+    assert products - head == pytest.approx(training.arithmetic(ticket, shape, 8 * 9, 8), rel=1e-9)
 
 
 def test_peer_and_project_do_the_same_steps_side_by_side(tmp_path: Path) -> None:
@@ -51,26 +57,46 @@ def test_peer_and_project_do_the_same_steps_side_by_side(tmp_path: Path) -> None
         "seed": 1,
         "settings": children.SETTINGS | {"threads": 1, "epochs": 2, "outputs": 2},
     }
-    ours, peer = (children.run(name, asked | {"way": "tuned", "precision": "fp32"}) for name in ("ours", "peer"))
-    assert ours["steps"] == peer["steps"] == 4 and ours["tokens"] == 40 * 16 * 2
+    tuned = asked | {"way": "tuned", "precision": "fp32", "save": str(tmp_path / "saved")}
+    ours, peer = children.run("ours", asked), children.run("peer", tuned)
+    assert ours["steps"] == peer["steps"] == 4
     assert sorted(ours["labels"]) == sorted(peer["labels"]) and np.shape(peer["outputs"]) == (2, 2)
     with pytest.raises(RuntimeError, match=r"benchmarks\.peer failed"):
         children.run("peer", asked)
 
+    # The published importance and ours are the same numbers.
+    scores = tmp_path / "importance.csv"
+    children.run("masks", asked | {"saved": str(tmp_path / "saved"), "importance": str(scores)})
+    data = Encoded.read(Path(asked["encoded"]))
+    head = torch.Generator()
+    saved = read_model(tmp_path / "model/config.json", tmp_path / "saved/model.safetensors", None, 2, 0.1, head)
+    batches = sorted_batches(np.arange(40), data.lengths[:40], 32)
+    found = sensitivity(Sample(saved, data, batches, EXACT, np.random.default_rng(0)))
+    expected = pd.read_csv(scores)["score"]
+    np.testing.assert_allclose(np.concatenate([*found[0], found[1]]), expected, rtol=1e-3)
 
-def test_rounded_products_are_those_of_bfloat16() -> None:
+
+@pytest.mark.parametrize("context", [torch.enable_grad, torch.inference_mode])
+def test_products_of_bfloat16_are_computed_in_float32_and_rounded(context: Any) -> None:
+    class Counting(TorchDispatchMode):
+        """Which types products are computed in."""
+
+        types: ClassVar[list[torch.dtype]] = []
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+            if function.overloadpacket in PRODUCTS:
+                self.types.append(args[0].dtype)
+            return function(*args, **kwargs or {})
+
     torch.manual_seed(0)
-    left, right = (torch.randn(size).bfloat16().requires_grad_() for size in ((30, 64), (64, 50)))
-    found = []
-    for mode in (Rounded(), torch.enable_grad()):
-        left.grad = None
-        with mode:
-            product = left @ right
-            product.sum().backward()
-        found.append((product.detach(), left.grad))
-    for one, other in zip(*found, strict=True):
-        assert one.dtype == torch.bfloat16
-        torch.testing.assert_close(one, other, rtol=2**-7, atol=2**-7)
+    layer, values = torch.nn.Linear(64, 50).bfloat16(), torch.randn(30, 64).bfloat16()
+    with context():
+        expected = layer(values)
+        with Counting(), Rounded():
+            found = layer(values)
+    assert Counting.types and set(Counting.types) == {torch.float32}
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected, rtol=2**-7, atol=2**-7)
 
 
 def test_scores_and_spreads_in_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,19 @@ def test_the_library_agrees_with_transformers_and_its_weight_files_load_there(
         nn.functional.cross_entropy(outputs, torch.tensor([0, 1, 2, 1, 0])).backward()
     for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-8, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("lengths", [[4, 4, 4, 4], [1], [7]])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_sentence_is_the_same_alone_and_among_others(tiny: Path, lengths: list[int], precision: str) -> None:
+    model, compute = classifier(tiny, tiny / "model.safetensors", None), Compute(torch.device("cpu"), precision)
+    data = replace(examples(), offsets=np.concatenate([[0], np.cumsum(lengths)]))
+    rows = np.arange(len(lengths))
+    batch = data.batch(rows, 0, compute)
+    if precision == "fp32":
+        assert batch.input_ids.shape == (1, sum(lengths))  # no null token where nothing is padded
+    alone = torch.cat([model(data.batch(rows[row : row + 1], 0, EXACT)) for row in rows])
+    torch.testing.assert_close(model(batch), alone, rtol=1e-10, atol=1e-12)
 
 
 def test_both_ways_to_attend_agree(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.files import sha256
 from supertickets.model import Classifier, read_model
-from supertickets.optimizer import Optimizer, learning_rate
+from supertickets.optimizer import Optimizer, _adamax, learning_rate
 from supertickets.runs import train_run
 from supertickets.tasks import prepare_task
 from supertickets.training import Settings, predict, train
@@ -104,11 +104,12 @@ def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_
         np.testing.assert_allclose(predict(model, view, rows), logits, rtol=1e-5, atol=1e-6)
 
 
-def test_same_seed_same_bytes_other_seed_other_bytes(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_bytes_other_seed_other_bytes(encoded: Path, tiny: Path, tmp_path: Path, precision: str) -> None:
     seed_dropout(123)  # a run must not depend on what was drawn before it
-    one = run(encoded, tiny, tmp_path / "one")
-    again = run(encoded, tiny, tmp_path / "again")
-    other = run(encoded, tiny, tmp_path / "other", seed=2)
+    one = run(encoded, tiny, tmp_path / "one", precision=precision)
+    again = run(encoded, tiny, tmp_path / "again", precision=precision)
+    other = run(encoded, tiny, tmp_path / "other", seed=2, precision=precision)
     for name in ("predictions.parquet", "model.safetensors"):
         assert (one / name).read_bytes() == (again / name).read_bytes()
         assert (one / name).read_bytes() != (other / name).read_bytes()
@@ -136,20 +137,32 @@ def test_auto_computes_in_bfloat16_where_there_are_units_for_it(monkeypatch: pyt
     for units, expected in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(compute, "has_bf16_units", lambda device, units=units: units)
         assert Compute.chosen("cpu", "auto") == Compute(torch.device("cpu"), expected)
-    assert Compute.chosen("cpu", "bf16").few_shapes and not CPU.few_shapes
     monkeypatch.undo()
     monkeypatch.setattr(compute.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     for amx in (True, False):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)
         assert compute.has_bf16_units(torch.device("cpu")) is amx
+    # Elsewhere oneDNN knows, where torch has it.
+    monkeypatch.setattr(compute.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert compute.has_bf16_units(torch.device("cpu")) is False
 
 
-@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_bfloat16_trains_float32_weights_to_nearly_the_same(encoded: Path, tiny: Path, optimizer: str) -> None:
+def test_sizes_repeat_where_shapes_cost() -> None:
+    assert {CPU.multiple(tokens) for tokens in range(1, 3000)} == {1}
+    low = Compute(torch.device("cpu"), "bf16")
+    rounded = [-(-tokens // low.multiple(tokens)) * low.multiple(tokens) for tokens in range(64, 4096)]
+    assert len(set(rounded)) < 60
+    assert max(size / tokens for size, tokens in zip(rounded, range(64, 4096), strict=True)) < 1.125
+    assert Compute(torch.device("cuda"), "bf16").multiple(100) == 8
+
+
+@pytest.mark.parametrize("kind", ["adamax", "adamw"])
+def test_bfloat16_trains_float32_weights_to_nearly_the_same(encoded: Path, tiny: Path, kind: str) -> None:
     data = Encoded.read(encoded / "encoded.parquet")
     rows = data.first("train", None)
-    settings = Settings(**SETTINGS | {"optimizer": optimizer, "learning_rate": 1e-3, "classifier_dropout": 0.0})
+    settings = Settings(**SETTINGS | {"optimizer": kind, "learning_rate": 1e-3, "classifier_dropout": 0.0})
     start, trained, losses, outputs = dict(fresh(tiny).named_parameters()), [], [], []
     for precision in ("fp32", "bf16"):
         model = fresh(tiny)
@@ -192,14 +205,14 @@ def test_regression_is_trained_on_squared_error(encoded: Path, tiny: Path) -> No
     assert progress.losses[-1] < 0.5
 
 
-@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
-def test_narrowed_embedding_trains_like_the_whole_one(encoded: Path, tiny: Path, optimizer: str) -> None:
+@pytest.mark.parametrize("kind", ["adamax", "adamw"])
+def test_narrowed_embedding_trains_like_the_whole_one(encoded: Path, tiny: Path, kind: str) -> None:
     data = Encoded.read(encoded / "encoded.parquet")
     # Only some words occur in these examples, so that some rows of the embedding are left out.
     rows = np.array(
         [row for row in range(len(data.ids)) if 10 not in data.tokens[data.offsets[row] : data.offsets[row + 1]]]
     )
-    settings = Settings(**SETTINGS | {"optimizer": optimizer, "weight_decay": 0.1})
+    settings = Settings(**SETTINGS | {"optimizer": kind, "weight_decay": 0.1})
     trained = []
     for examples in (rows, np.arange(len(data.ids))):
         model = fresh(tiny)
@@ -243,6 +256,24 @@ def test_optimizers_agree_with_those_of_torch(kind: str) -> None:
     for first, second in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
     assert min(norms) < 2 < max(norms)  # with and without clipping
+
+
+def test_adamax_of_all_tensors_at_once_is_that_of_one_after_another() -> None:
+    torch.manual_seed(0)
+    start = [[torch.randn(size).abs() for size in ((3, 4), (5,))] for _ in range(4)]
+    together, apart = ([[tensor.clone() for tensor in row] for row in start] for _ in range(2))
+    _adamax(*together, torch.tensor(2.0), 0.1, 0.01, 3)
+    for members in zip(*apart, strict=True):
+        _adamax(*([tensor] for tensor in members), torch.tensor(2.0), 0.1, 0.01, 3)
+    for one, other in zip(together, apart, strict=True):
+        assert all(map(torch.equal, one, other))
+
+
+def test_dropout_in_bfloat16_keeps_the_mean() -> None:
+    seed_dropout(2)
+    outputs = Dropout(0.1)(torch.full((400, 500), 1.7, dtype=torch.bfloat16)).double()
+    exact = float(torch.tensor(1.7).bfloat16()) / 0.9
+    assert outputs.max() == pytest.approx(exact, rel=2**-9)
 
 
 def test_dropout_of_odd_shapes_and_extreme_rates() -> None:

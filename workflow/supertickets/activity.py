@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -41,65 +41,64 @@ class Activity:
     ffn_output_sizes: Arrays
 
 
-def measure(model: Classifier, losses: Iterator[tuple[Tensor, Batch, Tensor]], batches: int) -> Activity:
+def measure(model: Classifier, losses: Iterable[tuple[Tensor, Batch, Tensor]]) -> Activity:
     """The activity of a model.
 
     Args:
         model: dropout is switched off in it, and gradients for its parameters.
-        losses: for some batches at once the sum of their mean losses, with its graph; their examples; and the number
-            of each example's batch.
-        batches: how many batches there are in all.
+        losses: for some batches at once the sum of their mean losses, with its graph; their examples; and which of
+            these batches each example is of, from 0.
     """
     model.eval().requires_grad_(False)
     heads = [len(kept) for kept in model.ticket.heads]
-    units = (heads, heads, heads, *[[1] * len(model.ticket.ffn)] * 3)
-    sums = [[torch.zeros(batches, count, dtype=torch.float64) for count in counts] for counts in units]
+    found = []
     with _watching(model) as seen:
         for loss, batch, numbers in losses:
-            tensors = [tensor for found in seen.values() for tensor in found]
+            tensors = [tensor for kept in seen.values() for tensor in kept]
             gradients = iter(torch.autograd.grad(loss, tensors))
-            parts = {name: [(tensor.detach(), next(gradients)) for tensor in found] for name, found in seen.items()}
-            for found in seen.values():
-                found.clear()
-            _add(sums, parts, heads, batch, numbers)
-    arrays = [[total.numpy() for total in totals] for totals in sums]
-    return Activity(*arrays[:3], *([array[:, 0] for array in blocks] for blocks in arrays[3:]))
+            products = {name: [_products(tensor, next(gradients)) for tensor in kept] for name, kept in seen.items()}
+            for kept in seen.values():
+                kept.clear()
+            found.append(_sums(products, heads, batch, numbers))
+    # For each kind of sum and layer the batches of all passes, one after another.
+    joined = [
+        [torch.cat(parts).cpu().numpy() for parts in zip(*kind, strict=True)] for kind in zip(*found, strict=True)
+    ]
+    return Activity(*joined[:3], *([sums[:, 0] for sums in kind] for kind in joined[3:]))
 
 
-def _add(
-    sums: list[list[Tensor]],
-    parts: dict[str, list[tuple[Tensor, Tensor]]],
-    heads: list[int],
-    batch: Batch,
-    numbers: Tensor,
-) -> None:
-    """Add what some batches contribute to the sums, in the order of :class:`Activity`."""
+def _products(value: Tensor, gradient: Tensor) -> Tensor:
+    """Elementwise, in float32 at least, shape (tokens, width)."""
+    dtype = torch.promote_types(value.dtype, torch.float32)
+    return (value.detach().to(dtype) * gradient.to(dtype))[0]
+
+
+def _sums(
+    products: dict[str, list[Tensor]], heads: list[int], batch: Batch, numbers: Tensor
+) -> tuple[list[Tensor], ...]:
+    """What :class:`Activity` holds, of some batches: each of shape (batches, heads) or (batches, 1)."""
     packing = batch.packing
     of_token = numbers[torch.div(packing.places, packing.packed.shape[1], rounding_mode="floor")]
+    batches = torch.arange(int(numbers[-1]) + 1, device=numbers.device)[:, None]
 
-    def add(total: Tensor, values: Tensor) -> None:
+    def by_batch(values: Tensor) -> Tensor:
         # The last layer has the first tokens only. Null tokens have no gradient and count nothing.
-        index = of_token if len(values) == len(of_token) else numbers
-        found = torch.zeros_like(total, device=values.device).index_add_(0, index, values.double())
-        total += found.cpu()
+        members = of_token if len(values) == len(of_token) else numbers
+        return (members == batches).double() @ values.double()
 
-    def products(pair: tuple[Tensor, Tensor], count: int) -> Tensor:
-        """Of each token and unit."""
-        value, gradient = (tensor[0].to(torch.promote_types(tensor.dtype, torch.float32)) for tensor in pair)
-        return (value * gradient).unflatten(-1, (count, -1)).sum(-1)
+    def by_unit(values: Tensor, count: int) -> Tensor:
+        return values.unflatten(-1, (count, -1)).sum(-1)
 
-    for layer, count in enumerate(heads):
-        per_layer = len(parts["head_inputs"]) // len(heads)
-        for pair in parts["head_inputs"][layer * per_layer : (layer + 1) * per_layer]:
-            add(sums[0][layer], products(pair, count))
-        found = products(parts["contexts"][layer], count)
-        add(sums[1][layer], found)
-        add(sums[2][layer], found.abs())
-    for block, (inner, output) in enumerate(zip(parts["ffn_inputs"], parts["ffn_outputs"], strict=True)):
-        add(sums[3][block], products(inner, 1))
-        found = products(output, 1)
-        add(sums[4][block], found)
-        add(sums[5][block], found.abs())
+    each = len(products["head_inputs"]) // len(heads)  # query, key and value of a layer
+    inputs = [
+        sum(by_batch(by_unit(values, count)) for values in products["head_inputs"][layer * each : (layer + 1) * each])
+        for layer, count in enumerate(heads)
+    ]
+    contexts = [by_unit(values, count) for values, count in zip(products["contexts"], heads, strict=True)]
+    inner, outputs = ([by_unit(values, 1) for values in products[name]] for name in ("ffn_inputs", "ffn_outputs"))
+    signed = [[by_batch(values) for values in kind] for kind in (contexts, inner, outputs)]
+    sizes = [[by_batch(values.abs()) for values in kind] for kind in (contexts, outputs)]
+    return inputs, signed[0], sizes[0], signed[1], signed[2], sizes[1]
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,37 +127,25 @@ class Encoded:
         Args:
             rows: the examples, n.
             pad: id of the padding token, which null tokens are.
-            compute: where to; the copy to a CUDA device is asynchronous. Where new shapes cost, sizes are rounded up
-                by an eighth at most, so that they repeat from batch to batch.
+            compute: where to. The copy to a CUDA device is asynchronous: batches are made while the device computes.
         """
-        lengths = self.lengths[rows]
+        begins = self.offsets[rows].astype(np.int64)
+        lengths = self.offsets[rows + 1] - begins
         tokens = int(lengths.sum())
-        round_to = max(1 << max(tokens // 8, 1).bit_length() - 1, 8) if compute.few_shapes else 1
-        packed, places, total = pack(lengths, round_to)
+        packed, places, total = pack(lengths, compute.multiple(tokens))
         starts = np.cumsum(lengths) - lengths
         position = np.arange(tokens) - np.repeat(starts, lengths)
-        taken = np.repeat(self.offsets[rows], lengths) + position
-        # One array, so that one copy brings it all to the device.
-        parts = [np.full(total, pad), *np.zeros((2, total), dtype=np.int64), places, packed.ravel(), starts]
-        for part, values in zip(parts, (self.tokens[taken], self.types[taken], position), strict=False):
-            part[:tokens] = values
-        joined = torch.from_numpy(np.concatenate([*parts, self.labels[rows].view(np.int64)]))
+        taken = np.repeat(begins, lengths) + position
+        ids, types, positions = np.full(total, pad), np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64)
+        ids[:tokens], types[:tokens], positions[:tokens] = self.tokens[taken], self.types[taken], position
+        # One array, so that one copy brings it all to the device; labels are whole numbers bit by bit.
+        parts = [ids, types, positions, places, packed.ravel(), starts, self.labels[rows].view(np.int64)]
+        joined = torch.from_numpy(np.concatenate(parts))
         if compute.device.type == "cuda":
             joined = joined.pin_memory().to(compute.device, non_blocking=True)
-        ids, types, positions, places, flat, starts, labels = joined.split([*map(len, parts), len(rows)])
-        packing = Packing(flat.view(packed.shape), places, starts, tokens)
-        return Batch(ids[None], types[None], positions[None], packing, labels.view(torch.float64))
-
-    def batches(self, groups: Iterable[np.ndarray], pad: int, compute: Compute) -> Iterator[Batch]:
-        """The batch of each group of rows; the next is on its way to the device while one is computed."""
-        ahead = None
-        for rows in groups:
-            following = self.batch(rows, pad, compute)
-            if ahead is not None:
-                yield ahead
-            ahead = following
-        if ahead is not None:
-            yield ahead
+        on_device = joined.split([len(part) for part in parts])
+        packing = Packing(on_device[4].view(packed.shape), on_device[3], on_device[5], tokens)
+        return Batch(*(row[None] for row in on_device[:3]), packing, on_device[6].view(torch.float64))
 
 
 def training_batches(

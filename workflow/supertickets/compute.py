@@ -41,10 +41,15 @@ class Compute:
             precision = "bf16" if has_bf16_units(place) else "fp32"
         return cls(place, precision)
 
-    @property
-    def few_shapes(self) -> bool:
-        """Whether every new shape of a batch costs setting up; float32 on a CPU takes any."""
-        return self.device.type != "cpu" or self.precision != "fp32"
+    def multiple(self, tokens: int) -> int:
+        """What the number of tokens in a batch is best a multiple of.
+
+        A GPU's units for matrices want eight. In bfloat16 on a CPU every new shape costs setting up, so sizes get
+        steps of an eighth to a sixteenth and repeat. Float32 on a CPU takes any.
+        """
+        if self.device.type != "cpu":
+            return 8
+        return 1 if self.precision == "fp32" else max(2 ** ((tokens // 8).bit_length() - 1), 8)
 
 
 def has_bf16_units(device: torch.device) -> bool:
@@ -54,4 +59,4 @@ def has_bf16_units(device: torch.device) -> bool:
     if platform.machine() in ("x86_64", "AMD64"):
         # AVX-512 without these converts to float32 and back, which is slower than float32.
         return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()

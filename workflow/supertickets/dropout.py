@@ -34,7 +34,8 @@ def dropout(values: Tensor, rate: float, training: bool = True) -> Tensor:
     drawn = torch.from_numpy(numbers.view(np.int16))[: values.numel()].view(values.shape)
     # Comparing into a floating mask spares the conversion, which costs more than the comparison.
     kept = torch.ge(drawn, dropped - 2 ** (BITS - 1), out=torch.empty(values.shape, dtype=values.dtype))
-    return values * kept.mul_(2**BITS / (2**BITS - dropped))
+    # The factor last: in bfloat16 it would itself be rounded, always the same way.
+    return (values * kept).mul_(2**BITS / (2**BITS - dropped))
 
 
 class Dropout(nn.Dropout):

@@ -152,8 +152,8 @@ def import_modules(names: Sequence[str]) -> list[types.ModuleType]:
     Returns:
         The modules, in the order of ``names``.
 
-    After a lean import this process has no full ``transformers`` package (no ``AutoModel``); one that needs it
-    imports it before calling this.
+    After a lean import this process has no full ``transformers`` package (no ``AutoModel``) and a ``huggingface_hub``
+    that cannot download; one that needs them imports them before calling this.
     """
     if "transformers" in sys.modules:
         return [importlib.import_module(name) for name in names]

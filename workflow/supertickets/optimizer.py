@@ -110,12 +110,12 @@ class _Group:
                 beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
             )  # fmt: skip
         else:
-            lists = (self.values, gradients, *self.moments)
             # All tensors at once spare a GPU launches; one after another they stay in a CPU's cache.
-            for part in (
-                [lists] if divisor.is_cuda else [[[tensor] for tensor in row] for row in zip(*lists, strict=True)]
-            ):
-                _adamax(*part, divisor, rate, self.decay, self.steps)
+            at_once = len(gradients) if divisor.is_cuda else 1
+            for start in range(0, len(gradients), at_once):
+                members = slice(start, start + at_once)
+                lists = (tensors[members] for tensors in (self.values, gradients, *self.moments))
+                _adamax(*lists, divisor, rate, self.decay, self.steps)
         if self.rounded:
             rounded = [self.parameters[index].detach() for index in self.rounded]
             torch._foreach_copy_(rounded, [self.values[index] for index in self.rounded])

@@ -24,8 +24,8 @@ NAME = "packed"
 class Packing:
     """Where the tokens of a batch are.
 
-    Packed, there are n sentences' tokens and at least one null token behind them, which belongs to no sentence.
-    Padded, each sentence has a row of ``width`` places; those behind its end hold the null token.
+    Packed, there are n sentences' tokens, and behind them null tokens, which belong to no sentence. Padded, each
+    sentence has a row of ``width`` places; those behind its end hold the first null token.
 
     Attributes:
         packed: for each place the packed token it holds, shape (n, width).
@@ -40,7 +40,7 @@ class Packing:
     tokens: int
     _by_heads: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
 
-    def by_heads(self, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    def by_heads(self, heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         """The same for a layer with some number of heads, which are further rows.
 
         Returns:
@@ -53,9 +53,8 @@ class Packing:
             rows = self.packed[:, None, :] * heads + head[:, None]
             row, column = self.places // width, self.places % width
             places = (row[:, None] * heads + head) * width + column[:, None]
-            null = torch.zeros(self.packed.shape, device=self.packed.device).masked_fill_(
-                self.packed >= self.tokens, -math.inf
-            )
+            null = torch.zeros(self.packed.shape, dtype=dtype, device=self.packed.device)
+            null.masked_fill_(self.packed >= self.tokens, -math.inf)
             mask = null.repeat_interleave(heads, dim=0).unsqueeze(1)
             self._by_heads[heads] = (rows.flatten(), places.flatten(), mask)
         return self._by_heads[heads]
@@ -66,15 +65,18 @@ def pack(lengths: np.ndarray, round_to: int) -> tuple[np.ndarray, np.ndarray, in
 
     Args:
         lengths: tokens of each sentence, shape (n,).
-        round_to: the number of packed tokens and the width are rounded up to multiples of it.
+        round_to: the number of packed tokens is rounded up to a multiple of it, and the width to one of it or of 8,
+            whichever is less.
 
     Returns:
         ``packed``, ``places`` and the number of packed tokens, null tokens included.
     """
     tokens = int(lengths.sum())
-    total = -(-(tokens + 1) // round_to) * round_to
-    width = -(-int(lengths.max()) // min(round_to, 8)) * min(round_to, 8)
+    columns = min(round_to, 8)
+    width = -(-int(lengths.max()) // columns) * columns
     filled = np.arange(width) < lengths[:, None]
+    null = 0 if filled.all() else 1  # what padding holds
+    total = -(-(tokens + null) // round_to) * round_to
     packed = np.full(filled.shape, tokens, dtype=np.int64)
     packed[filled] = np.arange(tokens)
     places = np.zeros(total, dtype=np.int64)
@@ -138,7 +140,7 @@ def packed_attention(
         Context vectors, shape (1, tokens or n, heads, head size), and no weights.
     """
     heads, size = key.shape[1], key.shape[3]
-    rows, places, mask = packing.by_heads(heads)
+    rows, places, mask = packing.by_heads(heads, query.dtype)
     sentences, width = packing.packed.shape
 
     def padded(packed: Tensor) -> Tensor:
@@ -148,7 +150,7 @@ def packed_attention(
     whole = query.shape[2] == key.shape[2]
     queries = padded(query) if whole else query.transpose(1, 2).reshape(sentences * heads, 1, size)
     attend = plain_attention if query.device.type == "cpu" else fused_attention
-    context = attend(queries, padded(key), padded(value), mask.to(query.dtype), dropout, scaling or size**-0.5)
+    context = attend(queries, padded(key), padded(value), mask, dropout, scaling or size**-0.5)
     if whole:
         context = _Pack.apply(context.reshape(-1, size), rows, places)
     return context.view(1, -1, heads, size), None

@@ -38,22 +38,22 @@ class Sample:
 
     @cached_property
     def activity(self) -> Activity:
-        """The model's activity on these examples; measured once."""
+        """The model's activity on these examples, measured once; leaves it in evaluation mode, without gradients."""
         with computing(self.model, self.compute.precision):
-            return measure(self.model, self._losses(), len(self.batches))
+            return measure(self.model, self._losses())
 
     def _losses(self) -> Iterator[tuple[Tensor, Batch, Tensor]]:
         """Sums of the mean losses of as many batches as are quick to compute at once.
 
         Yields:
-            The loss with its graph, the examples, and the number of each example's batch.
+            The loss with its graph, the examples, and which of the batches each is of, from 0.
         """
         pad = self.model.encoder.config.pad_token_id
         at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1)
-        numbered = list(enumerate(self.batches))
-        joined = [numbered[start : start + at_once] for start in range(0, len(numbered), at_once)]
-        groups = (np.concatenate([rows for _, rows in members]) for members in joined)
-        for members, batch in zip(joined, self.data.batches(groups, pad, self.compute), strict=True):
-            numbers = torch.tensor([number for number, rows in members for _ in rows], device=self.compute.device)
-            sizes = torch.tensor([len(rows) for _, rows in members for _ in rows], device=self.compute.device)
-            yield (losses_of(self.model(batch), batch.labels) / sizes).sum(), batch, numbers
+        for start in range(0, len(self.batches), at_once):
+            joined = self.batches[start : start + at_once]
+            batch = self.data.batch(np.concatenate(joined), pad, self.compute)
+            sizes = torch.tensor([len(rows) for rows in joined])
+            numbers = torch.arange(len(joined)).repeat_interleave(sizes).to(self.compute.device)
+            losses = losses_of(self.model(batch), batch.labels) / sizes.to(self.compute.device)[numbers]
+            yield losses.sum(), batch, numbers

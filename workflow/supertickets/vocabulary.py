@@ -34,7 +34,7 @@ class Narrowed:
 
     def batches(self, groups: Iterable[np.ndarray]) -> Iterator[Batch]:
         """The batch of each group of rows, on the model's device."""
-        return self.data.batches(groups, self.pad, self.compute)
+        return (self.data.batch(rows, self.pad, self.compute) for rows in groups)
 
 
 @contextmanager
