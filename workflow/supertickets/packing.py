@@ -24,8 +24,8 @@ NAME = "packed"
 class Packing:
     """Where the tokens of a batch are.
 
-    Packed, there are n sentences' tokens, and behind them null tokens, which belong to no sentence. Padded, each
-    sentence has a row of ``width`` places; those behind its end hold the first null token.
+    Packed, there are n sentences' tokens and at least one null token behind them, which belongs to no sentence. Padded,
+    each sentence has a row of ``width`` places; those behind its end hold the first null token.
 
     Attributes:
         packed: for each place the packed token it holds, shape (n, width).
@@ -75,8 +75,7 @@ def pack(lengths: np.ndarray, round_to: int) -> tuple[np.ndarray, np.ndarray, in
     columns = min(round_to, 8)
     width = -(-int(lengths.max()) // columns) * columns
     filled = np.arange(width) < lengths[:, None]
-    null = 0 if filled.all() else 1  # what padding holds
-    total = -(-(tokens + null) // round_to) * round_to
+    total = -(-(tokens + 1) // round_to) * round_to
     packed = np.full(filled.shape, tokens, dtype=np.int64)
     packed[filled] = np.arange(tokens)
     places = np.zeros(total, dtype=np.int64)
