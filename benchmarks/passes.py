@@ -62,7 +62,7 @@ def main() -> None:
                 "seconds": spread(seconds["importance"]),
             },
             {"what": f"predicting {EVALUATED} sentences", "seconds": spread(seconds["predict"])},
-            {"what": "the same by the Trainer, batches of 64 grouped by length", "seconds": spread(seconds["trainer"])},
+            {"what": "the same by the Trainer, batches of 64 sorted by length", "seconds": spread(seconds["trainer"])},
         ]
     )
     share = spread(np.divide(seconds["importance"], seconds["epoch"]))

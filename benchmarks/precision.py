@@ -17,7 +17,7 @@ from .children import request, run, score
 from .data import Task, movie, sts_b
 from .results import interval, write
 
-SEEDS = tuple(range(1, 9))
+SEEDS = (1, 2, 3, 4, 5, 6)
 TRAIN, EVALUATED = 300, 800
 SETTINGS = {"epochs": 3, "batch_size": 16, "threads": 1}
 
