@@ -11,7 +11,7 @@ import numpy as np
 
 from .data import MODEL, ROOT, Task, environment
 
-#: The default's settings, but the batch size of the published ones.
+#: What all ways to train share where a benchmark does not say otherwise: the batch size is the published one.
 SETTINGS = {
     "optimizer": "adamw",
     "learning_rate": 2e-4,

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import datasets  # noqa: F401  the published scripts import it, and so pay for it
-import evaluate  # noqa: F401  likewise
 import numpy as np
 import torch
 from torch import nn
@@ -18,7 +16,7 @@ from supertickets.batches import Encoded, sorted_batches
 from supertickets.importance import write_importance
 from supertickets.tickets import Ticket
 
-from .peer import examples
+from .peer import examples, import_all
 
 
 def masked_heads(variables: list[torch.Tensor], count: int) -> Callable[..., tuple]:
@@ -45,6 +43,7 @@ def masked_block(variables: list[torch.Tensor]) -> Callable[..., torch.Tensor]:
 def main() -> None:
     """Score the model that standard input names and write its importance file."""
     asked = json.load(sys.stdin)
+    import_all(asked)
     torch.set_num_threads(asked["settings"]["threads"])
     data = Encoded.read(Path(asked["encoded"]))
     rows = np.array(asked["rows"])

@@ -31,6 +31,12 @@ from supertickets.batches import Encoded
 from supertickets.tickets import Ticket
 
 
+def import_all(asked: dict[str, Any]) -> None:
+    """Import what a request names: what the published scripts import, and so pay for."""
+    for name in asked.get("imports", ()):
+        import_module(name)
+
+
 def examples(data: Encoded, rows: np.ndarray, outputs: int) -> list[dict[str, Any]]:
     """Tokenised sentences as the Trainer takes them."""
     spans = [slice(data.offsets[row], data.offsets[row + 1]) for row in rows]
@@ -87,8 +93,7 @@ def trainer_for(asked: dict[str, Any], model: nn.Module, train: list[dict[str, A
 def main() -> None:
     """Train as asked for on standard input; the last line printed is the answer."""
     asked = json.load(sys.stdin)
-    for name in asked.get("imports", ()):
-        import_module(name)
+    import_all(asked)
     torch.set_num_threads(asked["settings"]["threads"])
     set_seed(asked["seed"])
     outputs = asked["settings"]["outputs"]
