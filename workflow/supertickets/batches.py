@@ -1,4 +1,4 @@
-"""Encoded sentences, and batches of them: grouped by length and packed."""
+"""Encoded sentences, and batches of them, packed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ from torch import Tensor
 from .compute import Compute
 from .errors import UserError
 from .packing import Packing, pack
-
-#: Training sentences are sorted by length within pools of this many batches, so that attention pads little and the
-#: batches are still random.
-POOL_BATCHES = 32
-
 
 #: Columns of an encoded task.
 COLUMNS = ("id", "split", "label", "input_ids", "token_type_ids")
@@ -148,28 +143,19 @@ class Encoded:
         return Batch(*(row[None] for row in on_device[:3]), packing, on_device[6].view(torch.float64))
 
 
-def training_batches(
-    rows: np.ndarray, lengths: np.ndarray, batch_size: int, random: np.random.Generator
-) -> list[np.ndarray]:
-    """One epoch: every row once, in random batches of sentences of similar length.
+def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
+    """One epoch: every row once, in random batches; the last may be smaller.
 
-    Rows are permuted and cut into pools of :data:`POOL_BATCHES` batches; each pool is sorted by length and cut
-    into batches; the batches are then shuffled. The last batch may be smaller.
+    Batches of similar lengths would spare attention some padding, the only padding that packing leaves, but a small
+    training set sorted by length is learned badly: length often goes with the label.
 
     Args:
         rows: the training examples.
-        lengths: tokens of each of ``rows``.
         batch_size: sentences per batch.
         random: the run's generator for the order of the data.
     """
-    order = random.permutation(len(rows))
-    pool = batch_size * POOL_BATCHES
-    batches = []
-    for start in range(0, len(order), pool):
-        members = order[start : start + pool]
-        members = members[np.argsort(lengths[members], kind="stable")]
-        batches += [rows[members[at : at + batch_size]] for at in range(0, len(members), batch_size)]
-    return [batches[index] for index in random.permutation(len(batches))]
+    order = random.permutation(rows)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def sorted_batches(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:

@@ -120,7 +120,7 @@ def train(model: Classifier, view: Narrowed, rows: np.ndarray, settings: Setting
         optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
         for epoch in range(settings.epochs):
             total = 0.0  # stays on the device: nothing waits for a loss but the few reports
-            for batch in view.batches(training_batches(rows, view.data.lengths[rows], settings.batch_size, order)):
+            for batch in view.batches(training_batches(rows, settings.batch_size, order)):
                 loss = losses_of(model(batch), batch.labels).mean()
                 loss.backward()
                 rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
