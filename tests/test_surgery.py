@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from supertickets import packing
+from supertickets.activity import measure
 from supertickets.batches import Batch, Encoded
 from supertickets.compute import Compute
 from supertickets.errors import UserError
@@ -230,3 +231,38 @@ def test_a_model_may_be_its_first_layers_alone(tmp_path: Path) -> None:
     assert len(model.layers) == 2 and model.ticket == Ticket.full(2, 4)
     with pytest.raises(UserError, match="layers is 4, the encoder has 3; give at most that"):
         prepare_model(tmp_path / "config.json", definition | {"layers": 4}, tmp_path / "more")
+
+
+def test_padding_in_groups_of_similar_length_changes_nothing(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for spared in (packing.SPARED, 1):
+        monkeypatch.setattr(packing, "SPARED", spared)
+        model = classifier(tiny, tiny / "model.safetensors", None)
+        batch = inputs()
+        logits = model(batch)
+        nn.functional.cross_entropy(logits, batch.labels.long()).backward()
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        numbers = torch.tensor([0, 0, 1, 1, 1])
+        activity = measure(model, ((model(batch).square().sum(), batch, numbers) for _ in range(1)))
+        results.append((batch.packing.shapes, logits, gradients, activity))
+    (one, logits, gradients, activity), (several, others, other_gradients, other_activity) = results
+    assert one == [(5, 9)] and several == [(1, 2), (1, 4), (1, 7), (2, 9)]
+    torch.testing.assert_close(logits, others, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(gradients, other_gradients, rtol=1e-10, atol=1e-12)
+    for name in ("head_inputs", "contexts", "context_sizes", "ffn_inputs", "ffn_outputs", "ffn_output_sizes"):
+        for found, expected in zip(getattr(activity, name), getattr(other_activity, name), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_groups_spare_most_of_the_padding_of_a_large_batch() -> None:
+    lengths = np.random.default_rng(0).geometric(1 / 20, size=32) + 4
+    shapes, total, (order, padded, places, widths) = packing.pack(lengths, 1, grouped=True)
+    assert sorted(order) == list(range(32)) and total == lengths.sum() + 1
+    held = np.sort(padded[padded < lengths.sum()])
+    np.testing.assert_array_equal(held, np.arange(lengths.sum()))
+    np.testing.assert_array_equal(padded[places[:-1]], np.arange(lengths.sum()))
+    assert set(widths[:-1]) == {width for _, width in shapes}
+    scores = sum(count * width**2 for count, width in shapes)
+    assert scores < 0.5 * 32 * lengths.max() ** 2
+    assert packing.pack(lengths[:4], 1, grouped=True)[0] == [(4, lengths[:4].max())]  # too little to spare
+    assert len(packing.pack(lengths, 8, grouped=False)[0]) == 1

@@ -143,7 +143,8 @@ def test_encoding_keeps_the_order_and_cuts_long_texts(tmp_path: Path, tiny: Path
     assert batch.input_ids.tolist() == [[*data.tokens[4:], *data.tokens[:4], 0]]  # a null token ends each batch
     assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 0, 1, 2, 3, 0]]
     assert batch.packing.starts.tolist() == [0, 5] and batch.labels.tolist() == [0, 1]
-    assert batch.packing.packed.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert batch.packing.shapes == [(2, 5)] and batch.packing.order.tolist() == [0, 1]
+    assert batch.packing.padded.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     with pytest.raises(UserError, match="max_length is 40: pretrained takes at most 32 tokens"):
         encode_task(tiny, tmp_path / "toy.parquet", 40, tmp_path / "other.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"nothing")

@@ -77,14 +77,13 @@ def _sums(
     products: dict[str, list[Tensor]], heads: list[int], batch: Batch, numbers: Tensor
 ) -> tuple[list[Tensor], ...]:
     """What :class:`Activity` holds, of some batches: each of shape (batches, heads) or (batches, 1)."""
-    packing = batch.packing
-    of_token = numbers[torch.div(packing.places, packing.packed.shape[1], rounding_mode="floor")]
+    of_token = numbers[batch.packing.sentences]
     batches = torch.arange(int(numbers[-1]) + 1, device=numbers.device)[:, None]
 
     def by_batch(values: Tensor) -> Tensor:
         # The last layer has the first tokens only. Null tokens have no gradient and count nothing.
-        members = of_token if len(values) == len(of_token) else numbers
-        return (members == batches).double() @ values.double()
+        members = numbers if len(values) == len(numbers) else of_token
+        return (members == batches).double() @ values[: len(members)].double()
 
     def by_unit(values: Tensor, count: int) -> Tensor:
         return values.unflatten(-1, (count, -1)).sum(-1)

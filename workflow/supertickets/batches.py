@@ -127,20 +127,22 @@ class Encoded:
         begins = self.offsets[rows].astype(np.int64)
         lengths = self.offsets[rows + 1] - begins
         tokens = int(lengths.sum())
-        packed, places, total = pack(lengths, compute.multiple(tokens))
+        # A GPU would rather have one large group than several small ones.
+        shapes, total, arrays = pack(lengths, compute.multiple(tokens), grouped=compute.device.type == "cpu")
         starts = np.cumsum(lengths) - lengths
         position = np.arange(tokens) - np.repeat(starts, lengths)
         taken = np.repeat(begins, lengths) + position
         ids, types, positions = np.full(total, pad), np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64)
         ids[:tokens], types[:tokens], positions[:tokens] = self.tokens[taken], self.types[taken], position
         # One array, so that one copy brings it all to the device; labels are whole numbers bit by bit.
-        parts = [ids, types, positions, places, packed.ravel(), starts, self.labels[rows].view(np.int64)]
+        parts = [ids, types, positions, *arrays, starts, self.labels[rows].view(np.int64)]
         joined = torch.from_numpy(np.concatenate(parts))
         if compute.device.type == "cuda":
             joined = joined.pin_memory().to(compute.device, non_blocking=True)
         on_device = joined.split([len(part) for part in parts])
-        packing = Packing(on_device[4].view(packed.shape), on_device[3], on_device[5], tokens)
-        return Batch(*(row[None] for row in on_device[:3]), packing, on_device[6].view(torch.float64))
+        order, padded, places, widths, starts, labels = on_device[3:]
+        packing = Packing(shapes, order, padded, places, on_device[2], widths, starts, tokens)
+        return Batch(*(row[None] for row in on_device[:3]), packing, labels.view(torch.float64))
 
 
 def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:

@@ -1,7 +1,8 @@
 """Sentences of a batch one after another, without padding between them.
 
 All of an encoder but attention treats each token by itself, so a batch is one row of its sentences' tokens, and no
-padding is multiplied by any matrix. Attention puts each head's tokens in rows of one length, and back.
+padding is multiplied by any matrix. Attention puts each head's tokens in rows of one length, and back: of one length for
+sentences of similar length, so that a batch of any sentences pads little.
 """
 
 from __future__ import annotations
@@ -18,69 +19,121 @@ from .dropout import dropout
 
 #: The name under which transformers finds :func:`packed_attention`.
 NAME = "packed"
+#: Attention scores of a head that one more group must spare: fewer cost less than its operations' start.
+SPARED = 2**14
 
 
 @dataclass
 class Packing:
     """Where the tokens of a batch are.
 
-    Packed, there are n sentences' tokens and at least one null token behind them, which belongs to no sentence. Padded,
-    each sentence has a row of ``width`` places; those behind its end hold the first null token.
+    Packed, there are n sentences' tokens and at least one null token behind them, which belongs to no sentence. For
+    attention, sentences are padded in groups of similar length: each has a row of its group's width, in which places
+    behind its end hold the first null token.
 
     Attributes:
-        packed: for each place the packed token it holds, shape (n, width).
-        places: for each packed token its place in the flattened ``packed``, shape (tokens,); any for null tokens.
+        shapes: rows and width of each group.
+        order: the sentences, group after group, shape (n,).
+        padded: for each place of all groups, one after another, the packed token it holds.
+        places: for each packed token its place, shape (tokens,); any for null tokens.
+        columns, widths: for each packed token its number in the sentence, and its group's width; 0 for null tokens.
         starts: each sentence's first packed token, shape (n,).
         tokens: how many packed tokens belong to sentences.
     """
 
-    packed: Tensor
+    shapes: list[tuple[int, int]]
+    order: Tensor
+    padded: Tensor
     places: Tensor
+    columns: Tensor
+    widths: Tensor
     starts: Tensor
     tokens: int
-    _by_heads: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    _by_heads: dict[int, tuple[Tensor, Tensor, list[Tensor]]] = field(default_factory=dict)
 
-    def by_heads(self, heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def sentences(self) -> Tensor:
+        """The sentence of each packed token that has one, shape (tokens of sentences,)."""
+        ends = torch.cat([self.starts[1:], self.starts.new_tensor([self.tokens])])
+        numbers = torch.arange(len(ends), device=ends.device)
+        return numbers.repeat_interleave(ends - self.starts, output_size=self.tokens)
+
+    def by_heads(self, heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The same for a layer with some number of heads, which are further rows.
 
         Returns:
-            For each place of a padded (n, heads, width) the row of a packed (tokens, heads), flat; for each of those
-            the place; and what is added to attention scores, shape (n * heads, 1, width): minus infinity for null.
+            For each place the row of packed tokens of shape (tokens * heads, head size); for each of those the place;
+            and for each group what is added to attention scores, shape (rows * heads, 1, width): minus infinity for null.
         """
         if heads not in self._by_heads:
-            width = self.packed.shape[1]
-            head = torch.arange(heads, device=self.packed.device)
-            rows = self.packed[:, None, :] * heads + head[:, None]
-            row, column = self.places // width, self.places % width
-            places = (row[:, None] * heads + head) * width + column[:, None]
-            null = torch.zeros(self.packed.shape, dtype=dtype, device=self.packed.device)
-            null.masked_fill_(self.packed >= self.tokens, -math.inf)
-            mask = null.repeat_interleave(heads, dim=0).unsqueeze(1)
-            self._by_heads[heads] = (rows.flatten(), places.flatten(), mask)
+            head = torch.arange(heads, device=self.padded.device)
+            rows, masks = [], []
+            for part, (count, width) in zip(self.padded.split(self.sizes), self.shapes, strict=True):
+                tokens = part.view(count, 1, width)
+                rows.append((tokens * heads + head[:, None]).flatten())
+                null = torch.zeros(tokens.shape, dtype=dtype, device=tokens.device)
+                null.masked_fill_(tokens >= self.tokens, -math.inf)
+                masks.append(null.repeat_interleave(heads, dim=0))
+            places = (self.places - self.columns)[:, None] * heads + head * self.widths[:, None] + self.columns[:, None]
+            self._by_heads[heads] = (torch.cat(rows), places.flatten(), masks)
         return self._by_heads[heads]
 
+    @property
+    def sizes(self) -> list[int]:
+        """Places of each group."""
+        return [count * width for count, width in self.shapes]
 
-def pack(lengths: np.ndarray, round_to: int) -> tuple[np.ndarray, np.ndarray, int]:
+
+def pack(lengths: np.ndarray, round_to: int, grouped: bool) -> tuple[list[tuple[int, int]], int, list[np.ndarray]]:
     """Indices of a :class:`Packing`.
 
     Args:
         lengths: tokens of each sentence, shape (n,).
-        round_to: the number of packed tokens is rounded up to a multiple of it, and the width to one of it or of 8,
+        round_to: the number of packed tokens is rounded up to a multiple of it, and widths to one of it or of 8,
             whichever is less.
+        grouped: whether attention may pad sentences in several groups.
 
     Returns:
-        ``packed``, ``places`` and the number of packed tokens, null tokens included.
+        ``shapes``, the number of packed tokens, null tokens included, and ``order``, ``padded``, ``places``, ``widths``.
     """
+    multiple = min(round_to, 8)
     tokens = int(lengths.sum())
-    columns = min(round_to, 8)
-    width = -(-int(lengths.max()) // columns) * columns
-    filled = np.arange(width) < lengths[:, None]
     total = -(-(tokens + 1) // round_to) * round_to
-    packed = np.full(filled.shape, tokens, dtype=np.int64)
-    packed[filled] = np.arange(tokens)
-    places = np.zeros(total, dtype=np.int64)
-    places[:tokens] = np.flatnonzero(filled)
-    return packed, places, total
+    order, rounded = np.argsort(lengths, kind="stable"), -(-lengths // multiple) * multiple
+    counts = _groups(rounded[order]) if grouped else [len(order)]
+    if len(counts) == 1:
+        order = np.arange(len(lengths))
+    ends = np.cumsum(counts)
+    shapes = [(count, int(rounded[order[end - count : end]].max())) for count, end in zip(counts, ends, strict=True)]
+    starts = np.cumsum(lengths) - lengths
+    padded, places, widths, begin = [], np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64), 0
+    for (count, width), end in zip(shapes, ends, strict=True):
+        members = order[end - count : end]
+        column = np.arange(width)
+        held = np.where(column < lengths[members, None], starts[members, None] + column, tokens)
+        real = np.flatnonzero(held < tokens)
+        places[held.ravel()[real]] = begin + real
+        widths[held.ravel()[real]] = width
+        padded.append(held.ravel())
+        begin += count * width
+    return shapes, total, [order, np.concatenate(padded), places, widths]
+
+
+def _groups(widths: np.ndarray) -> list[int]:
+    """How many sentences each group has: halves, and halves of halves, as long as that spares enough padding.
+
+    Args:
+        widths: length of each sentence, ascending.
+    """
+    half = len(widths) // 2
+    if len(widths) < 2 or len(widths) * widths[-1] ** 2 < SPARED:  # there is not so much to spare
+        return [len(widths)]
+    parts = [_groups(widths[:half]), _groups(widths[half:])]
+    counts = [*parts[0], *parts[1]]
+    ends = np.cumsum(counts)
+    split = sum(count * int(widths[end - 1]) ** 2 for count, end in zip(counts, ends, strict=True))
+    worth = len(widths) * int(widths[-1]) ** 2 - split >= SPARED * (len(counts) - 1)
+    return counts if worth else [len(widths)]
 
 
 class _Unpack(torch.autograd.Function):
@@ -139,20 +192,29 @@ def packed_attention(
         Context vectors, shape (1, tokens or n, heads, head size), and no weights.
     """
     heads, size = key.shape[1], key.shape[3]
-    rows, places, mask = packing.by_heads(heads, query.dtype)
-    sentences, width = packing.packed.shape
+    rows, places, masks = packing.by_heads(heads, query.dtype)
+    sizes = [places * heads for places in packing.sizes]
 
-    def padded(packed: Tensor) -> Tensor:
+    def padded(packed: Tensor) -> tuple[Tensor, ...]:
         flat = packed.transpose(1, 2).reshape(-1, size)
-        return _Unpack.apply(flat, rows, places, packing.tokens * heads).view(-1, width, size)
+        return _Unpack.apply(flat, rows, places, packing.tokens * heads).split(sizes)
 
     whole = query.shape[2] == key.shape[2]
-    queries = padded(query) if whole else query.transpose(1, 2).reshape(sentences * heads, 1, size)
-    attend = plain_attention if query.device.type == "cpu" else fused_attention
-    context = attend(queries, padded(key), padded(value), mask, dropout, scaling or size**-0.5)
     if whole:
-        context = _Pack.apply(context.reshape(-1, size), rows, places)
-    return context.view(1, -1, heads, size), None
+        queries = padded(query)
+    else:
+        first = query[0].transpose(0, 1).index_select(0, packing.order).reshape(-1, size)
+        queries = first.split([count * heads for count, _ in packing.shapes])
+    attend = plain_attention if query.device.type == "cpu" else fused_attention
+    contexts = []
+    for one, keys, values, mask in zip(queries, padded(key), padded(value), masks, strict=True):
+        group = (part.view(len(mask), -1, size) for part in (one, keys, values))
+        contexts.append(attend(*group, mask, dropout, scaling or size**-0.5).reshape(-1, size))
+    context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
+    if whole:
+        return _Pack.apply(context, rows, places).view(1, -1, heads, size), None
+    back = packing.order.argsort()
+    return context.view(-1, heads, size).index_select(0, back)[None], None
 
 
 def plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rate: float, scaling: float) -> Tensor:
