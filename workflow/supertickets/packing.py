@@ -1,8 +1,8 @@
 """Sentences of a batch one after another, without padding between them.
 
 All of an encoder but attention treats each token by itself, so a batch is one row of its sentences' tokens, and no
-padding is multiplied by any matrix. Attention puts each head's tokens in rows of one length, and back: of one length for
-sentences of similar length, so that a batch of any sentences pads little.
+padding is multiplied by any matrix. Attention puts each head's tokens in rows and back, rows of one length for sentences
+of similar length, so that a batch of any sentences pads little.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Packing:
 
         Returns:
             For each place the row of packed tokens of shape (tokens * heads, head size); for each of those the place;
-            and for each group what is added to attention scores, shape (rows * heads, 1, width): minus infinity for null.
+            and of each group what is added to attention scores, shape (rows * heads, 1, width): -infinity for null.
         """
         if heads not in self._by_heads:
             head = torch.arange(heads, device=self.padded.device)
@@ -94,7 +94,7 @@ def pack(lengths: np.ndarray, round_to: int, grouped: bool) -> tuple[list[tuple[
         grouped: whether attention may pad sentences in several groups.
 
     Returns:
-        ``shapes``, the number of packed tokens, null tokens included, and ``order``, ``padded``, ``places``, ``widths``.
+        ``shapes``, the number of packed tokens with null tokens, and ``order``, ``padded``, ``places``, ``widths``.
     """
     multiple = min(round_to, 8)
     tokens = int(lengths.sum())
