@@ -1,8 +1,8 @@
 """Sentences of a batch one after another, without padding between them.
 
 All of an encoder but attention treats each token by itself, so a batch is one row of its sentences' tokens, and no
-padding is multiplied by any matrix. Attention puts each head's tokens in rows and back, rows of one length for sentences
-of similar length, so that a batch of any sentences pads little.
+padding is multiplied by any matrix. Attention puts each head's tokens in rows and back, rows of one length for those of
+similar length, so that a batch of any sentences pads little.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def packed_attention(
     """
     heads, size = key.shape[1], key.shape[3]
     rows, places, masks = packing.by_heads(heads, query.dtype)
-    sizes = [places * heads for places in packing.sizes]
+    sizes = [count * heads for count in packing.sizes]
 
     def padded(packed: Tensor) -> tuple[Tensor, ...]:
         flat = packed.transpose(1, 2).reshape(-1, size)
