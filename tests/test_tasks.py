@@ -160,7 +160,7 @@ def test_batches_hold_every_row_once_whatever_its_length() -> None:
     assert sorted(np.concatenate(epoch)) == rows.tolist()
     assert [batch.tolist() for batch in epoch] != [batch.tolist() for batch in other]
     assert len(epoch) == 16 and max(map(len, epoch)) == 16
-    # Sorted by length, a small training set would be learned batch by batch of one sort: length goes with the label.
+    # Sorted by length, the batches of a small training set would each be of one sort.
     spread = np.mean([lengths[batch - 100].std() for batch in epoch])
     assert spread > 0.85 * lengths.std()
     assert sorted(np.concatenate(sorted_batches(rows, lengths, 64))) == rows.tolist()

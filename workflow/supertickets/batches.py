@@ -148,8 +148,8 @@ class Encoded:
 def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
     """One epoch: every row once, in random batches; the last may be smaller.
 
-    Batches of similar lengths would spare attention some padding, the only padding that packing leaves, but a small
-    training set sorted by length is learned badly: length often goes with the label.
+    Batches of similar lengths would spare attention some padding, the only padding that packing leaves, but would not
+    be random: in a small training set each would be of one sort.
 
     Args:
         rows: the training examples.
