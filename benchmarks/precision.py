@@ -68,8 +68,8 @@ def main() -> None:
         else "This processor multiplies bfloat16 matrices itself."
     )
     text = (
-        f"Full models, scored on {EVALUATED} examples, {len(SEEDS)} seeds; the same training examples, order and dropout"
-        f" in both precisions. {how}"
+        f"Full models, scored on {EVALUATED} examples, {len(SEEDS)} seeds; the same training examples, order and"
+        f" dropout in both precisions. {how}"
     )
     write(
         "precision",
