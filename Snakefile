@@ -12,17 +12,26 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/single_task.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/submit.smk"
 
 
 localrules:
     all,
+    fetch_all,
 
 
 rule all:
     input:
         get_everything,
         "results/scores.parquet",
+
+
+rule fetch_all:
+    input:
+        get_downloads,

@@ -10,10 +10,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+
+from supertickets.task_files import resolved
 
 PROJECT = Path(__file__).parents[1]
 WORDS = ["good", "fine", "great", "bad", "poor", "awful", "film", "book", "a", "the", "was", "it", "very", "not"]
@@ -30,7 +33,7 @@ TINY = {
 }
 
 
-#: How the library reads the tiny task: a definition with all its defaults.
+#: The tiny task's definition, but for its file.
 TOY = {
     "delimiter": "\t",
     "columns": {"id": "id", "target": "label", "text": "text"},
@@ -38,6 +41,11 @@ TOY = {
     "labels": ["no", "yes"],
     "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
 }
+
+
+def toy(path: Path, **changes: Any) -> dict[str, Any]:
+    """The tiny task as the library takes it."""
+    return resolved({**TOY, "path": str(path), **changes}, "hub")
 
 
 def write_tiny_model(folder: Path, **changes: int) -> None:

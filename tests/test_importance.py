@@ -213,3 +213,14 @@ def test_normalized_by_layer_for_heads_and_over_all_layers_for_ffn() -> None:
     np.testing.assert_allclose(heads[0], [0.6, 0.8])
     assert heads[1].tolist() == [0]
     np.testing.assert_allclose(ffn, [1 / 3, 2 / 3, 2 / 3])
+
+
+def test_running_sums_count_early_batches_more(tiny: Path, tmp_path: Path) -> None:
+    data = encoded(10, 3)
+    whole = sample_of(read(tiny, tmp_path, 3, None), data)
+    singles = [sensitivity(sample_of(read(tiny, tmp_path, 3, None), data, [rows])) for rows in BATCHES]
+    expected = sum(count * np.array(heads) for count, (heads, _) in zip((3, 2, 1), singles, strict=True)) / 6
+    heads, ffn = METHODS["running_sensitivity"](whole)
+    np.testing.assert_allclose(heads, expected, rtol=1e-9)
+    expected_ffn = sum(count * blocks for count, (_, blocks) in zip((3, 2, 1), singles, strict=True)) / 6
+    np.testing.assert_allclose(ffn, expected_ffn, rtol=1e-9)

@@ -82,7 +82,7 @@ def points(axis: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
 def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: list[plt.Figure]) -> None:
     axes, text = draw("phase_transition", results, drawn)
     titles = [axis.get_title(loc="left") for axis in axes[:3]]
-    assert titles == [f"{task}, 64 training sentences" for task in GRID["tasks"]]
+    assert titles == [f"{task}, 64 training examples" for task in GRID["tasks"]]
     assert [axis.get_ylabel() for axis in axes[:3]] == [
         "test accuracy (%)", "test pearson (x 100)", "validation accuracy (%)"
     ]  # fmt: skip
@@ -129,7 +129,7 @@ def test_sizes_are_drawn_from_the_smallest_with_their_full_models(results: Path,
     axes, text = draw("data_size", results, drawn)
     assert [axis.get_title(loc="left") for axis in axes[:3]] == GRID["tasks"]
     labels = [container.get_label() for container in axes[0].containers]
-    assert labels == ["32 training sentences", "64 training sentences"]
+    assert labels == ["32 training examples", "64 training examples"]
     scores = pd.read_parquet(results / "scores.parquet").query("kind in ['full', 'winning']")
     rows = scores.query("task == 'rating' and train_size == '32' and split == 'test' and metric == 'pearson'")
     means = rows.groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
@@ -140,9 +140,9 @@ def test_sizes_are_drawn_from_the_smallest_with_their_full_models(results: Path,
     shares = pd.DataFrame({"train_size": ["all", "500", "0.5", "64", "0.1"]})
     assert by_number(shares) == ["64", "500", "0.1", "0.5", "all"]
     assert [size_text(size) for size in ("64", "0.25", "all")] == [
-        "64 training sentences",
-        "25% of the training sentences",
-        "all training sentences",
+        "64 training examples",
+        "25% of the training examples",
+        "all training examples",
     ]
 
 
@@ -181,7 +181,7 @@ def test_gains_are_shown_both_ways(results: Path, drawn: list[plt.Figure]) -> No
     expected = [*table["difference_held_out"].iloc[:2], table.loc["dev_only", "difference_cross_fitted"]]
     np.testing.assert_allclose(np.asarray(honest, dtype=float), expected)
     assert [patch.get_height() for patch in axes[1].patches] == pytest.approx(table["weight_remaining"].tolist())
-    for words in ("minilm", "64 training sentences", "3 seeds", "movie accuracy", "dev_only accuracy"):
+    for words in ("minilm", "64 training examples", "3 seeds", "movie accuracy", "dev_only accuracy"):
         assert words in text
 
 
@@ -192,7 +192,7 @@ def test_masks_show_the_share_of_seeds_that_keep_a_unit(results: Path, drawn: li
     np.testing.assert_allclose(ffn, [[1], [2 / 3]])
     row = verdicts(results).loc["movie"]
     assert axes[0].get_title(loc="left") == f"movie: ratio {row['ratio']:g}, {row['weight_remaining']:.0%} weight"
-    assert "3 seeds" in text and "64 training sentences" in text and "validation" in text
+    assert "3 seeds" in text and "64 training examples" in text and "validation" in text
 
 
 @pytest.mark.parametrize("name", FIGURES)

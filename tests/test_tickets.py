@@ -17,6 +17,9 @@ from supertickets.importance import normalize, read_importance, write_importance
 from supertickets.seeds import generator
 from supertickets.tickets import FFN_RULES, KINDS, Shape, Ticket, draw, draw_ticket, prune_counts
 
+#: Kinds that prune what their ratio says; the other is there to show what drawing with replacement does.
+EXACT = [like for like in KINDS if like != "random_with_replacement"]
+
 ratios = st.integers(1, 100).map(lambda hundredths: hundredths / 100)
 #: Few different values, so that ties are common.
 values = st.integers(0, 5).map(float) | st.floats(0, 1e3, allow_subnormal=False)
@@ -83,7 +86,7 @@ def test_winning_tickets(scores: dict[str, np.ndarray], ratio: float, rule: str)
         assert scores["ffn"][pruned_ffn].max() <= scores["ffn"][list(ticket.ffn)].min()
 
 
-@given(scores(), ratios, st.sampled_from(sorted(FFN_RULES)), st.sampled_from(sorted(KINDS)), st.integers(0, 9))
+@given(scores(), ratios, st.sampled_from(sorted(FFN_RULES)), st.sampled_from(EXACT), st.integers(0, 9))
 def test_every_kind_prunes_the_same_counts(
     scores: dict[str, np.ndarray], ratio: float, rule: str, kind: str, seed: int
 ) -> None:
@@ -117,7 +120,7 @@ def test_random_tickets_take_every_unit_equally_often() -> None:
     assert len(layerwise) > 10
 
 
-@given(scores(), ratios, ratios, st.sampled_from(sorted(KINDS)))
+@given(scores(), ratios, ratios, st.sampled_from(EXACT))
 def test_tickets_of_every_kind_are_nested(scores: dict[str, np.ndarray], one: float, other: float, kind: str) -> None:
     large, small = (draw(kind, ratio, scores, "share", generator(1, "ticket")) for ratio in sorted([one, other]))
     assert all(set(inner) <= set(outer) for inner, outer in zip(small.heads, large.heads, strict=True))
@@ -217,6 +220,25 @@ def test_scores_of_a_cut_model_leave_the_pruned_units_lowest(tmp_path: Path) -> 
 def test_only_the_units_that_may_be_pruned_are(units: str, counts: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
     scores = {"head": random.random((3, 4)), "ffn": random.random(3)}
-    for like in KINDS:
+    for like in EXACT:
         ticket = draw(like, 0.5, scores, "share", generator(1, "ticket"), units)
         assert (ticket.heads_pruned, ticket.ffn_pruned) == counts
+
+
+def test_drawn_with_replacement_less_is_pruned_than_the_ratio_says_as_in_the_published_code() -> None:
+    scores, blocks = np.zeros((12, 12)), np.zeros(12)
+    pruned = []
+    for seed in range(200):
+        tickets = [
+            KINDS["random_with_replacement"](scores, blocks, heads, ffn, np.random.default_rng(seed))
+            for heads, ffn in ((28, 2), (72, 5))
+        ]
+        small, large = tickets
+        for layer in range(12):
+            assert set(large.heads[layer]) <= set(small.heads[layer]) or len(large.heads[layer]) == 1
+        assert set(large.ffn) <= set(small.ffn)
+        pruned.append((large.heads_pruned, large.ffn_pruned))
+    # Different ones among k draws of n: n (1 - (1 - 1 / n) ** k).
+    expected = [n * (1 - (1 - 1 / n) ** k) for n, k in ((144, 72), (12, 5))]
+    np.testing.assert_allclose(np.mean(pruned, axis=0), expected, rtol=0.03)
+    assert 56 < expected[0] < 58

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TOY, write_tiny_task
+from conftest import toy, write_tiny_task
 from torch import nn
 
 from supertickets import compute
@@ -51,7 +51,7 @@ SETTINGS = {
 def encoded(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
     folder = tmp_path_factory.mktemp("encoded")
     write_tiny_task(folder / "toy.tsv")
-    prepare_task(folder / "toy.tsv", TOY, folder / "toy.parquet")
+    prepare_task(toy(folder / "toy.tsv"), folder / "toy.parquet")
     encode_task(tiny, folder / "toy.parquet", 16, folder / "encoded.parquet")
     rows = np.flatnonzero(pd.read_parquet(folder / "toy.parquet")["split"] == "train").tolist()
     (folder / "subset.json").write_text(json.dumps({"rows": rows}))

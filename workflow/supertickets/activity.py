@@ -54,12 +54,16 @@ def measure(model: Classifier, losses: Iterable[tuple[Tensor, Batch, Tensor]]) -
     found = []
     with _watching(model) as seen:
         for loss, batch, numbers in losses:
-            tensors = [tensor for kept in seen.values() for tensor in kept]
-            gradients = iter(torch.autograd.grad(loss, tensors))
-            products = {name: [_products(tensor, next(gradients)) for tensor in kept] for name, kept in seen.items()}
-            for kept in seen.values():
+            units = [kept for members in seen.values() for kept in members]
+            tensors = [tensor for kept in units for tensor in kept]
+            gradients = iter(torch.autograd.grad(loss, tensors, materialize_grads=True))
+            products = {
+                name: [[_products(tensor, next(gradients)) for tensor in kept] for kept in members]
+                for name, members in seen.items()
+            }
+            for kept in units:
                 kept.clear()
-            found.append(_sums(products, heads, batch, numbers))
+            found.append(_sums(products, heads, model.architecture.fused, batch, numbers))
     # For each kind of sum and layer the batches of all passes, one after another.
     joined = [
         [torch.cat(parts).cpu().numpy() for parts in zip(*kind, strict=True)] for kind in zip(*found, strict=True)
@@ -68,54 +72,62 @@ def measure(model: Classifier, losses: Iterable[tuple[Tensor, Batch, Tensor]]) -
 
 
 def _products(value: Tensor, gradient: Tensor) -> Tensor:
-    """Elementwise, in float32 at least, shape (tokens, width)."""
+    """Elementwise, in float32 at least, shape (tokens, width); in padded rows, which have no gradient, too."""
     dtype = torch.promote_types(value.dtype, torch.float32)
-    return (value.detach().to(dtype) * gradient.to(dtype))[0]
+    return (value.detach().to(dtype) * gradient.to(dtype)).flatten(0, -2)
 
 
 def _sums(
-    products: dict[str, list[Tensor]], heads: list[int], batch: Batch, numbers: Tensor
+    products: dict[str, list[list[Tensor]]], heads: list[int], fused: int, batch: Batch, numbers: Tensor
 ) -> tuple[list[Tensor], ...]:
     """What :class:`Activity` holds, of some batches: each of shape (batches, heads) or (batches, 1)."""
     of_token = numbers[batch.packing.sentences]
     batches = torch.arange(int(numbers[-1]) + 1, device=numbers.device)[:, None]
 
     def by_batch(values: Tensor) -> Tensor:
-        # The last layer has the first tokens only. Null tokens have no gradient and count nothing.
+        if len(batches) == 1:
+            return values.double().sum(0, keepdim=True)
+        # The last layer may have the first tokens only. Null tokens have no gradient and count nothing.
         members = numbers if len(values) == len(numbers) else of_token
         return (members == batches).double() @ values[: len(members)].double()
 
-    def by_unit(values: Tensor, count: int) -> Tensor:
-        return values.unflatten(-1, (count, -1)).sum(-1)
+    def by_unit(values: Tensor, count: int, parts: int = 1) -> Tensor:
+        return values.unflatten(-1, (parts, count, -1)).sum((-3, -1))
 
-    each = len(products["head_inputs"]) // len(heads)  # query, key and value of a layer
     inputs = [
-        sum(by_batch(by_unit(values, count)) for values in products["head_inputs"][layer * each : (layer + 1) * each])
-        for layer, count in enumerate(heads)
+        sum(by_batch(by_unit(values, count, fused)) for values in layer)
+        for layer, count in zip(products["head_inputs"], heads, strict=True)
     ]
-    contexts = [by_unit(values, count) for values, count in zip(products["contexts"], heads, strict=True)]
-    inner, outputs = ([by_unit(values, 1) for values in products[name]] for name in ("ffn_inputs", "ffn_outputs"))
+    contexts = [by_unit(values, count) for (values,), count in zip(products["contexts"], heads, strict=True)]
+    inner, outputs = ([by_unit(values, 1) for (values,) in products[name]] for name in ("ffn_inputs", "ffn_outputs"))
     signed = [[by_batch(values) for values in kind] for kind in (contexts, inner, outputs)]
     sizes = [[by_batch(values.abs()) for values in kind] for kind in (contexts, outputs)]
     return inputs, signed[0], sizes[0], signed[1], signed[2], sizes[1]
 
 
 @contextmanager
-def _watching(model: Classifier) -> Iterator[dict[str, list[Tensor]]]:
-    """Collect the activations of every forward pass, layer by layer, with what is needed to differentiate by them."""
-    seen: dict[str, list[Tensor]] = {"head_inputs": [], "contexts": [], "ffn_inputs": [], "ffn_outputs": []}
+def _watching(model: Classifier) -> Iterator[dict[str, list[list[Tensor]]]]:
+    """Collect the activations of every forward pass, by layer or block, with what is needed to differentiate by them.
+
+    A projection may be used twice in a pass, for tokens and for relative positions.
+    """
+    names = ("head_inputs", "contexts", "ffn_inputs", "ffn_outputs")
+    seen: dict[str, list[list[Tensor]]] = {name: [] for name in names}
+
+    def store(name: str) -> list[Tensor]:
+        seen[name].append([])
+        return seen[name][-1]
+
     places = model.architecture
     hooks = [model.encoder.get_input_embeddings().register_forward_hook(_requiring_gradient)]
     for index, layer in enumerate(model.layers):
-        for path in places.head_inputs:
-            hooks.append(layer.get_submodule(path).register_forward_hook(_keep_output(seen["head_inputs"])))
-        hooks.append(layer.get_submodule(places.head_output).register_forward_pre_hook(_keep_input(seen["contexts"])))
+        modules = dict(layer.named_modules())
+        keep = _keep_output(store("head_inputs"))
+        hooks += [modules[path].register_forward_hook(keep) for path in places.projections(modules)]
+        hooks.append(modules[places.head_output].register_forward_pre_hook(_keep_input(store("contexts"))))
         if index in model.ticket.ffn:
-            for module in layer.get_submodule(places.ffn_inner).modules():
-                if isinstance(module, nn.Linear):
-                    hooks.append(module.register_forward_hook(_keep_output(seen["ffn_inputs"])))
-            product = layer.get_submodule(places.ffn_product)
-            hooks.append(product.register_forward_hook(_keep_output(seen["ffn_outputs"])))
+            hooks.append(modules[places.ffn_inner].register_forward_hook(_keep_output(store("ffn_inputs"))))
+            hooks.append(modules[places.ffn_product].register_forward_hook(_keep_output(store("ffn_outputs"))))
     try:
         yield seen
     finally:
@@ -132,4 +144,5 @@ def _keep_input(store: list[Tensor]) -> Callable[..., None]:
 
 
 def _keep_output(store: list[Tensor]) -> Callable[..., None]:
-    return lambda module, args, output: store.append(output)
+    # What is computed of relative positions comes from no token, and so requires no gradient yet.
+    return lambda module, args, output: store.append(output if output.requires_grad else output.requires_grad_(True))

@@ -56,7 +56,7 @@ class Encoded:
 
     Attributes:
         ids: example ids, n.
-        parts: ``train``, ``validation`` or ``test``, n.
+        parts: ``train``, ``validation``, ``test`` or a further part, n.
         labels: class index or target value, float64, shape (n,).
         tokens: token ids of all examples, one after another.
         types: token type ids, aligned with ``tokens``.

@@ -55,10 +55,10 @@ def panel(axis: Axes, rows: pd.DataFrame) -> None:
 def note(table: pd.DataFrame) -> str:
     """What a reader must know of the numbers."""
     counts = table.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
-    sentences = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
+    examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     return (
         f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which draw training "
-        "sentences, task head, order and dropout; loss = bias + variance, unbiased for any number of seeds; the bias "
-        f"includes what no model can predict. Bars: {LEVEL:.0%} interval over sentences, for these very runs. Hollow: "
-        f"the full model. Scored on {sentences} sentences."
+        "examples, task head, order and dropout; loss = bias + variance, unbiased for any number of seeds; the bias "
+        f"includes what no model can predict. Bars: {LEVEL:.0%} interval over examples, for these very runs. Hollow: "
+        f"the full model. Scored on {examples} examples."
     )

@@ -14,6 +14,7 @@ import jsonschema
 import yaml
 
 from .errors import UserError
+from .task_files import FURTHER, inputs, is_local, parts_of, resolved
 
 WORKFLOW = Path(__file__).parents[1]
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
@@ -130,9 +131,12 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             if name not in define[kind]:
                 yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
     for name in config["training_overrides"]:
-        if name not in config["tasks"]:
-            yield f"training_overrides.{name}: not a task of this experiment ({', '.join(config['tasks'])})"
+        model, _, task = name.rpartition("/")
+        if not (task in config["tasks"] and model in ("", *config["models"])) and name not in config["models"]:
+            known = f"{', '.join(config['tasks'])}; {', '.join(config['models'])}"
+            yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
     yield from _wrong_kinds(config)
+    yield from _wrong_search(config)
     for index, ratio in enumerate(config["ratios"]):
         if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
@@ -140,13 +144,12 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         if "package" in entry and entry["package"] not in define["packages"]:
             known = ", ".join(sorted(define["packages"]))
             yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
-        elif "path" in entry and not (Path(entry["path"]).is_file if kind == "tasks" else Path(entry["path"]).is_dir)():
-            yield f"define.{kind}.{name}.path is {entry['path']!r}: no such {'file' if kind == 'tasks' else 'folder'}"
+        elif kind == "models" and "path" in entry and not Path(entry["path"]).is_dir():
+            yield f"define.models.{name}.path is {entry['path']!r}: no such folder"
         elif kind == "tasks":
-            wrong = list(_wrong_task(entry))
-            yield from (f"define.tasks.{name}.{problem}" for problem in wrong)
-            if not wrong:
-                yield from _sizes_beyond(config, name, entry)
+            wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry)]
+            wrong = wrong or list(_missing_files(config, name, entry))
+            yield from wrong or _sizes_beyond(config, name, entry)
 
 
 def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
@@ -171,6 +174,16 @@ def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"kind {kind} has steps {steps}: only kinds like winning are pruned in steps; write steps: 1 for it"
 
 
+def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
+    """A search for what is given, or over seeds that there are not."""
+    search = config["search"]
+    for name, settings in config["training_overrides"].items():
+        for key in (key for key in settings if search.get(key)):
+            yield f"training_overrides.{name}.{key} is {settings[key]!r}: search chooses {key}; leave one of them out"
+    if search["seeds"] > len(config["seeds"]):
+        yield f"search.seeds is {search['seeds']}: there are {len(config['seeds'])} seeds; give at most that"
+
+
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
     """Kind, name and entry of every model and task of the experiment that is defined."""
     for kind in ("models", "tasks"):
@@ -178,14 +191,29 @@ def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
         yield from ((kind, name, defined[name]) for name in config[kind] if name in defined)
 
 
+def _missing_files(config: Mapping[str, Any], name: str, entry: Entry) -> Iterator[str]:
+    """Local files of a task that do not exist."""
+    if not is_local(entry, config["glue"]):
+        return
+    for path in inputs(entry, config["glue"]):
+        if not Path(path).is_file():
+            key = f"define.tasks.{name}" if "glue" not in entry else f"glue is {config['glue']!r}: task {name}"
+            yield f"{key}: no such file: {path}"
+
+
 def _wrong_task(entry: Entry) -> Iterator[str]:
     """Keys of a task's definition that do not fit each other."""
-    places, fields = list(entry["columns"].values()), entry.get("fields")
-    if all(isinstance(place, int) for place in places):
+    columns = entry.get("columns", {"text": "", "target": ""})
+    places, fields = list(columns.values()), entry.get("fields")
+    if "hub" in entry and "columns" not in entry and "columns" not in entry["hub"]:
+        yield "columns is missing: the dataset's columns of text and target"
+    elif all(isinstance(place, int) for place in places):
         if fields is None or not all(0 <= place < fields for place in places):
-            yield f"columns is {entry['columns']}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
+            yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
     elif not all(isinstance(place, str) for place in places):
-        yield f"columns is {entry['columns']}: give all names (file with a header) or all numbers (without)"
+        yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
+    if entry.get("split", {}).get("group_separator") and "id" not in columns:
+        yield "split.group_separator needs columns.id, which names the documents"
     labels = entry.get("labels", [])
     if entry["type"] == "regression":
         yield from (f"{key} is {entry[key]!r}: not of a regression" for key in ("labels", "threshold") if key in entry)
@@ -200,7 +228,12 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
 
 def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
     """Train and evaluation sizes that a task does not have."""
-    sizes = entry.get("sizes") or _largest_parts(entry)
+    asked = [*config["train_sizes"], *config["evaluate"].values()]
+    if not any(isinstance(size, int) for size in asked):
+        return  # nothing to compare with, so no need to read files
+    sizes = _known_sizes(config, entry)
+    if sizes is None:
+        return
     for index, size in enumerate(config["train_sizes"]):
         if size != "all" and size > sizes["train"]:  # a share is below 1
             most = sizes["train"]
@@ -212,10 +245,26 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
             yield f"evaluate.{part} is {limit}: task {task} has {most} {part} examples; give at most that, or all"
 
 
-def _largest_parts(entry: Entry) -> dict[str, int]:
-    """The most examples that each part of an own file can have, from its number of lines."""
-    with Path(entry["path"]).open("rb") as stream:
-        examples = sum(1 for _ in stream) - ("fields" not in entry)
+def _known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:
+    """The most examples that each part of a task can have; None where only reading its files would tell."""
+    if not is_local(entry, config["glue"]):
+        return entry.get("sizes")
+    files = resolved(entry, config["glue"])["files"]
+    if any(file["path"].endswith(".parquet") for file in files):
+        return None
+    lines = {file.get("part"): _lines(file) for file in files}
+    return _dealt(entry, lines[None]) if None in lines else {"test": 0, **lines}
+
+
+def _lines(file: Entry) -> int:
+    """Lines of a file that may hold examples."""
+    with Path(file["path"]).open("rb") as stream:
+        lines = sum(1 for _ in stream)
+    return lines - ("fields" not in file and not file["path"].endswith(".jsonl"))
+
+
+def _dealt(entry: Entry, examples: int) -> dict[str, int]:
+    """The most examples that each part of one file can have."""
     if entry["split"]["group_separator"]:
         return dict.fromkeys(("train", "validation", "test"), examples)
     parts = {part: round(entry["split"][part] * examples) for part in ("validation", "test")}
@@ -230,23 +279,41 @@ def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
     how = {**config["pruning"], **config["define"]["kinds"][kind]}
     if how["like"] != "winning":
         how["steps"] = 1
-    if how["like"] == "random":
+    if how["like"] in ("random", "random_with_replacement"):
         how |= {"importance": "random", "weights": "fine_tuned"}
     return how
 
 
-def training_of(config: Mapping[str, Any], task: str) -> Entry:
-    """Settings of a task's trainings: those of ``training``, its own overrides, and what the task itself says."""
+def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
+    """Settings of the trainings of a model on a task.
+
+    Those of ``training``, then the published ones where they are asked for and known, then the overrides of the model,
+    of the task, and of both; and what the task itself says.
+    """
     limits = {part: None if limit == "all" else limit for part, limit in config["evaluate"].items()}
+    parts = parts_of(config["define"]["tasks"][task], config["glue"])
+    limits |= {part: limits["validation"] for part in FURTHER if part in parts}
+    overrides = config["training_overrides"]
     return {
         **config["training"],
-        **config["training_overrides"].get(task, {}),
+        **(_published(config, model, task) if config["published_settings"] else {}),
+        **overrides.get(model, {}),
+        **overrides.get(task, {}),
+        **overrides.get(f"{model}/{task}", {}),
         "evaluate": limits,
         "outputs": outputs_of(config, task),
         "threads": config["threads"],
         "device": config["device"],
         "precision": config["precision"],
     }
+
+
+def _published(config: Mapping[str, Any], model: str, task: str) -> Entry:
+    """Epochs and dropout before the task head of the published code, where it has the task."""
+    published = dict(config["define"]["tasks"][task].get("published", {}))
+    size = config["define"]["models"][model].get("size")
+    epochs = published.pop("epochs", {}).get(size)
+    return published if epochs is None else published | {"epochs": epochs}
 
 
 def outputs_of(config: Mapping[str, Any], task: str) -> int:

@@ -144,11 +144,11 @@ def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPER
 
 
 def size_text(train_size: str) -> str:
-    """How many training sentences, for a title."""
+    """How many training examples, for a title."""
     size = size_from(train_size)
     if isinstance(size, float):
-        return f"{100 * size:g}% of the training sentences"
-    return f"{size} training sentences"
+        return f"{100 * size:g}% of the training examples"
+    return f"{size} training examples"
 
 
 def note(rows: pd.DataFrame, remark: str) -> str:
@@ -156,9 +156,9 @@ def note(rows: pd.DataFrame, remark: str) -> str:
     models = ", ".join(rows["model"].unique())
     seeds, draws = rows["seed"].nunique(), rows["draw"].max()
     counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
-    sentences = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
+    examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     each = f" (random: of {draws} draws each)" if draws > 1 else ""
     spread = f"Mean over {seeds} seeds{each} with its {LEVEL:.0%} t interval."
     if seeds == 1:
         spread = f"One seed{each}."
-    return f"Encoder: {models}. {spread} Scored on {sentences} sentences. {remark}"
+    return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"

@@ -1,4 +1,4 @@
-"""Figure: the phase transition with several numbers of training sentences, one panel a task."""
+"""Figure: the phase transition with several numbers of training examples, one panel a task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import style
 from .curves import curve, panels, read_curves, side_by_side, size_text
 
 REMARK = (
-    "Hollow points: the full model. Each seed draws its own training sentences, a smaller set from a larger one. "
+    "Hollow points: the full model. Each seed draws its own training examples, a smaller set from a larger one. "
     "Points of one weight are set apart to be read."
 )
 

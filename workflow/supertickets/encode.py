@@ -9,20 +9,36 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .architectures import architecture_of
 from .errors import UserError
 from .files import read_json, replacing
 
 log = logging.getLogger(__name__)
 
+#: Columns of an encoded task.
+SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "split": pa.string(),
+        "label": pa.float64(),
+        "input_ids": pa.list_(pa.int32()),
+        "token_type_ids": pa.list_(pa.int8()),
+    }
+)
+#: Examples that are tokenised together: millions of tokens as Python numbers fill no memory.
+AT_ONCE = 20_000
 
-def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path) -> None:
-    """Write token ids of every example: id, split, label, input_ids, token_type_ids, in the task's order.
+
+def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path, unlabelled: int = 0) -> None:
+    """Write token ids of every labelled example: id, split, label, input_ids, token_type_ids, in the task's order.
 
     Args:
         tokenizer: folder with the encoder's config and tokenizer.
         examples: the task.
-        max_length: longest sequence in tokens, special tokens included; longer texts are cut and counted in the log.
+        max_length: longest sequence in tokens, special tokens included; longer texts are cut and counted in the log, of
+            a pair the longer one first.
         encoded: Parquet file to write.
+        unlabelled: 1 to write unlabelled examples too, which come last.
 
     Raises:
         UserError: the encoder has fewer positions than ``max_length``.
@@ -30,21 +46,31 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path)
     from transformers import AutoTokenizer
 
     table = pd.read_parquet(examples)
-    positions = read_json(tokenizer / "config.json").get("max_position_embeddings", max_length)
+    if not unlabelled:
+        table = table[table["label"].notna()]
+    config = read_json(tokenizer / "config.json")
+    before = architecture_of(config, str(tokenizer)).first_position(config)
+    positions = config.get("max_position_embeddings", max_length + before) - before
     if max_length > positions:
         raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {positions} tokens")
     tokenise = AutoTokenizer.from_pretrained(tokenizer)
-    texts = table["text"].tolist()
-    tokens = tokenise(texts, truncation=True, max_length=max_length, return_token_type_ids=True)
-    lengths = [len(ids) for ids in tokens["input_ids"]]
+    lengths = []
+    with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
+        for start in range(0, len(table), AT_ONCE):
+            rows = table.iloc[start : start + AT_ONCE]
+            texts, pairs = rows["text"].tolist(), rows["text_pair"].tolist()
+            second = pairs if rows["text_pair"].notna().all() else None
+            tokens = tokenise(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
+            lengths += map(len, tokens["input_ids"])
+            # Labels as numpy has them: pandas' not-a-number would become null.
+            columns = [
+                rows["id"],
+                rows["split"],
+                rows["label"].to_numpy(),
+                tokens["input_ids"],
+                tokens["token_type_ids"],
+            ]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
     log.info("%d examples, %d tokens, longest %d", len(lengths), sum(lengths), max(lengths))
-    log.info("%d texts reach max_length %d and may be cut", sum(n >= max_length for n in lengths), max_length)
-    columns = {
-        "id": pa.array(table["id"], pa.string()),
-        "split": pa.array(table["split"], pa.string()),
-        "label": pa.array(table["label"], pa.float64()),
-        "input_ids": pa.array(tokens["input_ids"], pa.list_(pa.int32())),
-        "token_type_ids": pa.array(tokens["token_type_ids"], pa.list_(pa.int8())),
-    }
-    with replacing(encoded) as part:
-        pq.write_table(pa.table(columns), part)
+    log.info("%d examples reach max_length %d and may be cut", sum(n >= max_length for n in lengths), max_length)

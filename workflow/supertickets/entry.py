@@ -18,7 +18,7 @@ from .errors import UserError
 def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
     """A command line with one option for each parameter of a function.
 
-    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` as JSON. A parameter with a
+    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` or ``list`` as JSON. A parameter with a
     default is optional.
     """
     parser = argparse.ArgumentParser(description=inspect.getdoc(function), allow_abbrev=False)
@@ -26,7 +26,7 @@ def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
     for name, parameter in inspect.signature(function).parameters.items():
         hint = hints[name]
         options: dict[str, Any] = {"required": parameter.default is inspect.Parameter.empty}
-        if get_origin(hint) is dict:
+        if get_origin(hint) in (dict, list):
             options["type"] = json.loads
         else:
             # "Path | None" is a Path that may be left out.

@@ -9,3 +9,7 @@ class UserError(Exception):
     The message is one sentence or two: where (file and line, or config key), what was found, what would be
     right. Stage entries print it alone, without a traceback, and exit with status 1.
     """
+
+
+class DivergedError(UserError):
+    """Training came to numbers that are not finite."""

@@ -18,7 +18,7 @@ def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing,
     """A BERT layer's output at the first tokens.
 
     Args:
-        layer: a layer of transformers' BERT; its own parts are called.
+        layer: a layer of transformers' BERT, RoBERTa or ELECTRA; its own parts are called.
         states: hidden states, shape (1, tokens, hidden).
         packing: where the n sentences are.
 
@@ -44,10 +44,17 @@ def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing,
     return layer.feed_forward_chunk(layer.attention.output(context.flatten(2), first)).transpose(0, 1)
 
 
-#: By ``model_type``.
-LAST_LAYERS = {"bert": bert_layer}
+#: By ``model_type``; RoBERTa and ELECTRA have BERT's layers. Other families compute all of their last layer.
+LAST_LAYERS = dict.fromkeys(("bert", "roberta", "electra"), bert_layer)
 
 
-def only_first_token(last: nn.Module, model_type: str) -> None:
-    """Make a model's last layer compute first tokens only, in place."""
+def only_first_token(last: nn.Module, model_type: str) -> bool:
+    """Make a model's last layer compute first tokens only, in place, where that is known of its family.
+
+    Returns:
+        Whether it does so now.
+    """
+    if model_type not in LAST_LAYERS:
+        return False
     last.forward = MethodType(LAST_LAYERS[model_type], last)
+    return True

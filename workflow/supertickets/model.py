@@ -11,7 +11,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from . import packing
 from .architectures import Architecture, architecture_of
 from .batches import Batch
 from .dropout import cheapen_dropouts
@@ -19,24 +18,54 @@ from .errors import UserError
 from .files import read_json, replacing
 from .first_token import only_first_token
 from .lean import import_modules
+from .packing import NAME, Packing, packed_attention
 from .surgery import cut_modules
 from .tickets import Ticket
 
 
-class Classifier(nn.Module):
-    """Encoder, dropout on its pooled [CLS] state, and one linear map to the task's outputs.
+class Pooler(nn.Module):
+    """What families without a pooler put between a sentence's state and the task head: a linear map, and a function."""
 
-    ``ticket`` says which units it has. Parameter names are those of the family's ``...ForSequenceClassification`` in
-    transformers.
+    def __init__(self, hidden: int, activation: str) -> None:
+        super().__init__()
+        self.dense = nn.Linear(hidden, hidden)
+        self.activation = getattr(nn.functional, activation)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States of the same shape."""
+        return self.activation(self.dense(states))
+
+
+class Classifier(nn.Module):
+    """Encoder, dropout on the pooled state of each sentence, and one linear map to the task's outputs.
+
+    The state is that of the first token, or the mean of all where the model's config says so. ``ticket`` says which
+    units it has. Parameter names are those of the family in transformers; a pooler that its encoder lacks is
+    ``pooler``, the task head ``classifier``.
     """
 
     def __init__(
-        self, encoder: nn.Module, architecture: Architecture, ticket: Ticket, outputs: int, dropout: float
+        self,
+        encoder: nn.Module,
+        architecture: Architecture,
+        ticket: Ticket,
+        outputs: int,
+        dropout: float,
+        pooler: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.architecture = architecture
         self.ticket = ticket
         self.add_module(architecture.prefix, encoder)
+        if pooler is not None:
+            self.pooler = pooler
+        self.pooling = getattr(encoder.config, "classifier_pooling", "cls")
+        self.first_position = architecture.first_position(encoder.config.to_dict())
+        self.first_only = (
+            architecture.packed
+            and self.pooling == "cls"
+            and only_first_token(self.layers[-1], encoder.config.model_type)
+        )
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(encoder.config.hidden_size, outputs)
 
@@ -52,13 +81,35 @@ class Classifier(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits, or predicted values, of shape (n, outputs), of a batch of n sentences."""
-        states = self.encoder(
-            input_ids=batch.input_ids,
-            token_type_ids=batch.token_type_ids,
-            position_ids=batch.position_ids,
-            packing=batch.packing,
-        )
-        return self.classifier(self.dropout(states.pooler_output.to(self.classifier.weight.dtype)))
+        states = self.encoder(**self._inputs(batch))
+        dtype = self.classifier.weight.dtype
+        if self.architecture.pooler:
+            pooled = states.pooler_output
+        else:
+            pooled = self.pooler(self._sentence_states(states.last_hidden_state, batch.packing).to(dtype))
+        return self.classifier(self.dropout(pooled.to(dtype)))
+
+    def _inputs(self, batch: Batch) -> dict[str, Any]:
+        """What the encoder's forward takes: packed sentences, or padded ones where its attention wants them so."""
+        inputs = {"input_ids": batch.input_ids, "position_ids": batch.position_ids + self.first_position}
+        if self.architecture.token_types:
+            inputs["token_type_ids"] = batch.token_type_ids
+        if not self.architecture.packed:
+            tokens, real = batch.packing.rows()
+            return {name: values[0, tokens] for name, values in inputs.items()} | {"attention_mask": real.long()}
+        if self.architecture.masks:
+            inputs["attention_mask"] = dict.fromkeys(self.architecture.masks)
+        return inputs | {"packing": batch.packing}
+
+    def _sentence_states(self, states: Tensor, packing: Packing) -> Tensor:
+        """One state for each sentence, shape (n, hidden)."""
+        if self.pooling == "mean":
+            sums = states.new_zeros(len(packing.starts), states.shape[-1])
+            sums = sums.index_add(0, packing.sentences, states[0, : packing.tokens])
+            return sums / packing.lengths[:, None]
+        if self.first_only or not self.architecture.packed:
+            return states[:, 0]
+        return states[0, packing.starts]
 
 
 def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classifier_dropout: float) -> Classifier:
@@ -71,30 +122,44 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
         classifier_dropout: dropout before the task head.
     """
     architecture = architecture_of(config, "config.json")
-    modules = [path.partition(":")[0] for path in (architecture.config_class, architecture.model_class)]
-    config_module, model_module = import_modules(modules)
-    model_config = getattr(config_module, architecture.config_class.partition(":")[2]).from_dict(dict(config))
-    model_config._attn_implementation = packing.NAME
+    config_class, model_class = _classes(architecture.config_class, architecture.model_class)
+    model_config = config_class.from_dict(dict(config))
+    model_config._attn_implementation = NAME if architecture.packed else "eager"
     from transformers import initialization, modeling_utils  # only after the lean import
 
-    modeling_utils.ALL_ATTENTION_FUNCTIONS.register(packing.NAME, packing.packed_attention)
+    modeling_utils.ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
 
     with initialization.no_init_weights():  # every weight is loaded or drawn later
-        encoder = getattr(model_module, architecture.model_class.partition(":")[2])(model_config)
+        encoder = model_class(model_config)
         if ticket is not None:
             cut_modules(encoder, ticket, architecture)
         layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
         kept = ticket or Ticket.full(layers, heads)
-        model = Classifier(encoder, architecture, kept, outputs, classifier_dropout)
+        pooler = _own_pooler(architecture, model_config)
+        model = Classifier(encoder, architecture, kept, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
-    only_first_token(model.layers[-1], model_config.model_type)
     return model
+
+
+def _classes(*paths: str) -> list[Any]:
+    """Classes of transformers by ``module:class``."""
+    modules = import_modules([path.partition(":")[0] for path in paths])
+    return [getattr(module, path.partition(":")[2]) for module, path in zip(modules, paths, strict=True)]
+
+
+def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:
+    """The classifier's own pooler, where the encoder has none."""
+    if architecture.pooler:
+        return None
+    if architecture.pooler_class:
+        return _classes(architecture.pooler_class)[0](config)
+    return Pooler(config.hidden_size, architecture.pooler_activation)
 
 
 def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -> None:
     """Load a weight file; what it may lack, task head and pooler, is drawn from ``generator``.
 
-    Matrices are drawn from a normal distribution with the config's ``initializer_range``, biases are zero.
+    Matrices are drawn from a normal distribution with the config's ``initializer_range``, biases are zero, norms one.
 
     Raises:
         UserError: the file cannot be read, or a tensor is missing, unknown or of another shape.
@@ -103,11 +168,12 @@ def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -
         tensors = load_file(weights)
     except SafetensorError as error:
         raise UserError(f"{weights}: not a readable safetensors file ({error}); delete it to have it made again")
-    pooler = f"{model.architecture.prefix}.{model.architecture.pooler}."
+    pooler = f"{model.architecture.pooler_name}."
     spread = model.encoder.config.initializer_range
     for name, parameter in model.state_dict().items():
         if name not in tensors and name.startswith(("classifier.", pooler)):
-            tensors[name] = torch.zeros(parameter.shape)
+            norm = name.endswith("norm.weight")
+            tensors[name] = torch.full(parameter.shape, float(norm))
             if parameter.dim() > 1:
                 tensors[name].normal_(0.0, spread, generator=generator)
     try:

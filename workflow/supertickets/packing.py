@@ -52,11 +52,22 @@ class Packing:
     _by_heads: dict[int, tuple[Tensor, Tensor, list[Tensor]]] = field(default_factory=dict)
 
     @property
+    def lengths(self) -> Tensor:
+        """Tokens of each sentence, shape (n,)."""
+        ends = torch.cat([self.starts[1:], self.starts.new_full((1,), self.tokens)])
+        return ends - self.starts
+
+    @property
     def sentences(self) -> Tensor:
         """The sentence of each packed token that has one, shape (tokens of sentences,)."""
-        ends = torch.cat([self.starts[1:], self.starts.new_tensor([self.tokens])])
-        numbers = torch.arange(len(ends), device=ends.device)
-        return numbers.repeat_interleave(ends - self.starts, output_size=self.tokens)
+        numbers = torch.arange(len(self.starts), device=self.starts.device)
+        return numbers.repeat_interleave(self.lengths, output_size=self.tokens)
+
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """For a model that wants padding: the packed token at each place of (n, longest), and whether there is one."""
+        place = torch.arange(max(width for _, width in self.shapes), device=self.starts.device)
+        real = place < self.lengths[:, None]
+        return torch.where(real, self.starts[:, None] + place, self.tokens), real
 
     def by_heads(self, heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The same for a layer with some number of heads, which are further rows.
@@ -174,6 +185,7 @@ def packed_attention(
     packing: Packing,
     dropout: float = 0.0,
     scaling: float | None = None,
+    sliding_window: int | None = None,
     **unused: Any,
 ) -> tuple[Tensor, None]:
     """Attention of every token to the tokens of its own sentence: an attention function of transformers.
@@ -187,6 +199,7 @@ def packed_attention(
         packing: of the batch.
         dropout: share of the attention weights to drop.
         scaling: factor of the scores.
+        sliding_window: tokens attend to those that are nearer than this; None for all.
 
     Returns:
         Context vectors, shape (1, tokens or n, heads, head size), and no weights.
@@ -209,6 +222,8 @@ def packed_attention(
     contexts = []
     for one, keys, values, mask in zip(queries, padded(key), padded(value), masks, strict=True):
         group = (part.view(len(mask), -1, size) for part in (one, keys, values))
+        if sliding_window is not None and sliding_window < mask.shape[2]:
+            mask = mask + _outside(mask.shape[2], sliding_window, mask)
         contexts.append(attend(*group, mask, dropout, scaling or size**-0.5).reshape(-1, size))
     context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
     if whole:
@@ -217,13 +232,23 @@ def packed_attention(
     return context.view(-1, heads, size).index_select(0, back)[None], None
 
 
+def _outside(width: int, window: int, mask: Tensor) -> Tensor:
+    """What is added to the scores of tokens that are too far away, shape (width, width).
+
+    Not minus infinity: a null token may see null tokens alone, and would become not-a-number.
+    """
+    place = torch.arange(width, device=mask.device)
+    far = (place[:, None] - place).abs() >= window
+    return torch.zeros(width, width, dtype=mask.dtype, device=mask.device).masked_fill_(far, -1e30)
+
+
 def plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rate: float, scaling: float) -> Tensor:
     """Softmax attention within each row.
 
     Args:
         query: shape (rows, asking, size).
         key, value: shape (rows, width, size).
-        mask: added to the scores, shape (rows, 1, width).
+        mask: added to the scores, shape (rows, 1, width) or (rows, width, width).
         rate: dropout of the weights.
         scaling: factor of the scores.
 

@@ -17,7 +17,7 @@ def computing(model: Classifier, precision: str) -> Iterator[Mapping[nn.Paramete
     """Let a model's layers and pooler compute in a precision while the block runs.
 
     In bfloat16 their parameters hold rounded copies. Embeddings, whose gradients add up over many tokens, and the
-    task head stay float32.
+    task head stay float32. Encoders whose attention mixes weights of layers and of none go by torch's autocast.
 
     Args:
         model: a float32 model, changed in place.
@@ -29,7 +29,12 @@ def computing(model: Classifier, precision: str) -> Iterator[Mapping[nn.Paramete
     if precision == "fp32":
         yield {}
         return
-    lowered = [*model.layers, model.encoder.get_submodule(model.architecture.pooler)]
+    if not model.architecture.packed:
+        with _autocast(model.encoder):
+            yield {}
+        return
+    after = [path for path in (model.architecture.final, model.architecture.pooler) if path]
+    lowered = [*model.layers, *(model.encoder.get_submodule(path) for path in after)]
     originals = {parameter: parameter.data for module in lowered for parameter in module.parameters()}
     hook = model.layers[0].register_forward_pre_hook(_rounded, with_kwargs=True)
     try:
@@ -41,6 +46,17 @@ def computing(model: Classifier, precision: str) -> Iterator[Mapping[nn.Paramete
         for parameter, original in originals.items():
             parameter.grad = None
             parameter.data = original
+
+
+@contextmanager
+def _autocast(encoder: nn.Module) -> Iterator[None]:
+    """Let products inside an encoder round what they multiply."""
+    device = next(encoder.parameters()).device.type
+    encoder.forward = torch.autocast(device, torch.bfloat16)(encoder.forward)
+    try:
+        yield
+    finally:
+        del encoder.forward
 
 
 def _rounded(

@@ -34,10 +34,11 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
     """Write an encoder's files in the form that every later step reads.
 
     Args:
-        source: an archive that holds the model, or any file in the user's own model folder.
-        definition: the model's entry in the catalogue: ``folder`` inside the archive, or ``path`` of the user's
-            folder; ``sha256`` that ``model.safetensors`` must have, and how many of the first ``layers`` to keep,
-            where given.
+        source: an archive that holds the model, the folder it was downloaded to, or any file in the user's own model
+            folder.
+        definition: the model's entry in the catalogue: ``folder`` inside the archive, ``hub``, or ``path`` of the
+            user's folder; ``sha256`` that ``model.safetensors`` must have, and how many of the first ``layers`` to
+            keep, where given.
         pretrained: folder to write: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``,
             ``model.safetensors`` and ``shape.json``.
 
@@ -52,6 +53,8 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
     if "sha256" in definition:
         require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
     tensors = standard_tensors(weights, architecture, source)
+    if config.get("position_biased_input") is False:  # DeBERTa's checkpoints may hold positions that it does not use
+        tensors.pop(f"{architecture.prefix}.embeddings.position_embeddings.weight", None)
     if "layers" in definition:
         config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
     shape = shape_of(config, tensors, architecture, source)
@@ -70,6 +73,8 @@ def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], byte
     """How to read a file of the model by its name."""
     if "path" in definition:
         return lambda name: (source.parent / name).read_bytes()
+    if "hub" in definition:
+        return lambda name: (source / name).read_bytes()
     return lambda name: read_member(source, [f"{definition['folder']}/{name}"])
 
 
@@ -84,11 +89,15 @@ def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -
         raise UserError(f"{source}: model.safetensors holds numbers of type {error}; save it in float32") from error
     except SafetensorError as error:
         raise UserError(f"{source}: model.safetensors is not a readable safetensors file ({error})") from error
-    prefix = f"{architecture.prefix}."
+    prefix, pooler = f"{architecture.prefix}.", f"{architecture.pooler_source}."
     prefixed = any(name.startswith(prefix) for name in tensors)
     result = {}
     for name, tensor in sorted(tensors.items()):
-        if np.issubdtype(tensor.dtype, np.floating) and (name.startswith(prefix) or not prefixed):
+        if not np.issubdtype(tensor.dtype, np.floating):
+            continue
+        if architecture.pooler_source and name.startswith(pooler):
+            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = tensor.astype(np.float32)
+        elif name.startswith(prefix) or not prefixed:
             result[name if prefixed else prefix + name] = tensor.astype(np.float32)
     return result
 
@@ -107,7 +116,8 @@ def first_layers(
     path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.")
     layer_of = {name: match for name in tensors if (match := path.match(name))}
     kept = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
-    return {**config, key: count}, kept
+    types = {"layer_types": config["layer_types"][:count]} if "layer_types" in config else {}
+    return {**config, key: count, **types}, kept
 
 
 def shape_of(
@@ -127,6 +137,15 @@ def shape_of(
     if found != set(range(layers)):
         raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers {sorted(found)}")
     parameters = sum(tensor.size for tensor in tensors.values())
-    if f"{architecture.prefix}.{architecture.pooler}.dense.weight" not in tensors:
+    if f"{architecture.pooler_name}.dense.weight" not in tensors:
         parameters += hidden * (hidden + 1)
-    return {"layers": layers, "heads": heads, "hidden": hidden, "ffn": ffn, "parameters": parameters}
+    modules = {name[len(path) :].partition(".")[2].rpartition(".")[0] for name in tensors if name.startswith(path)}
+    return {
+        "layers": layers,
+        "heads": heads,
+        "hidden": hidden,
+        "ffn": ffn,
+        "parameters": parameters,
+        "head_matrices": architecture.fused * len(architecture.projections(modules)) + 1,
+        "ffn_matrices": architecture.ffn_matrices,
+    }

@@ -31,7 +31,7 @@ def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture:
 
     Returns:
         New mapping: query, key and value keep the rows of kept heads, the output projection their columns;
-        a pruned feed-forward block keeps its norm only.
+        a pruned feed-forward block keeps nothing but the norm of a sum with it.
 
     Raises:
         UserError: the tensors have other layers than the ticket.
@@ -49,7 +49,9 @@ def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture:
         if layer >= len(ticket.heads):
             break
         if module in architecture.head_inputs:
-            result[name] = tensor[kept_columns(ticket.heads[layer], len(tensor) // ticket.heads_per_layer)]
+            parts = np.split(tensor, architecture.fused)
+            rows = kept_columns(ticket.heads[layer], len(parts[0]) // ticket.heads_per_layer)
+            result[name] = np.concatenate([part[rows] for part in parts])
         elif module == architecture.head_output and parameter == "weight":
             head_size = tensor.shape[1] // ticket.heads_per_layer
             result[name] = np.ascontiguousarray(tensor[:, kept_columns(ticket.heads[layer], head_size)])
@@ -65,8 +67,7 @@ def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture:
 
 def _goes_with_ffn(module: str, architecture: Architecture) -> bool:
     """Whether a module is removed together with a layer's feed-forward block."""
-    blocks = (architecture.ffn_inner, architecture.ffn_output)
-    inside = any(module == block or module.startswith(f"{block}.") for block in blocks)
+    inside = any(module == part or module.startswith(f"{part}.") for part, _ in architecture.ffn_parts)
     return inside and module != architecture.ffn_norm
 
 

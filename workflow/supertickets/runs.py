@@ -20,12 +20,10 @@ from .files import read_json, replacing, sha256, write_json
 from .model import read_model, save_weights
 from .seeds import derived
 from .tickets import Shape
-from .training import predict, settings_from, train
+from .training import predict, settings_from, train, with_chosen
 from .vocabulary import narrowed
 
 log = logging.getLogger(__name__)
-
-EVALUATION_PARTS = ("validation", "test")
 
 
 def train_run(
@@ -40,6 +38,7 @@ def train_run(
     shape: Path,
     trained: Path | None = None,
     ticket: Path | None = None,
+    chosen: Path | None = None,
 ) -> None:
     """Train one model, predict every evaluation example, and write record, predictions and, where asked for, weights.
 
@@ -55,18 +54,20 @@ def train_run(
         shape: the encoder's dimensions.
         trained: safetensors file to write; None where nobody wants the weights.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
+        chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
 
     Raises:
         UserError: an input is unusable or training diverged. Nothing is written then.
     """
     began = time.perf_counter()
+    settings = with_chosen(settings, chosen)
     how = settings_from(settings)
     compute = how.start()
     data = Encoded.read(encoded)
     rows = np.array(read_json(subset)["rows"], dtype=np.int64)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random).to(compute.device)
-    parts = {part: data.first(part, how.evaluate[part]) for part in EVALUATION_PARTS}
+    parts = {part: data.first(part, limit) for part, limit in how.evaluate.items()}
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}

@@ -49,7 +49,9 @@ class Sample:
             The loss with its graph, the examples, and which of the batches each is of, from 0.
         """
         pad = self.model.encoder.config.pad_token_id
-        at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1)
+        # What an encoder computes for all sentences at once, as relative positions, is of no single batch.
+        packed = self.model.architecture.packed
+        at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1) if packed else 1
         for start in range(0, len(self.batches), at_once):
             joined = self.batches[start : start + at_once]
             batch = self.data.batch(np.concatenate(joined), pad, self.compute)

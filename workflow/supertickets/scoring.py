@@ -18,9 +18,9 @@ from .magnitude import magnitude
 from .model import read_model
 from .sample import Sample
 from .seeds import derived, generator
-from .sensitivity import sensitivity
+from .sensitivity import running_sensitivity, sensitivity
 from .taylor import taylor
-from .training import settings_from
+from .training import settings_from, with_chosen
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def random_scores(sample: Sample) -> RawScores:
 #: How each method scores the units of a model: raw scores, higher for what is to be kept.
 METHODS: dict[str, Callable[[Sample], RawScores]] = {
     "sensitivity": sensitivity,
+    "running_sensitivity": running_sensitivity,
     "taylor": taylor,
     "magnitude": magnitude,
     "random": random_scores,
@@ -49,6 +50,7 @@ def score_run(
     settings: dict[str, Any],
     importance: Path,
     ticket: Path | None = None,
+    chosen: Path | None = None,
 ) -> None:
     """Score the units of a model on a run's training subset by every method and write ``importance.csv``.
 
@@ -63,11 +65,12 @@ def score_run(
         settings: content of :class:`~supertickets.training.Settings`; ``batch_size`` sets the batches.
         importance: CSV file to write.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
+        chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
 
     Raises:
         UserError: an input is unusable, or a score is not finite.
     """
-    how = settings_from(settings)
+    how = settings_from(with_chosen(settings, chosen))
     compute = how.start()
     data = Encoded.read(encoded)
     rows = np.array(read_json(subset)["rows"], dtype=np.int64)

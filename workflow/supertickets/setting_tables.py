@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from .files import read_json
 from .grid import groups_of, runs_of
@@ -29,12 +30,14 @@ def write_tasks(
     scores = read_groups(results, "scores", groups_of(grid))
     rows = []
     for task in grid["tasks"]:
-        examples = pd.read_parquet(results / "tasks" / f"{task}.parquet", columns=["split", "label"])
+        file = results / "tasks" / f"{task}.parquet"
+        examples = pd.read_parquet(file, columns=["split", "label"])
         definition = definitions[task]
         sizes = examples["split"].value_counts()
         scored = scores[scores["task"] == task].groupby("split")["examples"].max()
         row = {"task": task, "type": definition["type"], "classes": len(definition.get("labels", [])) or float("nan")}
         row |= {part: int(sizes.get(part, 0)) for part in PARTS}
+        row |= {"left_out": int(pq.read_schema(file).metadata[b"dropped"])}
         row |= {f"{part}_scored": int(scored.get(part, 0)) for part in PARTS[1:]}
         if definition["type"] == "classification":
             row["largest_class"] = (
@@ -43,11 +46,12 @@ def write_tasks(
         rows.append(row | {"metrics": ", ".join(definition["metrics"])})
     table = pd.DataFrame(rows).reindex(columns=[*rows[0], *({"largest_class"} - set(rows[0]))])
     columns: Columns = {"task": ("Task", ""), "type": ("Type", ""), "classes": ("Classes", ".0f")}
-    columns |= {part: (part.capitalize(), ".0f") for part in PARTS}
+    columns |= {part: (part.capitalize(), ".0f") for part in PARTS} | {"left_out": ("Left out", ".0f")}
     columns |= {f"{part}_scored": (f"{part.capitalize()} scored", ".0f") for part in PARTS[1:]}
     columns |= {"largest_class": ("Largest class", ".1%"), "metrics": ("Metrics", "")}
     text = (
-        f"Tasks: sentences in each part, and how many are scored. {scope_note(scores, grid)} The first metric chooses "
+        "Tasks: examples in each part, rows left out as broken or without a label, and how many examples are scored. "
+        f"{scope_note(scores, grid)} The first metric chooses "
         "super tickets, on validation; they are reported on test, or on halves of validation where there is none. "
         "Largest class: its share of the training part."
     )

@@ -5,6 +5,9 @@ The counterpart for weight files is :func:`supertickets.rewind.cut_tensors`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from torch import Tensor, nn
 
 from .architectures import Architecture
@@ -30,23 +33,52 @@ def cut_modules(encoder: nn.Module, ticket: Ticket, architecture: Architecture) 
         raise UserError(f"the ticket has {len(ticket.heads)} layers, the encoder {len(layers)}")
     for index, (layer, heads) in enumerate(zip(layers, ticket.heads, strict=True)):
         if len(heads) < ticket.heads_per_layer:
-            for path in architecture.head_inputs:
-                full = layer.get_submodule(path)
+            modules = dict(layer.named_modules())
+            for path in architecture.projections(modules):
+                full = modules[path]
                 rows = full.out_features // ticket.heads_per_layer * len(heads)
                 layer.set_submodule(path, _linear_like(full, full.in_features, rows))
             full = layer.get_submodule(architecture.head_output)
             columns = full.in_features // ticket.heads_per_layer * len(heads)
             layer.set_submodule(architecture.head_output, _linear_like(full, columns, full.out_features))
+            _tell_attention(layer.get_submodule(architecture.attention), heads, ticket.heads_per_layer, architecture)
         if index not in ticket.ffn:
-            norm = layer.get_submodule(architecture.ffn_norm)
-            layer.set_submodule(architecture.ffn_inner, nn.Identity())
-            name = architecture.ffn_norm.rpartition(".")[2]
-            layer.set_submodule(architecture.ffn_output, _NormOfResidual(name, norm))
+            for path, instead in architecture.ffn_parts:
+                layer.set_submodule(path, _stand_in(layer, instead, architecture))
+
+
+def _tell_attention(attention: nn.Module, heads: Sequence[int], full: int, architecture: Architecture) -> None:
+    """Correct what an attention module knows of its heads besides its matrices."""
+    for name in ("num_attention_heads", "all_head_size"):
+        if hasattr(attention, name):
+            setattr(attention, name, getattr(attention, name) // full * len(heads))
+    if architecture.shared_bias:
+        kept = list(heads)
+
+        def with_own_bias(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (*args[:2], args[2][:, kept], *args[3:])
+
+        attention.register_forward_pre_hook(with_own_bias)
+
+
+def _stand_in(layer: nn.Module, instead: str, architecture: Architecture) -> nn.Module:
+    """What is in the place of a part of a pruned feed-forward block."""
+    if instead == "norm":
+        return _NormOfResidual(architecture.ffn_norm.rpartition(".")[2], layer.get_submodule(architecture.ffn_norm))
+    return {"identity": nn.Identity, "zero": _Zero}[instead]()
 
 
 def _linear_like(full: nn.Linear, columns: int, rows: int) -> nn.Linear:
     """A linear map of another size on the same device, of the same type."""
     return nn.Linear(columns, rows, bias=full.bias is not None, device=full.weight.device, dtype=full.weight.dtype)
+
+
+class _Zero(nn.Module):
+    """A pruned feed-forward block that is added to the residual outside of it."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Zero, to add."""
+        return states.new_zeros(())
 
 
 class _NormOfResidual(nn.Module):

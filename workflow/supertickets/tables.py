@@ -104,7 +104,7 @@ def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
     words = [
         ("Model", table["model"].unique()),
         ("tasks", table["task"].unique()),
-        ("training sentences", table["train_size"].astype(str).unique()),
+        ("training examples", table["train_size"].astype(str).unique()),
         ("seeds", [str(seed) for seed in grid["seeds"]]),
     ]
     return "; ".join(f"{name}: {', '.join(values)}" for name, values in words) + "."

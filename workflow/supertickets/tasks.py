@@ -1,151 +1,159 @@
-"""From a table of rated or labelled sentences to a task: labelled examples in three fixed parts."""
+"""From files of rated or labelled texts to a task: labelled examples in fixed parts."""
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .errors import UserError
 from .fetch import read_member
 from .files import replacing
+from .readers import read_rows
 from .seeds import generator
+from .task_files import UNLABELLED
 
 log = logging.getLogger(__name__)
 
+#: Columns of an example's text.
+TEXTS = ("text", "text_pair")
+
+#: Parts that every task has (``test`` may be empty).
 PARTS = ("train", "validation", "test")
 
 
-def prepare_task(source: Path, definition: dict[str, Any], examples: Path) -> None:
-    """Write a task's examples: id, split, text, label, each part in random order.
+def prepare_task(definition: dict[str, Any], examples: Path) -> None:
+    """Write a task's examples: id, split, text, text_pair, label, each part in random order.
 
-    The order is fixed by the definition's seed, so that the first n examples of a part are a random sample of it.
+    The order is fixed by the definition's seed, so that the first n examples of a part are a random sample of it. Of an
+    unlabelled part the label is not-a-number. ``text_pair`` is null in tasks of single texts. How many rows were left
+    out is in the file's metadata, under ``dropped``.
 
     Args:
-        source: an archive or a plain file, as the definition says.
-        definition: the task's entry in the catalogue (or under ``define`` in the config).
+        definition: as :func:`supertickets.task_files.resolved` gives it. One file is dealt to parts; several are parts.
         examples: Parquet file to write.
 
     Raises:
         UserError: a broken line (file, line, what was found and expected), or sizes other than the pinned ones.
     """
-    if "member" in definition:
-        content, name = read_member(source, definition["member"]), f"{source}: {definition['member'][-1]}"
+    tables = [_read(source, definition) for source in definition["files"]]
+    dropped = sum(table.attrs["dropped"] for table in tables)
+    table = pd.concat(tables, ignore_index=True)
+    seed = definition.get("split", {}).get("seed", 0)
+    # Unlabelled examples last, and shuffled by none: rows of labelled ones are the same with and without them.
+    known = table[table["label"].notna()]
+    order = generator(seed, "order of examples").permutation(len(known))
+    table = pd.concat([known.iloc[order], table[table["label"].isna()]])
+    _check_sizes(table, definition)
+    columns = {name: pa.array(table[name], pa.string()) for name in ("id", "split", "text")}
+    pairs = table["text_pair"] if "text_pair" in table else [None] * len(table)
+    columns |= {"text_pair": pa.array(pairs, pa.string()), "label": pa.array(table["label"].to_numpy(), pa.float64())}
+    written = pa.table(columns).replace_schema_metadata({"dropped": str(dropped)})
+    with replacing(examples) as part:
+        pq.write_table(written, part)
+
+
+def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFrame:
+    """The examples of one file, with the part of each."""
+    path = Path(source["path"])
+    if "member" in source:
+        content, name = read_member(path, source["member"]), f"{path}: {source['member'][-1]}"
     else:
-        content, name = source.read_bytes(), str(source)
-    table = read_rows(content, definition, name)
-    table["split"] = split(table, definition["split"])
-    table = labelled(table, definition, name)
-    table = table.iloc[generator(definition["split"]["seed"], "order of examples").permutation(len(table))]
+        content, name = path.read_bytes(), str(path)
+    unlabelled = source.get("part") in UNLABELLED
+    if unlabelled:  # no row may be left out: the server knows them by their numbers
+        columns = {key: column for key, column in source["columns"].items() if key != "target"}
+        source = {**source, "columns": columns, "malformed": "error"}
+    table = read_rows(content, source, name)
+    # Before rows are left out for their label: a text is in the same part of all tasks made from the file.
+    table["split"] = source["part"] if "part" in source else split(table, definition["split"])
+    if unlabelled:
+        return table.assign(label=math.nan)
+    names = {"labels": source["labels"]} if "labels" in source else {}
+    return labelled(table, {**definition, **names}, name, source.get("numbered", False))
+
+
+def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:
     sizes = {part: int((table["split"] == part).sum()) for part in PARTS}
-    log.info("%s: %s", name, sizes)
+    log.info("%s", table["split"].value_counts().to_dict())
     expected = definition.get("sizes", sizes)
     if sizes != expected:
+        name = definition["files"][0]["path"]
         raise UserError(f"{name}: the parts have {sizes} examples; the catalogue says {expected}")
-    with replacing(examples) as part:
-        table[["id", "split", "text", "label"]].to_parquet(part, index=False)
 
 
-def read_rows(content: bytes, definition: Mapping[str, Any], name: str) -> pd.DataFrame:
-    """Read a delimited file into columns id, text, target (strings) and line (its number in the file).
-
-    Args:
-        content: the file's bytes, UTF-8.
-        definition: ``columns`` says where id, text and target are: numbers in a file without a header, names in
-            one with; ``delimiter`` separates them, and nothing is quoted.
-        name: the file, for messages.
-
-    Raises:
-        UserError: not UTF-8, a line with another number of fields, a missing column, or an id that occurs twice.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{name}, line {line}: not UTF-8 ({error.reason})") from error
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=definition["delimiter"], quoting=csv.QUOTE_NONE)
-    columns = definition["columns"]
-    places = [columns[key] for key in ("id", "text", "target")]
-    if isinstance(places[0], str):
-        header = next(reader, [])
-        absent = [place for place in places if place not in header]
-        if absent:
-            raise UserError(f"{name}, line 1: no column {absent[0]!r}; the columns are {header}")
-        places = [header.index(place) for place in places]
-        width = len(header)
-    else:
-        width = definition["fields"]
-    rows = []
-    for fields in _lines(reader, name):
-        if len(fields) != width:
-            raise UserError(f"{name}, line {reader.line_num}: {len(fields)} fields, expected {width}: {fields!r:.80}")
-        rows.append([*(fields[place].strip() for place in places), reader.line_num])
-    table = pd.DataFrame(rows, columns=["id", "text", "target", "line"])
-    if table.empty:
-        raise UserError(f"{name}: holds no examples")
-    twice = table[table["id"].duplicated()]
-    if len(twice):
-        raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r} occurs a second time")
-    return table
-
-
-def _lines(reader: Any, name: str) -> Iterator[list[str]]:
-    """The reader's lines, its own errors with file and line."""
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise UserError(f"{name}, line {reader.line_num}: {error}") from error
-
-
-def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str) -> pd.DataFrame:
+def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numbered: bool = False) -> pd.DataFrame:
     """Add the column label: the class index, or the value of a regression; float64.
 
-    With a ``threshold``, numbers below it are class 0 and numbers above it class 1; rows exactly on it have no
-    class and are left out (their count is logged).
+    With a ``threshold``, numbers below it are class 0 and numbers above it class 1. Rows exactly on it, and rows whose
+    target is one of ``no_label``, have no class and are left out (their count is logged).
+
+    Args:
+        table: columns text, target and line, and text_pair where examples are pairs.
+        definition: ``type``, ``labels``, ``threshold``, ``no_label`` and ``malformed`` of the task.
+        name: the file, for messages.
+        numbered: targets are class indices, not names.
 
     Raises:
         UserError: an empty text, or a target that is no number or no known label; names file and line.
     """
-    empty = table[table["text"] == ""]
-    if len(empty):
-        raise UserError(f"{name}, line {empty['line'].iloc[0]}: the text is empty")
-    if "threshold" not in definition and definition["type"] == "classification":
-        codes = {label: float(index) for index, label in enumerate(definition["labels"])}
-        values = table["target"].map(codes)
-        what = f"one of the labels {definition['labels']}"
-    else:
-        values = pd.to_numeric(table["target"], errors="coerce").replace([math.inf, -math.inf], math.nan)
-        what = "a number"
-    wrong = table[values.isna()]
-    if len(wrong):
-        raise UserError(f"{name}, line {wrong['line'].iloc[0]}: {wrong['target'].iloc[0]!r} is not {what}")
-    table = table.assign(label=values.astype(float))
+    broken = table.attrs.get("dropped", 0)
+    without = table["target"].isin(definition.get("no_label", []))
+    if without.any():
+        log.info("%s: %d rows without a label (%s) are left out", name, without.sum(), definition["no_label"])
+    table = table[~without].copy()
+    values, what = _values(table["target"], definition, numbered)
+    problems = _problems(table, values, what)
+    if len(problems):
+        first = f"{name}, line {table.loc[problems.index[0], 'line']}: {problems.iloc[0]}"
+        if definition.get("malformed", "error") == "error":
+            raise UserError(first)
+        log.info("%d broken rows are left out, the first %s", len(problems), first)
+    table = table.drop(problems.index).assign(label=values.drop(problems.index).astype(float))
+    on_it = pd.Series(False, index=table.index)
     if "threshold" in definition:
         on_it = table["label"] == definition["threshold"]
         log.info("%s: %d rows rated exactly %g are left out", name, on_it.sum(), definition["threshold"])
         table = table[~on_it].copy()
         table["label"] = (table["label"] > definition["threshold"]).astype(float)
-    return table.reset_index(drop=True)
+    table = table.reset_index(drop=True)
+    table.attrs["dropped"] = broken + int(without.sum()) + len(problems) + int(on_it.sum())
+    return table
+
+
+def _problems(table: pd.DataFrame, values: pd.Series, what: str) -> pd.Series:
+    """What is wrong with each row that is wrong, by its index; ``values`` should be ``what``."""
+    unknown = values.isna()
+    found = table.loc[unknown, "target"].map(lambda target: f"{target!r} is not {what}")
+    for column in (column for column in TEXTS if column in table):
+        empty = table.index[table[column] == ""]
+        found = pd.concat([found.drop(empty, errors="ignore"), pd.Series("the text is empty", index=empty)])
+    return found.sort_index()
+
+
+def _values(targets: pd.Series, definition: Mapping[str, Any], numbered: bool) -> tuple[pd.Series, str]:
+    """Targets as numbers, not-a-number where they are none; and what they should be."""
+    if "threshold" in definition or definition["type"] == "regression":
+        return pd.to_numeric(targets, errors="coerce").replace([math.inf, -math.inf], math.nan), "a number"
+    names = [str(index) for index in range(len(definition["labels"]))] if numbered else definition["labels"]
+    return targets.map({name: float(index) for index, name in enumerate(names)}), f"one of the labels {names}"
 
 
 def split(table: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
     """Assign every example to train, validation or test, at random by a fixed seed.
 
     Documents stay together (``group_separator``: the document is the id up to there). An example whose text has
-    occurred before goes where that went: no part holds a sentence that another part holds.
+    occurred before goes where that went: no part holds a sentence, or pair, that another part holds.
 
     Args:
-        table: columns id and text.
+        table: columns id and text, and text_pair where examples are pairs.
         how: ``seed``, shares ``validation`` and ``test``, and ``group_separator`` (empty: every id is its own).
     """
     separator = how["group_separator"]
@@ -157,4 +165,5 @@ def split(table: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
     part_of[shuffled[: held_out[0]]] = "test"
     part_of[shuffled[held_out[0] : held_out[1]]] = "validation"
     parts = documents.map(dict(zip(names, part_of, strict=True)))
-    return parts.groupby(table["text"]).transform("first")
+    same = [table[column] for column in TEXTS if column in table]
+    return parts.groupby(same).transform("first")

@@ -84,6 +84,6 @@ def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:
     sizes = ", ".join(chosen["train_size"].unique())
     return (
         f"Encoder: {', '.join(chosen['model'].unique())}. Super tickets of {len(grid['seeds'])} seeds, "
-        f"{sizes} training sentences; the ratio is chosen on validation sentences, by the mean over seeds. Each seed "
+        f"{sizes} training examples; the ratio is chosen on validation examples, by the mean over seeds. Each seed "
         "scores its own fine-tuned model."
     )

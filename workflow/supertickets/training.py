@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from .batches import sorted_batches, training_batches
 from .compute import Compute
 from .dropout import seed_dropout
-from .errors import UserError
+from .errors import DivergedError
+from .files import read_json
 from .model import Classifier
 from .optimizer import Optimizer, learning_rate
 from .precision import computing
@@ -44,7 +46,7 @@ class Settings:
         weight_decay: decoupled decay of matrices.
         clip_norm: largest global norm of the gradient.
         classifier_dropout: dropout before the task head.
-        evaluate: examples of each evaluation part that are predicted; None for all.
+        evaluate: examples of each part that are predicted; None for all.
         outputs: number of classes, or 1 for regression.
         threads: CPU threads; part of the settings because results depend on it in the last digits.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
@@ -107,7 +109,7 @@ def train(model: Classifier, view: Narrowed, rows: np.ndarray, settings: Setting
         seed: source of data order and dropout.
 
     Raises:
-        UserError: the loss is not finite; says at which step and what helps.
+        DivergedError: the loss is not finite; says at which step and what helps.
     """
     order = generator(seed, "order of training data")
     seed_dropout(derived(seed, "dropout"))
@@ -138,7 +140,7 @@ def train(model: Classifier, view: Narrowed, rows: np.ndarray, settings: Setting
 
 def _finite(loss: float, step: int, steps: int, settings: Settings) -> float:
     if not math.isfinite(loss):
-        raise UserError(
+        raise DivergedError(
             f"training diverged: the loss is {loss} by step {step} of {steps}; "
             f"try a learning_rate below {settings.learning_rate:g} or a clip_norm below {settings.clip_norm:g}"
         )
@@ -166,7 +168,7 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
         float32, shape (rows, outputs), in the order of ``rows``.
 
     Raises:
-        UserError: an output is not finite.
+        DivergedError: an output is not finite.
     """
     model.eval()
     groups = sorted_batches(np.arange(len(rows)), view.data.lengths[rows], EVALUATION_BATCH)
@@ -175,8 +177,15 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
         logits = [model(batch) for batch in view.batches(rows[group] for group in groups)]
         outputs[np.concatenate(groups)] = torch.cat(logits).cpu().numpy()
     if not np.isfinite(outputs).all():
-        raise UserError("the trained model's outputs are not finite: training diverged; try a smaller learning_rate")
+        raise DivergedError(
+            "the trained model's outputs are not finite: training diverged; try a smaller learning_rate"
+        )
     return outputs
+
+
+def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, Any]:
+    """Settings with what a search chose (:func:`supertickets.search.choose_settings`) in their place."""
+    return {**settings, **(read_json(chosen)["chosen"] if chosen else {})}
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:

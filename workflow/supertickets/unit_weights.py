@@ -28,8 +28,9 @@ def sum_by_unit(model: Classifier, values: Elementwise) -> RawScores:
         total = torch.zeros(count, dtype=torch.float64)
         for module, axis in modules:
             for parameter in [module.weight, module.bias] if axis == 0 and module.bias is not None else [module.weight]:
-                by_head = values(parameter).detach().unflatten(axis, (count, -1))
-                total += by_head.movedim(axis, 0).flatten(1).sum(1, dtype=torch.float64).cpu()
+                fused = model.architecture.fused if axis == 0 else 1
+                by_head = values(parameter).detach().unflatten(axis, (fused, count, -1))
+                total += by_head.movedim(axis + 1, 0).flatten(1).sum(1, dtype=torch.float64).cpu()
         head_sums.append(total.numpy())
     blocks = [
         sum(
@@ -46,7 +47,8 @@ def _head_modules(model: Classifier) -> Iterator[list[tuple[nn.Linear, int]]]:
     """Of each layer the projections whose weights belong to heads, with the axis that runs over heads."""
     places = model.architecture
     for layer in model.layers:
-        inputs = [(layer.get_submodule(path), 0) for path in places.head_inputs]
+        modules = dict(layer.named_modules())
+        inputs = [(modules[path], 0) for path in places.projections(modules)]
         yield [*inputs, (layer.get_submodule(places.head_output), 1)]
 
 

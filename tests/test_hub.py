@@ -1,0 +1,446 @@
+"""Downloads from a hub on loopback: what comes, what is refused in which words, and what is tried again or goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import PROJECT
+from hub_server import DROP, Cut, Hub, serving
+
+COMMIT = "a1" * 20
+OTHER = "b2" * 20
+
+#: Calls functions of supertickets.hub, a line of JSON each. It notes waits in place of waiting.
+WORKER = """
+import json, logging, sys, time
+from pathlib import Path
+from supertickets import hub
+from supertickets.errors import UserError
+
+answers, sys.stdout = sys.stdout, sys.stderr
+waits, lines = [], []
+time.sleep = waits.append
+handler = logging.Handler()
+handler.emit = lambda record: lines.append(record.getMessage())
+hub.log.addHandler(handler)
+for line in sys.stdin:
+    function, arguments = json.loads(line)
+    waits.clear()
+    lines.clear()
+    error = None
+    try:
+        getattr(hub, function)(**{**arguments, "folder": Path(arguments["folder"])})
+    except UserError as refusal:
+        error = str(refusal)
+    print(json.dumps({"error": error, "waits": waits, "log": lines}), file=answers, flush=True)
+"""
+
+
+@dataclass
+class Outcome:
+    """How a download ended: its error if any, the seconds that it waited, and what it logged."""
+
+    error: str | None
+    waits: list[float]
+    log: list[str]
+
+
+Download = Callable[..., Outcome]
+
+
+@contextmanager
+def downloading(hub: Hub, home: Path, **environment: str) -> Iterator[Download]:
+    """Another process that downloads from a hub: the libraries read HF_ENDPOINT once, when they are imported."""
+    kept = {key: value for key, value in os.environ.items() if not re.search("(?i)proxy$|^HF_|^XDG_", key)}
+    ours = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "secret", "HF_HUB_DISABLE_TELEMETRY": "1", "HOME": str(home)}
+    command = [sys.executable, "-c", WORKER]
+    path = {"PYTHONPATH": str(PROJECT / "workflow")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=home, env=kept | ours | path | environment, **pipes) as process:
+
+        def download(function: str, **arguments: Any) -> Outcome:
+            process.stdin.write(json.dumps([function, arguments], default=str) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            assert answer, "the downloading process ended"
+            return Outcome(**json.loads(answer))
+
+        yield download
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with serving(tmp_path_factory.mktemp("hub")) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(running: Hub) -> Hub:
+    """The hub, on which nothing was asked for and nothing fails."""
+    running.requests.clear()
+    running.faults.clear()
+    running.gated.clear()
+    return running
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home folder of the downloading process, and where it runs."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def download(running: Hub, home: Path) -> Iterator[Download]:
+    with downloading(running, home) as function:
+        yield function
+
+
+numbers = itertools.count()
+
+
+@pytest.fixture
+def repository() -> str:
+    """A name that no test had before, because the libraries remember what they saw."""
+    return f"org/tiny{next(numbers)}"
+
+
+MODEL = {
+    "config.json": b"{}\n",
+    "tokenizer.json": b'{"version": "1.0"}',
+    "tokenizer_config.json": b"{}",
+    "model.safetensors": np.random.default_rng(0).bytes(100_000),
+}
+
+
+def write_commit(hub: Hub, kind: str, repository: str, files: dict[str, bytes | None]) -> None:
+    """Put a commit on the hub; a file that is None is left out."""
+    for name, content in files.items():
+        path = hub.root / kind / repository / COMMIT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def wanted(repository: str, folder: Path, **changes: Any) -> dict[str, Any]:
+    return {"repository": repository, "revision": COMMIT, "folder": folder} | changes
+
+
+def test_a_model_comes_whole_and_alone(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_commit(hub, "models", repository, MODEL | {"README.md": b"#", "pytorch_model.bin": b"", "a/b.onnx": b""})
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("of an older try")
+    weights = hashlib.sha256(MODEL["model.safetensors"]).hexdigest()
+    assert download("fetch_hub_model", **wanted(repository, folder, sha256=weights)).error is None
+    assert contents(tmp_path) == {f"model/{name}": content for name, content in MODEL.items()}
+    assert [hub.ranges(name) for name in (*MODEL, "README.md", "pytorch_model.bin")] == [*[[None]] * 4, [], []]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.safetensors": None}, "it has no model.safetensors; take a commit or a repository that has it"),
+        (
+            {"model.safetensors": None, "pytorch_model.bin": b""},
+            "it has no model.safetensors, only pytorch_model.bin, a pickle, which is not read; take",
+        ),
+        (
+            {"model.safetensors": None, "model.safetensors.index.json": b"", "model-00001-of-00002.safetensors": b""},
+            "its weights are in several files; only one model.safetensors is read",
+        ),
+        ({"tokenizer.json": None}, "it has no tokenizer.json, the file of a fast tokenizer, which is needed; take"),
+        ({"tokenizer_config.json": None}, "it has no tokenizer_config.json; take"),
+        ({"config.json": None}, "it has no config.json; take"),
+    ],
+)
+def test_a_model_that_lacks_a_file_is_refused_before_anything_is_fetched(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, changes: dict[str, bytes | None], message: str
+) -> None:
+    write_commit(hub, "models", repository, MODEL | changes)
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert outcome.error.startswith(f"{repository} at commit {COMMIT}: {message}")
+    assert [asked.path for asked in hub.requests] == [f"/api/models/{repository}/revision/{COMMIT}"]
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:12], COMMIT.upper(), "refs/pr/1"])
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_a_revision_that_moves_is_refused(
+    hub: Hub, download: Download, tmp_path: Path, kind: str, revision: str
+) -> None:
+    arguments = {"revision": revision, "folder": tmp_path / "got"}
+    more = {"repository": "org/x"} if kind == "model" else {"dataset": "org/x", "name": None, "splits": ["train"]}
+    outcome = download(f"fetch_hub_{kind}", **arguments, **more)
+    assert outcome.error == (
+        f"org/x: revision is {revision!r}; give a commit, 40 hexadecimal digits, because branches and tags move"
+    )
+    assert hub.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_what_is_not_there_is_refused_at_once(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, kind: str
+) -> None:
+    write_commit(hub, f"{kind}s", repository, MODEL)
+    for name, revision, message in (
+        (repository, OTHER, "it has no such commit; take one from its history on the hub"),
+        ("org/none", COMMIT, "there is no such repository, or it is private; check the name, or set HF_TOKEN"),
+        ("a/b/c", COMMIT, "Repo id must be in the form 'repo_name' or 'namespace/repo_name': 'a/b/c'."),
+    ):
+        more = {"repository": name} if kind == "model" else {"dataset": name, "name": None, "splits": ["train"]}
+        outcome = download(f"fetch_hub_{kind}", revision=revision, folder=tmp_path / "got", **more)
+        assert outcome.error.startswith(f"{name} at commit {revision}: {message}")
+        assert "\n" not in outcome.error
+        assert outcome.waits == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gated_model_is_refused_at_once(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_commit(hub, "models", repository, MODEL)
+    hub.gated.add(repository)
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert outcome.error == (
+        f"{repository} at commit {COMMIT}: it is gated; accept its terms on its page of the hub, and give your token in"
+        " HF_TOKEN"
+    )
+    assert outcome.waits == []
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_token_stays_with_the_hub(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_commit(hub, "models", repository, MODEL)
+    assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
+    sent = {asked.path.startswith("/stored/"): asked.token for asked in hub.requests}
+    assert sent == {False: "Bearer secret", True: None}
+
+
+@pytest.mark.parametrize("faults", [[503, 503], [429, 500], [DROP, 502]])
+def test_a_busy_hub_is_asked_again(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, faults: list[int | Cut]
+) -> None:
+    write_commit(hub, "models", repository, MODEL)
+    hub.faults["GET", f"/revision/{COMMIT}"] = faults
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert outcome.error is None
+    assert outcome.waits == [2, 4]
+    tries = [line for line in outcome.log if line.startswith(f"{repository} at commit {COMMIT}: ")]
+    assert [line[-len("trying again in 2 s") :] for line in tries] == ["trying again in 2 s", "trying again in 4 s"]
+    assert contents(tmp_path / "model") == MODEL
+
+
+def test_a_hub_that_stays_busy_is_given_up(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_commit(hub, "models", repository, MODEL)
+    hub.faults["GET", f"/revision/{COMMIT}"] = [503] * 4
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert re.fullmatch(
+        rf"{repository} at commit {COMMIT}: {hub.url} does not answer: Server error '503 .*; run again .*",
+        outcome.error,
+    )
+    assert outcome.waits == [2, 4, 8]
+    assert len(hub.requests) == 4
+
+
+#: More than the ten megabytes that the hub's library writes at once.
+LARGE = MODEL | {"model.safetensors": np.random.default_rng(1).bytes(12_000_000)}
+REST = f"bytes={10 * 2**20}-"
+
+
+def test_a_download_that_is_cut_goes_on(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_commit(hub, "models", repository, LARGE)
+    hub.faults["GET", "model.safetensors"] = [Cut(11_000_000)]
+    assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
+    assert hub.ranges("model.safetensors") == [None, REST]
+    assert contents(tmp_path / "model") == LARGE
+
+
+def test_the_next_run_goes_on_where_one_was_given_up(
+    hub: Hub, download: Download, repository: str, tmp_path: Path
+) -> None:
+    write_commit(hub, "models", repository, LARGE)
+    hub.faults["GET", "model.safetensors"] = [Cut(11_000_000), 503, 503, 503, 503]
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert "does not answer" in outcome.error
+    assert not (tmp_path / "model").exists()
+    assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
+    assert hub.ranges("model.safetensors") == [None, *[REST] * 5]
+    assert hub.ranges("config.json") == [None]
+    assert contents(tmp_path) == {f"model/{name}": content for name, content in LARGE.items()}
+
+
+def test_weights_with_another_hash_are_refused_and_not_kept(
+    hub: Hub, download: Download, repository: str, tmp_path: Path
+) -> None:
+    write_commit(hub, "models", repository, MODEL)
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model", sha256="0" * 64))
+    message = rf"{repository} at commit {COMMIT}: model.safetensors: its sha256 is \w+, expected 0+; it is damaged .*"
+    assert re.fullmatch(message, outcome.error)
+    assert not (tmp_path / "model").exists()
+    # The hub names a hash itself. What an earlier try left is part of what is checked.
+    (next(tmp_path.iterdir()) / "model.safetensors.incomplete").write_bytes(b"of something else")
+    assert "its sha256 is" in download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error
+    assert not (tmp_path / "model").exists()
+    assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
+    assert hub.ranges("model.safetensors") == [None, "bytes=17-", None]
+    assert contents(tmp_path / "model") == MODEL
+
+
+def test_without_the_network_the_reason_is_said_at_once(hub: Hub, home: Path, repository: str, tmp_path: Path) -> None:
+    with downloading(hub, home, HF_HUB_OFFLINE="1") as offline:
+        outcome = offline("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert "offline mode is enabled. To disable it, please unset the `HF_HUB_OFFLINE`" in outcome.error
+    assert outcome.waits == []
+
+
+CLASSES = {"rte": ["entailment", "not_entailment"], "sst2": ["negative", "positive"]}
+TEXTS = {"rte": ["sentence1", "sentence2"], "sst2": ["sentence"]}
+SPLITS = {"train": 5, "validation": 3, "test": 2}
+
+
+def rows(name: str, split: str) -> list[dict[str, Any]]:
+    return [
+        {**{text: f"{text} {index} of {split}" for text in TEXTS[name]}, "label": index % 2, "idx": index}
+        for index in range(SPLITS[split])
+    ]
+
+
+def parquet(name: str, split: str) -> bytes:
+    fields = [(text, pa.string()) for text in TEXTS[name]]
+    schema = pa.schema([*fields, ("label", pa.int64()), ("idx", pa.int32())])
+    stream = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows(name, split), schema), stream)
+    return stream.getvalue().to_pybytes()
+
+
+def path_of(name: str, split: str) -> str:
+    return f"{name}/{split}-00000-of-00001.parquet"
+
+
+def write_dataset(hub: Hub, repository: str) -> None:
+    """A dataset of two configurations, described and laid out as GLUE is on the hub."""
+    card = {"configs": [], "dataset_info": []}
+    for name, classes in CLASSES.items():
+        names = {"class_label": {"names": {str(index): word for index, word in enumerate(classes)}}}
+        features = [{"name": text, "dtype": "string"} for text in TEXTS[name]]
+        features += [{"name": "label", "dtype": names}, {"name": "idx", "dtype": "int32"}]
+        sizes = [{"name": split, "num_bytes": 9, "num_examples": count} for split, count in SPLITS.items()]
+        card["dataset_info"].append({"config_name": name, "features": features, "splits": sizes})
+        files = [{"split": split, "path": f"{name}/{split}-*"} for split in SPLITS]
+        card["configs"].append({"config_name": name, "data_files": files})
+    files = {path_of(name, split): parquet(name, split) for name in CLASSES for split in SPLITS}
+    write_commit(hub, "datasets", repository, {"README.md": f"---\n{yaml.safe_dump(card)}---\n".encode(), **files})
+
+
+def splits_of(repository: str, folder: Path, **changes: Any) -> dict[str, Any]:
+    asked = {"dataset": repository, "revision": COMMIT, "name": "rte", "splits": list(SPLITS), "folder": folder}
+    return asked | changes
+
+
+@pytest.mark.parametrize(("name", "splits"), [("rte", ["train", "validation", "test"]), ("sst2", ["validation"])])
+def test_splits_of_a_configuration_come_as_parquet(
+    hub: Hub, download: Download, home: Path, repository: str, tmp_path: Path, name: str, splits: list[str]
+) -> None:
+    write_dataset(hub, repository)
+    (home / repository).mkdir(parents=True)  # where it runs; not what is asked for
+    folder = tmp_path / "data"
+    for older in (folder, tmp_path / f".data.{COMMIT}.part" / "files"):
+        older.mkdir(parents=True)
+        (older / "dev.parquet").write_text("of an older try")
+    outcome = download("fetch_hub_dataset", **splits_of(repository, folder, name=name, splits=splits))
+    assert outcome.error is None
+    assert contents(tmp_path).keys() == {f"data/{split}.parquet" for split in splits}
+    for split in splits:
+        table = pq.read_table(folder / f"{split}.parquet")
+        assert table.to_pylist() == rows(name, split)
+        assert [str(kind) for kind in table.schema.types] == [*["string"] * len(TEXTS[name]), "int64", "int32"]
+    assert contents(home) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"splits": ["train", "dev"]}, "it has no split 'dev'; those there are: train, validation, test"),
+        ({"name": "mnli"}, "BuilderConfig 'mnli' not found. Available: ['rte', 'sst2']"),
+        (
+            {"name": None},
+            "Config name is missing. Please pick one among the available configs: ['rte', 'sst2']",
+        ),
+    ],
+)
+def test_splits_and_configurations_that_are_not_there_are_refused(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    write_dataset(hub, repository)
+    outcome = download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data", **changes))
+    assert outcome.error == f"{repository} at commit {COMMIT}: {message}"
+    assert outcome.waits == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_code_of_a_dataset_is_not_run(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_dataset(hub, repository)
+    script = f"{repository.partition('/')[2]}.py"
+    write_commit(hub, "datasets", repository, {script: b"raise SystemExit"})
+    outcome = download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data"))
+    message = f"Dataset scripts are no longer supported, but found {script}"
+    assert outcome.error == f"{repository} at commit {COMMIT}: {message}"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_gated_dataset_is_refused_at_once(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_dataset(hub, repository)
+    hub.gated.add(repository)
+    outcome = download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data"))
+    assert outcome.error == (
+        f"{repository} at commit {COMMIT}: Dataset '{repository}' is a gated dataset on the Hub. You must be"
+        " authenticated to access it."
+    )
+    assert outcome.waits == []
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(("method", "file"), [("GET", f"/{path_of('rte', 'validation')}"), ("HEAD", "/README.md")])
+def test_a_dataset_goes_on_where_a_busy_hub_left_it(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, method: str, file: str
+) -> None:
+    write_dataset(hub, repository)
+    hub.faults[method, file] = [503] * 100
+    outcome = download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data"))
+    assert "does not answer: Server error '503" in outcome.error
+    assert sum("trying again in" in line for line in outcome.log) == 3
+    assert not (tmp_path / "data").exists()
+    hub.faults.clear()
+    hub.faults[method, file] = [503]
+    assert download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data")).error is None
+    assert contents(tmp_path).keys() == {f"data/{split}.parquet" for split in SPLITS}
+    assert hub.ranges(path_of("rte", "train")) == [None]
+
+
+def test_the_cache_is_where_the_user_has_it(hub: Hub, home: Path, repository: str, tmp_path: Path) -> None:
+    write_dataset(hub, repository)
+    with downloading(hub, home, HF_HOME=str(tmp_path / "cache")) as cached:
+        for folder in ("data", "again"):
+            assert cached("fetch_hub_dataset", **splits_of(repository, tmp_path / folder)).error is None
+    assert hub.ranges(path_of("rte", "train")) == [None]
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "data", "again"}

@@ -1,0 +1,53 @@
+"""Settings chosen on validation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supertickets import search_run
+from supertickets.errors import DivergedError
+from supertickets.files import write_json
+from supertickets.search import choose_settings
+
+CHOICES = {"lr0.1": {"learning_rate": 0.1}, "lr0.2": {"learning_rate": 0.2}, "lr0.3": {"learning_rate": 0.3}}
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ({"lr0.1": [50, 60], "lr0.2": [70, 50], "lr0.3": [40, 40]}, 0.2),
+        ({"lr0.1": [50, 50], "lr0.2": [50, 50], "lr0.3": [40, 40]}, 0.1),
+        ({"lr0.1": [-90, -80], "lr0.2": [99, None], "lr0.3": [-95, -90]}, 0.1),
+    ],
+)
+def test_the_best_mean_counts_and_a_collapse_is_the_worst(
+    tmp_path: Path, scores: dict[str, list[float | None]], best: float
+) -> None:
+    paths: dict[str, list[str]] = {}
+    for name, values in scores.items():
+        for seed, value in enumerate(values):
+            path = tmp_path / f"{name}-{seed}.json"
+            write_json(path, {"score": value})
+            paths.setdefault(name, []).append(str(path))
+    choose_settings(paths, CHOICES, tmp_path / "chosen.json")
+    content = json.loads((tmp_path / "chosen.json").read_text())
+    assert content["chosen"] == {"learning_rate": best}
+    assert [tried["scores"] for tried in content["tried"]] == list(scores.values())
+
+
+def test_a_training_that_diverges_is_recorded_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(*arguments: Any) -> None:
+        raise DivergedError("training diverged: the loss is nan")
+
+    monkeypatch.setattr(search_run, "train_run", diverging)
+    nowhere = [tmp_path] * 4
+    search_run.search_run(*nowhere, {}, {"learning_rate": 1.0}, tmp_path, "accuracy", tmp_path / "score.json")
+    assert json.loads((tmp_path / "score.json").read_text()) == {
+        "score": None, "settings": {"learning_rate": 1.0}, "problem": "training diverged: the loss is nan",
+    }  # fmt: skip

@@ -1,0 +1,179 @@
+"""Read files of examples: delimited text, JSON lines, Parquet. Every problem is found with its file and line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import UserError
+
+log = logging.getLogger(__name__)
+
+#: What a row of a file may give; all but ``text`` may be missing.
+FIELDS = ("id", "text", "text_pair", "target")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a line."""
+
+    line: int
+    what: str
+
+
+#: A row of a file: its line and its fields by name or number, or what is wrong with it.
+Row = tuple[int, Mapping[str, Any] | Sequence[str]] | Problem
+
+
+def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFrame:
+    """Read a file into columns id, text, text_pair, target (strings, those that there are) and line.
+
+    Args:
+        content: the file's bytes.
+        source: ``columns`` says which column is which: by number in a delimited file without a header, which has
+            ``fields`` columns, by name otherwise. Without an id, rows are numbered from 0. ``delimiter`` separates
+            fields and nothing is quoted, except in ``.csv``, which is quoted and separated by commas.
+            ``malformed: drop`` leaves out broken rows, and logs how many.
+        name: the file, for messages; its ending says what it is: ``.jsonl``, ``.parquet``, ``.csv``, otherwise
+            delimited text.
+
+    Raises:
+        UserError: not UTF-8, a line with another number of fields, a missing column, an empty file, or an id that
+            occurs twice.
+    """
+    columns = {field: source["columns"][field] for field in FIELDS if field in source["columns"]}
+    rows, problems = [], []
+    for number, row in enumerate(_reader(name)(content, source, name)):
+        found = row if isinstance(row, Problem) else _picked(row, columns)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            rows.append([*found, str(number)])
+    if problems and source.get("malformed", "error") == "error":
+        raise UserError(f"{name}, line {problems[0].line}: {problems[0].what}")
+    if problems:
+        log.info("%s: %d broken rows are left out, the first in line %d: %s", name, len(problems), *_first(problems))
+    if not rows:
+        raise UserError(f"{name}: holds no examples")
+    table = pd.DataFrame(rows, columns=[*columns, "line", "number"])
+    table["id"] = table["id" if "id" in columns else "number"]
+    table = table[["id", *(field for field in columns if field != "id"), "line"]]
+    twice = table[table["id"].duplicated()]
+    if len(twice):
+        raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r} occurs a second time")
+    table.attrs["dropped"] = len(problems)
+    return table
+
+
+def _first(problems: list[Problem]) -> tuple[int, str]:
+    return problems[0].line, problems[0].what
+
+
+def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Problem:
+    """A row's wanted fields as stripped strings, and its line."""
+    line, fields = row
+    picked = []
+    for column in columns.values():
+        value = fields[column]
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            return Problem(line, f"{column} is {value!r:.80}, not a text or a number")
+        picked.append(str(value).strip())
+    return [*picked, line]
+
+
+def _reader(name: str) -> Callable[[bytes, Mapping[str, Any], str], Iterator[Row]]:
+    """How to read a file, from its ending."""
+    endings = {".jsonl": _json_lines, ".parquet": _parquet}
+    return endings.get(PurePath(name).suffix.lower(), _delimited)
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")  # MRPC begins with a byte-order mark
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{name}, line {line}: not UTF-8 ({error.reason})") from error
+
+
+def _require_columns(columns: Mapping[str, Any], known: Sequence[str], name: str) -> None:
+    absent = [column for field, column in columns.items() if field in FIELDS and column not in known]
+    if absent:
+        raise UserError(f"{name}, line 1: no column {absent[0]!r}; the columns are {list(known)}")
+
+
+def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
+    """Lines of fields. Unquoted ones are split by hand: any quote, and any control character, may be text."""
+    text = _text(content, name)
+    quoted = PurePath(name).suffix.lower() == ".csv"
+    lines = _quoted_lines(text, source.get("delimiter", ",")) if quoted else _lines(text, source.get("delimiter", "\t"))
+    width, header = source.get("fields"), None
+    if width is None:
+        _, header = next(lines, (1, []))
+        _require_columns(source["columns"], header, name)
+        width = len(header)
+    for line, fields in lines:
+        if isinstance(fields, str):
+            yield Problem(line, fields)
+        elif len(fields) != width:
+            yield Problem(line, f"{len(fields)} fields, expected {width}: {fields!r:.80}")
+        else:
+            yield line, fields if header is None else dict(zip(header, fields, strict=True))
+
+
+def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if line or number < len(lines):
+            yield number, line.removesuffix("\r").split(delimiter)
+
+
+def _quoted_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Rows of a quoted file; a row may span lines, and is named by its last. A row that breaks off is its problem."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, str(error)
+        else:
+            if fields:  # an empty line
+                yield reader.line_num, fields
+
+
+def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
+    wanted = [column for field, column in source["columns"].items() if field in FIELDS]
+    for number, line in enumerate(_text(content, name).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            yield Problem(number, f"not JSON ({error}): {line!r:.80}")
+            continue
+        absent = [column for column in wanted if column not in row] if isinstance(row, dict) else wanted
+        if absent:
+            yield Problem(number, f"not an object with the key {absent[0]!r}: {line!r:.80}")
+        else:
+            yield number, row
+
+
+def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except pa.ArrowException as error:
+        raise UserError(f"{name}: not a readable Parquet file ({error})") from error
+    _require_columns(source["columns"], table.column_names, name)
+    wanted = [column for field, column in source["columns"].items() if field in FIELDS]
+    yield from enumerate(table.select(wanted).to_pylist(), start=1)

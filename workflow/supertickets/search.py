@@ -1,0 +1,50 @@
+"""Choices of training settings, and the best of them. Imported at every start of the workflow."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from .files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+#: Settings that may be searched for, with what paths call them.
+SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
+
+
+def choices_of(search: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every combination of the values to choose from, by a name that is part of paths, as in ``lr5e-05-batch16``.
+
+    Args:
+        search: lists of values by setting; what else it holds is no setting.
+    """
+    keys = [key for key in SHORT if search.get(key)]
+    if not keys:
+        return {}
+    combinations = [dict(zip(keys, values, strict=True)) for values in product(*(search[key] for key in keys))]
+    return {"-".join(f"{SHORT[key]}{value!r}" for key, value in one.items()): one for one in combinations}
+
+
+def choose_settings(scores: dict[str, Any], choices: dict[str, Any], chosen: Path) -> None:
+    """Write the settings with the best mean validation score over the seeds of a search.
+
+    Args:
+        scores: JSON file of each seed (:func:`supertickets.search_run.search_run`), by the name of the choice.
+        choices: the settings of each choice; of equal ones the first counts.
+        chosen: JSON file to write: the ``chosen`` settings, and under ``tried`` those of every choice with its
+            ``scores``, one per seed. A choice with a null among them counts as the worst.
+    """
+    found = {name: [read_json(Path(path))["score"] for path in scores[name]] for name in choices}
+    best = max(choices, key=lambda name: _mean(found[name]))
+    log.info("%s, of %s", best, found)
+    tried = [{**choices[name], "scores": found[name]} for name in choices]
+    write_json(chosen, {"chosen": choices[best], "tried": tried})
+
+
+def _mean(scores: Sequence[float | None]) -> float:
+    return -math.inf if None in scores else sum(scores) / len(scores)

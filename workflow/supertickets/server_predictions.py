@@ -1,0 +1,85 @@
+"""Predict the test examples of the GLUE server with a task's best full model or super ticket."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .grid import group_runs
+from .layout import group_file, ticket_file
+from .rewind import rewind
+from .runs import train_run
+
+log = logging.getLogger(__name__)
+
+
+def predict_for_server(
+    results: Path,
+    grid: dict[str, Any],
+    group: dict[str, Any],
+    metric: str,
+    which: str,
+    settings: dict[str, Any],
+    encoded: Path,
+    predictions: Path,
+    chosen: Path | None = None,
+) -> None:
+    """Train the best of a group's full models, or of its super tickets, once more, and predict unlabelled examples.
+
+    Nobody has kept its weights, and the same training gives them again. The best is the seed with the highest
+    validation score; the server takes one model's answers.
+
+    Args:
+        results: the results folder.
+        grid: what spans the runs (:func:`~supertickets.grid.grid_of`).
+        group: model, task, train_size and the kind ``winning``.
+        metric: the task's first metric.
+        which: ``full`` or ``super``.
+        settings: those of the task's trainings; ``evaluate`` names the unlabelled parts.
+        encoded: the tokenised task with its unlabelled examples.
+        predictions: Parquet file to write: id, split, label (none) and logits.
+        chosen: settings that a search chose.
+    """
+    run = best_run(results, grid, group, metric, which)
+    log.info("predicting with %s", run)
+    model = results / "pretrained" / group["model"]
+    size = run["train_size"]
+    with tempfile.TemporaryDirectory(dir=predictions.parent) as folder:  # a system's own may be small
+        weights, ticket = model / "model.safetensors", None
+        if run["kind"] != "full":
+            ticket, rewound = results / ticket_file(run), Path(folder) / "rewound.safetensors"
+            rewind(weights, model / "config.json", ticket, rewound)
+            weights = rewound
+        train_run(
+            config=model / "config.json",
+            weights=weights,
+            encoded=encoded,
+            subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
+            run=run,
+            settings=settings,
+            record=Path(folder) / "record.json",
+            predictions=predictions,
+            shape=model / "shape.json",
+            ticket=ticket,
+            chosen=chosen,
+        )
+
+
+def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:
+    """The run with the best validation score among the seeds of the full model, or of the super ticket.
+
+    Args:
+        results, grid, group, metric, which: as of :func:`predict_for_server`.
+    """
+    ratio = 0.0
+    if which == "super":
+        ratio = float(pd.read_csv(results / "selections" / f"{group_file(group)}.csv")["ratio"].iloc[0])
+    scores = pd.read_parquet(results / "scores" / f"{group_file(group)}.parquet")
+    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
+    runs = group_runs(grid, group)
+    return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)
