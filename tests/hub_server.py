@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _RefusedError as refusal:
             self._send(refusal.status, b'{"error": "no"}', {"X-Error-Code": refusal.word})
 
-    do_GET = do_HEAD = do_POST = _answer  # noqa: N815
+    do_GET = do_HEAD = do_POST = _answer  # noqa: N815 - the names by which http.server calls them
 
     def _send(self, status: int, content: bytes, headers: dict[str, str] | None = None, cut: Cut | None = None) -> None:
         self.send_response(status)

@@ -159,6 +159,7 @@ def test_unlabelled_files_may_be_absent(tmp_path: Path) -> None:
     assert set(pd.read_parquet(tmp_path / "task.parquet")["split"]) == {"train", "validation"}
 
 
+# The files may not be part of the project; what their formats are is in OFFICIAL, which is always tested.
 @pytest.mark.skipif(not GLUE.is_dir(), reason="the official GLUE files are not beside the project")
 @pytest.mark.parametrize("task", ["cola", "mrpc", "rte", "stsb"])
 def test_the_real_files_have_the_published_sizes(tmp_path: Path, task: str) -> None:

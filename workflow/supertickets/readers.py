@@ -62,7 +62,8 @@ def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFr
     if problems and source.get("malformed", "error") == "error":
         raise UserError(f"{name}, line {problems[0].line}: {problems[0].what}")
     if problems:
-        log.info("%s: %d broken rows are left out, the first in line %d: %s", name, len(problems), *_first(problems))
+        first = f"in line {problems[0].line}: {problems[0].what}"
+        log.info("%s: %d broken rows are left out, the first %s", name, len(problems), first)
     if not rows:
         raise UserError(f"{name}: holds no examples")
     table = pd.DataFrame(rows, columns=[*columns, "line", "number"])
@@ -73,10 +74,6 @@ def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFr
         raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r} occurs a second time")
     table.attrs["dropped"] = len(problems)
     return table
-
-
-def _first(problems: list[Problem]) -> tuple[int, str]:
-    return problems[0].line, problems[0].what
 
 
 def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Problem:
