@@ -12,6 +12,9 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_search.smk"
+include: "workflow/rules/common_report.smk"
+include: "workflow/rules/common_submit.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/search.smk"

@@ -30,8 +30,21 @@ GRID = {
     "draws": {"winning": 1, "losing": 1, "random": 2},
     "ratios": [0.1, 0.3, 0.5],
 }
+GLUE = {
+    "models": ["bert-base"],
+    "tasks": ["mnli", "qnli", "qqp", "sst2", "mrpc", "cola", "stsb", "rte"],
+    "train_sizes": ["all"],
+    "seeds": [1, 2, 3],
+    "kinds": ["winning"],
+    "draws": {"winning": 1},
+    "ratios": [0.1, 0.3],
+}
+#: The split of half of the examples, where that is not test; some tasks have one split only.
+FURTHER = {"mnli": "validation_mismatched", "dev_only": ""} | dict.fromkeys(GLUE["tasks"][1:], "")
 METRICS = {"movie": "accuracy,matthews", "rating": "pearson,spearman", "dev_only": "accuracy"}
 FIRST = {task: names.split(",")[0] for task, names in METRICS.items()}
+GLUE_METRICS = dict.fromkeys(GLUE["tasks"], "accuracy") | dict.fromkeys(("qqp", "mrpc"), "accuracy,f1")
+GLUE_METRICS |= {"cola": "matthews", "stsb": "pearson,spearman"}
 #: Share of the predictions that are right, by ratio.
 RIGHT = {0.0: 0.8, 0.1: 0.85, 0.3: 0.82, 0.5: 0.6}
 PRUNING = {"like": "winning", "importance": "sensitivity", "weights": "fine_tuned", "units": "both", "steps": 1}
@@ -60,25 +73,35 @@ def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) ->
         path.write_text(json.dumps({"heads_per_layer": 3, "heads": heads, "ffn": [0] if run["seed"] == 1 else [0, 1]}))
     examples = np.random.default_rng(99)
     labels = np.tile([0.0, 1.0], 200)
-    if run["task"] == "rating":
+    if run["task"] in ("rating", "stsb"):
         labels = examples.normal(size=400)
         logits = (labels + random.normal(size=400) * (1 + run["ratio"]))[:, None]
     else:
         hit = random.random(400) < RIGHT[run["ratio"]]
         logits = np.where((labels == 1) == hit, 1.0, -1.0)[:, None] * [-0.5, 0.5]
-    table = {"id": [f"e{index}" for index in range(400)], "split": ["validation"] * 200 + ["test"] * 200}
+    further = FURTHER.get(run["task"], "test")
+    table = {"id": [f"e{index}" for index in range(400)], "split": ["validation"] * 200 + [further] * 200}
     rows = pd.DataFrame(table | {"label": labels, "logits": list(logits)})
-    rows[: 200 if run["task"] == "dev_only" else 400].to_parquet(where / "predictions.parquet")
+    rows[: 400 if further else 200].to_parquet(where / "predictions.parquet")
+
+
+def write_runs(folder: Path, grid: dict[str, Any]) -> None:
+    """All runs of a grid, scored, compared and judged."""
+    random = np.random.default_rng(0)
+    for run in runs_of(grid):
+        write_run(folder, run, random)
+    judge_all(folder, grid)
 
 
 def judge_all(folder: Path, grid: dict[str, Any]) -> None:
     """Everything from runs to verdicts."""
     for group in groups_of(grid):
-        name, task = group_file(group), group["task"]
-        score_group(folder, grid, group, METRICS[task], folder / "scores" / f"{name}.parquet")
-        compare_group(folder, grid, group, FIRST[task], folder / "comparisons" / f"{name}.csv")
+        name, metrics = group_file(group), (METRICS | GLUE_METRICS)[group["task"]]
+        first = metrics.split(",")[0]
+        score_group(folder, grid, group, metrics, folder / "scores" / f"{name}.parquet")
+        compare_group(folder, grid, group, first, folder / "comparisons" / f"{name}.csv")
         if group["kind"] == "winning":
-            select_ticket(folder, grid, group, FIRST[task], folder / "selections" / f"{name}.csv")
+            select_ticket(folder, grid, group, first, folder / "selections" / f"{name}.csv")
             if len(grid["seeds"]) > 1:
                 decompose_group(folder, grid, group, folder / "decompositions" / f"{name}.csv")
     judge(folder, scoped(grid, "sizes"), folder / "verdicts.csv")
@@ -105,10 +128,7 @@ def verdicts(results: Path) -> pd.DataFrame:
 
 def make_results(folder: Path) -> Path:
     """Runs with made-up predictions, scored, compared and judged."""
-    random = np.random.default_rng(0)
-    for run in runs_of(GRID):
-        write_run(folder, run, random)
-    judge_all(folder, GRID)
+    write_runs(folder, GRID)
     for task in GRID["tasks"]:
         examples = pd.DataFrame({"split": ["train"] * 6 + ["validation"] * 2, "label": [0.0, 1.0, 1.0, 1.0] * 2})
         (folder / "tasks").mkdir(exist_ok=True)

@@ -60,6 +60,7 @@ TABLES = {
     "tasks": "main",
     "hyperparameters": "sizes",
     "sweep": "all",
+    "published": "main",
 }
 
 
@@ -93,11 +94,6 @@ def code(script):
 def trial(suffix):
     """Path pattern below the folder of one model, task, size and seed."""
     return f"results/{TRIAL}/{suffix}"
-
-
-def search(suffix):
-    """Path pattern below the folder of a search, which is of one model, task and size."""
-    return f"results/search/{{model}}/{{task}}/n{{train_size}}/{suffix}"
 
 
 def step(suffix):
@@ -171,46 +167,6 @@ def get_ticket_option(wildcards, input):
 def get_settings(wildcards):
     """All settings of a model's trainings on a task as JSON: equal settings are equal text, whatever the config's order."""
     return canonical_json(unsearched(training_of(config, wildcards.model, wildcards.task)))
-
-
-def unsearched(settings):
-    """Settings without those that a search finds."""
-    return {key: value for key, value in settings.items() if not config["search"].get(key)}
-
-
-def get_searched_settings(wildcards):
-    """A task's settings with those of one choice, to be judged on validation alone, as JSON."""
-    settings = training_of(config, wildcards.model, wildcards.task)
-    limit = {"evaluate": {"validation": settings["evaluate"]["validation"]}}
-    return canonical_json(settings | CHOICES[wildcards.choice] | limit)
-
-
-def searched(wildcards):
-    """Scores of each seed, by choice."""
-    pattern = rules.search_run.output[0]
-    seeds = config["seeds"][: config["search"]["seeds"]]
-    return {name: [pattern.format(seed=seed, choice=name, **wildcards) for seed in seeds] for name in CHOICES}
-
-
-def get_searched(wildcards):
-    """The same, as a rule's input."""
-    return [path for paths in searched(wildcards).values() for path in paths]
-
-
-def get_searched_by_choice(wildcards):
-    """The same as JSON."""
-    return canonical_json(searched(wildcards))
-
-
-def get_chosen(wildcards):
-    """What the search at the main size chose for a model and task, where the config has one."""
-    names = {"model": wildcards.model, "task": wildcards.task, "train_size": config["train_sizes"][0]}
-    return {"chosen": rules.choose_settings.output[0].format(**names)} if CHOICES else {}
-
-
-def get_chosen_option(wildcards, input):
-    """The same, for the command line."""
-    return f"--chosen {shlex.quote(input.chosen)}" if "chosen" in input.keys() else ""
 
 
 def kept(path):
@@ -314,135 +270,6 @@ def files_of(runs):
     """Records and predictions of runs."""
     names = ("record.json", "predictions.parquet")
     return [f"results/{run_folder(run)}/{name}" for run in runs for name in names]
-
-
-def get_group_files(scope, folder):
-    """What was computed from each group of a part of the grid."""
-    groups = groups_of(scoped(GRID, scope))
-    if folder != "scores":
-        return [f"results/{folder}/{group_file(group)}.csv" for group in groups]
-    return [f"results/{folder}/{group_file(group)}.parquet" for group in groups]
-
-
-def get_scope(scope):
-    """A part of the grid, as JSON."""
-    return canonical_json(scoped(GRID, scope))
-
-
-def get_figure_inputs(wildcards):
-    """What a figure is drawn from."""
-    scope = FIGURES[wildcards.figure]
-    if wildcards.figure == "bias_variance":
-        return get_group_files(scope, "decompositions")
-    chosen = get_group_files("sizes" if scope == "sizes" else "main", "selections")
-    if wildcards.figure == "single_task_gain":
-        return chosen
-    if wildcards.figure == "ticket_masks":
-        tickets = (run for run in runs_of(scoped(GRID, scope)) if run["kind"] != "full")
-        return [*chosen, *(f"results/{ticket_file(run)}" for run in tickets)]
-    return [*chosen, *get_group_files(scope, "scores")]
-
-
-def get_table_inputs(wildcards):
-    """What a table is made from."""
-    scope = TABLES[wildcards.table]
-    if wildcards.table == "tasks":
-        return [*get_group_files(scope, "scores"), *(f"results/tasks/{task}.parquet" for task in config["tasks"])]
-    if wildcards.table == "hyperparameters":
-        full = (run for run in runs_of(scoped(GRID, scope)) if run["kind"] == "full")
-        return [path for path in files_of(full) if path.endswith(".json")]
-    if wildcards.table == "sweep":
-        return [rules.aggregate.output.comparisons, *get_group_files(scope, "scores")]
-    if wildcards.table == "seed_sensitivity":
-        return [*rules.judge.output, *get_group_files(scope, "scores")]
-    return rules.judge.output[0]
-
-
-def get_table_settings(wildcards):
-    """What a table shows of the config, for the command line."""
-    if wildcards.table == "tasks":
-        keys = ("type", "labels", "metrics")
-        tasks = {task: DEFINED["tasks"][task] for task in config["tasks"]}
-        shown = {task: {key: entry[key] for key in keys if key in entry} for task, entry in tasks.items()}
-        return f"--definitions {shlex.quote(canonical_json(shown))}"
-    if wildcards.table == "hyperparameters":
-        shown = {kind: pruning_of(config, kind) for kind in config["kinds"]}
-        return f"--max-length {config['max_length']} --pruning {shlex.quote(canonical_json(shown))}"
-    return ""
-
-
-def get_main_group(wildcards):
-    """The winning tickets of a model and task at the main size, as JSON."""
-    return canonical_json(main_group(wildcards))
-
-
-def get_main_grid(wildcards):
-    """What spans them, as JSON."""
-    return canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": {"winning": 1}})
-
-
-def main_group(wildcards):
-    """The winning tickets of a model and task at the main size."""
-    size = config["train_sizes"][0]
-    return {"model": wildcards.model, "task": wildcards.task, "train_size": size, "kind": "winning"}
-
-
-def get_trained_before(wildcards):
-    """What a training that is done again was chosen by and made from."""
-    group = main_group(wildcards)
-    runs = list(group_runs(scoped(GRID, "main"), group))
-    subset = rules.subsample.output[0]
-    return [
-        f"results/scores/{group_file(group)}.parquet",
-        f"results/selections/{group_file(group)}.csv",
-        *(f"results/{ticket_file(run)}" for run in runs if run["kind"] != "full"),
-        *(subset.format(task=group["task"], train_size=group["train_size"], seed=seed) for seed in config["seeds"]),
-    ]
-
-
-def get_server_settings(wildcards):
-    """A task's training settings, with its unlabelled parts to predict, as JSON."""
-    parts = parts_of(DEFINED["tasks"][wildcards.task], config["glue"])
-    unlabelled = {part: None for part in parts if part in UNLABELLED}
-    return canonical_json(unsearched(training_of(config, wildcards.model, wildcards.task)) | {"evaluate": unlabelled})
-
-
-def server_predictions(wildcards):
-    """Predictions of each of the GLUE server's tasks that this config has, by task."""
-    tasks = [task for task in config["tasks"] if task in SERVER_PARTS]
-    if not tasks:
-        raise WorkflowError(
-            f"a submission needs a task of GLUE ({', '.join(SERVER_PARTS)}); tasks is {config['tasks']}"
-        )
-    for task in tasks:
-        missing = sorted(set(SERVER_PARTS[task]) - set(parts_of(DEFINED["tasks"][task], config["glue"])))
-        if missing:
-            raise WorkflowError(
-                f"a submission of task {task} needs {missing[0]}; glue is {config['glue']!r}: no such file there"
-            )
-    pattern = rules.predict_for_server.output[0]
-    return {task: pattern.format(task=task, **wildcards) for task in tasks}
-
-
-def get_server_predictions(wildcards):
-    """The same, as a rule's input."""
-    return list(server_predictions(wildcards).values())
-
-
-def get_predictions_by_task(wildcards):
-    """The same as JSON."""
-    return canonical_json(server_predictions(wildcards))
-
-
-def get_everything(wildcards):
-    """All figures and tables that the config has the runs for."""
-    needs = {
-        "bias_variance": len(config["seeds"]) > 1,
-        "ticket_kinds": len(config["kinds"]) > 1,
-        "data_size": len(config["train_sizes"]) > 1,
-    }
-    figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]
-    return [*figures, *(f"results/tables/{name}.csv" for name in TABLES)]
 
 
 def get_metrics(wildcards):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
 SCORE = ".1f"
 #: What is told of a super ticket by each way.
 MEANS = ("full", "ticket", "difference")
+#: A gain and the ends of its interval.
+ENDS = ("difference", "low", "high")
 #: What the first columns of every table say.
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
 
@@ -59,14 +61,16 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     """Write what super tickets score and gain: reported on the split that they were chosen on, and honestly.
 
     Args:
-        results: the results folder, with ``verdicts.csv``.
+        results: the results folder, with ``verdicts.csv`` and the comparisons of winning tickets.
         grid: what spans the runs.
         csv, md, tex: files to write.
     """
     verdicts = read_verdicts(results)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
     table = verdicts.assign(**{name: honest(verdicts, name) for name in (*MEANS, "low", "high")})
-    table = pd.concat([table, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
+    others = further(results, grid, verdicts)
+    table = pd.concat([table, others, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
+    ways = [way for way in WAYS if f"difference_{way}" in table]
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
     first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining"]
     table = table[[*first, *MEANS, "low", "high", "gain_p_holm", *names]]
@@ -81,15 +85,32 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         f"validation, reported on test. Intervals are of {LEVEL:.0%}, over seeds and examples. Full, Super and p (by "
         "Holm's correction over tasks, an average's uncorrected) are of test, or cross-fitted where there is no test."
     )
-    shown = table.assign(**{way: gains(table, way) for way in ways})
+    if len(others):
+        text += " Mismatched: a further part that took no part in the choice, so its gain is told as that on test."
+    shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})
+    shown["task"] += table["split"].map({"validation_mismatched": " (mismatched)"}).fillna("")
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
-def gains(table: pd.DataFrame, way: str) -> list[str]:
-    """Gains of one way with their intervals, empty where there are none."""
-    intervals = between(table, f"low_{way}", f"high_{way}", POINTS)
-    pairs = zip(table[f"difference_{way}"], intervals, strict=True)
-    return ["" if pd.isna(gain) else f"{gain:{POINTS}}" + f" ({interval})" * bool(interval) for gain, interval in pairs]
+def further(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Rows of parts other than validation and test, such as MNLI's mismatched one, with the honest scores.
+
+    Args:
+        results: the results folder.
+        grid: what spans the runs.
+        verdicts: the super tickets. None was chosen on these parts, so what one gains there is held out.
+    """
+    compared = read_groups(results, "comparisons", [group for group in groups_of(grid) if group["kind"] == "winning"])
+    compared = compared[~compared["split"].isin(["validation", "test"])]
+    found = verdicts[[*EXPERIMENT, "ratio"]].merge(compared, on=[*EXPERIMENT, "ratio"])
+    return found.assign(**{f"{name}_held_out": found[name] for name in (*MEANS, "low", "high", "p")})
+
+
+def with_intervals(table: pd.DataFrame, names: Sequence[str], how: str) -> list[str]:
+    """Values with their intervals as text, empty where there are none; ``names`` of value, low and high end."""
+    value, low, high = names
+    pairs = zip(table[value], between(table, low, high, how), strict=True)
+    return ["" if pd.isna(one) else f"{one:{how}}" + f" ({interval})" * bool(interval) for one, interval in pairs]
 
 
 def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.DataFrame]:

@@ -1,0 +1,97 @@
+# Functions of figures and tables: what each is made from.
+
+import yaml
+
+PUBLISHED = yaml.safe_load((WORKFLOW / "published.yaml").read_text(encoding="utf-8"))
+
+
+def published():
+    """The published numbers that this config's results can be held against, by model."""
+    if config["train_sizes"][0] != "all":
+        return {}
+    tasks = set(config["tasks"])
+    return {
+        name: PUBLISHED[name]
+        for name in config["models"]
+        if name in PUBLISHED and tasks & set(PUBLISHED[name]["tasks"])
+    }
+
+
+def get_group_files(scope, folder):
+    """What was computed from each group of a part of the grid."""
+    groups = groups_of(scoped(GRID, scope))
+    if folder != "scores":
+        return [f"results/{folder}/{group_file(group)}.csv" for group in groups]
+    return [f"results/{folder}/{group_file(group)}.parquet" for group in groups]
+
+
+def get_scope(scope):
+    """A part of the grid, as JSON."""
+    return canonical_json(scoped(GRID, scope))
+
+
+def get_figure_inputs(wildcards):
+    """What a figure is drawn from."""
+    scope = FIGURES[wildcards.figure]
+    if wildcards.figure == "bias_variance":
+        return get_group_files(scope, "decompositions")
+    chosen = get_group_files("sizes" if scope == "sizes" else "main", "selections")
+    if wildcards.figure == "single_task_gain":
+        return chosen
+    if wildcards.figure == "ticket_masks":
+        tickets = (run for run in runs_of(scoped(GRID, scope)) if run["kind"] != "full")
+        return [*chosen, *(f"results/{ticket_file(run)}" for run in tickets)]
+    return [*chosen, *get_group_files(scope, "scores")]
+
+
+def get_table_inputs(wildcards):
+    """What a table is made from."""
+    scope = TABLES[wildcards.table]
+    if wildcards.table == "tasks":
+        return [*get_group_files(scope, "scores"), *(f"results/tasks/{task}.parquet" for task in config["tasks"])]
+    if wildcards.table == "hyperparameters":
+        full = (run for run in runs_of(scoped(GRID, scope)) if run["kind"] == "full")
+        return [path for path in files_of(full) if path.endswith(".json")]
+    if wildcards.table == "published":
+        if not published():
+            tasks = ", ".join(dict.fromkeys(task for numbers in PUBLISHED.values() for task in numbers["tasks"]))
+            raise WorkflowError(
+                f"published numbers are of the models {', '.join(PUBLISHED)} and the tasks {tasks} with all training "
+                f"examples first; this config has models {config['models']}, tasks {config['tasks']}, train_sizes "
+                f"{config['train_sizes']}"
+            )
+        return [*get_group_files(scope, "selections"), *get_group_files(scope, "scores")]
+    if wildcards.table == "single_task_dev":
+        return [*rules.judge.output, *get_group_files(scope, "comparisons")]
+    if wildcards.table == "sweep":
+        return [rules.aggregate.output.comparisons, *get_group_files(scope, "scores")]
+    if wildcards.table == "seed_sensitivity":
+        return [*rules.judge.output, *get_group_files(scope, "scores")]
+    return rules.judge.output[0]
+
+
+def get_table_settings(wildcards):
+    """What a table shows of the config, for the command line."""
+    if wildcards.table == "tasks":
+        keys = ("type", "labels", "metrics")
+        tasks = {task: DEFINED["tasks"][task] for task in config["tasks"]}
+        shown = {task: {key: entry[key] for key in keys if key in entry} for task, entry in tasks.items()}
+        return f"--definitions {shlex.quote(canonical_json(shown))}"
+    if wildcards.table == "hyperparameters":
+        shown = {kind: pruning_of(config, kind) for kind in config["kinds"]}
+        return f"--max-length {config['max_length']} --pruning {shlex.quote(canonical_json(shown))}"
+    if wildcards.table == "published":
+        return f"--published {shlex.quote(canonical_json(published()))}"
+    return ""
+
+
+def get_everything(wildcards):
+    """All figures and tables that the config has the runs for."""
+    needs = {
+        "bias_variance": len(config["seeds"]) > 1,
+        "ticket_kinds": len(config["kinds"]) > 1,
+        "data_size": len(config["train_sizes"]) > 1,
+        "published": bool(published()),
+    }
+    figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]
+    return [*figures, *(f"results/tables/{name}.csv" for name in TABLES if needs.get(name, True))]
