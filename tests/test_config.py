@@ -53,6 +53,10 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
             {"training_overrides": {"nyt": {}}},
             ["training_overrides.nyt", "not a task, a model or model/task of this exp"],
         ),
+        (
+            {"models": ["movie"], "training_overrides": {"movie": {}}, "define": {"models": {"movie": {"path": "."}}}},
+            ["training_overrides.movie: a task and a model have this name; write model/movie or movie/task"],
+        ),
         ({"training_overrides": {"movie": {"epochs": -1}}}, ["training_overrides.movie.epochs is -1", "minimum of 0"]),
         ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
         ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 4, or all."]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ import pytest
 import yaml
 from conftest import FIGURES, PROJECT, TABLES, files_of, new_workspace, shown, tiny_config
 from test_fetch import write_wheel
+from test_glue_workflow import write_rte
 
+from supertickets.config import CATALOGUE
 from supertickets.files import sha256
 
 FIGURE = "results/figures/phase_transition.pdf"
@@ -97,6 +100,33 @@ def test_a_wrong_config_is_refused_before_any_job(tmp_path: Path) -> None:
     assert not (workspace.folder / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "changes", "message"),
+    [
+        ("submissions/tiny-full.zip", {"tasks": ["toy"]}, "a submission needs a task of GLUE (cola, sst2"),
+        ("submissions/tiny-full.zip", {"tasks": ["rte"]}, "a submission of task rte needs its part test_unlabelled"),
+        (
+            "submissions/tiny-full.zip",
+            {"tasks": ["rte"], "labels": ["not_entailment", "entailment"]},
+            "define.tasks.rte.labels is ['not_entailment', 'entailment']; write ['entailment', 'not_entailment']",
+        ),
+        ("tables/published.md", {"tasks": ["rte"]}, "published numbers are of the models bert-base, bert-large and"),
+    ],
+)
+def test_what_a_config_cannot_make_is_refused_before_any_job(
+    tmp_path: Path, target: str, changes: dict[str, Any], message: str
+) -> None:
+    config = tiny_config(tasks=changes["tasks"], glue="GLUE")
+    rte = yaml.safe_load(CATALOGUE.read_text())["tasks"]["rte"]
+    config["define"]["tasks"]["rte"] = rte | {key: changes[key] for key in changes if key != "tasks"}
+    workspace = new_workspace(tmp_path / "project", config)
+    write_rte(workspace.folder / "GLUE", {"train": 60, "dev": 24})
+    done = workspace(f"results/{target}")
+    output = done.stdout + done.stderr
+    assert done.returncode != 0 and message in output
+    assert not (workspace.folder / "results").exists()
+
+
 def test_dry_run_of_the_default(tmp_path: Path) -> None:
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     workspace = new_workspace(tmp_path / "project", config)
@@ -125,5 +155,6 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     )
     assert planned["finetune"] == models * tasks * sizes * seeds
     assert planned["retrain"] == planned["ticket"] == models * tasks * seeds * ratios * (kinds + sizes - 1)
-    assert planned["figure"] == len(FIGURES) - (sizes == 1) and planned["table"] == len(TABLES)
+    comparable = "bert-base" in config["models"] and config["train_sizes"][0] == "all"  # with published numbers
+    assert planned["figure"] == len(FIGURES) - (sizes == 1) and planned["table"] == len(TABLES) + comparable
     assert planned.get("fetch_hub_dataset", 0) == len({*config["tasks"]} & HUB_TASKS) + ("mnli" in config["tasks"])

@@ -1,5 +1,10 @@
 # Functions of submissions to the GLUE server.
 
+from supertickets.config import CATALOGUE
+
+CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))["tasks"]
+
+
 
 def get_main_group(wildcards):
     """The winning tickets of a model and task at the main size, as JSON."""
@@ -45,10 +50,17 @@ def server_predictions(wildcards):
             f"a submission needs a task of GLUE ({', '.join(SERVER_PARTS)}); tasks is {config['tasks']}"
         )
     for task in tasks:
+        labels, ordered = (tasks[task].get("labels") for tasks in (DEFINED["tasks"], CATALOGUED))
+        if labels != ordered:
+            raise WorkflowError(
+                f"a submission of task {task} needs its labels in the server's order: define.tasks.{task}.labels is "
+                f"{labels}; write {ordered}"
+            )
         missing = sorted(set(SERVER_PARTS[task]) - set(parts_of(DEFINED["tasks"][task], config["glue"])))
         if missing:
             raise WorkflowError(
-                f"a submission of task {task} needs {missing[0]}; glue is {config['glue']!r}: no such file there"
+                f"a submission of task {task} needs its part {missing[0]} (of glue.parts in its definition); glue is "
+                f"{config['glue']!r}: no such file there"
             )
     pattern = rules.predict_for_server.output[0]
     return {task: pattern.format(task=task, **wildcards) for task in tasks}

@@ -135,6 +135,8 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         if not (task in config["tasks"] and model in ("", *config["models"])) and name not in config["models"]:
             known = f"{', '.join(config['tasks'])}; {', '.join(config['models'])}"
             yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
+        elif name in config["tasks"] and name in config["models"]:
+            yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
     for index, ratio in enumerate(config["ratios"]):

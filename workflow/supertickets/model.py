@@ -104,8 +104,9 @@ class Classifier(nn.Module):
     def _sentence_states(self, states: Tensor, packing: Packing) -> Tensor:
         """One state for each sentence, shape (n, hidden)."""
         if self.pooling == "mean":
-            sums = states.new_zeros(len(packing.starts), states.shape[-1])
-            sums = sums.index_add(0, packing.sentences, states[0, : packing.tokens])
+            # A product, as a GPU adds up scattered rows in an order of its own.
+            of_sentence = packing.sentences == torch.arange(len(packing.starts), device=states.device)[:, None]
+            sums = of_sentence.to(states.dtype) @ states[0, : packing.tokens]
             return sums / packing.lengths[:, None]
         if self.first_only or not self.architecture.packed:
             return states[:, 0]
