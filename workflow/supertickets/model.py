@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -157,28 +157,49 @@ def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:
     return Pooler(config.hidden_size, architecture.pooler_activation)
 
 
-def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -> None:
-    """Load a weight file; what it may lack, task head and pooler, is drawn from ``generator``.
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weight file by name.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error}); delete it to have it made again")
+
+
+def drawn_weights(model: Classifier, known: Container[str], generator: torch.Generator) -> dict[str, Tensor]:
+    """What weight files may lack, task head and pooler, drawn at random.
 
     Matrices are drawn from a normal distribution with the config's ``initializer_range``, biases are zero, norms one.
+
+    Args:
+        model: what the tensors are for.
+        known: names of the tensors that there are.
+        generator: source of the numbers.
+    """
+    pooler = f"{model.architecture.pooler_name}."
+    spread = model.encoder.config.initializer_range
+    drawn = {}
+    for name, parameter in model.state_dict().items():
+        if name not in known and name.startswith(("classifier.", pooler)):
+            norm = name.endswith("norm.weight")
+            drawn[name] = torch.full(parameter.shape, float(norm))
+            if parameter.dim() > 1:
+                drawn[name].normal_(0.0, spread, generator=generator)
+    return drawn
+
+
+def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -> None:
+    """Load a weight file; what it may lack is drawn (:func:`drawn_weights`).
 
     Raises:
         UserError: the file cannot be read, or a tensor is missing, unknown or of another shape.
     """
+    tensors = read_weights(weights)
     try:
-        tensors = load_file(weights)
-    except SafetensorError as error:
-        raise UserError(f"{weights}: not a readable safetensors file ({error}); delete it to have it made again")
-    pooler = f"{model.architecture.pooler_name}."
-    spread = model.encoder.config.initializer_range
-    for name, parameter in model.state_dict().items():
-        if name not in tensors and name.startswith(("classifier.", pooler)):
-            norm = name.endswith("norm.weight")
-            tensors[name] = torch.full(parameter.shape, float(norm))
-            if parameter.dim() > 1:
-                tensors[name].normal_(0.0, spread, generator=generator)
-    try:
-        model.load_state_dict(tensors)
+        model.load_state_dict(tensors | drawn_weights(model, tensors, generator))
     except RuntimeError as error:
         raise UserError(f"{weights}: does not fit the model: {error}") from error
 

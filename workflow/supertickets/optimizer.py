@@ -39,6 +39,13 @@ def without_decay(name: str) -> bool:
     return name.endswith(".bias") or "norm" in name.lower()
 
 
+def divisor_of(gradients: list[Tensor], clip_norm: float) -> Tensor:
+    """What gradients are divided by so that their global norm is at most ``clip_norm``; a scalar tensor."""
+    norm = nn.utils.get_total_norm(gradients)
+    # float32 whatever the parameters are: the fused kernel takes no other.
+    return ((norm + NORM_EPS) / clip_norm).clamp_(min=1.0).float()
+
+
 class Optimizer:
     """Adamax or AdamW with decoupled weight decay on everything but biases and norms.
 
@@ -68,25 +75,51 @@ class Optimizer:
             clip_norm: gradients of a larger global norm are divided down to it.
         """
         gradients = [group.gradients() for group in self.groups]
-        norm = nn.utils.get_total_norm([gradient for members in gradients for gradient in members])
-        # float32 whatever the parameters are: the fused kernel takes no other.
-        divisor = ((norm + NORM_EPS) / clip_norm).clamp_(min=1.0).float()
+        divisor = divisor_of([gradient for members in gradients for gradient in members], clip_norm)
         for group, members in zip(self.groups, gradients, strict=True):
             group.update(members, rate, divisor)
 
 
-class _Group:
-    """Parameters that are decayed alike, with what the optimizer remembers of them."""
+class Updated:
+    """Values that are updated together, with what the optimizer remembers of them.
+
+    Args:
+        values: contiguous tensors.
+        kind: ``adamax`` or ``adamw``.
+        decay: their weight decay.
+    """
+
+    def __init__(self, values: list[Tensor], kind: str, decay: float) -> None:
+        self.values, self.kind, self.decay, self.steps = values, kind, decay, 0
+        # First moment, and second moment or largest gradient.
+        self.moments = [[torch.zeros_like(value) for value in values] for _ in range(2)]
+        self.counts = [torch.zeros((), device=value.device) for value in values]
+
+    def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
+        """One step from gradients, which are used up."""
+        self.steps += 1
+        if self.kind == "adamw":
+            adamw(
+                self.values, gradients, *self.moments, [], self.counts, fused=True, amsgrad=False, maximize=False,
+                beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
+            )  # fmt: skip
+            return
+        # All tensors at once spare a GPU launches; one after another they stay in a CPU's cache.
+        at_once = len(gradients) if divisor.is_cuda else 1
+        for start in range(0, len(gradients), at_once):
+            members = slice(start, start + at_once)
+            lists = (tensors[members] for tensors in (self.values, gradients, *self.moments))
+            _adamax(*lists, divisor, rate, self.decay, self.steps)
+
+
+class _Group(Updated):
+    """Parameters that are decayed alike."""
 
     def __init__(
         self, parameters: list[nn.Parameter], masters: Mapping[nn.Parameter, Tensor], kind: str, decay: float
     ) -> None:
-        self.kind, self.decay, self.steps = kind, decay, 0
+        super().__init__([masters.get(parameter, parameter.detach()) for parameter in parameters], kind, decay)
         self.parameters = parameters
-        self.values = [masters.get(parameter, parameter.detach()) for parameter in parameters]
-        # First moment, and second moment or largest gradient.
-        self.moments = [[torch.zeros_like(value) for value in self.values] for _ in range(2)]
-        self.counts = [torch.zeros((), device=value.device) for value in self.values]
         self.rounded = [index for index, parameter in enumerate(parameters) if parameter in masters]
         self.buffers = [torch.empty_like(self.values[index]) for index in self.rounded]
 
@@ -102,20 +135,7 @@ class _Group:
         return gradients
 
     def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
-        """One step from gradients, which are used up."""
-        self.steps += 1
-        if self.kind == "adamw":
-            adamw(
-                self.values, gradients, *self.moments, [], self.counts, fused=True, amsgrad=False, maximize=False,
-                beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
-            )  # fmt: skip
-        else:
-            # All tensors at once spare a GPU launches; one after another they stay in a CPU's cache.
-            at_once = len(gradients) if divisor.is_cuda else 1
-            for start in range(0, len(gradients), at_once):
-                members = slice(start, start + at_once)
-                lists = (tensors[members] for tensors in (self.values, gradients, *self.moments))
-                _adamax(*lists, divisor, rate, self.decay, self.steps)
+        super().update(gradients, rate, divisor)
         if self.rounded:
             rounded = [self.parameters[index].detach() for index in self.rounded]
             torch._foreach_copy_(rounded, [self.values[index] for index in self.rounded])

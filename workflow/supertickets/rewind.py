@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,33 +36,50 @@ def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture:
     Raises:
         UserError: the tensors have other layers than the ticket.
     """
-    pattern = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.(.+)\.(weight|bias)")
-    result: dict[str, np.ndarray] = {}
-    layers_seen = set()
-    for name, tensor in tensors.items():
-        match = pattern.fullmatch(name)
-        if match is None:
-            result[name] = tensor
-            continue
-        layer, module, parameter = int(match[1]), match[2], match[3]
-        layers_seen.add(layer)
-        if layer >= len(ticket.heads):
-            break
-        if module in architecture.head_inputs:
-            parts = np.split(tensor, architecture.fused)
-            rows = kept_columns(ticket.heads[layer], len(parts[0]) // ticket.heads_per_layer)
-            result[name] = np.concatenate([part[rows] for part in parts])
-        elif module == architecture.head_output and parameter == "weight":
-            head_size = tensor.shape[1] // ticket.heads_per_layer
-            result[name] = np.ascontiguousarray(tensor[:, kept_columns(ticket.heads[layer], head_size)])
-        elif layer in ticket.ffn or not _goes_with_ffn(module, architecture):
-            result[name] = tensor
-    if layers_seen != set(range(len(ticket.heads))):
+    inside = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.")
+    layers = {int(match[1]) for match in map(inside.match, tensors) if match}
+    if layers != set(range(len(ticket.heads))):
         raise UserError(
-            f"the ticket has {len(ticket.heads)} layers, the weights have layers {sorted(layers_seen)}; "
+            f"the ticket has {len(ticket.heads)} layers, the weights have layers {sorted(layers)}; "
             "both must come from the same encoder"
         )
+    result: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        axis, kept = kept_part(name, tensor.shape, ticket, architecture)
+        if len(kept) == tensor.shape[axis]:
+            result[name] = tensor
+        elif len(kept):
+            result[name] = np.ascontiguousarray(tensor.take(kept, axis))
     return result
+
+
+def kept_part(name: str, shape: Sequence[int], ticket: Ticket, architecture: Architecture) -> tuple[int, np.ndarray]:
+    """Which part of a weight tensor a ticket keeps.
+
+    Args:
+        name, shape: of the full encoder's tensor.
+        ticket: the units to keep.
+        architecture: where heads and blocks are.
+
+    Returns:
+        An axis, and the indices along it that are kept: all of a tensor that belongs to no pruned unit, none of one
+        that belongs to pruned units alone.
+    """
+    everything = np.arange(shape[0])
+    layers = f"{architecture.prefix}.{architecture.layers}."
+    if not name.startswith(layers):
+        return 0, everything
+    number, _, path = name.removeprefix(layers).partition(".")
+    module, _, parameter = path.rpartition(".")
+    layer = int(number)
+    if module in architecture.head_inputs:
+        part = shape[0] // architecture.fused
+        rows = kept_columns(ticket.heads[layer], part // ticket.heads_per_layer)
+        return 0, np.concatenate([place * part + rows for place in range(architecture.fused)])
+    if module == architecture.head_output and parameter == "weight":
+        return 1, kept_columns(ticket.heads[layer], shape[1] // ticket.heads_per_layer)
+    gone = layer not in ticket.ffn and _goes_with_ffn(module, architecture)
+    return 0, everything[:0] if gone else everything
 
 
 def _goes_with_ffn(module: str, architecture: Architecture) -> bool:

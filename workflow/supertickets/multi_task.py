@@ -1,0 +1,181 @@
+"""Train one encoder on several tasks at once, each step on one task's batch and through that task's ticket.
+
+Source: Liang et al., ACL 2021, section on tickets sharing; without tickets it is MT-DNN (Liu et al., ACL 2019).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+import torch
+
+from .batches import Encoded, training_batches
+from .compute import Compute
+from .dropout import seed_dropout
+from .errors import DivergedError
+from .optimizer import learning_rate
+from .precision import computing
+from .seeds import derived, generator
+from .sharing import SharedEncoder
+from .training import PROGRESS_LINES, losses_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """How an encoder is trained on several tasks.
+
+    Attributes:
+        sampler: how a step's task is drawn: ``proportional`` (every example of every task once an epoch), or with
+            replacement by ``temperature`` (with the odds of sizes to the power of 1 / temperature), ``uniform`` or
+            ``capped`` (with the odds of sizes, none above ``cap``).
+        temperature, cap: of those samplers.
+        untouched: see :class:`~supertickets.sharing.SharedEncoder`.
+        optimizer, learning_rate, batch_size, epochs, warmup, weight_decay, clip_norm: as of
+            :class:`~supertickets.training.Settings`; an epoch has as many steps as all tasks have batches.
+    """
+
+    sampler: str
+    temperature: float
+    cap: int
+    untouched: str
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    warmup: float
+    weight_decay: float
+    clip_norm: float
+
+
+@dataclass
+class JointProgress:
+    """What a training did: steps and mean loss of each epoch, by task."""
+
+    seconds: float = 0.0
+    steps: list[list[int]] = field(default_factory=list)
+    losses: list[list[float]] = field(default_factory=list)
+
+
+def odds(sizes: Sequence[int], how: Joint) -> np.ndarray:
+    """Probability of each task under a sampler that draws with replacement.
+
+    Args:
+        sizes: training examples of each task.
+        how: sampler, temperature and cap.
+    """
+    weights = {
+        "temperature": np.array(sizes, dtype=float) ** (1 / how.temperature),
+        "uniform": np.ones(len(sizes)),
+        "capped": np.minimum(sizes, how.cap),
+    }[how.sampler]
+    return weights / weights.sum()
+
+
+def schedule(rows: Sequence[np.ndarray], how: Joint, seed: int) -> Iterator[list[tuple[int, np.ndarray]]]:
+    """The steps of each epoch, without end: a task's number and the rows of its batch.
+
+    A task's batches come in the order in which it would be trained by itself.
+
+    Args:
+        rows: training examples of each task.
+        how: sampler and batch size.
+        seed: of the run.
+    """
+    mixing = generator(seed, "order of tasks")
+    orders = [generator(seed, "order of training data") for _ in rows]
+    counts = [math.ceil(len(members) / how.batch_size) for members in rows]
+
+    def endless(task: int) -> Iterator[np.ndarray]:
+        while True:
+            yield from training_batches(rows[task], how.batch_size, orders[task])
+
+    batches = [endless(task) for task in range(len(rows))]
+    while True:
+        if how.sampler == "proportional":
+            drawn = mixing.permutation(np.repeat(np.arange(len(rows)), counts))
+        else:
+            chances = odds([len(members) for members in rows], how)
+            drawn = mixing.choice(len(rows), size=sum(counts), p=chances)
+        yield [(int(task), next(batches[task])) for task in drawn]
+
+
+def train_tasks(
+    encoder: SharedEncoder,
+    data: Sequence[Encoded],
+    rows: Sequence[np.ndarray],
+    pad: int,
+    compute: Compute,
+    how: Joint,
+    seed: int,
+) -> tuple[JointProgress, float]:
+    """Train the models of several tasks in place, step by step in turns.
+
+    Args:
+        encoder: the weights that they share, and their heads.
+        data: each task's examples, with token ids that fit the encoder.
+        rows: the training examples among them.
+        pad: the padding token's id.
+        compute: where and how precisely.
+        how: settings.
+        seed: source of the order of tasks and data and of dropout.
+
+    Returns:
+        What was done, and the factor by which weight decay has shrunk every decayed matrix.
+
+    Raises:
+        DivergedError: a loss is not finite; says at which step and what helps.
+    """
+    seed_dropout(derived(seed, "dropout"))
+    steps = how.epochs * sum(math.ceil(len(members) / how.batch_size) for members in rows)
+    report_every = max(steps // PROGRESS_LINES, 1)
+    progress, done, decay = JointProgress(), count(), 1.0
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        for task, model in enumerate(encoder.models):
+            encoder.fill(task)
+            stack.enter_context(computing(model.train(), compute.precision))
+        for epoch, turns in zip(range(how.epochs), schedule(rows, how, seed), strict=False):
+            totals = torch.zeros(len(rows), dtype=torch.float64, device=compute.device)
+            for task, members in turns:
+                encoder.fill(task)
+                batch = data[task].batch(members, pad, compute)
+                loss = losses_of(encoder.models[task](batch), batch.labels).mean()
+                loss.backward()
+                step = next(done)
+                rate = learning_rate(step, steps, how.warmup, how.learning_rate)
+                encoder.step(task, rate, how.clip_norm)
+                decay *= 1 - rate * how.weight_decay
+                totals[task] += loss.detach() * len(members)
+                if (step + 1) % report_every == 0:
+                    pace = (time.perf_counter() - began) / (step + 1)
+                    log.info("step %d of %d: loss %.4f, %.2f s a step", step + 1, steps, float(loss), pace)
+            _record(progress, turns, totals.tolist(), how)
+            log.info("epoch %d of %d: mean losses %s", epoch + 1, how.epochs, progress.losses[-1])
+    progress.seconds = time.perf_counter() - began
+    return progress, decay
+
+
+def _record(
+    progress: JointProgress, turns: Sequence[tuple[int, np.ndarray]], totals: Sequence[float], how: Joint
+) -> None:
+    """Add an epoch's steps and mean losses; a task that no step was drawn for has not-a-number."""
+    steps, examples = [0] * len(totals), [0] * len(totals)
+    for task, members in turns:
+        steps[task] += 1
+        examples[task] += len(members)
+    if not all(map(math.isfinite, totals)):
+        raise DivergedError(
+            f"training diverged: the mean losses of epoch {len(progress.steps) + 1} are {list(totals)}; "
+            f"try a learning_rate below {how.learning_rate:g} or a clip_norm below {how.clip_norm:g}"
+        )
+    progress.steps.append(steps)
+    progress.losses.append([total / seen if seen else math.nan for total, seen in zip(totals, examples, strict=True)])

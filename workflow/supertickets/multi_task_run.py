@@ -1,0 +1,217 @@
+"""One training on several tasks, from files to files."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .batches import Encoded
+from .compute import Compute
+from .errors import UserError
+from .files import read_json, replacing, sha256, write_json
+from .model import Classifier, build, drawn_weights, read_weights
+from .multi_task import Joint, JointProgress, train_tasks
+from .runs import peak_memory, versions, write_predictions
+from .seeds import derived
+from .sharing import SharedEncoder
+from .tickets import Shape, Ticket
+from .training import Settings, predict, settings_from
+from .vocabulary import narrowed
+
+log = logging.getLogger(__name__)
+
+
+def train_multi_task(
+    config: Path,
+    weights: Path,
+    shape: Path,
+    tasks: dict[str, dict[str, Any]],
+    run: dict[str, Any],
+    joint: dict[str, Any],
+    record: Path,
+    trained: Path | None = None,
+) -> None:
+    """Train one encoder on several tasks, predict every evaluation example, and write what was done.
+
+    Args:
+        config: the encoder's ``config.json``.
+        weights: its pre-trained weights.
+        shape: its dimensions.
+        tasks: by name what each is trained from and with: ``encoded``, ``subset`` and ``predictions`` (files; the
+            last is written: id, split, label and logits of every evaluation example), ``ticket`` (a file, or nothing
+            for the full encoder), and ``settings``, content of :class:`~supertickets.training.Settings`, of which what
+            differs between tasks counts.
+        run: what the run is: model, mode, seed.
+        joint: content of :class:`~supertickets.multi_task.Joint`.
+        record: JSON file to write: what was done, at what cost, from what.
+        trained: safetensors file to write, of the encoder without heads; None where nobody wants the weights.
+
+    Raises:
+        UserError: an input is unusable or training diverged. Nothing is written then.
+    """
+    began = time.perf_counter()
+    how = Joint(**joint)
+    settings = [settings_from(task["settings"]) for task in tasks.values()]
+    compute = settings[0].start()
+    data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
+    rows = [np.array(read_json(Path(task["subset"]))["rows"], dtype=np.int64) for task in tasks.values()]
+    tickets = [Ticket.read(Path(task["ticket"])) if task.get("ticket") else None for task in tasks.values()]
+    tensors, models = shared_models(config, weights, tickets, settings, run["seed"], compute)
+    log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
+    seconds = {"load": time.perf_counter() - began}
+    progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"])
+    began = time.perf_counter()
+    predicted = {}
+    for name, model, examples, own in zip(tasks, models, data, settings, strict=True):
+        parts = [examples.first(part, own.evaluate[part]) for part in sorted(own.evaluate, reverse=True)]
+        evaluated = np.concatenate(parts)
+        with narrowed(model, examples, evaluated, compute) as view:
+            predicted[name] = evaluated, predict(model, view, evaluated)
+    seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
+    for task, examples, (evaluated, outputs) in zip(tasks.values(), data, predicted.values(), strict=True):
+        write_predictions(Path(task["predictions"]), examples, evaluated, outputs)
+    if trained is not None:
+        with replacing(trained) as part:
+            save_file({name: tensor.cpu() for name, tensor in whole.items()}, part)
+    inputs = {"config": config, "weights": weights, "shape": shape}
+    inputs |= {
+        f"{key} of {name}": task[key]
+        for name, task in tasks.items()
+        for key in ("encoded", "subset", "ticket")
+        if task.get(key)
+    }
+    content = {
+        "run": run,
+        "tasks": _by_task(tasks, models, settings, rows, progress, shape),
+        "seconds": seconds,
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "memory_bytes": peak_memory(compute.device),
+        "settings": joint,
+        "versions": versions(),
+        "inputs_sha256": {name: sha256(Path(path)) for name, path in inputs.items()},
+    }
+    write_json(record, content)
+
+
+def _by_task(
+    tasks: Mapping[str, Any],
+    models: Sequence[Classifier],
+    settings: Sequence[Settings],
+    rows: Sequence[np.ndarray],
+    progress: JointProgress,
+    shape: Path,
+) -> dict[str, Any]:
+    """What the record says of each task."""
+    found = {}
+    for index, (name, model) in enumerate(zip(tasks, models, strict=True)):
+        ticket = model.ticket
+        found[name] = {
+            "examples": len(rows[index]),
+            "steps": [steps[index] for steps in progress.steps],
+            "losses": [losses[index] for losses in progress.losses],
+            "heads_pruned": ticket.heads_pruned,
+            "ffn_pruned": ticket.ffn_pruned,
+            "weight_remaining": ticket.weight_remaining(Shape.read(shape, settings[index].outputs)),
+            "settings": tasks[name]["settings"],
+        }
+    return found
+
+
+def shared_models(
+    config: Path,
+    weights: Path,
+    tickets: Sequence[Ticket | None],
+    settings: Sequence[Settings],
+    seed: int,
+    compute: Compute,
+) -> tuple[dict[str, Tensor], list[Classifier]]:
+    """The weights of an encoder by name, and each task's model, whose own weights are its head's alone.
+
+    A head is drawn as that of a single task is.
+
+    Args:
+        config, weights: the encoder.
+        tickets: of each task; None for the full encoder.
+        settings: of each task: outputs and dropout before the head.
+        seed: of the run.
+        compute: where to.
+
+    Raises:
+        UserError: the weights lack a tensor, or one has another shape.
+    """
+    content, tensors = read_json(config), read_weights(weights)
+    known, models = set(tensors), []
+    for ticket, own in zip(tickets, settings, strict=True):
+        model = build(content, ticket, own.outputs, own.classifier_dropout)
+        random = torch.Generator().manual_seed(derived(seed, "task head"))
+        for name, value in drawn_weights(model, known, random).items():
+            if name.startswith("classifier."):
+                model.get_parameter(name).data.copy_(value)
+            else:
+                tensors[name] = value  # a pooler that the encoder's file lacks: the same for all tasks
+        missing = [name for name, _ in model.named_parameters() if name not in tensors and "classifier." not in name]
+        if missing:
+            raise UserError(
+                f"{weights}: does not fit the model: it lacks {missing[0]}; delete it to have it made again"
+            )
+        models.append(model.to(compute.device))
+    return {name: tensor.to(compute.device) for name, tensor in tensors.items()}, models
+
+
+def train_models(
+    tensors: dict[str, Tensor],
+    models: Sequence[Classifier],
+    data: Sequence[Encoded],
+    rows: Sequence[np.ndarray],
+    compute: Compute,
+    how: Joint,
+    seed: int,
+) -> tuple[JointProgress, dict[str, Tensor]]:
+    """Train models of several tasks while their word embedding holds only the tokens that occur.
+
+    The rows of others are decayed afterwards, as :mod:`supertickets.vocabulary` explains.
+
+    Args:
+        tensors, models: from :func:`shared_models`; the models are ready to predict afterwards.
+        data: each task's examples.
+        rows: the training examples among them.
+        compute: where and how precisely.
+        how: settings.
+        seed: of the run.
+
+    Returns:
+        What was done, and the trained encoder's tensors.
+    """
+    full = models[0].encoder.get_input_embeddings().weight
+    name = next(name for name, parameter in models[0].named_parameters() if parameter is full)
+    embedding, pad = tensors[name], models[0].encoder.config.pad_token_id
+    vocabulary = reduce(np.union1d, [one.vocabulary(members, pad) for one, members in zip(data, rows, strict=True)])
+    kept, new_pad = torch.from_numpy(vocabulary).to(compute.device), int(np.searchsorted(vocabulary, pad))
+    narrow = embedding[kept]
+    _embed(models, narrow, new_pad)
+    encoder = SharedEncoder(tensors | {name: narrow}, models, how.optimizer, how.weight_decay, how.untouched)
+    renumbered = [one.renumbered(vocabulary) for one in data]
+    progress, decay = train_tasks(encoder, renumbered, rows, new_pad, compute, how, seed)
+    with torch.no_grad():
+        embedding.mul_(decay)
+        embedding[kept] = narrow
+    for task in range(len(models)):
+        encoder.fill(task)
+    _embed(models, embedding, pad)
+    return progress, encoder.whole() | {name: embedding}
+
+
+def _embed(models: Sequence[Classifier], weight: Tensor, pad: int) -> None:
+    """Give all models one word embedding."""
+    for model in models:
+        model.encoder.set_input_embeddings(nn.Embedding.from_pretrained(weight, freeze=False, padding_idx=pad))
