@@ -59,6 +59,8 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ),
         ({"training_overrides": {"movie": {"epochs": -1}}}, ["training_overrides.movie.epochs is -1", "minimum of 0"]),
         ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
+        ({"ratios": 0.3}, ["ratios is 0.3: a list is needed, like [0.3]"]),
+        ({"kinds": ["loosing"]}, ["kinds is ['loosing']: winning has to be among them, and every name in"]),
         ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 4, or all."]),
         (
             {"kinds": ["lucky", "winning"]},
@@ -76,7 +78,7 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
             ["kind winning has steps 2", "write fine_tuned"],
         ),
         ({"ffn_rule": "share"}, ["config: unknown key ffn_rule"]),
-        ({"kinds": ["losing"]}, ["kinds is ['losing']: Winning tickets are always among them."]),
+        ({"kinds": ["losing"]}, ["kinds is ['losing']: winning has to be among them"]),
         ({"random_draws": 0}, ["random_draws is 0"]),
         ({"define": {"models": {"own": {"path": "nowhere"}}}, "models": ["own"]}, ["own.path is 'nowhere'", "no such"]),
         ({"define": {"tasks": {"own": {"type": "regression"}}}}, ["define.tasks.own", "'metrics' is a required"]),
@@ -116,7 +118,14 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
         ({"columns": {"id": 0, "text": 1, "target": 3}, "fields": 3}, "from 0 to fields - 1 (fields: 3)"),
         ({"columns": {"id": 0, "text": "text", "target": 3}, "fields": 3}, "give all names"),
         ({"path": "data"}, "define.tasks.own: no such file: data"),
-        ({"package": "vaderSentiment"}, "define.tasks.own is"),
+        ({"package": "vaderSentiment"}, "metrics, package: One of package and member, path, files, or hub"),
+        ({"path": "data.json"}, "own.path is 'data.json': one JSON document is not read; write an object a line"),
+        (
+            {"path": "data.PARQUET", "fields": 3, "columns": {"text": 1, "target": 2}},
+            "own.fields is 3: data.PARQUET names its columns; leave fields out",
+        ),
+        ({"labels": ["no", " yes"]}, "own.labels holds ' yes': spaces around targets are not read; write 'yes'"),
+        ({"delimiter": "\n"}, "own.delimiter is '\\n'"),
     ],
 )
 def test_a_task_that_does_not_fit_together_is_refused(
@@ -136,11 +145,20 @@ def test_a_task_that_does_not_fit_together_is_refused(
     assert message in str(error.value)
 
 
+def test_another_spelling_of_the_labels_names_them_all() -> None:
+    task = {"type": "classification", "labels": ["no", "yes"], "metrics": ["accuracy"], "columns": OWN["columns"]}
+    config = {"tasks": ["own"], "define": {"tasks": {"own": task | {"hub": HUB | {"labels": ["n", "y"]}}}}}
+    assert check_config(config)
+    config["define"]["tasks"]["own"] = task | {"hub": HUB | {"labels": ["n"]}}
+    with pytest.raises(UserError, match=r"own.hub.labels is \['n'\]: 2 are needed, in the order of labels"):
+        check_config(config)
+
+
 def test_the_readmes_configs_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "my-bert").mkdir(parents=True)
     (tmp_path / "data").mkdir()
-    write_tiny_task(tmp_path / "data" / "complaints.tsv", 2000)
+    write_tiny_task(tmp_path / "data" / "complaints.tsv", 300)
     blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
     assert len(blocks) == 3
     for block in blocks:

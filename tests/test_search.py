@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from supertickets import search_run
-from supertickets.errors import DivergedError
+from supertickets.errors import DivergedError, UserError
 from supertickets.files import write_json
 from supertickets.search import choose_settings
 
@@ -37,6 +37,16 @@ def test_the_best_mean_counts_and_a_collapse_is_the_worst(
     content = json.loads((tmp_path / "chosen.json").read_text())
     assert content["chosen"] == {"learning_rate": best}
     assert [tried["scores"] for tried in content["tried"]] == list(scores.values())
+
+
+def test_a_search_in_which_everything_diverges_chooses_nothing(tmp_path: Path) -> None:
+    for name in CHOICES:
+        write_json(tmp_path / f"{name}.json", {"score": None})
+    with pytest.raises(
+        UserError, match=r"search: each of lr0.1, lr0.2, lr0.3 diverged for some seed; give lower rates"
+    ):
+        choose_settings({name: [str(tmp_path / f"{name}.json")] for name in CHOICES}, CHOICES, tmp_path / "chosen.json")
+    assert not (tmp_path / "chosen.json").exists()
 
 
 def test_a_training_that_diverges_is_recorded_and_stops_nothing(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -52,7 +53,12 @@ def test_every_form_of_file_is_read_alike(tmp_path: Path, name: str, content: st
     ("name", "content", "message"),
     [
         ("f.tsv", "a\tb\ty\n1\t2\t3\n1\t2\n", r"f.tsv, line 3: 2 fields, expected 3"),
-        ("f.csv", 'a,b,y\n1,2,3\n1,"2,3\n', r"f.csv, line 3: unexpected end of data"),
+        ("f.csv", 'a,b,y\n1,2,3\n1,"2,3\n', r"f.csv, line 3: a quotation mark opens here and never closes"),
+        ("f.csv", 'a,b,y\n"1\n2",2,3\n1,"2"x,3\n', r"f.csv, line 4: ',' expected after '\"'"),
+        ("f.csv", 'a,"b"x,y\n1,2,3\n', r"f.csv, line 1: ',' expected after '\"'"),
+        ("f.csv", "a,b,y,a\n1,2,3,4\n", r"f.csv, line 1: more than one column 'a'"),
+        ("f.tsv", "a\tb\ty\tb\n1\t2\t3\t4\n", r"f.tsv, line 1: more than one column 'b'"),
+        ("f.csv", "", r"f.csv: holds no examples"),
         ("f.csv", "a,b,y\n1,2,3\n\n1,2,3,4\n", r"f.csv, line 4: 4 fields, expected 3"),
         ("f.csv", "a,b\n1,2\n", r"f.csv, line 1: no column 'y'; the columns are \['a', 'b'\]"),
         ("f.jsonl", '{"a": "1", "b": "2", "y": "3"}\n{"a": 1,\n', r"f.jsonl, line 2: not JSON"),
@@ -60,12 +66,58 @@ def test_every_form_of_file_is_read_alike(tmp_path: Path, name: str, content: st
         ("f.jsonl", "[1, 2]\n", r"f.jsonl, line 1: not an object with the key 'a'"),
         ("f.jsonl", '{"a": "1", "b": null, "y": "3"}\n', r"f.jsonl, line 1: b is None, not a text or a number"),
         ("f.parquet", "nothing", r"f.parquet: not a readable Parquet file"),
-        ("f.tsv", "", r"f.tsv, line 1: no column 'a'"),
+        ("f.tsv", "", r"f.tsv: holds no examples"),
     ],
 )
 def test_a_broken_row_is_named(name: str, content: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_rows(content.encode(), {"columns": COLUMNS}, name)
+
+
+def test_a_quotation_mark_that_never_closes_hides_no_rows() -> None:
+    content = 'a,b,y\n1,2,3\n1,"2,3\n' + "1,2,3\n" * 100
+    with pytest.raises(UserError, match=r"f.csv, line 3: a quotation mark opens here and never closes"):
+        read_rows(content.encode(), {"columns": COLUMNS, "malformed": "drop"}, "f.csv")
+
+
+def test_numbers_and_truth_values_of_parquet_are_texts(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": ["one", "two"], "b": [1.0, 2.5], "y": [True, False]})
+    frame.to_parquet(tmp_path / "f.parquet")
+    table = read_rows((tmp_path / "f.parquet").read_bytes(), {"columns": COLUMNS}, "f.parquet")
+    assert table["text_pair"].tolist() == ["1", "2.5"] and table["target"].tolist() == ["true", "false"]
+    twice = pa.Table.from_arrays([pa.array(["one"])] * 4, names=["a", "b", "y", "a"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(UserError, match=r"f.parquet, line 1: more than one column 'a'"):
+        read_rows((tmp_path / "twice.parquet").read_bytes(), {"columns": COLUMNS}, "f.parquet")
+
+
+def test_empty_lines_at_the_end_are_no_rows() -> None:
+    table = read_rows(b"a\tb\ty\n1\t2\t3\n\n\n", {"columns": COLUMNS}, "f.tsv")
+    assert len(table) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        (4, {}, r"task.csv: no examples for the part (validation|test); there are \{"),
+        (
+            30,
+            {"labels": ["Yes", "No"], "malformed": "drop"},
+            r"the part train; there are \{\}; 30 rows are left out, the ",
+        ),
+        (30, {"malformed": "drop", "no_label": ["yes", "no"]}, r"task.csv: no examples for the part train"),
+    ],
+)
+def test_a_part_without_examples_is_refused(tmp_path: Path, rows: int, changes: dict[str, Any], message: str) -> None:
+    lines = ["a,y", *(f"sentence {index},{['no', 'yes'][index % 2]}" for index in range(rows))]
+    (tmp_path / "task.csv").write_text("\n".join(lines))
+    definition = {
+        "path": str(tmp_path / "task.csv"), "columns": {"text": "a", "target": "y"}, "type": "classification",
+        "labels": ["no", "yes"], "split": {"seed": 0, "validation": 0.1, "test": 0.2, "group_separator": ""},
+    }  # fmt: skip
+    with pytest.raises(UserError, match=message):
+        prepare_task(resolved(definition | changes, "hub"), tmp_path / "task.parquet")
+    assert not (tmp_path / "task.parquet").exists()
 
 
 def test_broken_rows_may_be_left_out_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,6 +35,7 @@ OFFICIAL: dict[str, tuple[str, str, int, list[str] | None]] = {
 }
 TASKS = list(dict.fromkeys(task for task, *_ in OFFICIAL.values()))
 COMMONEST = {"CoLA": "1", "SST-2": "1", "MRPC": "1", "QQP": "0", "WNLI": "0", "STS-B": "2.701"}
+COMMONEST |= {"RTE": "entailment", "QNLI": "not_entailment"}  # the rest is of MNLI
 
 
 def made_up(name: str) -> np.ndarray:
@@ -130,7 +131,7 @@ def test_missing_tasks_are_filled_and_said_so(tmp_path: Path) -> None:
     files, sources = files_in(tmp_path / "some.zip"), json.loads((tmp_path / "some.json").read_text())
     for name, (task, _, size, _) in OFFICIAL.items():
         answers = [row.split("\t")[1] for row in files[name].splitlines()[1:]]
-        filler = COMMONEST.get(name.removesuffix(".tsv"), "entailment")
+        filler = COMMONEST.get(name.removesuffix(".tsv"), "contradiction")
         if task in ("rte", "mnli"):
             assert sources[name]["source"] == "predicted"
             assert len(set(answers)) > 1
@@ -316,15 +317,15 @@ WRONG: dict[str, tuple[Callable[[Files], Files], list[str]]] = {
         ["WNLI.tsv, line 42: the last of 41 rows, expected 40"],
     ),
     "doubled index": (
-        edited("AX.tsv", b"\n5\tentailment", b"\n4\tentailment"),
-        [r"AX.tsv, line 7: '4\tentailment', expected 5, a tab and one of entailment, neutral, contradiction"],
+        edited("AX.tsv", b"\n5\tcontradiction", b"\n4\tcontradiction"),
+        [r"AX.tsv, line 7: '4\tcontradiction', expected 5, a tab and one of entailment, neutral, contradiction"],
     ),
     "label": (
-        edited("QNLI.tsv", b"\n5\tentailment", b"\n5\t0"),
+        edited("QNLI.tsv", b"\n5\tnot_entailment", b"\n5\t0"),
         [r"QNLI.tsv, line 7: '5\t0', expected 5, a tab and one of entailment, not_entailment"],
     ),
     "label of another task": (
-        edited("QNLI.tsv", b"\n5\tentailment", b"\n5\tneutral"),
+        edited("QNLI.tsv", b"\n5\tnot_entailment", b"\n5\tneutral"),
         [r"QNLI.tsv, line 7: '5\tneutral', expected 5, a tab and one of entailment, not_entailment"],
     ),
     "no tab": (

@@ -10,9 +10,10 @@ from pathlib import Path
 WORKFLOW = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(WORKFLOW))
 
+import yaml
 from snakemake.exceptions import WorkflowError
 
-from supertickets.config import check_config, outputs_of, pruning_of, training_of
+from supertickets.config import CATALOGUE, check_config, outputs_of, pruning_of, training_of
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
@@ -40,6 +41,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 DEFINED = config["define"]
+CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
 GRID = grid_of(config)
 HUB_DATASETS = hub_downloads({task: DEFINED["tasks"][task] for task in config["tasks"]})
 CHOICES = choices_of(config["search"])

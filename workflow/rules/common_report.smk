@@ -1,19 +1,23 @@
 # Functions of figures and tables: what each is made from.
 
-import yaml
-
 PUBLISHED = yaml.safe_load((WORKFLOW / "published.yaml").read_text(encoding="utf-8"))
 
 
 def published():
-    """The published numbers that this config's results can be held against, by model."""
-    if config["train_sizes"][0] != "all":
+    """The published numbers that this config's results can be held against, by model.
+
+    They are of the catalogue's own models and tasks, all of their training examples and all of the development sets.
+    """
+    if config["train_sizes"][0] != "all" or config["evaluate"]["validation"] != "all":
         return {}
-    tasks = set(config["tasks"])
+    own = {
+        part: [name for name in config[part] if DEFINED[part][name] == CATALOGUED[part].get(name)]
+        for part in ("models", "tasks")
+    }
     return {
         name: PUBLISHED[name]
-        for name in config["models"]
-        if name in PUBLISHED and tasks & set(PUBLISHED[name]["tasks"])
+        for name in own["models"]
+        if name in PUBLISHED and {*own["tasks"]} & {*PUBLISHED[name]["tasks"]}
     }
 
 
@@ -56,9 +60,10 @@ def get_table_inputs(wildcards):
         if not published():
             tasks = ", ".join(dict.fromkeys(task for numbers in PUBLISHED.values() for task in numbers["tasks"]))
             raise WorkflowError(
-                f"published numbers are of the models {', '.join(PUBLISHED)} and the tasks {tasks} with all training "
-                f"examples first; this config has models {config['models']}, tasks {config['tasks']}, train_sizes "
-                f"{config['train_sizes']}"
+                f"published numbers are of the catalogue's models {', '.join(PUBLISHED)} and tasks {tasks}, of all "
+                f"examples; this config has models {config['models']}, tasks {config['tasks']}, train_sizes "
+                f"{config['train_sizes']} (all has to be the first) and evaluate.validation "
+                f"{config['evaluate']['validation']} (has to be all)"
             )
         return [*get_group_files(scope, "selections"), *get_group_files(scope, "scores")]
     if wildcards.table == "single_task_dev":

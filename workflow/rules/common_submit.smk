@@ -1,10 +1,5 @@
 # Functions of submissions to the GLUE server.
 
-from supertickets.config import CATALOGUE
-
-CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))["tasks"]
-
-
 
 def get_main_group(wildcards):
     """The winning tickets of a model and task at the main size, as JSON."""
@@ -50,7 +45,7 @@ def server_predictions(wildcards):
             f"a submission needs a task of GLUE ({', '.join(SERVER_PARTS)}); tasks is {config['tasks']}"
         )
     for task in tasks:
-        labels, ordered = (tasks[task].get("labels") for tasks in (DEFINED["tasks"], CATALOGUED))
+        labels, ordered = (tasks[task].get("labels") for tasks in (DEFINED["tasks"], CATALOGUED["tasks"]))
         if labels != ordered:
             raise WorkflowError(
                 f"a submission of task {task} needs its labels in the server's order: define.tasks.{task}.labels is "

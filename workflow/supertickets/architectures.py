@@ -175,10 +175,12 @@ def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
         origin: where it came from, for the message.
 
     Raises:
-        UserError: the architecture is not covered; says which are.
+        UserError: the architecture is not covered, and says which are; or it is a decoder.
     """
     model_type = config.get("model_type")
     if model_type not in ARCHITECTURES:
         covered = ", ".join(sorted(ARCHITECTURES))
         raise UserError(f"{origin}: model_type is {model_type!r}; the architectures covered are: {covered}")
+    if config.get("is_decoder"):
+        raise UserError(f"{origin}: is_decoder is true; only encoders, whose tokens attend to all others, are covered")
     return ARCHITECTURES[model_type]

@@ -14,7 +14,7 @@ import jsonschema
 import yaml
 
 from .errors import UserError
-from .task_files import FURTHER, inputs, is_local, parts_of, resolved
+from .task_files import FURTHER, form_of, inputs, is_local, parts_of, resolved
 
 WORKFLOW = Path(__file__).parents[1]
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
@@ -44,7 +44,8 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    problems = [_explain(error) for error in Validator(schema).iter_errors(config)] + list(_not_finite(config))
+    found = (_explain(error) for error in Validator(schema).iter_errors(config))
+    problems = [*dict.fromkeys(found), *_not_finite(config)]
     if not problems:
         config = _with_defaults(config, schema, schema)
         catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
@@ -73,6 +74,10 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"{key} is {error.instance!r}: {error.schema['contains']['description']}"
     if error.validator == "required":
         return f"{key}: {error.message}"
+    if error.validator in ("oneOf", "not") and "description" in error.schema:
+        return f"{key} has the keys {', '.join(map(str, error.instance))}: {error.schema['description']}"
+    if error.validator == "type" and error.validator_value == "array":
+        return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"
     hint = ""
     if isinstance(error.instance, str) and _is_number(error.instance):
         hint = " (YAML takes 1e-3 for text; write 1.0e-3)"
@@ -214,9 +219,21 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
             yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
     elif not all(isinstance(place, str) for place in places):
         yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
+    paths = [entry["path"]] if "path" in entry else entry.get("files", {}).values()
+    for path in paths:
+        if path.lower().endswith(".json"):
+            key = "path" if "path" in entry else "files"
+            yield f"{key} is {path!r}: one JSON document is not read; write an object a line, in a .jsonl file"
+        elif fields is not None and path.lower().endswith((".jsonl", ".parquet")):
+            yield f"fields is {fields}: {path} names its columns; leave fields out and give columns by name"
     if entry.get("split", {}).get("group_separator") and "id" not in columns:
         yield "split.group_separator needs columns.id, which names the documents"
     labels = entry.get("labels", [])
+    for label in (label for label in labels if label != label.strip()):
+        yield f"labels holds {label!r}: spaces around targets are not read; write {label.strip()!r}"
+    named = entry.get("hub", {}).get("labels", labels)
+    if len(named) != len(labels):
+        yield f"hub.labels is {named}: {len(labels)} are needed, in the order of labels: {labels}"
     if entry["type"] == "regression":
         yield from (f"{key} is {entry[key]!r}: not of a regression" for key in ("labels", "threshold") if key in entry)
     elif "threshold" in entry and len(labels) != 2:
@@ -252,7 +269,7 @@ def _known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | No
     if not is_local(entry, config["glue"]):
         return entry.get("sizes")
     files = resolved(entry, config["glue"])["files"]
-    if any(file["path"].endswith(".parquet") for file in files):
+    if any(form_of(file["path"]) == "parquet" for file in files):
         return None
     lines = {file.get("part"): _lines(file) for file in files}
     return _dealt(entry, lines[None]) if None in lines else {"test": 0, **lines}
@@ -260,9 +277,13 @@ def _known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | No
 
 def _lines(file: Entry) -> int:
     """Lines of a file that may hold examples."""
-    with Path(file["path"]).open("rb") as stream:
-        lines = sum(1 for _ in stream)
-    return lines - ("fields" not in file and not file["path"].endswith(".jsonl"))
+    form = form_of(file["path"])
+    if form == "csv":  # its lines may end in a carriage return alone
+        lines = len(Path(file["path"]).read_bytes().splitlines())
+    else:
+        with Path(file["path"]).open("rb") as stream:
+            lines = sum(1 for _ in stream)
+    return lines - ("fields" not in file and form != "jsonl")
 
 
 def _dealt(entry: Entry, examples: int) -> dict[str, int]:

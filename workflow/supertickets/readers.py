@@ -8,7 +8,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import UserError
+from .task_files import form_of
 
 log = logging.getLogger(__name__)
 
@@ -61,37 +61,38 @@ def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFr
             rows.append([*found, str(number)])
     if problems and source.get("malformed", "error") == "error":
         raise UserError(f"{name}, line {problems[0].line}: {problems[0].what}")
+    first = f"line {problems[0].line}: {problems[0].what}" if problems else ""
     if problems:
-        first = f"in line {problems[0].line}: {problems[0].what}"
-        log.info("%s: %d broken rows are left out, the first %s", name, len(problems), first)
+        log.info("%s: %d broken rows are left out, the first in %s", name, len(problems), first)
     if not rows:
-        raise UserError(f"{name}: holds no examples")
+        raise UserError(f"{name}: holds no examples" + f"; the first row left out is {first}" * bool(first))
     table = pd.DataFrame(rows, columns=[*columns, "line", "number"])
     table["id"] = table["id" if "id" in columns else "number"]
     table = table[["id", *(field for field in columns if field != "id"), "line"]]
     twice = table[table["id"].duplicated()]
     if len(twice):
         raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r} occurs a second time")
-    table.attrs["dropped"] = len(problems)
+    table.attrs |= {"dropped": len(problems), "first": f"{name}, {first}" * bool(first)}
     return table
 
 
 def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Problem:
-    """A row's wanted fields as stripped strings, and its line."""
+    """A row's wanted fields as stripped strings, and its line; 1.0 is 1, and true and false are as in JSON."""
     line, fields = row
     picked = []
     for column in columns.values():
         value = fields[column]
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
+        if not isinstance(value, str | int | float):
             return Problem(line, f"{column} is {value!r:.80}, not a text or a number")
-        picked.append(str(value).strip())
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        picked.append((str(value).lower() if isinstance(value, bool) else str(value)).strip())
     return [*picked, line]
 
 
 def _reader(name: str) -> Callable[[bytes, Mapping[str, Any], str], Iterator[Row]]:
     """How to read a file, from its ending."""
-    endings = {".jsonl": _json_lines, ".parquet": _parquet}
-    return endings.get(PurePath(name).suffix.lower(), _delimited)
+    return {"jsonl": _json_lines, "parquet": _parquet}.get(form_of(name), _delimited)
 
 
 def _text(content: bytes, name: str) -> str:
@@ -103,19 +104,28 @@ def _text(content: bytes, name: str) -> str:
 
 
 def _require_columns(columns: Mapping[str, Any], known: Sequence[str], name: str) -> None:
-    absent = [column for field, column in columns.items() if field in FIELDS and column not in known]
-    if absent:
-        raise UserError(f"{name}, line 1: no column {absent[0]!r}; the columns are {list(known)}")
+    wanted = [column for field, column in columns.items() if field in FIELDS]
+    for column in wanted:
+        if column not in known:
+            raise UserError(f"{name}, line 1: no column {column!r}; the columns are {list(known)}")
+        if list(known).count(column) > 1:
+            raise UserError(f"{name}, line 1: more than one column {column!r}; the columns are {list(known)}")
 
 
 def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
     """Lines of fields. Unquoted ones are split by hand: any quote, and any control character, may be text."""
     text = _text(content, name)
-    quoted = PurePath(name).suffix.lower() == ".csv"
-    lines = _quoted_lines(text, source.get("delimiter", ",")) if quoted else _lines(text, source.get("delimiter", "\t"))
+    if form_of(name) == "csv":
+        lines = _quoted_lines(text, source.get("delimiter", ","), name)
+    else:
+        lines = _lines(text, source.get("delimiter", "\t"))
     width, header = source.get("fields"), None
     if width is None:
-        _, header = next(lines, (1, []))
+        line, header = next(lines, (1, None))
+        if header is None:
+            return
+        if isinstance(header, str):
+            raise UserError(f"{name}, line {line}: {header}")
         _require_columns(source["columns"], header, name)
         width = len(header)
     for line, fields in lines:
@@ -128,25 +138,31 @@ def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator
 
 
 def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        if line or number < len(lines):
-            yield number, line.removesuffix("\r").split(delimiter)
+    text = text.rstrip("\r\n")
+    for number, line in enumerate(text.split("\n") if text else [], start=1):
+        yield number, line.removesuffix("\r").split(delimiter)
 
 
-def _quoted_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Rows of a quoted file; a row may span lines, and is named by its last. A row that breaks off is its problem."""
+def _quoted_lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Rows of a quoted file, which may span lines and are named by their first.
+
+    What is wrong with a row is its problem alone, but for a quotation mark that never closes: it would hide all rows
+    behind it.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
+        line = reader.line_num + 1
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield reader.line_num, str(error)
+            if str(error) == "unexpected end of data":
+                raise UserError(f"{name}, line {line}: a quotation mark opens here and never closes") from error
+            yield line, str(error)
         else:
             if fields:  # an empty line
-                yield reader.line_num, fields
+                yield line, fields
 
 
 def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
@@ -168,7 +184,7 @@ def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterato
 
 def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
     try:
-        table = pq.read_table(io.BytesIO(content))
+        table = pq.ParquetFile(io.BytesIO(content)).read()
     except pa.ArrowException as error:
         raise UserError(f"{name}: not a readable Parquet file ({error})") from error
     _require_columns(source["columns"], table.column_names, name)

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from .errors import UserError
 from .files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -38,9 +39,16 @@ def choose_settings(scores: dict[str, Any], choices: dict[str, Any], chosen: Pat
         choices: the settings of each choice; of equal ones the first counts.
         chosen: JSON file to write: the ``chosen`` settings, and under ``tried`` those of every choice with its
             ``scores``, one per seed. A choice with a null among them counts as the worst.
+
+    Raises:
+        UserError: there is a null among the scores of every choice.
     """
     found = {name: [read_json(Path(path))["score"] for path in scores[name]] for name in choices}
     best = max(choices, key=lambda name: _mean(found[name]))
+    if _mean(found[best]) == -math.inf:
+        raise UserError(
+            f"search: each of {', '.join(choices)} diverged for some seed; give lower rates or larger batches"
+        )
     log.info("%s, of %s", best, found)
     tried = [{**choices[name], "scores": found[name]} for name in choices]
     write_json(chosen, {"chosen": choices[best], "tried": tried})

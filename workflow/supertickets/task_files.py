@@ -102,6 +102,12 @@ def hub_downloads(definitions: Mapping[str, Any]) -> dict[str, Entry]:
     return found
 
 
+def form_of(path: str) -> str:
+    """What a file of examples is, by its ending: ``csv`` (quoted), ``jsonl``, ``parquet``, or ``text``, a line each."""
+    ending = Path(path).suffix.lower()
+    return ending[1:] if ending in (".csv", ".jsonl", ".parquet") else "text"
+
+
 def is_local(definition: Mapping[str, Any], glue: str) -> bool:
     """Whether a task's files are there before anything runs: the user's own, or a folder in GLUE's layout."""
     return "path" in definition or "files" in definition or ("glue" in definition and glue != "hub")

@@ -41,11 +41,14 @@ def prepare_task(definition: dict[str, Any], examples: Path) -> None:
         examples: Parquet file to write.
 
     Raises:
-        UserError: a broken line (file, line, what was found and expected), or sizes other than the pinned ones.
+        UserError: a broken line (file, line, what was found and expected), a part without examples, or sizes other
+            than the pinned ones.
     """
     tables = [_read(source, definition) for source in definition["files"]]
     dropped = sum(table.attrs["dropped"] for table in tables)
+    first = next((table.attrs["first"] for table in tables if table.attrs["first"]), "")
     table = pd.concat(tables, ignore_index=True)
+    _check_parts(table, definition, f"; {dropped} rows are left out, the first broken one is {first}" * bool(first))
     seed = definition.get("split", {}).get("seed", 0)
     # Unlabelled examples last, and shuffled by none: rows of labelled ones are the same with and without them.
     known = table[table["label"].notna()]
@@ -80,6 +83,18 @@ def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFr
     return labelled(table, {**definition, **names}, name, source.get("numbered", False))
 
 
+def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: str) -> None:
+    """Refuse a task with an empty part."""
+    files, sizes = definition["files"], table["split"].value_counts()
+    if "part" in files[0]:
+        expected = {file["part"]: file["path"] for file in files}
+    else:
+        expected = {part: files[0]["path"] for part in PARTS if part == "train" or definition["split"][part] > 0}
+    for part, path in expected.items():
+        if part not in sizes:
+            raise UserError(f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}")
+
+
 def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:
     sizes = {part: int((table["split"] == part).sum()) for part in PARTS}
     log.info("%s", table["split"].value_counts().to_dict())
@@ -104,7 +119,7 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numb
     Raises:
         UserError: an empty text, or a target that is no number or no known label; names file and line.
     """
-    broken = table.attrs.get("dropped", 0)
+    broken, first = table.attrs.get("dropped", 0), table.attrs.get("first", "")
     without = table["target"].isin(definition.get("no_label", []))
     if without.any():
         log.info("%s: %d rows without a label (%s) are left out", name, without.sum(), definition["no_label"])
@@ -112,10 +127,11 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numb
     values, what = _values(table["target"], definition, numbered)
     problems = _problems(table, values, what)
     if len(problems):
-        first = f"{name}, line {table.loc[problems.index[0], 'line']}: {problems.iloc[0]}"
+        problem = f"{name}, line {table.loc[problems.index[0], 'line']}: {problems.iloc[0]}"
         if definition.get("malformed", "error") == "error":
-            raise UserError(first)
-        log.info("%d broken rows are left out, the first %s", len(problems), first)
+            raise UserError(problem)
+        log.info("%d broken rows are left out, the first %s", len(problems), problem)
+        first = first or problem
     table = table.drop(problems.index).assign(label=values.drop(problems.index).astype(float))
     on_it = pd.Series(False, index=table.index)
     if "threshold" in definition:
@@ -124,7 +140,7 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numb
         table = table[~on_it].copy()
         table["label"] = (table["label"] > definition["threshold"]).astype(float)
     table = table.reset_index(drop=True)
-    table.attrs["dropped"] = broken + int(without.sum()) + len(problems) + int(on_it.sum())
+    table.attrs |= {"dropped": broken + int(without.sum()) + len(problems) + int(on_it.sum()), "first": first}
     return table
 
 
