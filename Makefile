@@ -17,7 +17,7 @@ test: setup
 
 # An hour on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
 benchmark: setup
-	. $(VENV)/bin/activate && PYTHONPATH=workflow GLUE=$(GLUE) python -m benchmarks
+	. $(VENV)/bin/activate && GLUE=$(GLUE) python -m benchmarks
 
 setup: $(STAMP)
 
