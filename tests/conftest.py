@@ -172,7 +172,10 @@ def new_workspace(folder: Path, config: dict[str, object]) -> Workspace:
 
 
 FIGURES = {"phase_transition", "bias_variance", "single_task_gain", "ticket_kinds", "data_size", "ticket_masks"}
-TABLES = ("single_task_dev", "seed_sensitivity", "super_tickets", "tasks", "hyperparameters", "sweep")
+FIGURES |= {"tickets_sharing"}
+TABLES = {"single_task_dev", "seed_sensitivity", "super_tickets", "tasks", "hyperparameters", "sweep", "multi_task_dev"}
+#: Those that need several tasks.
+SHARED = {"tickets_sharing", "multi_task_dev"}
 
 
 def shown(workspace: Workspace) -> set[str]:
@@ -181,10 +184,10 @@ def shown(workspace: Workspace) -> set[str]:
     return {f"{folder}/{path.name}" for folder in folders for path in (workspace.folder / "results" / folder).iterdir()}
 
 
-def files_of(figures: set[str]) -> set[str]:
-    """The files of some figures and of all tables."""
-    drawn = {f"figures/{name}.{suffix}" for name in figures for suffix in ("pdf", "png")}
-    return drawn | {f"tables/{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex")}
+def files_of(names: set[str]) -> set[str]:
+    """The files of some figures and tables."""
+    drawn = {f"figures/{name}.{suffix}" for name in FIGURES & names for suffix in ("pdf", "png")}
+    return drawn | {f"tables/{name}.{suffix}" for name in TABLES & names for suffix in ("csv", "md", "tex")}
 
 
 @pytest.fixture(scope="session")

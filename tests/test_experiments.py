@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import FIGURES, PROJECT, TABLES, files_of, new_workspace, shown, tiny_config
+from conftest import FIGURES, PROJECT, SHARED, TABLES, files_of, new_workspace, shown, tiny_config
 from test_fetch import write_wheel
 from test_glue_workflow import write_rte
 
-from supertickets.config import CATALOGUE
+from supertickets.config import CATALOGUE, check_config
 from supertickets.files import sha256
+from supertickets.tickets import prune_counts
 
 FIGURE = "results/figures/phase_transition.pdf"
 #: Tasks of GLUE; MNLI's download is two, for AX is a configuration of its own.
@@ -33,7 +34,7 @@ def test_everything_about_labels_that_depend_on_nothing(tmp_path: Path) -> None:
     texts = ["\t".join([row[0], row[1], label, row[3]]) for row, label in zip(rows, labels, strict=True)]
     path.write_text("\n".join([header, *texts]) + "\n")
     workspace.make()
-    assert shown(workspace) == files_of(FIGURES)
+    assert shown(workspace) == files_of((FIGURES | TABLES) - SHARED)
     verdicts = pd.read_csv(workspace.folder / "results/verdicts.csv")
     assert len(verdicts) == 2 and not verdicts["verdict"].str.startswith("gains").any()
     tickets = [json.loads(path.read_text()) for path in workspace.folder.glob("results/runs/**/tickets/*-0.60.json")]
@@ -110,7 +111,11 @@ def test_a_wrong_config_is_refused_before_any_job(tmp_path: Path) -> None:
             {"tasks": ["rte"], "labels": ["not_entailment", "entailment"]},
             "define.tasks.rte.labels is ['not_entailment', 'entailment']; write ['entailment', 'not_entailment']",
         ),
-        ("tables/published.md", {"tasks": ["rte"]}, "published numbers are of the models bert-base, bert-large and"),
+        (
+            "tables/published.md",
+            {"tasks": ["rte"]},
+            "published numbers are of the catalogue's models bert-base, bert-large and",
+        ),
     ],
 )
 def test_what_a_config_cannot_make_is_refused_before_any_job(
@@ -143,7 +148,25 @@ def test_dry_run_of_the_default(tmp_path: Path) -> None:
     assert everything["figure"] == len(FIGURES) and everything["table"] == len(TABLES)
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_published_sizes_of_tickets_are_ratios() -> None:
+    paper, over = (
+        yaml.safe_load((PROJECT / f"configs/{name}.yaml").read_text()) for name in ("paper", "published_tickets")
+    )
+    joint = paper["multi_task"] | over["multi_task"]
+    config = check_config(paper | {"multi_task": joint})
+    published = yaml.safe_load((PROJECT / "workflow/published.yaml").read_text())
+    for model, (layers, heads) in {"bert-base": (12, 12), "bert-large": (24, 16)}.items():
+        for task in config["tasks"]:
+            pruned = published[model]["tasks"][task]["pruned"]
+            counts = prune_counts(joint["ratios"][f"{model}/{task}"], layers, heads, config["pruning"]["ffn_rule"])
+            assert counts == (pruned["heads"], pruned["ffn"]), (model, task)
+
+
+#: Each over the default; what is laid over another one has a test of its own.
+CONFIGS = sorted(set((PROJECT / "configs").glob("*.yaml")) - {PROJECT / "configs/published_tickets.yaml"})
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: Path) -> None:
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     workspace = new_workspace(tmp_path / "project", config)
@@ -154,7 +177,15 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
         len(config[axis]) for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     )
     assert planned["finetune"] == models * tasks * sizes * seeds
-    assert planned["retrain"] == planned["ticket"] == models * tasks * seeds * ratios * (kinds + sizes - 1)
+    assert planned["retrain"] == models * tasks * seeds * ratios * (kinds + sizes - 1)
+    joint = config.get("multi_task", {}).get("modes", ["full", "super", "random", "union"])
+    drawn = (
+        tasks > 1 and "random" in joint and "random" not in config["kinds"]
+    )  # tickets that no single task is trained with
+    assert planned["ticket"] == planned["retrain"] + drawn * models * tasks * seeds * ratios
+    if tasks > 1:
+        assert planned["multi_task"] == planned["share_tickets"] == models * seeds * len(joint)
     comparable = "bert-base" in config["models"] and config["train_sizes"][0] == "all"  # with published numbers
-    assert planned["figure"] == len(FIGURES) - (sizes == 1) and planned["table"] == len(TABLES) + comparable
+    assert planned["figure"] == len(FIGURES) - (sizes == 1) - (tasks == 1)
+    assert planned["table"] == len(TABLES) - (tasks == 1) + comparable
     assert planned.get("fetch_hub_dataset", 0) == len({*config["tasks"]} & HUB_TASKS) + ("mnli" in config["tasks"])

@@ -94,21 +94,21 @@ def run(
 ) -> tuple[dict[str, Any], Path]:
     """A training from files; of ``changes`` the precision and dropout are the tasks', the rest of all."""
     out.mkdir()
-    tasks = {}
     own = {name: changes.pop(name) for name in ("precision", "classifier_dropout") if name in changes}
-    for task, ticket in tickets.items():
-        (out / f"{task}.json").write_text(json.dumps(ticket.as_json()))
-        tasks[task] = {
+    (out / "tickets.json").write_text(json.dumps({task: ticket.as_json() for task, ticket in tickets.items()}))
+    tasks = {
+        task: {
             "encoded": str(encoded / f"{task}.parquet"),
             "subset": str(encoded / f"{task}.json"),
-            "ticket": str(out / f"{task}.json") if ticket != FULL else "",
-            "predictions": str(out / f"{task}.parquet"),
             "settings": settings(task, **own),
         }
+        for task in tickets
+    }
     train_multi_task(
         config=folder / "config.json", weights=folder / "model.safetensors", shape=folder / "shape.json",
-        tasks=tasks, run={"model": "tiny", "mode": "super", "seed": seed}, joint=JOINT | changes,
-        record=out / "record.json", trained=out / "model.safetensors",
+        tickets=out / "tickets.json", tasks=tasks, run={"model": "tiny", "mode": "super", "seed": seed},
+        joint=JOINT | changes, record=out / "record.json", predictions=out / "predictions.parquet",
+        trained=out / "model.safetensors",
     )  # fmt: skip
     return json.loads((out / "record.json").read_text()), out
 
@@ -133,8 +133,9 @@ def test_one_task_trains_as_it_does_alone(
     assert record["tasks"]["sentiment"]["losses"] == alone["losses"]
     assert sum(record["tasks"]["sentiment"]["steps"]) == alone["steps"] == 15
     assert record["tasks"]["sentiment"]["weight_remaining"] == alone["weight_remaining"]
-    found, expected = (pd.read_parquet(path) for path in (out / "sentiment.parquet", tmp_path / "alone.parquet"))
-    pd.testing.assert_frame_equal(found, expected)
+    found, expected = (pd.read_parquet(path) for path in (out / "predictions.parquet", tmp_path / "alone.parquet"))
+    pd.testing.assert_frame_equal(found.drop(columns="task"), expected)
+    assert set(found["task"]) == {"sentiment"}
     trained, single = load_file(out / "model.safetensors"), load_file(tmp_path / "alone.safetensors")
     architecture = read_model(tiny / "config.json", pretrained[0], None, 2, 0.1, torch.Generator()).architecture
     assert trained.keys() == load_file(pretrained[0]).keys()
@@ -363,14 +364,14 @@ def test_every_family_can_be_shared(family: str, tmp_path: Path) -> None:
 def test_the_same_again_and_other_seeds_otherwise(encoded: Path, tiny: Path, tmp_path: Path) -> None:
     tickets = dict(zip(DATA, TICKETS, strict=True))
     outs = [run(encoded, tiny, tmp_path / str(index), tickets, seed=seed)[1] for index, seed in enumerate((1, 1, 2))]
-    for name in ("sentiment.parquet", "value.parquet", "model.safetensors"):
+    for name in ("predictions.parquet", "model.safetensors"):
         one, again, other = ((out / name).read_bytes() for out in outs)
         assert one == again != other
     record = json.loads((outs[0] / "record.json").read_text())
     assert list(record["tasks"]) == list(DATA) and record["run"] == {"model": "tiny", "mode": "super", "seed": 1}
     assert record["tasks"]["value"]["examples"] == 23 and record["tasks"]["value"]["steps"] == [3, 3, 3]
     assert record["tasks"]["value"]["ffn_pruned"] == 2 and record["tasks"]["value"]["weight_remaining"] < 1
-    assert {"encoded of value", "ticket of sentiment", "weights"} <= set(record["inputs_sha256"])
+    assert {"encoded of value", "subset of sentiment", "weights", "tickets"} <= set(record["inputs_sha256"])
     losses = record["tasks"]["sentiment"]["losses"]
     assert losses[-1] < losses[0]
 

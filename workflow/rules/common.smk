@@ -43,7 +43,10 @@ except UserError as error:
 DEFINED = config["define"]
 CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
 GRID = grid_of(config)
-HUB_DATASETS = hub_downloads({task: DEFINED["tasks"][task] for task in config["tasks"]})
+JOINT = config["multi_task"]
+JOINT_TASKS = JOINT["tasks"] or config["tasks"]
+TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS)}
+HUB_DATASETS = hub_downloads(TASKS)
 CHOICES = choices_of(config["search"])
 
 #: Figures and tables with the part of the grid that each shows.
@@ -54,6 +57,7 @@ FIGURES = {
     "ticket_kinds": "kinds",
     "data_size": "sizes",
     "ticket_masks": "main",
+    "tickets_sharing": "joint",
 }
 TABLES = {
     "single_task_dev": "sizes",
@@ -63,6 +67,7 @@ TABLES = {
     "hyperparameters": "sizes",
     "sweep": "all",
     "published": "main",
+    "multi_task_dev": "joint",
 }
 
 
@@ -78,7 +83,12 @@ wildcard_constraints:
     task=one_of(DEFINED["tasks"]),
     train_size=r"\d+|0\.\d+|all",
     seed=r"\d+",
-    kind=one_of(drawn_kind(kind, draw + 1) for kind, count in GRID["draws"].items() for draw in range(count)),
+    kind=one_of(
+        drawn_kind(kind, draw + 1)
+        for kind, count in {"winning": 1, "random": 1, **GRID["draws"]}.items()
+        for draw in range(count)
+    ),
+    mode=one_of(JOINT["modes"]),
     ratio=r"[01]\.\d\d",
     weights="fine_tuned|pretrained",
     which="full|super",
@@ -230,8 +240,7 @@ def get_hub_dataset(wildcards):
 def get_downloads(wildcards):
     """All that the network is needed for, by this config."""
     models = [DEFINED["models"][model] for model in config["models"]]
-    tasks = {task: DEFINED["tasks"][task] for task in config["tasks"]}
-    remote = {task: entry for task, entry in tasks.items() if not is_local(entry, config["glue"])}
+    remote = {task: entry for task, entry in TASKS.items() if not is_local(entry, config["glue"])}
     packages = [entry["package"] for entry in (*models, *remote.values()) if "package" in entry]
     return [
         *(f"results/packages/{package}" for package in dict.fromkeys(packages)),

@@ -21,6 +21,13 @@ def published():
     }
 
 
+def needed_mode(mode):
+    """A mode of multi-task training that something shows."""
+    if mode not in JOINT["modes"]:
+        raise WorkflowError(f"multi_task.modes is {JOINT['modes']}: this needs {mode!r} among them")
+    return mode
+
+
 def get_group_files(scope, folder):
     """What was computed from each group of a part of the grid."""
     groups = groups_of(scoped(GRID, scope))
@@ -31,12 +38,17 @@ def get_group_files(scope, folder):
 
 def get_scope(scope):
     """A part of the grid, as JSON."""
+    if scope == "joint":
+        return canonical_json({**scoped(GRID, "main"), "tasks": JOINT_TASKS})
     return canonical_json(scoped(GRID, scope))
 
 
 def get_figure_inputs(wildcards):
     """What a figure is drawn from."""
     scope = FIGURES[wildcards.figure]
+    if wildcards.figure == "tickets_sharing":
+        names = {"model": config["models"], "seed": config["seeds"]}
+        return expand(rules.share_tickets.output[0], mode=needed_mode("super"), **names)
     if wildcards.figure == "bias_variance":
         return get_group_files(scope, "decompositions")
     chosen = get_group_files("sizes" if scope == "sizes" else "main", "selections")
@@ -66,6 +78,10 @@ def get_table_inputs(wildcards):
                 f"{config['evaluate']['validation']} (has to be all)"
             )
         return [*get_group_files(scope, "selections"), *get_group_files(scope, "scores")]
+    if wildcards.table == "multi_task_dev":
+        needed_mode("full")
+        joint = expand([rules.score_multi_task.output[0], rules.compare_multi_task.output[0]], model=config["models"])
+        return [*joint, *joint_group_files("scores", "parquet"), *joint_group_files("selections", "csv")]
     if wildcards.table == "single_task_dev":
         return [*rules.judge.output, *get_group_files(scope, "comparisons")]
     if wildcards.table == "sweep":
@@ -87,6 +103,9 @@ def get_table_settings(wildcards):
         return f"--max-length {config['max_length']} --pruning {shlex.quote(canonical_json(shown))}"
     if wildcards.table == "published":
         return f"--published {shlex.quote(canonical_json(published()))}"
+    if wildcards.table == "multi_task_dev":
+        shown = options({"published": published()}) or "--published '{}'"
+        return f"--modes {shlex.quote(canonical_json(JOINT['modes']))} {shown}"
     return ""
 
 
@@ -97,6 +116,8 @@ def get_everything(wildcards):
         "ticket_kinds": len(config["kinds"]) > 1,
         "data_size": len(config["train_sizes"]) > 1,
         "published": bool(published()),
+        "multi_task_dev": len(JOINT_TASKS) > 1,
+        "tickets_sharing": len(JOINT_TASKS) > 1 and "super" in JOINT["modes"],
     }
     figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]
     return [*figures, *(f"results/tables/{name}.csv" for name in TABLES if needs.get(name, True))]

@@ -142,6 +142,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
         elif name in config["tasks"] and name in config["models"]:
             yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
+    yield from _wrong_multi_task(config)
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
     for index, ratio in enumerate(config["ratios"]):
@@ -157,6 +158,21 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry)]
             wrong = wrong or list(_missing_files(config, name, entry))
             yield from wrong or _sizes_beyond(config, name, entry)
+
+
+def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
+    """Tasks and ratios of multi-task training that are not there."""
+    joint, known = config["multi_task"], config["define"]["tasks"]
+    for index, name in enumerate(joint["tasks"]):
+        if name not in known:
+            yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
+    tasks = joint["tasks"] or config["tasks"]
+    for name, ratio in joint["ratios"].items():
+        model, _, task = name.rpartition("/")
+        if task not in tasks or model not in ("", *config["models"]):
+            yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
+        if ratio != round(ratio, 2):
+            yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
 
 
 def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
@@ -193,9 +209,10 @@ def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
     """Kind, name and entry of every model and task of the experiment that is defined."""
-    for kind in ("models", "tasks"):
+    used = {"models": config["models"], "tasks": dict.fromkeys([*config["tasks"], *config["multi_task"]["tasks"]])}
+    for kind, names in used.items():
         defined = config["define"][kind]
-        yield from ((kind, name, defined[name]) for name in config[kind] if name in defined)
+        yield from ((kind, name, defined[name]) for name in names if name in defined)
 
 
 def _missing_files(config: Mapping[str, Any], name: str, entry: Entry) -> Iterator[str]:

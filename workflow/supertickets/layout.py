@@ -48,6 +48,11 @@ def _ticket_name(run: dict[str, Any]) -> str:
     return f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
 
 
+def multi_task_folder(run: dict[str, Any]) -> str:
+    """Folder of a training on several tasks (model, mode, seed), below the results folder."""
+    return "multi_task/{model}/{mode}/seed{seed}".format(**run)
+
+
 def group_file(group: dict[str, Any]) -> str:
     """File of a group (model, task, train_size, kind) below a folder of the results folder, without the suffix."""
     return GROUP_FILE.format(**group)

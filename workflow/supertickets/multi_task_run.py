@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .batches import Encoded
+from .batches import Encoded, strings
 from .compute import Compute
 from .errors import UserError
 from .files import read_json, replacing, sha256, write_json
 from .model import Classifier, build, drawn_weights, read_weights
 from .multi_task import Joint, JointProgress, train_tasks
-from .runs import peak_memory, versions, write_predictions
+from .runs import peak_memory, predictions_of, versions, write_predictions
 from .seeds import derived
 from .sharing import SharedEncoder
 from .tickets import Shape, Ticket
@@ -34,10 +34,12 @@ def train_multi_task(
     config: Path,
     weights: Path,
     shape: Path,
+    tickets: Path,
     tasks: dict[str, dict[str, Any]],
     run: dict[str, Any],
     joint: dict[str, Any],
     record: Path,
+    predictions: Path,
     trained: Path | None = None,
 ) -> None:
     """Train one encoder on several tasks, predict every evaluation example, and write what was done.
@@ -46,13 +48,13 @@ def train_multi_task(
         config: the encoder's ``config.json``.
         weights: its pre-trained weights.
         shape: its dimensions.
-        tasks: by name what each is trained from and with: ``encoded``, ``subset`` and ``predictions`` (files; the
-            last is written: id, split, label and logits of every evaluation example), ``ticket`` (a file, or nothing
-            for the full encoder), and ``settings``, content of :class:`~supertickets.training.Settings`, of which what
-            differs between tasks counts.
+        tickets: JSON file with each task's ticket by name.
+        tasks: by name what each is trained from and with: files ``encoded`` and ``subset``, and ``settings``, content
+            of :class:`~supertickets.training.Settings`, of which what differs between tasks counts.
         run: what the run is: model, mode, seed.
         joint: content of :class:`~supertickets.multi_task.Joint`.
         record: JSON file to write: what was done, at what cost, from what.
+        predictions: Parquet file to write: id, split, label, logits and task of every evaluation example.
         trained: safetensors file to write, of the encoder without heads; None where nobody wants the weights.
 
     Raises:
@@ -64,31 +66,27 @@ def train_multi_task(
     compute = settings[0].start()
     data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
     rows = [np.array(read_json(Path(task["subset"]))["rows"], dtype=np.int64) for task in tasks.values()]
-    tickets = [Ticket.read(Path(task["ticket"])) if task.get("ticket") else None for task in tasks.values()]
-    tensors, models = shared_models(config, weights, tickets, settings, run["seed"], compute)
+    content = read_json(tickets)
+    kept = [Ticket.of(content.get(name), f"{tickets}, task {name}") for name in tasks]
+    tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)
     log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
     seconds = {"load": time.perf_counter() - began}
     progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"])
     began = time.perf_counter()
-    predicted = {}
+    tables = []
     for name, model, examples, own in zip(tasks, models, data, settings, strict=True):
         parts = [examples.first(part, own.evaluate[part]) for part in sorted(own.evaluate, reverse=True)]
         evaluated = np.concatenate(parts)
         with narrowed(model, examples, evaluated, compute) as view:
-            predicted[name] = evaluated, predict(model, view, evaluated)
+            table = predictions_of(examples, evaluated, predict(model, view, evaluated))
+        tables.append(table.append_column("task", strings([name] * len(evaluated))))
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
-    for task, examples, (evaluated, outputs) in zip(tasks.values(), data, predicted.values(), strict=True):
-        write_predictions(Path(task["predictions"]), examples, evaluated, outputs)
+    write_predictions(predictions, *tables)
     if trained is not None:
         with replacing(trained) as part:
             save_file({name: tensor.cpu() for name, tensor in whole.items()}, part)
-    inputs = {"config": config, "weights": weights, "shape": shape}
-    inputs |= {
-        f"{key} of {name}": task[key]
-        for name, task in tasks.items()
-        for key in ("encoded", "subset", "ticket")
-        if task.get(key)
-    }
+    inputs = {"config": config, "weights": weights, "shape": shape, "tickets": tickets}
+    inputs |= {f"{key} of {name}": task[key] for name, task in tasks.items() for key in ("encoded", "subset")}
     content = {
         "run": run,
         "tasks": _by_task(tasks, models, settings, rows, progress, shape),
@@ -130,7 +128,7 @@ def _by_task(
 def shared_models(
     config: Path,
     weights: Path,
-    tickets: Sequence[Ticket | None],
+    tickets: Sequence[Ticket],
     settings: Sequence[Settings],
     seed: int,
     compute: Compute,
@@ -141,7 +139,7 @@ def shared_models(
 
     Args:
         config, weights: the encoder.
-        tickets: of each task; None for the full encoder.
+        tickets: of each task.
         settings: of each task: outputs and dropout before the head.
         seed: of the run.
         compute: where to.

@@ -61,11 +61,20 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]]) -> dict[str,
     Raises:
         UserError: two runs predicted other examples; names the file.
     """
+    paths = (results / run_folder(run) / "predictions.parquet" for run in runs)
+    return stacked((path, pd.read_parquet(path)) for path in paths)
+
+
+def stacked(tables: Iterable[tuple[Path, pd.DataFrame]]) -> dict[str, Outcomes]:
+    """Outputs of runs on each split, from their tables of predictions and the files that these come from.
+
+    Raises:
+        UserError: two runs predicted other examples; names the file.
+    """
     labels: dict[str, pd.Series] = {}
     logits: dict[str, list[np.ndarray]] = {}
-    for run in runs:
-        path = results / run_folder(run) / "predictions.parquet"
-        for split, members in pd.read_parquet(path).groupby("split", sort=True):
+    for path, table in tables:
+        for split, members in table.groupby("split", sort=True):
             known = members.set_index("id")["label"]
             if not labels.setdefault(split, known).equals(known):
                 raise UserError(f"{path}: other {split} examples than in other runs; delete it to have it made again")

@@ -108,7 +108,7 @@ def train_run(
         "versions": versions(),
         "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
     }
-    write_predictions(predictions, data, evaluated, outputs)
+    write_predictions(predictions, predictions_of(data, evaluated, outputs))
     if trained is not None:
         save_weights(model, trained)
     write_json(record, content)
@@ -119,10 +119,16 @@ def count_parameters(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def write_predictions(path: Path, data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> None:
-    """Write ids, parts, labels and outputs of some examples as Parquet."""
+def write_predictions(path: Path, *tables: pa.Table) -> None:
+    """Write tables of :func:`predictions_of`, one below the other, as Parquet."""
+    with replacing(path) as part:
+        pq.write_table(pa.concat_tables(tables), part)
+
+
+def predictions_of(data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> pa.Table:
+    """Ids, parts, labels and outputs of some examples."""
     starts = np.arange(len(rows) + 1, dtype=np.int32) * outputs.shape[1]
-    table = pa.table(
+    return pa.table(
         {
             "id": strings([data.ids[row] for row in rows]),
             "split": strings([data.parts[row] for row in rows]),
@@ -130,8 +136,6 @@ def write_predictions(path: Path, data: Encoded, rows: np.ndarray, outputs: np.n
             "logits": pa.ListArray.from_arrays(arrow(starts), arrow(outputs.ravel())),
         }
     )
-    with replacing(path) as part:
-        pq.write_table(table, part)
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:

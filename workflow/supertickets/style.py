@@ -28,6 +28,8 @@ COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["win
 _OTHERS = (5, 6, 8, 9, 7)
 #: Colours of lines that are not of a kind of ticket.
 OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
+#: Colours of tasks, where several stand in one panel.
+TASK_COLOURS = tuple(_PALETTE)
 #: A line of means with intervals.
 LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
 

@@ -115,13 +115,28 @@ class Ticket:
         Raises:
             UserError: a key is missing or a unit does not exist; names the file.
         """
-        content = read_json(path)
+        return cls.of(read_json(path), str(path))
+
+    @classmethod
+    def of(cls, content: Any, where: str) -> Ticket:
+        """A ticket from the content of its file.
+
+        Raises:
+            UserError: a key is missing or a unit does not exist; names ``where`` it was read.
+        """
         try:
             return cls(
                 tuple(tuple(kept) for kept in content["heads"]), tuple(content["ffn"]), content["heads_per_layer"]
             )
         except (KeyError, TypeError, UserError) as error:
-            raise UserError(f"{path}: not a ticket: {error}") from error
+            raise UserError(f"{where}: not a ticket: {error}") from error
+
+    @classmethod
+    def union(cls, tickets: Sequence[Ticket]) -> Ticket:
+        """What any of several tickets of one encoder keeps."""
+        heads = [sorted(set().union(*kept)) for kept in zip(*(ticket.heads for ticket in tickets), strict=True)]
+        ffn = sorted(set().union(*(ticket.ffn for ticket in tickets)))
+        return cls(tuple(map(tuple, heads)), tuple(ffn), tickets[0].heads_per_layer)
 
 
 def _check_indices(indices: Sequence[int], end: int, what: str) -> None:

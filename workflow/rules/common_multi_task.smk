@@ -1,0 +1,103 @@
+# Functions of the training on several tasks.
+
+
+def multi_task(suffix):
+    """Path pattern below the folder of one training on several tasks."""
+    return f"results/multi_task/{{model}}/{{mode}}/seed{{seed}}/{suffix}"
+
+
+def joint_trials(wildcards):
+    """The trial of each task at the main size: model, task, train_size and seed."""
+    size = config["train_sizes"][0]
+    names = {"model": wildcards.model, "train_size": size, "seed": int(wildcards.seed)}
+    return [{**names, "task": task} for task in JOINT_TASKS]
+
+
+def joint_ratios(wildcards):
+    """The ratio of a task's super ticket, where the config gives it."""
+    given = JOINT["ratios"]
+    named = {task: given.get(f"{wildcards.model}/{task}", given.get(task)) for task in JOINT_TASKS}
+    return {task: ratio for task, ratio in named.items() if ratio is not None}
+
+
+def get_shared_inputs(wildcards):
+    """Selections, and the tickets that one of them may have chosen."""
+    if wildcards.mode == "full":
+        return []
+    kind = "random" if wildcards.mode == "random" else "winning"
+    files = []
+    for trial in joint_trials(wildcards):
+        given = joint_ratios(wildcards).get(trial["task"])
+        if given is None:
+            files.append(f"results/selections/{group_file(trial | {'kind': 'winning'})}.csv")
+        ratios = config["ratios"] if given is None else [given] * (given > 0)
+        files += [f"results/{ticket_file(trial | {'kind': kind, 'ratio': ratio, 'draw': 1})}" for ratio in ratios]
+    return files
+
+
+def get_joint_outputs(wildcards):
+    """Number of outputs of each task, as JSON."""
+    return canonical_json({task: outputs_of(config, task) for task in JOINT_TASKS})
+
+
+def joint_files(wildcards):
+    """What each task is trained from."""
+    encoded, subset = rules.encode.output[0], rules.subsample.output[0]
+    return {
+        trial["task"]: {"encoded": encoded.format(**trial), "subset": subset.format(**trial)}
+        for trial in joint_trials(wildcards)
+    }
+
+
+def get_joint_files(wildcards):
+    """The same, as a rule's input."""
+    return [path for files in joint_files(wildcards).values() for path in files.values()]
+
+
+def get_joint_tasks(wildcards):
+    """The same with the settings of each task, as JSON."""
+    return canonical_json(
+        {
+            task: {**files, "settings": training_of(config, wildcards.model, task)}
+            for task, files in joint_files(wildcards).items()
+        }
+    )
+
+
+def get_joint_settings(wildcards):
+    """How an encoder is trained on all tasks, as JSON."""
+    training = {**config["training"], **JOINT["training"]}
+    training.pop("classifier_dropout")
+    return canonical_json({**{key: JOINT[key] for key in ("sampler", "temperature", "cap", "untouched")}, **training})
+
+
+def get_joint_run(wildcards):
+    """The identity of a training on several tasks, as JSON."""
+    return canonical_json({"model": wildcards.model, "mode": wildcards.mode, "seed": int(wildcards.seed)})
+
+
+def get_joint_runs(wildcards):
+    """Records and predictions of all trainings of a model on several tasks."""
+    outputs = rules.multi_task.output
+    return [
+        path.format(model=wildcards.model, mode=mode, seed=seed)
+        for path in (outputs.record, outputs.predictions)
+        for mode in JOINT["modes"]
+        for seed in config["seeds"]
+    ]
+
+
+def get_joint_metrics(wildcards):
+    """The metrics of each task, as JSON."""
+    return canonical_json({task: DEFINED["tasks"][task]["metrics"] for task in JOINT_TASKS})
+
+
+def joint_group_files(folder, suffix):
+    """What was computed from the winning tickets of all tasks and models at the main size."""
+    size = config["train_sizes"][0]
+    groups = [
+        {"model": model, "task": task, "train_size": size, "kind": "winning"}
+        for model in config["models"]
+        for task in JOINT_TASKS
+    ]
+    return [f"results/{folder}/{group_file(group)}.{suffix}" for group in groups]

@@ -1,0 +1,105 @@
+# Train one encoder on several tasks, each through its own ticket, and without tickets.
+#
+# Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; tickets and selections/ of the winning tickets at the main size
+# Makes, below results/multi_task/{model}/:
+#         {mode}/seed{seed}/  tickets.json, record.json, predictions.parquet and, if kept, model.safetensors
+#         scores.parquet      one row for each training, task, split and metric
+#         comparisons.csv     every mode against training without tickets, with intervals and tests
+
+
+localrules:
+    share_tickets,
+
+
+rule share_tickets:
+    input:
+        get_shared_inputs,
+        shape=rules.fetch_model.output.shape,
+    output:
+        multi_task("tickets.json"),
+    log:
+        multi_task("tickets.log"),
+    benchmark:
+        multi_task("tickets.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    params:
+        trials=lambda wildcards: canonical_json(joint_trials(wildcards)),
+        ratios=lambda wildcards: canonical_json(joint_ratios(wildcards)),
+        outputs=get_joint_outputs,
+        code=code("share_tickets"),
+    shell:
+        "python -P -m scripts.share_tickets --results results --trials {params.trials:q} --mode {wildcards.mode}"
+        " --ratios {params.ratios:q} --shape {input.shape:q} --outputs {params.outputs:q} --tickets {output:q} > {log:q} 2>&1"
+
+
+rule multi_task:
+    input:
+        get_joint_files,
+        config=rules.fetch_model.output.config,
+        weights=rules.fetch_model.output.weights,
+        shape=rules.fetch_model.output.shape,
+        tickets=rules.share_tickets.output,
+    output:
+        **if_kept(trained=multi_task("model.safetensors")),
+        record=multi_task("record.json"),
+        predictions=multi_task("predictions.parquet"),
+    log:
+        multi_task("train.log"),
+    benchmark:
+        multi_task("benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    threads: config["threads"]
+    params:
+        run=get_joint_run,
+        tasks=get_joint_tasks,
+        joint=get_joint_settings,
+        trained=get_trained_option,
+        code=code("multi_task"),
+    shell:
+        "python -P -m scripts.multi_task --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --joint {params.joint:q}"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} > {log:q} 2>&1"
+
+
+rule score_multi_task:
+    input:
+        get_joint_runs,
+    output:
+        "results/multi_task/{model}/scores.parquet",
+    log:
+        "results/logs/score_multi_task/{model}.log",
+    benchmark:
+        "results/benchmarks/score_multi_task/{model}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    params:
+        modes=canonical_json(JOINT["modes"]),
+        seeds=canonical_json(config["seeds"]),
+        metrics=get_joint_metrics,
+        code=code("score_multi_task"),
+    shell:
+        "python -P -m scripts.score_multi_task --results results --model {wildcards.model} --modes {params.modes:q}"
+        " --seeds {params.seeds:q} --metrics {params.metrics:q} --scores {output:q} > {log:q} 2>&1"
+
+
+rule compare_multi_task:
+    input:
+        get_joint_runs,
+    output:
+        "results/multi_task/{model}/comparisons.csv",
+    log:
+        "results/logs/compare_multi_task/{model}.log",
+    benchmark:
+        "results/benchmarks/compare_multi_task/{model}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    params:
+        modes=canonical_json(JOINT["modes"]),
+        seeds=canonical_json(config["seeds"]),
+        metrics=get_joint_metrics,
+        code=code("compare_multi_task"),
+    shell:
+        "python -P -m scripts.compare_multi_task --results results --model {wildcards.model} --modes {params.modes:q}"
+        " --seeds {params.seeds:q} --metrics {params.metrics:q} --table {output:q} > {log:q} 2>&1"

@@ -1,0 +1,65 @@
+"""Which units of a shared encoder each task gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .files import read_json, write_json
+from .layout import group_file, ticket_file
+from .tickets import Shape, Ticket
+
+#: By mode the kind of ticket that each task gets; ``full`` has none, and ``union`` is made of those of ``super``.
+KINDS = {"super": "winning", "random": "random", "union": "winning"}
+
+
+def share_tickets(
+    results: Path,
+    trials: list[dict[str, Any]],
+    mode: str,
+    ratios: dict[str, float],
+    shape: Path,
+    outputs: dict[str, int],
+    tickets: Path,
+) -> None:
+    """Write the ticket of every task for one training on all of them.
+
+    Args:
+        results: the results folder, with tickets, and selections of the tasks that no ratio is given for.
+        trials: model, task, train_size and seed of each task.
+        mode: ``full`` (nothing is pruned), ``super`` (each task's super ticket), ``random`` (a random ticket of the
+            same size), or ``union`` (for all tasks what any super ticket keeps).
+        ratios: of super tickets, by task, in place of the chosen ones; 0 is the full encoder.
+        shape: the encoder's dimensions.
+        outputs: number of outputs of each task, which weights remaining depend on.
+        tickets: JSON file to write: by task the ticket, its ratio, counts and weight remaining.
+    """
+    kept: dict[str, Ticket] = {}
+    chosen: dict[str, float] = {}
+    for trial in trials:
+        task = trial["task"]
+        ratio = 0.0 if mode == "full" else ratios.get(task, -1.0)
+        if ratio < 0:
+            selection = results / "selections" / f"{group_file(trial | {'kind': 'winning'})}.csv"
+            ratio = float(pd.read_csv(selection)["ratio"].item())
+        chosen[task] = ratio
+        if ratio == 0:
+            dimensions = Shape(**read_json(shape))
+            kept[task] = Ticket.full(dimensions.layers, dimensions.heads)
+        else:
+            kept[task] = Ticket.read(results / ticket_file(trial | {"kind": KINDS[mode], "ratio": ratio, "draw": 1}))
+    if mode == "union":
+        kept = dict.fromkeys(kept, Ticket.union(list(kept.values())))
+    content = {
+        task: ticket.as_json()
+        | {
+            "ratio": chosen[task],
+            "heads_pruned": ticket.heads_pruned,
+            "ffn_pruned": ticket.ffn_pruned,
+            "weight_remaining": ticket.weight_remaining(Shape.read(shape, outputs[task])),
+        }
+        for task, ticket in kept.items()
+    }
+    write_json(tickets, content)
