@@ -104,8 +104,8 @@ def get_table_settings(wildcards):
     if wildcards.table == "published":
         return f"--published {shlex.quote(canonical_json(published()))}"
     if wildcards.table == "multi_task_dev":
-        shown = options({"published": published()}) or "--published '{}'"
-        return f"--modes {shlex.quote(canonical_json(JOINT['modes']))} {shown}"
+        modes = shlex.quote(canonical_json(JOINT["modes"]))
+        return f"--modes {modes} --published {shlex.quote(canonical_json(published()))}"
     return ""
 
 
@@ -116,7 +116,7 @@ def get_everything(wildcards):
         "ticket_kinds": len(config["kinds"]) > 1,
         "data_size": len(config["train_sizes"]) > 1,
         "published": bool(published()),
-        "multi_task_dev": len(JOINT_TASKS) > 1,
+        "multi_task_dev": len(JOINT_TASKS) > 1 and "full" in JOINT["modes"],
         "tickets_sharing": len(JOINT_TASKS) > 1 and "super" in JOINT["modes"],
     }
     figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]

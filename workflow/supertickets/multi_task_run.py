@@ -145,7 +145,7 @@ def shared_models(
         compute: where to.
 
     Raises:
-        UserError: the weights lack a tensor, or one has another shape.
+        UserError: the weights lack a tensor.
     """
     content, tensors = read_json(config), read_weights(weights)
     known, models = set(tensors), []

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from .errors import UserError
-from .files import read_json, replacing
+from .files import replacing
 from .inference import Sampled, difference, sample
 from .layout import multi_task_folder
 from .metrics import Score
-from .outcomes import Outcomes, reported_split, stacked
+from .outcomes import Outcomes, read_record, reported_split, stacked
 from .tables import write_csv
 
 #: The mode that the others are compared with: no tickets.
@@ -41,7 +41,7 @@ def score_multi_task(
     rows = []
     for mode in modes:
         runs = [{"model": model, "mode": mode, "seed": seed} for seed in seeds]
-        records = [read_record(results, run) for run in runs]
+        records = [read_record(results, run, multi_task_folder) for run in runs]
         for task, names in metrics.items():
             for split, found in read_task(results, runs, task).items():
                 for run, record, predicted in zip(runs, records, found.predicted, strict=True):
@@ -59,19 +59,6 @@ def score_multi_task(
                         rows.append(row | {"examples": len(found.labels)})
     with replacing(scores) as part:
         pd.DataFrame(rows).to_parquet(part, index=False)
-
-
-def read_record(results: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """The record of a training.
-
-    Raises:
-        UserError: it is the record of another one.
-    """
-    path = results / multi_task_folder(run) / "record.json"
-    record = read_json(path)
-    if record["run"] != run:
-        raise UserError(f"{path}: is of run {record['run']}, expected {run}; delete the folder")
-    return record
 
 
 def read_task(results: Path, runs: list[dict[str, Any]], task: str) -> dict[str, Outcomes]:

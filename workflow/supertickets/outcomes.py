@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,13 @@ class Outcomes:
         return np.stack([predicted(logits) for logits in self.logits])
 
 
-def read_record(results: Path, run: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a run.
+def read_record(results: Path, run: Mapping[str, Any], folder_of: Callable[[Any], str] = run_folder) -> dict[str, Any]:
+    """The record of a run, in the folder that ``folder_of`` names.
 
     Raises:
         UserError: it is the record of another run.
     """
-    path = results / run_folder(run) / "record.json"
+    path = results / folder_of(run) / "record.json"
     record = read_json(path)
     if record["run"] != run:
         raise UserError(f"{path}: is of run {record['run']}, expected {run}; delete the folder")

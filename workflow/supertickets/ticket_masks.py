@@ -68,6 +68,12 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
     how = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolors": "0.8", "linewidth": 0.8}
     mesh = axis.pcolormesh(np.arange(count + 1) + 0.5, np.arange(layers + 1) + 0.5, heads, **how)
     axis.pcolormesh([count + 1.5, count + 2.5], np.arange(layers + 1) + 0.5, ffn[:, None], **how)
+    label_units(axis, layers, count)
+    return mesh
+
+
+def label_units(axis: Axes, layers: int, count: int) -> None:
+    """Name heads, and feed-forward blocks two places behind the last one, along a panel's axes."""
     step = -(-count // 12)
     axis.set_xticks([*range(1, count + 1, step), count + 2], [*range(1, count + 1, step), "FFN"])
     axis.set_yticks(range(1, layers + 1, -(-layers // 12)))
@@ -76,7 +82,6 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    return mesh
 
 
 def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from . import style
 from .curves import finish
 from .files import read_json
 from .layout import multi_task_folder
+from .ticket_masks import label_units
 from .tickets import Ticket
 
 
@@ -79,10 +80,4 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
             axis.add_patch(plt.Rectangle((place - 0.44, layer + 0.58), 0.88, 0.84, **frame))
     axis.set_xlim(0.4, count + 2.6)
     axis.set_ylim(0.4, layers + 0.6)
-    axis.set_xticks([*range(1, count + 1), count + 2], [*range(1, count + 1), "FFN"])
-    axis.set_yticks(range(1, layers + 1, -(-layers // 12)))
-    axis.set_xlabel("head")
-    axis.set_ylabel("layer")
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
-    axis.tick_params(length=0)
+    label_units(axis, layers, count)
