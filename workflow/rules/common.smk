@@ -13,19 +13,27 @@ sys.path.insert(0, str(WORKFLOW))
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from supertickets.config import CATALOGUE, check_config, outputs_of, pruning_of, training_of
+from supertickets.config import (
+    CATALOGUE,
+    check_config,
+    outputs_of,
+    pruning_of,
+    training_of,
+    without_defaults_of_other_tasks,
+)
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
 from supertickets.grid import grid_of, group_runs, groups_of, runs_of, scoped
 from supertickets.layout import (
+    ADAPTATION,
     GROUP_FILE,
     TOKENIZER_FILES,
     TRIAL,
     drawn_kind,
+    folder_of,
     group_file,
     kind_and_draw,
-    run_folder,
     size_from,
     ticket_file,
 )
@@ -36,7 +44,7 @@ from supertickets.task_files import SERVER_PARTS, UNLABELLED, hub_downloads, inp
 set_environment(WORKFLOW)
 
 try:
-    config = check_config(config)
+    config = check_config(without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -45,7 +53,8 @@ CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
 GRID = grid_of(config)
 JOINT = config["multi_task"]
 JOINT_TASKS = JOINT["tasks"] or config["tasks"]
-TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS)}
+ADAPTED = config["adaptation"]
+TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS, *ADAPTED["tasks"])}
 HUB_DATASETS = hub_downloads(TASKS)
 CHOICES = choices_of(config["search"])
 
@@ -58,6 +67,7 @@ FIGURES = {
     "data_size": "sizes",
     "ticket_masks": "main",
     "tickets_sharing": "joint",
+    "ticket_importance": "joint",
 }
 TABLES = {
     "single_task_dev": "sizes",
@@ -68,6 +78,7 @@ TABLES = {
     "sweep": "all",
     "published": "main",
     "multi_task_dev": "joint",
+    "domain_adaptation": "joint",
 }
 
 
@@ -94,6 +105,7 @@ wildcard_constraints:
     which="full|super",
     choice=one_of(CHOICES) or "none",
     step=r"\d+",
+    held="own|full|union|nearest",
     figure=one_of(FIGURES),
     table=one_of(TABLES),
 
@@ -280,7 +292,7 @@ def get_compared_runs(wildcards):
 def files_of(runs):
     """Records and predictions of runs."""
     names = ("record.json", "predictions.parquet")
-    return [f"results/{run_folder(run)}/{name}" for run in runs for name in names]
+    return [f"results/{folder_of(run)}/{name}" for run in runs for name in names]
 
 
 def get_metrics(wildcards):

@@ -76,28 +76,39 @@ def get_joint_run(wildcards):
     return canonical_json({"model": wildcards.model, "mode": wildcards.mode, "seed": int(wildcards.seed)})
 
 
-def get_joint_runs(wildcards):
-    """Records and predictions of all trainings of a model on several tasks."""
-    outputs = rules.multi_task.output
-    return [
-        path.format(model=wildcards.model, mode=mode, seed=seed)
-        for path in (outputs.record, outputs.predictions)
-        for mode in JOINT["modes"]
-        for seed in config["seeds"]
+def modes_of(asked):
+    """Modes that the config trains, of those that something asks for."""
+    return [mode for mode in asked if mode in JOINT["modes"]]
+
+
+def get_joint_ways(wildcards):
+    """Selections, records and predictions of all ways in which a model is trained on the tasks of several-task training."""
+    runs = [
+        {"model": wildcards.model, "mode": mode, "seed": seed} for mode in JOINT["modes"] for seed in config["seeds"]
     ]
+    files = []
+    for task in JOINT_TASKS:
+        trial = {"model": wildcards.model, "task": task, "train_size": config["train_sizes"][0]}
+        winning = trial | {"kind": "winning"}
+        files.append(f"results/selections/{group_file(winning)}.csv")
+        runs += group_runs(GRID, winning)
+        runs += [
+            {**trial, "seed": seed, "mode": mode, "held": "own"}
+            for mode in modes_of(JOINT["then_single"])
+            for seed in config["seeds"]
+        ]
+    return [*files, *files_of(runs)]
 
 
-def get_joint_metrics(wildcards):
-    """The metrics of each task, as JSON."""
-    return canonical_json({task: DEFINED["tasks"][task]["metrics"] for task in JOINT_TASKS})
-
-
-def joint_group_files(folder, suffix):
-    """What was computed from the winning tickets of all tasks and models at the main size."""
-    size = config["train_sizes"][0]
-    groups = [
-        {"model": model, "task": task, "train_size": size, "kind": "winning"}
-        for model in config["models"]
-        for task in JOINT_TASKS
-    ]
-    return [f"results/{folder}/{group_file(group)}.{suffix}" for group in groups]
+def get_joint_grid(wildcards):
+    """What spans these ways, as JSON."""
+    return canonical_json(
+        {
+            "model": wildcards.model,
+            "train_size": config["train_sizes"][0],
+            "seeds": config["seeds"],
+            "modes": JOINT["modes"],
+            "then_single": modes_of(JOINT["then_single"]),
+            "metrics": {task: DEFINED["tasks"][task]["metrics"] for task in JOINT_TASKS},
+        }
+    )

@@ -49,6 +49,11 @@ def get_figure_inputs(wildcards):
     if wildcards.figure == "tickets_sharing":
         names = {"model": config["models"], "seed": config["seeds"]}
         return expand(rules.share_tickets.output[0], mode=needed_mode("super"), **names)
+    if wildcards.figure == "ticket_importance":
+        weights = pruning_of(config, "winning")["weights"]
+        names = {"model": config["models"], "seed": config["seeds"], "task": JOINT_TASKS}
+        scores = expand(rules.importance.output[0], train_size=config["train_sizes"][0], weights=weights, **names)
+        return [*scores, *expand(rules.fetch_model.output.shape, model=config["models"])]
     if wildcards.figure == "bias_variance":
         return get_group_files(scope, "decompositions")
     chosen = get_group_files("sizes" if scope == "sizes" else "main", "selections")
@@ -81,14 +86,37 @@ def get_table_inputs(wildcards):
     if wildcards.table == "multi_task_dev":
         needed_mode("full")
         joint = expand([rules.score_multi_task.output[0], rules.compare_multi_task.output[0]], model=config["models"])
-        return [*joint, *joint_group_files("scores", "parquet"), *joint_group_files("selections", "csv")]
+        return joint
+    if wildcards.table == "domain_adaptation":
+        if not ADAPTED["tasks"]:
+            raise WorkflowError("adaptation.tasks is empty: name the new tasks")
+        return expand([rules.score_adaptation.output[0], rules.compare_adaptation.output[0]], model=config["models"])
     if wildcards.table == "single_task_dev":
         return [*rules.judge.output, *get_group_files(scope, "comparisons")]
     if wildcards.table == "sweep":
         return [rules.aggregate.output.comparisons, *get_group_files(scope, "scores")]
     if wildcards.table == "seed_sensitivity":
-        return [*rules.judge.output, *get_group_files(scope, "scores")]
+        return [*rules.judge.output, *get_group_files(scope, "scores"), *further_scores()]
     return rules.judge.output[0]
+
+
+def further_scores():
+    """Scores of training on several tasks and of what goes on from there, where the config has both full and super."""
+    patterns = []
+    if len(JOINT_TASKS) > 1 and {"full", "super"} <= {*JOINT["modes"]}:
+        patterns.append(rules.score_multi_task.output[0])
+        if ADAPTED["tasks"] and {("full", "full"), ("super", "full")} <= {*starts()}:
+            patterns.append(rules.score_adaptation.output[0])
+    return expand(patterns, model=config["models"])
+
+
+def get_figure_settings(wildcards):
+    """What a figure shows of the config, for the command line."""
+    if wildcards.figure == "ticket_importance":
+        how = pruning_of(config, "winning")
+        shown = canonical_json({"method": how["importance"], "weights": how["weights"]})
+        return f"--importance {shlex.quote(shown)}"
+    return ""
 
 
 def get_table_settings(wildcards):
@@ -104,8 +132,11 @@ def get_table_settings(wildcards):
     if wildcards.table == "published":
         return f"--published {shlex.quote(canonical_json(published()))}"
     if wildcards.table == "multi_task_dev":
-        modes = shlex.quote(canonical_json(JOINT["modes"]))
-        return f"--modes {modes} --published {shlex.quote(canonical_json(published()))}"
+        return f"--published {shlex.quote(canonical_json(published()))}"
+    if wildcards.table == "domain_adaptation":
+        return f"--shared {shlex.quote(canonical_json(JOINT_TASKS))}"
+    if wildcards.table == "seed_sensitivity":
+        return f"--further {shlex.quote(canonical_json(further_scores()))}"
     return ""
 
 
@@ -118,6 +149,8 @@ def get_everything(wildcards):
         "published": bool(published()),
         "multi_task_dev": len(JOINT_TASKS) > 1 and "full" in JOINT["modes"],
         "tickets_sharing": len(JOINT_TASKS) > 1 and "super" in JOINT["modes"],
+        "ticket_importance": len(JOINT_TASKS) > 1,
+        "domain_adaptation": bool(ADAPTED["tasks"]) and len(JOINT_TASKS) > 1,
     }
     figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]
     return [*figures, *(f"results/tables/{name}.csv" for name in TABLES if needs.get(name, True))]

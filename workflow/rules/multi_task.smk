@@ -1,10 +1,11 @@
 # Train one encoder on several tasks, each through its own ticket, and without tickets.
 #
-# Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; tickets and selections/ of the winning tickets at the main size
+# Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; runs, tickets and selections/ of the winning tickets at the
+#         main size; for scores and comparisons what adaptation.smk makes of each task
 # Makes, below results/multi_task/{model}/:
 #         {mode}/seed{seed}/  tickets.json, record.json, predictions.parquet and, if kept, model.safetensors
-#         scores.parquet      one row for each training, task, split and metric
-#         comparisons.csv     every mode against training without tickets, with intervals and tests
+#         scores.parquet      one row for each way of training, seed, task, split and metric
+#         comparisons.csv     every way against training without tickets, with intervals and tests
 
 
 localrules:
@@ -41,7 +42,7 @@ rule multi_task:
         shape=rules.fetch_model.output.shape,
         tickets=rules.share_tickets.output,
     output:
-        **if_kept(trained=multi_task("model.safetensors")),
+        trained=kept(multi_task("model.safetensors")),
         record=multi_task("record.json"),
         predictions=multi_task("predictions.parquet"),
     log:
@@ -55,17 +56,16 @@ rule multi_task:
         run=get_joint_run,
         tasks=get_joint_tasks,
         joint=get_joint_settings,
-        trained=get_trained_option,
         code=code("multi_task"),
     shell:
         "python -P -m scripts.multi_task --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --joint {params.joint:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"
 
 
 rule score_multi_task:
     input:
-        get_joint_runs,
+        get_joint_ways,
     output:
         "results/multi_task/{model}/scores.parquet",
     log:
@@ -75,18 +75,15 @@ rule score_multi_task:
     conda:
         "../../envs/supertickets.yaml"
     params:
-        modes=canonical_json(JOINT["modes"]),
-        seeds=canonical_json(config["seeds"]),
-        metrics=get_joint_metrics,
+        grid=get_joint_grid,
         code=code("score_multi_task"),
     shell:
-        "python -P -m scripts.score_multi_task --results results --model {wildcards.model} --modes {params.modes:q}"
-        " --seeds {params.seeds:q} --metrics {params.metrics:q} --scores {output:q} > {log:q} 2>&1"
+        "python -P -m scripts.score_multi_task --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
 
 
 rule compare_multi_task:
     input:
-        get_joint_runs,
+        get_joint_ways,
     output:
         "results/multi_task/{model}/comparisons.csv",
     log:
@@ -96,10 +93,7 @@ rule compare_multi_task:
     conda:
         "../../envs/supertickets.yaml"
     params:
-        modes=canonical_json(JOINT["modes"]),
-        seeds=canonical_json(config["seeds"]),
-        metrics=get_joint_metrics,
+        grid=get_joint_grid,
         code=code("compare_multi_task"),
     shell:
-        "python -P -m scripts.compare_multi_task --results results --model {wildcards.model} --modes {params.modes:q}"
-        " --seeds {params.seeds:q} --metrics {params.metrics:q} --table {output:q} > {log:q} 2>&1"
+        "python -P -m scripts.compare_multi_task --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 # Figures and tables, by name. Each has a script of its own and reads what other rules have computed.
 #
-# Needs:  scores/, selections/, decompositions/, comparisons.csv, verdicts.csv, tickets and records
+# Needs:  scores/, selections/, decompositions/, comparisons.csv, verdicts.csv, tickets, importance and records; scores
+#         and comparisons of multi_task/ and adaptation/
 # Makes:  results/figures/{figure}.pdf, .png
 #         results/tables/{table}.csv, .md, .tex
 
@@ -29,9 +30,10 @@ rule figure:
         "../../envs/supertickets.yaml"
     params:
         grid=lambda wildcards: get_scope(FIGURES[wildcards.figure]),
+        settings=get_figure_settings,
         code=lambda wildcards: code(wildcards.figure),
     shell:
-        "python -P -m scripts.{wildcards.figure} --results results --grid {params.grid:q}"
+        "python -P -m scripts.{wildcards.figure} --results results --grid {params.grid:q} {params.settings}"
         " --pdf {output.pdf:q} --png {output.png:q} > {log:q} 2>&1"
 
 

@@ -63,6 +63,19 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config)
 
 
+def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without the tasks of several-task training and adaptation that belong to other tasks than its own.
+
+    ``config.yaml`` names both beside its own ``tasks``; a config laid over it that names other ``tasks`` means those.
+
+    Args:
+        config: all configs, merged.
+        given: what was laid over ``config.yaml``.
+    """
+    parts = [part for part in ("multi_task", "adaptation") if "tasks" in given and "tasks" not in given.get(part, {})]
+    return {**config, **{part: {**config.get(part, {}), "tasks": []} for part in parts}}
+
+
 def _explain(error: jsonschema.ValidationError) -> str:
     """One line for one violation of the schema."""
     key = _key(error.absolute_path)
@@ -135,14 +148,16 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         for index, name in enumerate(config[kind]):
             if name not in define[kind]:
                 yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
+    tasks = _tasks_in_use(config)
     for name in config["training_overrides"]:
         model, _, task = name.rpartition("/")
-        if not (task in config["tasks"] and model in ("", *config["models"])) and name not in config["models"]:
-            known = f"{', '.join(config['tasks'])}; {', '.join(config['models'])}"
+        if not (task in tasks and model in ("", *config["models"])) and name not in config["models"]:
+            known = f"{', '.join(tasks)}; {', '.join(config['models'])}"
             yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
-        elif name in config["tasks"] and name in config["models"]:
+        elif name in tasks and name in config["models"]:
             yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
     yield from _wrong_multi_task(config)
+    yield from _wrong_adaptation(config)
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
     for index, ratio in enumerate(config["ratios"]):
@@ -173,6 +188,24 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
         if ratio != round(ratio, 2):
             yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
+
+
+def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
+    """New tasks that are not there, or not new."""
+    known, joint = config["define"]["tasks"], config["multi_task"]["tasks"] or config["tasks"]
+    for index, name in enumerate(config["adaptation"]["tasks"]):
+        if name not in known:
+            yield f"adaptation.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
+        elif name in joint:
+            yield (
+                f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is no new one; leave it "
+                "out here or in multi_task.tasks"
+            )
+
+
+def _tasks_in_use(config: Mapping[str, Any]) -> list[str]:
+    """All tasks of an experiment, new ones last."""
+    return list(dict.fromkeys([*config["tasks"], *config["multi_task"]["tasks"], *config["adaptation"]["tasks"]]))
 
 
 def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
@@ -209,7 +242,7 @@ def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
     """Kind, name and entry of every model and task of the experiment that is defined."""
-    used = {"models": config["models"], "tasks": dict.fromkeys([*config["tasks"], *config["multi_task"]["tasks"]])}
+    used = {"models": config["models"], "tasks": _tasks_in_use(config)}
     for kind, names in used.items():
         defined = config["define"][kind]
         yield from ((kind, name, defined[name]) for name in names if name in defined)
@@ -264,21 +297,30 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
 
 def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
     """Train and evaluation sizes that a task does not have."""
-    asked = [*config["train_sizes"], *config["evaluate"].values()]
+    trained = _train_sizes(config, task)
+    asked = [*trained.values(), *config["evaluate"].values()]
     if not any(isinstance(size, int) for size in asked):
         return  # nothing to compare with, so no need to read files
     sizes = _known_sizes(config, entry)
     if sizes is None:
         return
-    for index, size in enumerate(config["train_sizes"]):
+    for key, size in trained.items():
         if size != "all" and size > sizes["train"]:  # a share is below 1
             most = sizes["train"]
-            yield f"train_sizes[{index}] is {size}: task {task} has {most} training examples; give at most that, or all"
+            yield f"{key} is {size}: task {task} has {most} training examples; give at most that, or all"
     for part, limit in config["evaluate"].items():
         spare = part == "test" and sizes[part] == 0  # then nothing is reported on it
         if limit != "all" and limit > sizes[part] and not spare:
             most = sizes[part]
             yield f"evaluate.{part} is {limit}: task {task} has {most} {part} examples; give at most that, or all"
+
+
+def _train_sizes(config: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The sizes that a task is trained at, by their keys."""
+    part = "adaptation." if task in config["adaptation"]["tasks"] else ""
+    sizes = config["adaptation"]["train_sizes"] if part else config["train_sizes"]
+    found = {f"{part}train_sizes[{index}]": size for index, size in enumerate(sizes)}
+    return found if part or task in config["tasks"] else dict([*found.items()][:1])
 
 
 def _known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:

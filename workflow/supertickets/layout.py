@@ -7,6 +7,9 @@ from typing import Any
 #: Folder of the runs of one model, task, size and seed, below the results folder.
 TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 
+#: Folder of a training that goes on from an encoder of several tasks: from which one, and what it holds of that.
+ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}"
+
 #: Files of a tokenizer that a model folder holds.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -53,6 +56,18 @@ def multi_task_folder(run: dict[str, Any]) -> str:
     return "multi_task/{model}/{mode}/seed{seed}".format(**run)
 
 
+def folder_of(run: dict[str, Any]) -> str:
+    """Folder of any training, told by what names it, below the results folder."""
+    if "kind" in run:
+        return run_folder(run)
+    return ADAPTATION.format(**run) if "held" in run else multi_task_folder(run)
+
+
 def group_file(group: dict[str, Any]) -> str:
     """File of a group (model, task, train_size, kind) below a folder of the results folder, without the suffix."""
     return GROUP_FILE.format(**group)
+
+
+def head_name(task: str, parameter: str) -> str:
+    """What a parameter of a task's own is called in the weights of an encoder of several tasks."""
+    return f"{task}/{parameter}"

@@ -18,6 +18,7 @@ from .batches import Encoded, strings
 from .compute import Compute
 from .errors import UserError
 from .files import read_json, replacing, sha256, write_json
+from .layout import head_name
 from .model import Classifier, build, drawn_weights, read_weights
 from .multi_task import Joint, JointProgress, train_tasks
 from .runs import peak_memory, predictions_of, versions, write_predictions
@@ -40,7 +41,7 @@ def train_multi_task(
     joint: dict[str, Any],
     record: Path,
     predictions: Path,
-    trained: Path | None = None,
+    trained: Path,
 ) -> None:
     """Train one encoder on several tasks, predict every evaluation example, and write what was done.
 
@@ -55,7 +56,8 @@ def train_multi_task(
         joint: content of :class:`~supertickets.multi_task.Joint`.
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label, logits and task of every evaluation example.
-        trained: safetensors file to write, of the encoder without heads; None where nobody wants the weights.
+        trained: safetensors file to write: the whole encoder, and each task's head, named by
+            :func:`~supertickets.layout.head_name`.
 
     Raises:
         UserError: an input is unusable or training diverged. Nothing is written then.
@@ -82,9 +84,11 @@ def train_multi_task(
         tables.append(table.append_column("task", strings([name] * len(evaluated))))
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
     write_predictions(predictions, *tables)
-    if trained is not None:
-        with replacing(trained) as part:
-            save_file({name: tensor.cpu() for name, tensor in whole.items()}, part)
+    for name, model in zip(tasks, models, strict=True):
+        head = {key: value for key, value in model.state_dict().items() if key.startswith("classifier.")}
+        whole |= {head_name(name, key): value for key, value in head.items()}
+    with replacing(trained) as part:
+        save_file({name: tensor.cpu() for name, tensor in whole.items()}, part)
     inputs = {"config": config, "weights": weights, "shape": shape, "tickets": tickets}
     inputs |= {f"{key} of {name}": task[key] for name, task in tasks.items() for key in ("encoded", "subset")}
     content = {

@@ -8,102 +8,121 @@ from typing import Any
 import pandas as pd
 
 from .inference import LEVEL, holm
-from .multi_task_scores import BASELINE
+from .multi_task_scores import BASELINE, then_single
 from .outcomes import reported_split
-from .result_tables import POINTS, SCORE, SHARE, told, with_intervals
-from .tables import Columns, Files, P, read_groups, scope_note, write_formats
+from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
+from .tables import Columns, Files, P, scope_note, write_formats
 
-#: What modes are called; the order of the table's columns.
-MODES = {"full": "No tickets", "super": "Super tickets", "random": "Random tickets", "union": "Union of tickets"}
+#: What modes of training on several tasks are called.
+MODES = {"full": "no tickets", "super": "super tickets", "random": "random tickets", "union": "union of tickets"}
+#: What ways of training are called, in the order of rows.
+WAYS = {"single_full": "one task, full", "single_super": "one task, super ticket"}
+WAYS |= {mode: f"all tasks, {name}" for mode, name in MODES.items()}
+WAYS |= {then_single(mode): f"all tasks, {name}, then one" for mode, name in MODES.items()}
+#: Which published numbers are of a way.
+PUBLISHED = {"full": "full", "super": "shared"}
 
 
 def write_multi_task_dev(
-    results: Path,
-    grid: dict[str, Any],
-    modes: list[str],
-    published: dict[str, Any],
-    csv: Path,
-    md: Path,
-    tex: Path,
+    results: Path, grid: dict[str, Any], published: dict[str, Any], csv: Path, md: Path, tex: Path
 ) -> None:
-    """Write scores of single-task and of multi-task training, and what tickets sharing gains.
+    """Write the scores of single-task and of multi-task training, and what each gains over the latter without tickets.
 
     Args:
-        results: the results folder, with scores and selections of the single tasks, and ``multi_task/``.
+        results: the results folder, with ``multi_task/``.
         grid: the winning tickets of the tasks at the main size.
-        modes: what tickets the tasks had.
         published: published numbers by model, as ``workflow/published.yaml`` has them.
         csv, md, tex: files to write.
     """
     table = pd.concat(
-        [_of_model(results, grid, model, modes, published.get(model, {})) for model in grid["models"]],
-        ignore_index=True,
+        [_of_model(results, grid, model, published.get(model, {})) for model in grid["models"]], ignore_index=True
     )
-    tested = [mode for mode in modes if mode != BASELINE]
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
-    columns |= {"single_full": ("Single, full", SCORE), "single_super": ("Single, super", SCORE)}
-    columns |= {mode: (MODES[mode], SCORE) for mode in MODES if mode in modes}
-    columns |= {f"shown_{mode}": (f"Gain, {mode}", "") for mode in tested}
-    if "super" in modes:
-        columns |= {"p_super": ("p", P), "weight_remaining": ("Weight", SHARE)}
+    columns |= {"name": ("Training", ""), "score": ("Score", SCORE), "std": ("Std", STD), "gain": ("Gain", "")}
+    columns |= {"p": ("p", P), "weight_remaining": ("Weight", SHARE)}
     if published:
-        columns |= {
-            "published_full": ("No tickets, published", SCORE),
-            "published_shared": ("Sharing, published", SCORE),
-        }
-    shown = table.assign(
-        **{
-            f"shown_{mode}": with_intervals(table, [f"{name}_{mode}" for name in ("difference", "low", "high")], POINTS)
-            for mode in tested
-        }
-    )
+        columns |= {"published": ("Published", SCORE), "published_weight": ("Published weight", SHARE)}
+    shown = table.assign(name=table["way"].map(WAYS), gain=with_intervals(table, ["difference", "low", "high"], POINTS))
     tasks = table[table["task"] != "average"]
     text = (
         f"One encoder for all tasks, each step through the ticket of its task, and one for each task. "
-        f"{scope_note(tasks, grid)} Means over seeds, of the {told(tasks)}. Single: the full model, and the "
-        "super ticket chosen on validation. Gains: over training on all tasks without tickets, with "
-        f"{LEVEL:.0%} intervals over seeds and examples; p of super tickets by Holm's correction over tasks, an "
-        "average's uncorrected. Weight: what the super tickets keep."
+        f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {told(tasks)}. Gain: over "
+        f"training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a task's "
+        "first metric; p by Holm's correction over tasks, an average's uncorrected. Super tickets were chosen on "
+        "validation. Weight: what a task's model keeps."
     )
+    if any(name.endswith("_then_single") for name in table["way"]):
+        text += " Then one: each task alone goes on from the encoder of all, with its ticket and its head."
     if published:
-        text += " Published: Liang et al., ACL 2021, on the development sets."
+        text += (
+            " Published: Liang et al., ACL 2021, on the development sets; its average is of the same metrics as ours."
+        )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
-def _of_model(
-    results: Path, grid: dict[str, Any], model: str, modes: list[str], published: dict[str, Any]
-) -> pd.DataFrame:
-    """The rows of one model: tasks, and their average."""
-    size = grid["train_sizes"][0]
-    groups = [{"model": model, "task": task, "train_size": size, "kind": "winning"} for task in grid["tasks"]]
-    single, chosen = read_groups(results, "scores", groups), read_groups(results, "selections", groups)
-    joint = pd.read_parquet(results / "multi_task" / model / "scores.parquet")
+def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
+    """The rows of one model: each task's ways, and those of their average."""
+    scores = pd.read_parquet(results / "multi_task" / model / "scores.parquet")
+    splits = scores.groupby("task")["split"].transform(lambda found: reported_split(found.unique()))
+    shown = scores[(scores["split"] == splits) | (scores["split"] == "validation_mismatched")]
+    table = summarized(shown, ["model", "task", "train_size", "split", "metric", "way"])
+    mismatched = table["split"] == "validation_mismatched"
+    table["metric"] += mismatched.map({True: "_mismatched", False: ""})
+    numbers = published.get("tasks", {})
+    table["published"] = [
+        numbers.get(row.task, {}).get(PUBLISHED.get(row.way, ""), {}).get(row.metric, float("nan"))
+        for row in table.itertuples()
+    ]
+    if len(grid["tasks"]) > 1:
+        table = pd.concat([table, _average(scores, table, published.get("shared_weight"))], ignore_index=True)
     compared = pd.read_csv(results / "multi_task" / model / "comparisons.csv")
-    compared = compared[compared["reported"]]
-    rows = []
-    for _, ticket in chosen.iterrows():
-        task, metric = ticket["task"], ticket["metric"]
-        split = reported_split(joint.loc[joint["task"] == task, "split"].unique())
-        row = {"model": model, "task": task, "train_size": str(size), "split": split, "metric": metric}
-        row |= {"seeds": len(grid["seeds"])}
-        alone = single[(single["task"] == task) & (single["split"] == split) & (single["metric"] == metric)]
-        for name, ratio in (("single_full", 0.0), ("single_super", ticket["ratio"])):
-            row[name] = alone.loc[alone["ratio"] == ratio, "value"].mean()
-        where = joint[(joint["task"] == task) & (joint["split"] == split) & (joint["metric"] == metric)]
-        row |= where.groupby("mode")["value"].mean().to_dict()
-        row["weight_remaining"] = where.loc[where["mode"] == "super", "weight_remaining"].mean()
-        numbers = published.get("tasks", {}).get(task, {})
-        row |= {f"published_{which}": numbers.get(which, {}).get(metric) for which in ("full", "shared")}
-        rows.append(row)
-    table = pd.DataFrame(rows)
-    if len(table) > 1:
-        means = ["single_full", "single_super", *modes, "weight_remaining"]
-        average = {"model": model, "task": "average", "seeds": len(grid["seeds"]), **table[means].mean()}
-        table = pd.concat([table, pd.DataFrame([average])], ignore_index=True)
-    for mode in (mode for mode in modes if mode != BASELINE):
-        of_mode = compared[compared["mode"] == mode].set_index("task")
-        found = of_mode.reindex(table["task"])[["difference", "low", "high", "p"]].reset_index(drop=True)
-        tasks = table["task"] != "average"
-        found.loc[tasks, "p"] = holm(found.loc[tasks, "p"].to_numpy())
-        table = table.join(found.add_suffix(f"_{mode}"))
-    return table
+    table = with_differences(table, compared, BASELINE)
+    places = {name: place for place, name in enumerate([*grid["tasks"], "average", *WAYS])}
+    metrics = {name: place for place, name in enumerate(table["metric"].unique())}
+    order = sorted(
+        table.index,
+        key=lambda row: (places[table["task"][row]], metrics[table["metric"][row]], places[table["way"][row]]),
+    )
+    return table.loc[order].reset_index(drop=True)
+
+
+def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:
+    """Averages over tasks of their first metrics on what is reported, seed by seed; of published ones likewise."""
+    firsts = scores.groupby("task", as_index=False)[["metric"]].first()
+    splits = scores.groupby("task", as_index=False)["split"].agg(lambda found: reported_split(found.unique()))
+    first = firsts.merge(splits)
+    by_seed = scores.merge(first).groupby(["model", "train_size", "way", "seed"], sort=False, as_index=False)
+    rows = by_seed[["value", "weight_remaining"]].mean().assign(task="average")
+    average = summarized(rows, ["model", "task", "train_size", "way"])
+    numbers = table.merge(first).groupby("way")["published"].agg(lambda found: found.mean(skipna=False))
+    average["published"] = average["way"].map(numbers)
+    average["published_weight"] = average["way"].map({"super": published_weight})
+    return average
+
+
+def summarized(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Means over seeds: the keys, ``seeds``, ``score``, ``std`` and ``weight_remaining``."""
+    return scores.groupby(keys, sort=False, as_index=False).agg(
+        seeds=("seed", "nunique"),
+        score=("value", "mean"),
+        std=("value", "std"),
+        weight_remaining=("weight_remaining", "mean"),
+    )
+
+
+def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """A table with what its rows gain over a baseline: ``difference``, ``low``, ``high``, ``p``.
+
+    Args:
+        table: rows with model, task, train_size, way, split and metric.
+        compared: the comparisons (:func:`~supertickets.ways.compare_ways`).
+        baseline: the way that has none of these. P values of each other way are corrected together, over tasks and
+            sizes; an average's are not.
+    """
+    found = compared[compared["reported"] & (compared["baseline"] == baseline)]
+    found = found.astype({"train_size": str})
+    keys = ["model", "task", "train_size", "way", "split", "metric"]
+    joined = table.merge(found[[*keys, "difference", "low", "high", "p"]], on=keys, how="left")
+    for _, rows in joined[joined["task"] != "average"].groupby(["model", "way"]):
+        joined.loc[rows.index, "p"] = holm(rows["p"].to_numpy())
+    return joined

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from .errors import UserError
 from .files import read_json
 from .formulas import predicted
-from .layout import run_folder
+from .layout import folder_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Outcomes:
         return np.stack([predicted(logits) for logits in self.logits])
 
 
-def read_record(results: Path, run: Mapping[str, Any], folder_of: Callable[[Any], str] = run_folder) -> dict[str, Any]:
-    """The record of a run, in the folder that ``folder_of`` names.
+def read_record(results: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a run.
 
     Raises:
         UserError: it is the record of another run.
@@ -51,29 +51,22 @@ def read_record(results: Path, run: Mapping[str, Any], folder_of: Callable[[Any]
     return record
 
 
-def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]]) -> dict[str, Outcomes]:
+def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = "") -> dict[str, Outcomes]:
     """Outputs of runs on each split that was evaluated.
 
     Args:
         results: the results folder.
         runs: runs of one model, task and size.
-
-    Raises:
-        UserError: two runs predicted other examples; names the file.
-    """
-    paths = (results / run_folder(run) / "predictions.parquet" for run in runs)
-    return stacked((path, pd.read_parquet(path)) for path in paths)
-
-
-def stacked(tables: Iterable[tuple[Path, pd.DataFrame]]) -> dict[str, Outcomes]:
-    """Outputs of runs on each split, from their tables of predictions and the files that these come from.
+        task: which one, of runs on several tasks.
 
     Raises:
         UserError: two runs predicted other examples; names the file.
     """
     labels: dict[str, pd.Series] = {}
     logits: dict[str, list[np.ndarray]] = {}
-    for path, table in tables:
+    for run in runs:
+        path = results / folder_of(run) / "predictions.parquet"
+        table = pd.read_parquet(path, filters=None if "task" in run else [("task", "==", task)])
         for split, members in table.groupby("split", sort=True):
             known = members.set_index("id")["label"]
             if not labels.setdefault(split, known).equals(known):

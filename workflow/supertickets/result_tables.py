@@ -15,11 +15,17 @@ from .selection import EXPERIMENT, WAYS, honest
 from .tables import Columns, Files, P, read_groups, scope_note, write_formats
 
 POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
-SCORE = ".1f"
+SCORE, STD = ".1f", ".2f"
 #: What is told of a super ticket by each way.
 MEANS = ("full", "ticket", "difference")
 #: A gain and the ends of its interval.
 ENDS = ("difference", "low", "high")
+#: Ways of training without and with tickets, besides a single task's.
+FURTHER = {
+    "all tasks": ("full", "super"),
+    "all tasks, then alone": ("full_then_single", "super_then_single"),
+    "new task": ("full-full", "super-full"),
+}
 #: What the first columns of every table say.
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
 
@@ -141,12 +147,15 @@ def averaged(column: Callable[[str], pd.Series], seeds: int) -> dict[str, float]
     return average(*(column(name).to_numpy() for name in ("difference", "error", "freedom", "seeds_error")), seeds)
 
 
-def write_seed_sensitivity(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
+def write_seed_sensitivity(
+    results: Path, grid: dict[str, Any], further: list[str], csv: Path, md: Path, tex: Path
+) -> None:
     """Write the spread over seeds of full models and super tickets, on the reported split.
 
     Args:
         results: the results folder, with ``verdicts.csv`` and scores.
         grid: what spans the runs.
+        further: files of scores by way (:func:`~supertickets.ways.score_ways`).
         csv, md, tex: files to write.
     """
     verdicts = read_verdicts(results)
@@ -156,21 +165,50 @@ def write_seed_sensitivity(results: Path, grid: dict[str, Any], csv: Path, md: P
     for _, ticket in verdicts.iterrows():
         keys = [*EXPERIMENT, "split", "metric"]
         of_trial = scores[(scores[keys] == ticket[keys]).all(axis=1)]
-        row = ticket[[*keys, "seeds", "ratio"]].to_dict()
-        for name, ratio in (("full", 0.0), ("super", ticket["ratio"])):
-            values = of_trial.loc[of_trial["ratio"] == ratio, "value"]
-            row |= {f"{name}_{what}": getattr(values, what)() for what in ("mean", "std", "min", "max")}
-        rows.append(row)
+        by_ratio = of_trial.groupby("ratio")["value"]
+        rows.append(
+            ticket[[*keys, "seeds", "ratio"]].to_dict()
+            | {"training": "alone"}
+            | spread_of(by_ratio.get_group(0.0), by_ratio.get_group(ticket["ratio"]))
+        )
+    rows += [row for path in further for row in further_spread(pd.read_parquet(path))]
     table = pd.DataFrame(rows)
-    columns = WHERE | {"split": ("Split", ""), "metric": ("Metric", "")}
+    columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
     for name, head in (("full", "Full"), ("super", "Super")):
-        columns |= {f"{name}_mean": (head, SCORE), f"{name}_std": (f"{head} std", ".2f")}
+        columns |= {f"{name}_mean": (head, SCORE), f"{name}_std": (f"{head} std", STD)}
         columns |= {f"{name}_{what}": (f"{head} {what}", SCORE) for what in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
         f"Scores on the {told(table)}."
     )
+    if further:
+        text += (
+            " All tasks: one encoder for them, without tickets and each with its super ticket; then alone: each goes "
+            "on from there by itself; new task: one goes on that the encoder has not seen, holding all of it."
+        )
     write_formats(table, columns, text, Files(csv, md, tex))
+
+
+def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
+    """Mean, standard deviation and range over seeds of scores without and with tickets."""
+    pairs = (("full", full), ("super", ticket))
+    return {
+        f"{name}_{what}": getattr(values, what)() for name, values in pairs for what in ("mean", "std", "min", "max")
+    }
+
+
+def further_spread(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of the spread over seeds, of the ways of training in a table of scores."""
+    for keys, rows in scores.groupby(EXPERIMENT, sort=False):
+        split = reported_split(rows["split"].unique())
+        reported = rows[(rows["split"] == split) & (rows["metric"] == rows["metric"].iloc[0])]
+        by_way = reported.groupby("way")["value"]
+        where = dict(zip(EXPERIMENT, keys, strict=True)) | {"split": split, "metric": reported["metric"].iloc[0]}
+        for training, (full, ticket) in FURTHER.items():
+            if {full, ticket} <= set(by_way.groups):
+                seeds = reported["seed"].nunique()
+                spread = spread_of(by_way.get_group(full), by_way.get_group(ticket))
+                yield {**where, "seeds": seeds, "training": training} | spread
 
 
 def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:

@@ -100,10 +100,23 @@ def rewind(pretrained: Path, config: Path, ticket: Path, rewound: Path) -> None:
     Raises:
         UserError: the weights cannot be read, or do not fit the ticket.
     """
-    architecture = architecture_of(read_json(config), str(config))
+    write_cut(read_arrays(pretrained), config, ticket, rewound)
+
+
+def read_arrays(weights: Path) -> dict[str, np.ndarray]:
+    """The tensors of a weight file by name.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     try:
-        tensors = load_file(pretrained)
+        return load_file(weights)
     except SafetensorError as error:
-        raise UserError(f"{pretrained}: not a readable safetensors file ({error}); delete it to have it made again")
-    with replacing(rewound) as part:
+        raise UserError(f"{weights}: not a readable safetensors file ({error}); delete it to have it made again")
+
+
+def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:
+    """Write what a ticket keeps of an encoder's tensors; arguments as of :func:`cut_tensors`, in files."""
+    architecture = architecture_of(read_json(config), str(config))
+    with replacing(cut) as part:
         save_file(cut_tensors(tensors, Ticket.read(ticket), architecture), part)

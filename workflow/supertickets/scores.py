@@ -14,7 +14,7 @@ from .errors import UserError
 from .files import replacing
 from .formulas import predicted
 from .grid import group_runs
-from .layout import run_folder
+from .layout import folder_of
 from .metrics import Score
 from .outcomes import read_outcomes, read_record
 
@@ -35,25 +35,39 @@ def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metr
     runs = list(group_runs(grid, group))
     log.info("scoring %d runs", len(runs))
     modules = {name: Score(name) for name in metrics.split(",")}
-    table = pd.DataFrame([row for run in runs for row in _rows(results, run, modules)])
+    table = pd.DataFrame([row for run in runs for row in score_run(results, run, modules)])
     table["train_size"] = table["train_size"].astype(str)  # a number, a share or "all"
     with replacing(scores) as part:
         table.to_parquet(part, index=False)
 
 
-def _rows(results: Path, run: dict[str, Any], modules: dict[str, Score]) -> Iterator[dict[str, Any]]:
+def score_run(
+    results: Path, run: dict[str, Any], modules: dict[str, Score], task: str = ""
+) -> Iterator[dict[str, Any]]:
+    """A row for each split and metric: the run, what its ticket cuts, split, metric, value and examples.
+
+    Args:
+        results: the results folder.
+        run: the run.
+        modules: metrics by name.
+        task: which one, of a run on several tasks.
+
+    Raises:
+        UserError: a score is not finite; names the file.
+    """
     record = read_record(results, run)
-    for split, outcomes in read_outcomes(results, [run]).items():
+    cut = record["tasks"][task] if "tasks" in record else record
+    for split, outcomes in read_outcomes(results, [run], task).items():
         for name, module in modules.items():
             score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
             if not math.isfinite(score[name]):
                 raise UserError(
-                    f"{results / run_folder(run) / 'predictions.parquet'}: {name} on {split} is {score[name]}, as of "
+                    f"{results / folder_of(run) / 'predictions.parquet'}: {name} on {split} is {score[name]}, as of "
                     "constant predictions or labels; evaluate on more examples, or train with other settings"
                 )
             yield {
                 **run,
-                **{key: record[key] for key in ("heads_pruned", "ffn_pruned", "weight_remaining")},
+                **{key: cut[key] for key in ("heads_pruned", "ffn_pruned", "weight_remaining")},
                 "split": split,
                 "metric": name,
                 "value": score[name],

@@ -1,0 +1,81 @@
+"""Table: what an encoder that several tasks have trained, with and without tickets, carries to new domains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .adaptation_scores import NO_TICKETS, PRETRAINED
+from .curves import size_text
+from .inference import LEVEL
+from .multi_task_tables import MODES, summarized, with_differences
+from .outcomes import reported_split
+from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
+from .tables import Columns, Files, P, scope_note, write_formats
+
+#: What a new task holds of an encoder.
+HELD = {"full": "all", "union": "union", "nearest": "nearest task's"}
+
+
+def write_domain_adaptation(
+    results: Path, grid: dict[str, Any], shared: list[str], csv: Path, md: Path, tex: Path
+) -> None:
+    """Write scores on new tasks at each size of the training subset, by what training goes on from.
+
+    Args:
+        results: the results folder, with ``adaptation/``.
+        grid: models and seeds.
+        shared: the tasks that have trained the encoders.
+        csv, md, tex: files to write.
+    """
+    table = pd.concat([_of_model(results, model) for model in grid["models"]], ignore_index=True)
+    several = NO_TICKETS in set(table["way"])
+    columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "size": ("Trained on", "")}
+    columns |= {
+        "metric": ("Metric", ""),
+        "start": ("From", ""),
+        "held": ("Holds", ""),
+        "weight_remaining": ("Weight", SHARE),
+    }
+    columns |= {"score": ("Score", SCORE), "std": ("Std", STD), "gain": ("Gain", ""), "p": ("p", P)}
+    if several:
+        columns |= {"gain_no_tickets": ("Over no tickets", ""), "p_no_tickets": ("p, over no tickets", P)}
+    starts = table["way"].str.partition("-")
+    shown = table.assign(
+        size=[size_text(size) for size in table["train_size"]],
+        start=["pre-trained weights" if mode == PRETRAINED else f"all tasks, {MODES[mode]}" for mode in starts[0]],
+        held=starts[2].replace("", "full").map(HELD),
+        gain=with_intervals(table, ["difference", "low", "high"], POINTS),
+    )
+    if several:
+        names = [f"{name}_no_tickets" for name in ("difference", "low", "high")]
+        shown["gain_no_tickets"] = with_intervals(table, names, POINTS)
+    text = (
+        f"New tasks, trained alone: from the pre-trained weights, and from encoders that {', '.join(shared)} have "
+        f"trained. {scope_note(table, grid)} Means and standard deviations over seeds, of the {told(table)}. Gain: "
+        f"over training from the pre-trained weights, with {LEVEL:.0%} intervals over seeds and examples; p by Holm's "
+        "correction over tasks and sizes."
+    )
+    if "nearest" in set(shown["held"]) or starts[2].eq("nearest").any():
+        text += " Nearest: the ticket of the task whose units matter alike, by rank correlation of their importance."
+    write_formats(table, columns, text, Files(csv, md, tex), shown)
+
+
+def _of_model(results: Path, model: str) -> pd.DataFrame:
+    """The rows of one model: tasks, sizes and ways."""
+    scores = pd.read_parquet(results / "adaptation" / model / "scores.parquet")
+    firsts = scores.groupby("task")["metric"].transform("first")
+    splits = scores.groupby("task")["split"].transform(lambda found: reported_split(found.unique()))
+    reported = scores[(scores["metric"] == firsts) & (scores["split"] == splits)]
+    table = summarized(reported, ["model", "task", "train_size", "split", "metric", "way"])
+    compared = pd.read_csv(results / "adaptation" / model / "comparisons.csv")
+    table = with_differences(table, compared, PRETRAINED)
+    if NO_TICKETS in set(compared["baseline"]):
+        more = with_differences(table[["model", "task", "train_size", "way", "split", "metric"]], compared, NO_TICKETS)
+        table = table.join(more[["difference", "low", "high", "p"]].add_suffix("_no_tickets"))
+        # What the pre-trained weights lack to it is told already, the other way round.
+        table.loc[table["way"] == PRETRAINED, ["difference_no_tickets", "low_no_tickets", "high_no_tickets"]] = None
+        table.loc[table["way"] == PRETRAINED, "p_no_tickets"] = None
+    return table

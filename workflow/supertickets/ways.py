@@ -1,0 +1,103 @@
+"""One task, trained in several ways: what each scores, and how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .inference import Sampled, difference, sample
+from .metrics import Score
+from .outcomes import read_outcomes, reported_split
+from .scores import score_run
+
+#: Columns of a table of scores.
+SCORES = ("model", "task", "train_size", "way", "seed", "heads_pruned", "ffn_pruned", "weight_remaining")
+SCORES += ("split", "metric", "value", "examples")
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The trainings of one model on one task and size.
+
+    Attributes:
+        where: model, task and train_size.
+        metrics: of the task; the first is compared.
+        runs: by way its run of each seed, in the same order; each may be one on several tasks.
+    """
+
+    where: dict[str, Any]
+    metrics: list[str]
+    runs: Mapping[str, list[dict[str, Any]]]
+
+
+def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
+    """Scores of all runs: a row for each, and each split and metric, with the columns :data:`SCORES`.
+
+    Raises:
+        UserError: a score is not finite, or a record is of another run.
+    """
+    rows = []
+    for task in trained:
+        modules = {name: Score(name) for name in task.metrics}
+        where = {**task.where, "train_size": str(task.where["train_size"])}
+        for way, runs in task.runs.items():
+            found = (row for run in runs for row in score_run(results, run, modules, task.where["task"]))
+            rows += [{**row, **where, "way": way} for row in found]
+    return pd.DataFrame(rows)[list(SCORES)]
+
+
+def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool) -> pd.DataFrame:
+    """How ways differ from some of them, for every task and split.
+
+    Args:
+        results: the results folder.
+        trained: tasks and their ways, which are the same for all of them.
+        baselines: the ways that all others are compared with.
+        average: add the average over tasks, of what is reported; seeds count once, as of tasks that were trained
+            together.
+
+    Returns:
+        model, task, train_size, way, baseline, split, reported (whether the split is), metric, seeds, examples, and
+        the columns of :func:`~supertickets.inference.difference`.
+    """
+    rows, reported = [], []
+    for place, task in enumerate(trained):
+        outcomes = {way: read_outcomes(results, runs, task.where["task"]) for way, runs in task.runs.items()}
+        splits = outcomes[baselines[0]]
+        for split in splits:
+            # Examples of different tasks are drawn apart.
+            scores = {
+                way: sample(task.metrics[0], found[split].labels, found[split].predicted, stream=place)
+                for way, found in outcomes.items()
+            }
+            where = {**task.where, "split": split, "metric": task.metrics[0]}
+            where["reported"] = split == reported_split(splits)
+            rows += _compared(where, scores, baselines)
+            if where["reported"]:
+                reported.append(scores)
+    if average and len(trained) > 1:
+        means = {way: _average([scores[way] for scores in reported]) for way in trained[0].runs}
+        rows += _compared({**trained[0].where, "task": "average", "reported": True}, means, baselines)
+    return pd.DataFrame(rows)
+
+
+def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each baseline and other way."""
+    return [
+        {**where, "way": way, "baseline": baseline, "seeds": len(sampled.scores), "examples": sampled.examples}
+        | difference(scores[baseline], sampled)
+        for baseline in baselines
+        for way, sampled in scores.items()
+        if way != baseline
+    ]
+
+
+def _average(tasks: list[Sampled]) -> Sampled:
+    """Average scores over tasks, seed by seed."""
+    scores, resampled = (np.mean([getattr(task, name) for task in tasks], axis=0) for name in ("scores", "resampled"))
+    return Sampled(scores, resampled, sum(task.examples for task in tasks))
