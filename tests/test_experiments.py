@@ -20,7 +20,7 @@ from supertickets.tickets import prune_counts
 
 FIGURE = "results/figures/phase_transition.pdf"
 #: Tasks of GLUE; MNLI's download is two, for AX is a configuration of its own.
-HUB_TASKS = {"cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli"}
+HUB_TASKS = {"cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli", "snli", "scitail"}
 
 
 def test_everything_about_labels_that_depend_on_nothing(tmp_path: Path) -> None:
@@ -144,7 +144,14 @@ def test_dry_run_of_the_default(tmp_path: Path) -> None:
     # The main figure waits for the winning tickets of the main size alone.
     assert workspace.planned(FIGURE) == prepared | {"subsample": trials} | trainings | collected
     everything = workspace.planned()
-    assert everything["retrain"] == tickets * (len(config["kinds"]) + len(config["train_sizes"]) - 1)
+    together, new = (len(config[part]["tasks"]) for part in ("multi_task", "adaptation"))
+    tickets_of_a_task = tickets // tasks
+    assert everything["retrain"] == tickets_of_a_task * (
+        tasks * (len(config["kinds"]) + len(config["train_sizes"]) - 1) + together - tasks
+    )
+    assert everything["multi_task"] == 4 * len(config["seeds"])
+    sizes = len(config["adaptation"]["train_sizes"])
+    assert everything["adapt"] == 2 * len(config["seeds"]) * (together + new * sizes)
     assert everything["figure"] == len(FIGURES) and everything["table"] == len(TABLES)
 
 
@@ -172,20 +179,29 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     workspace = new_workspace(tmp_path / "project", config)
     (workspace.folder / "more.yaml").write_text(path.read_text())
     planned = workspace.planned("--configfile", "more.yaml")
-    config |= yaml.safe_load(path.read_text())
+    laid_over = yaml.safe_load(path.read_text())
+    # The default's tasks of several-task training go with its own tasks.
+    of_default = config if "tasks" not in laid_over else {}
+    config |= {part: {} for part in ("multi_task", "adaptation") if not of_default} | laid_over
+    together = config["multi_task"].get("tasks") or config["tasks"]
+    new = config["adaptation"].get("tasks", [])
+    further = len({*together} - {*config["tasks"]})
     models, tasks, sizes, seeds, kinds, ratios = (
         len(config[axis]) for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     )
-    assert planned["finetune"] == models * tasks * sizes * seeds
-    assert planned["retrain"] == models * tasks * seeds * ratios * (kinds + sizes - 1)
-    joint = config.get("multi_task", {}).get("modes", ["full", "super", "random", "union"])
-    drawn = (
-        tasks > 1 and "random" in joint and "random" not in config["kinds"]
-    )  # tickets that no single task is trained with
-    assert planned["ticket"] == planned["retrain"] + drawn * models * tasks * seeds * ratios
-    if tasks > 1:
+    adapted = len(new) * len(config["adaptation"].get("train_sizes", [0.01, 0.05, 0.2]))
+    assert planned["finetune"] == models * seeds * (tasks * sizes + further + adapted)
+    assert planned["retrain"] == models * seeds * ratios * (tasks * (kinds + sizes - 1) + further)
+    joint = config["multi_task"].get("modes", ["full", "super", "random", "union"])
+    several = len(together) > 1
+    # Random tickets that no single task is trained with.
+    drawn = (further if "random" in config["kinds"] else len(together)) * (several and "random" in joint)
+    assert planned["ticket"] == planned["retrain"] + drawn * models * seeds * ratios
+    if several:
         assert planned["multi_task"] == planned["share_tickets"] == models * seeds * len(joint)
+        then_single = config["multi_task"].get("then_single", ["full", "super"])
+        assert planned["adapt"] == models * seeds * (len(together) * len(then_single) + 2 * adapted)
     comparable = "bert-base" in config["models"] and config["train_sizes"][0] == "all"  # with published numbers
-    assert planned["figure"] == len(FIGURES) - (sizes == 1) - (tasks == 1)
-    assert planned["table"] == len(TABLES) - (tasks == 1) + comparable
-    assert planned.get("fetch_hub_dataset", 0) == len({*config["tasks"]} & HUB_TASKS) + ("mnli" in config["tasks"])
+    assert planned["figure"] == len(FIGURES) - (sizes == 1) - 2 * (not several)
+    assert planned["table"] == len(TABLES) - (not several) - (not new) + comparable
+    assert planned.get("fetch_hub_dataset", 0) == len({*together, *new} & HUB_TASKS) + ("mnli" in config["tasks"])

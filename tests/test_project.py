@@ -39,7 +39,7 @@ def test_rules_and_scripts_have_the_same_names() -> None:
         rules |= set(re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE))
     common = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
     shown = re.findall(r'^    "(\w+)": "(?:main|kinds|sizes|all|joint)",$', common, re.MULTILINE)
-    assert len(shown) == 15
+    assert len(shown) == 17
     # One rule draws all figures and one makes all tables, each by a script of its own.
     scripts = {path.stem for path in (PROJECT / "workflow" / "scripts").glob("[!_]*.py")}
     assert (rules - {"figure", "table"}) | set(shown) == scripts

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import FIGURES, PROJECT, TABLES, Workspace, files_of, shown, tiny_config
+from conftest import ADAPTED, FIGURES, PROJECT, TABLES, Workspace, files_of, shown, tiny_config
 from safetensors.numpy import load_file, save_file
 
 FIGURE = "results/figures/phase_transition.pdf"
@@ -46,7 +46,7 @@ def test_the_results_lie_where_they_are_promised(finished: Workspace) -> None:
     assert {f"{TRIAL}/importance/fine_tuned.csv", f"{TRIAL}/tickets/winning-0.30.json"} <= made
     assert {"results/scores.parquet", "results/scores.csv", "results/comparisons.csv", "results/verdicts.csv"} <= made
     # One kind and one size: the figures of kinds and sizes would show nothing of their own.
-    assert shown(finished) == files_of((FIGURES | TABLES) - {"ticket_kinds", "data_size"})
+    assert shown(finished) == files_of((FIGURES | TABLES) - {"ticket_kinds", "data_size"} - ADAPTED)
     assert not [name for name in made if name.startswith("results/runs") and name.endswith(".safetensors")]
     assert len(predictions(finished)) == 2 * 2 * 3
 

@@ -157,7 +157,7 @@ def train_tasks(
                 totals[task] += loss.detach() * len(members)
                 if (step + 1) % report_every == 0:
                     pace = (time.perf_counter() - began) / (step + 1)
-                    log.info("step %d of %d: loss %.4f, %.2f s a step", step + 1, steps, float(loss), pace)
+                    log.info("step %d of %d: loss %.4f, %.2f s a step", step + 1, steps, float(loss.detach()), pace)
             _record(progress, turns, totals.tolist(), how)
             log.info("epoch %d of %d: mean losses %s", epoch + 1, how.epochs, progress.losses[-1])
     progress.seconds = time.perf_counter() - began

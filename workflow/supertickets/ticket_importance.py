@@ -97,7 +97,7 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
                 if end < start:
                     wedges.append(Wedge((place, layer + 1), radius, end, start))
                     faces.append(colour)
-    axis.add_collection(PatchCollection(wedges, facecolors=faces, linewidths=0))
+    axis.add_collection(PatchCollection(wedges, facecolors=faces, edgecolors="white", linewidths=0.3))
     axis.set_xlim(0.4, count + 2.6)
     axis.set_ylim(0.4, layers + 0.6)
     axis.set_aspect("equal")
