@@ -44,10 +44,15 @@ class Task:
 
 
 def movie() -> Task:
-    """Two classes of film reviews' sentences, with the default encoder; both are fetched if need be."""
-    encoded = ROOT / "results/encoded/minilm/movie.parquet"
-    make(ROOT, str(encoded.relative_to(ROOT)), str((MODEL / "shape.json").relative_to(ROOT)))
-    return Task("movie", encoded, 2)
+    """Two classes of film reviews' sentences."""
+    return of_default("movie")[0]
+
+
+def of_default(*names: str) -> list[Task]:
+    """Tasks of two classes with the default encoder; all are fetched if need be."""
+    encoded = {name: f"results/encoded/minilm/{name}.parquet" for name in names}
+    make(ROOT, *encoded.values(), str((MODEL / "shape.json").relative_to(ROOT)))
+    return [Task(name, ROOT / path, 2) for name, path in encoded.items()]
 
 
 def make(project: Path, *targets: str) -> None:

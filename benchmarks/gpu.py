@@ -41,7 +41,7 @@ class Size:
     processes: int
 
 
-def write_model(folder: Path, **changes: int) -> None:
+def write_model(folder: Path, **changes: float) -> None:
     """A BERT-base with random weights; ``changes`` to its config make it smaller."""
     config = BertConfig(**changes)
     folder.mkdir(parents=True)

@@ -133,7 +133,7 @@ class Workspace:
         """Run snakemake in it."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         return subprocess.run(
-            command, cwd=self.folder, text=True, capture_output=True, timeout=300, env=os.environ | environment
+            command, cwd=self.folder, text=True, capture_output=True, timeout=600, env=os.environ | environment
         )
 
     def configure(self, config: dict[str, object]) -> None:

@@ -13,7 +13,8 @@ from conftest import TINY
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import children, gpu, training
+from benchmarks import children, gpu, multi_task, training
+from benchmarks.data import Task
 from benchmarks.results import interval, spread
 from benchmarks.rounded import PRODUCTS, Rounded
 from supertickets.batches import Encoded, sorted_batches
@@ -105,3 +106,17 @@ def test_scores_and_spreads_in_words() -> None:
     assert children.score({"outputs": [[1.0], [2.0], [3.0]], "labels": [2.0, 4.0, 6.0]}) == pytest.approx(100)
     assert spread([3, 1, 2]) == "2 (1 to 3)"
     assert interval([1.0, 2.0, 3.0]) == "+2.00 (-0.48 to +4.48)"
+
+
+def test_units_multiplied_by_zero_train_as_units_that_are_cut(tmp_path: Path) -> None:
+    """The two ways of the benchmark of several tasks do the same; without dropout their losses are the same too."""
+    gpu.write_model(tmp_path / "model", **SMALL, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    gpu.write_task(tmp_path / "task.parquet", 9, 24, TINY["vocab_size"])
+    task = Task("task", tmp_path / "task.parquet", 2)
+    tickets = [Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4), Ticket(((2,), (0, 1), (3,)), (1,), 4)]
+    losses = {}
+    for name, way in multi_task.WAYS.items():
+        asked = multi_task.asked_for([task, task], tickets, 1, way) | {"model": str(tmp_path / "model")}
+        asked["settings"] |= {"classifier_dropout": 0.0, "threads": 1, "precision": "fp32"}
+        losses[name] = np.array(children.run("joint", asked)["losses"])
+    np.testing.assert_allclose(losses["zeros"], losses["cut, zero gradient"], rtol=1e-4)

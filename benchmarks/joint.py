@@ -1,0 +1,63 @@
+"""One training on several tasks, in a process of its own: a JSON request in, a JSON answer out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from supertickets.batches import Encoded
+from supertickets.model import Classifier
+from supertickets.multi_task import Joint
+from supertickets.multi_task_run import shared_models, train_models
+from supertickets.tickets import Ticket
+from supertickets.training import settings_from
+
+
+def multiply_by_zero(model: Classifier, ticket: Ticket) -> None:
+    """Multiply what a full model's units put out by one where a ticket keeps them and by zero where not."""
+    names = model.architecture
+    width = model.encoder.config.hidden_size // ticket.heads_per_layer
+    for number, (layer, kept) in enumerate(zip(model.layers, ticket.heads, strict=True)):
+        mask = torch.zeros(ticket.heads_per_layer)
+        mask[list(kept)] = 1
+        layer.get_submodule(names.head_output).register_forward_pre_hook(partial(_heads, mask.repeat_interleave(width)))
+        layer.get_submodule(names.ffn_product).register_forward_hook(partial(_block, float(number in ticket.ffn)))
+
+
+def _heads(mask: Tensor, _: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+    return (args[0] * mask,)
+
+
+def _block(mask: float, _: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
+    return output * mask
+
+
+def main() -> None:
+    """Train what standard input asks for; the answer has the seconds and the losses of each epoch."""
+    asked = json.load(sys.stdin)
+    folder, tasks = Path(asked["model"]), asked["tasks"]
+    settings = [settings_from(asked["settings"] | {"outputs": task["outputs"]}) for task in tasks]
+    compute = settings[0].start()
+    data = [Encoded.read(Path(task["encoded"])) for task in tasks]
+    tickets = [Ticket.of(task["ticket"], "the request") for task in tasks]
+    full = [Ticket.full(len(ticket.heads), ticket.heads_per_layer) for ticket in tickets]
+    built = tickets if asked["way"] == "cut" else full
+    tensors, models = shared_models(
+        folder / "config.json", folder / "model.safetensors", built, settings, asked["seed"], compute
+    )
+    if asked["way"] == "zeros":
+        for model, ticket in zip(models, tickets, strict=True):
+            multiply_by_zero(model, ticket)
+    rows = [np.array(task["rows"]) for task in tasks]
+    progress, _ = train_models(tensors, models, data, rows, compute, Joint(**asked["joint"]), asked["seed"])
+    print(json.dumps({"train": progress.seconds, "steps": progress.steps, "losses": progress.losses}))
+
+
+if __name__ == "__main__":
+    main()

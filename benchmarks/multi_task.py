@@ -1,0 +1,99 @@
+"""A training on several tasks through their tickets: units that are cut, against units that are multiplied by zero."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supertickets.batches import Encoded
+from supertickets.tickets import Shape, Ticket, draw
+
+from .children import SETTINGS, request, run
+from .data import MODEL, Task, of_default
+from .results import spread, write
+from .training import arithmetic
+
+SEEDS = (1, 2, 3, 4, 5)
+TRAIN, THREADS = 128, 2
+RATIOS = (0.1, 0.3, 0.5, 0.7)
+JOINT = {name: SETTINGS[name] for name in ("optimizer", "learning_rate", "batch_size", "epochs", "warmup")}
+JOINT |= {name: SETTINGS[name] for name in ("weight_decay", "clip_norm")}
+JOINT |= {"sampler": "proportional", "temperature": 1.0, "cap": 1}
+#: What each way does with units that a task lacks: how its models are made, and how they are updated.
+WAYS = {
+    "cut, frozen": {"way": "cut", "untouched": "frozen"},
+    "cut, zero gradient": {"way": "cut", "untouched": "zero_gradient"},
+    "zeros": {"way": "zeros", "untouched": "zero_gradient"},
+}
+
+
+def tickets_of(ratio: float, shape: Shape, count: int) -> list[Ticket]:
+    """Random tickets, another one for each task and always the same."""
+    scores = {"head": np.zeros((shape.layers, shape.heads)), "ffn": np.zeros(shape.layers)}
+    return [draw("random", ratio, scores, "share", np.random.default_rng(task)) for task in range(count)]
+
+
+def asked_for(tasks: list[Task], tickets: list[Ticket], seed: int, way: dict[str, str]) -> dict[str, Any]:
+    """A request to train several tasks in some way."""
+    single = [request(task, seed, TRAIN, 1, threads=THREADS) for task in tasks]
+    settings = {key: value for key, value in single[0]["settings"].items() if key != "outputs"}
+    members = [
+        {"encoded": one["encoded"], "rows": one["rows"], "outputs": task.outputs, "ticket": ticket.as_json()}
+        for one, task, ticket in zip(single, tasks, tickets, strict=True)
+    ]
+    joint = JOINT | {"untouched": way["untouched"]}
+    return {"model": str(MODEL), "tasks": members, "settings": settings, "joint": joint, "seed": seed, **way}
+
+
+def measure(tasks: list[Task], shape: Shape) -> dict[tuple[float, str], list[float]]:
+    """Seconds of every ratio and way, all of a seed after another, so that a slow minute slows all alike."""
+    found: dict[tuple[float, str], list[float]] = {}
+    full = [Ticket.full(shape.layers, shape.heads)] * len(tasks)
+    steps = set()
+    for seed in SEEDS:
+        jobs = {(0.0, "no tickets"): asked_for(tasks, full, seed, WAYS["cut, frozen"])}
+        for ratio in RATIOS:
+            tickets = tickets_of(ratio, shape, len(tasks))
+            jobs |= {(ratio, name): asked_for(tasks, tickets, seed, way) for name, way in WAYS.items()}
+        for key, job in jobs.items():
+            answer = run("joint", job)
+            found.setdefault(key, []).append(answer["train"])
+            steps.add(str(answer["steps"]))
+    if len(steps) != 1:
+        raise RuntimeError(f"the trainings did not make the same steps: {steps}")
+    return found
+
+
+def main() -> None:
+    """Measure, and write ``results/multi_task``."""
+    tasks = of_default("movie", "amazon", "tweets")
+    shape = Shape.read(MODEL / "shape.json", 2)
+    found = {key: np.array(seconds) for key, seconds in measure(tasks, shape).items()}
+    tokens = [int(Encoded.read(task.encoded).lengths[task.rows(TRAIN, 1, SEEDS[0])[0]].sum()) for task in tasks]
+
+    def operations(tickets: list[Ticket]) -> float:
+        return sum(arithmetic(ticket, shape, count, TRAIN) for ticket, count in zip(tickets, tokens, strict=True))
+
+    full = operations([Ticket.full(shape.layers, shape.heads)] * len(tasks))
+    plain = found[0.0, "no tickets"]
+    table = [{"ratio": 0.0, "way": "no tickets", "seconds": spread(plain), "of no tickets": "1", "arithmetic": "100%"}]
+    for (ratio, way), seconds in found.items():
+        if ratio > 0:
+            left = operations(tickets_of(ratio, shape, len(tasks))) / full if way != "zeros" else 1.0
+            row = {"ratio": ratio, "way": way, "seconds": spread(seconds), "of no tickets": spread(seconds / plain)}
+            row |= {"arithmetic": f"{left:.0%}", "zeros take": spread(found[ratio, "zeros"] / seconds)}
+            table.append(row)
+    fastest = median(found[RATIOS[1], "zeros"] / found[RATIOS[1], "cut, frozen"])
+    text = (
+        f"all-MiniLM-L6-v2 trained on {', '.join(task.name for task in tasks)} together, {TRAIN} sentences each,"
+        f" {SETTINGS['epochs']} epochs, batch size {SETTINGS['batch_size']}, {THREADS} threads, {len(SEEDS)} seeds:"
+        " median (range) of the training alone. Each task has a random ticket of its own. Cut: a step computes and"
+        " differentiates what its task holds; with `untouched: frozen` it updates that alone, with `zero_gradient` all."
+        " Zeros: the whole encoder is computed, what the task lacks is multiplied by zero, all is updated; the same"
+        f" code otherwise.\n\nAt ratio {RATIOS[1]} zeros take {fastest:.2f} times as long."
+    )
+    measured = {f"{ratio} {way}": list(seconds) for (ratio, way), seconds in found.items()}
+    write("multi_task", "python -m benchmarks multi_task", text, pd.DataFrame(table).fillna(""), measured)
