@@ -32,7 +32,7 @@ def held(tmp_path: Path, tiny: Path, how: str, task: str = "new", **more: Any) -
         tmp_path / "tickets.json",
         {"model": "tiny", "task": task, "train_size": 32, "seed": 1, "mode": "super", "held": how},
         tiny / "shape.json",
-        {"outputs": 2} | more,
+        {"outputs": 2, "importance": {}} | more,
         tmp_path / "ticket.json",
     )
     return json.loads((tmp_path / "ticket.json").read_text())
@@ -70,6 +70,9 @@ def test_the_nearest_task_is_that_whose_units_matter_alike(tmp_path: Path, tiny:
     for task in DATA:
         expected = stats.spearmanr(tables["new"], tables[task]).statistic
         assert content["origin"]["similarity"][task] == pytest.approx(expected)
+    write_importance(paths["new"], FULL, {"taylor": (list(np.zeros((3, 4))), np.zeros(3))})
+    # A task to which no unit matters is like no other.
+    assert set(held(tmp_path, tiny, "full", **more)["origin"]["similarity"].values()) == {0.0}
 
 
 @pytest.mark.parametrize("task", DATA)

@@ -316,6 +316,11 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     changed = workspace.planned(*EVERYTHING)
     again = 2 * (2 * 2 + 4)
     assert changed == collected | adapted | {"multi_task": 8, "start_from_shared": again, "adapt": again, "table": 3}
+    # A new size goes on from the encoders that are there.
+    adaptation = adapting_config()["adaptation"]
+    workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [0.5, 20]}))
+    new = {"subsample": 2, "finetune": 2, "importance": 2} | dict.fromkeys(("start_from_shared", "adapt"), 8)
+    assert workspace.planned(*EVERYTHING) == adapted | new | {"adaptation_ticket": 8, "table": 2}
     workspace.configure(adapting_config(multi_task={"modes": ["full", "super"]}))
     assert workspace.planned(*EVERYTHING) == collected | {"table": 2}
     # With ratios of the config's own nothing is searched for: no ticket is trained for the figure.

@@ -13,8 +13,11 @@ def get_adaptation_run(wildcards):
 
 
 def importance_by_task(wildcards):
-    """Importance of the task and of those that have trained the encoder; none where nothing depends on it."""
-    if wildcards.held != "nearest":
+    """Importance of a new task and of those that have trained the encoder; none for one of the latter.
+
+    Whatever the new task holds: its fine-tuned weights are deleted, and would be trained again for nearest tickets later.
+    """
+    if wildcards.held == "own":
         return {}
     weights = pruning_of(config, "winning")["weights"]
     trials = [dict(wildcards.items()), *joint_trials(wildcards)]
@@ -28,10 +31,13 @@ def get_importance_by_task(wildcards):
 
 def get_held_settings(wildcards):
     """What a task holds of an encoder depends on, as JSON."""
-    settings = {"outputs": outputs_of(config, wildcards.task)}
-    if wildcards.held == "nearest":
-        settings |= {"method": pruning_of(config, "winning")["importance"], "importance": importance_by_task(wildcards)}
-    return canonical_json(settings)
+    return canonical_json(
+        {
+            "outputs": outputs_of(config, wildcards.task),
+            "method": pruning_of(config, "winning")["importance"],
+            "importance": importance_by_task(wildcards),
+        }
+    )
 
 
 def starts():

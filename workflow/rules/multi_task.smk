@@ -3,7 +3,8 @@
 # Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; runs, tickets and selections/ of the winning tickets at the
 #         main size; for scores and comparisons what adaptation.smk makes of each task
 # Makes, below results/multi_task/{model}/:
-#         {mode}/seed{seed}/  tickets.json, record.json, predictions.parquet and, if kept, model.safetensors
+#         {mode}/seed{seed}/  tickets.json, record.json, predictions.parquet, and model.safetensors, which is always
+#                             kept: new tasks that are added later go on from it, and nothing is trained again
 #         scores.parquet      one row for each way of training, seed, task, split and metric
 #         comparisons.csv     every way against training without tickets, with intervals and tests
 
@@ -42,7 +43,7 @@ rule multi_task:
         shape=rules.fetch_model.output.shape,
         tickets=rules.share_tickets.output,
     output:
-        trained=kept(multi_task("model.safetensors")),
+        trained=multi_task("model.safetensors"),
         record=multi_task("record.json"),
         predictions=multi_task("predictions.parquet"),
     log:

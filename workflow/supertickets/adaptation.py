@@ -24,9 +24,10 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
             itself), ``full`` (the whole encoder), ``union`` (what any of the tasks holds), or ``nearest`` (that of
             the task whose units' importance is the most like the new task's, by Spearman's rank correlation).
         shape: the encoder's dimensions.
-        settings: number of ``outputs`` of the task; for ``nearest`` the ``importance`` files by task, its own among
-            them, and their ``method``.
-        ticket: JSON file to write: kept units, counts, weight remaining, and what it came from.
+        settings: number of ``outputs`` of the task; of a new one the ``importance`` files by task, its own among
+            them, and the ``method`` that counts.
+        ticket: JSON file to write: kept units, counts, weight remaining, and what it came from, of a new task with its
+            ``similarity`` to the others.
 
     Raises:
         UserError: a file is broken.
@@ -35,32 +36,37 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
     dimensions = Shape.read(shape, settings["outputs"])
     full = Ticket.full(dimensions.layers, dimensions.heads)
     origin: dict[str, Any] = dict(run)
-    held = run["held"]
-    if held == "full":
+    if settings["importance"]:
+        origin["similarity"] = _similarity(run["task"], settings, full)
+    if run["held"] == "full":
         kept = full
-    elif held == "union":
+    elif run["held"] == "union":
         kept = Ticket.union([Ticket.of(one, f"{tickets}, task {name}") for name, one in content.items()])
     else:
         name = run["task"]
-        if held == "nearest":
-            scores = {
-                task: _scores(Path(path), settings["method"], full) for task, path in settings["importance"].items()
-            }
-            own = scores.pop(run["task"])
-            origin["similarity"] = {
-                task: float(stats.spearmanr(own, other).statistic) for task, other in scores.items()
-            }
-            name = origin["nearest"] = max(scores, key=origin["similarity"].__getitem__)
+        if run["held"] == "nearest":
+            name = origin["nearest"] = max(origin["similarity"], key=origin["similarity"].__getitem__)
         kept = Ticket.of(content.get(name), f"{tickets}, task {name}")
     counts = {"heads_pruned": kept.heads_pruned, "ffn_pruned": kept.ffn_pruned}
     remaining = {"weight_remaining": kept.weight_remaining(dimensions)}
     write_json(ticket, kept.as_json() | counts | remaining | {"origin": origin})
 
 
-def _scores(path: Path, method: str, full: Ticket) -> np.ndarray:
-    """Normalized scores of all units, heads first."""
-    scores = read_importance(path, method, full)
-    return np.concatenate([scores["head"].ravel(), scores["ffn"]])
+def _similarity(new: str, settings: dict[str, Any], full: Ticket) -> dict[str, float]:
+    """Spearman's rank correlation of a new task's normalized importance, over all units, with each other task's.
+
+    It is 0 where no unit matters to a task.
+    """
+    found = {
+        task: read_importance(Path(path), settings["method"], full) for task, path in settings["importance"].items()
+    }
+    scores = {task: np.concatenate([one["head"].ravel(), one["ffn"]]) for task, one in found.items()}
+    own = scores.pop(new)
+    constant = np.ptp(own) == 0
+    return {
+        task: 0.0 if constant or np.ptp(other) == 0 else float(stats.spearmanr(own, other).statistic)
+        for task, other in scores.items()
+    }
 
 
 def start_from_shared(shared: Path, config: Path, ticket: Path, task: str, start: Path) -> None:
