@@ -13,12 +13,13 @@ from safetensors.numpy import load_file
 from scipy import stats
 from test_multi_task import DATA, FULL, TICKETS, encoded, run, settings
 
-from supertickets.adaptation import adaptation_ticket, start_from_shared
+from supertickets.adaptation_ticket import adaptation_ticket
 from supertickets.architectures import architecture_of
 from supertickets.errors import UserError
 from supertickets.importance import write_importance
 from supertickets.rewind import cut_tensors
 from supertickets.runs import train_run
+from supertickets.shared_start import start_from_shared
 from supertickets.tickets import Shape, Ticket
 
 __all__ = ["encoded"]  # a fixture
@@ -32,7 +33,7 @@ def held(tmp_path: Path, tiny: Path, how: str, task: str = "new", **more: Any) -
         tmp_path / "tickets.json",
         {"model": "tiny", "task": task, "train_size": 32, "seed": 1, "mode": "super", "held": how},
         tiny / "shape.json",
-        {"outputs": 2, "importance": {}} | more,
+        {"outputs": 2} | more,
         tmp_path / "ticket.json",
     )
     return json.loads((tmp_path / "ticket.json").read_text())
@@ -72,7 +73,7 @@ def test_the_nearest_task_is_that_whose_units_matter_alike(tmp_path: Path, tiny:
         assert content["origin"]["similarity"][task] == pytest.approx(expected)
     write_importance(paths["new"], FULL, {"taylor": (list(np.zeros((3, 4))), np.zeros(3))})
     # A task to which no unit matters is like no other.
-    assert set(held(tmp_path, tiny, "full", **more)["origin"]["similarity"].values()) == {0.0}
+    assert set(held(tmp_path, tiny, "nearest", **more)["origin"]["similarity"].values()) == {0.0}
 
 
 @pytest.mark.parametrize("task", DATA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from supertickets import style, ticket_importance
 from supertickets.config import check_config
 from supertickets.errors import UserError
 from supertickets.formulas import FORMULAS, predicted
-from supertickets.multi_task_tables import write_multi_task_dev
+from supertickets.multi_task_tables import with_differences, write_multi_task_dev
 from supertickets.share_tickets import share_tickets
 from supertickets.tickets import Ticket
 from supertickets.ways import Ways, compare_ways, score_ways
@@ -118,7 +119,7 @@ def test_the_table_says_what_was_predicted(shared: Workspace) -> None:
                 where = folders(way, task)
                 if way == "single_super":
                     ratio = pd.read_csv(results / f"selections/tiny/{task}/n32/winning.csv")["ratio"].item()
-                    where = [place.replace("/full", f"/winning-{ratio:.2f}") if ratio else place for place in where]
+                    where = [place.replace("/full", f"/winning-{ratio:.2f}") for place in where]
                 values = np.array([scored(results / place, task, metric) for place in where])
                 row = table.loc[(task, way, metric)]
                 assert row[["score", "std"]].tolist() == pytest.approx([values.mean(), values.std(ddof=1)])
@@ -166,7 +167,7 @@ def test_published_numbers_stand_beside_ours(shared: Workspace, tmp_path: Path) 
         }
     }
     grid = {"models": ["tiny"], "tasks": ["toy", "toy_value"], "train_sizes": [32], "seeds": [1, 2]}
-    write_multi_task_dev(results, grid, numbers, *(tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")))
+    write_multi_task_dev(results, grid, [], numbers, *(tmp_path / f"t.{ending}" for ending in ("csv", "md", "tex")))
     table = pd.read_csv(tmp_path / "t.csv").set_index(["task", "way"])
     for way, f1, mean in (("full", 70, 70), ("super", 72, 73)):
         assert table.loc[("toy", way), "published"].tolist() == [
@@ -227,7 +228,7 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
 def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/seed_sensitivity.csv", dtype={"train_size": str})
-    assert len(table) == 2 * 3 + 1
+    assert len(table) == 2 * 3 + 2 and table[table["training"] == "new task"]["super_mean"].isna().all()
     rows = table.set_index(["training", "task", "train_size"])
     for training, task, size, full, ticket in (
         ("all tasks", "toy_value", "32", "multi_task/tiny/full/seed{}", "multi_task/tiny/super/seed{}"),
@@ -238,7 +239,7 @@ def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) ->
             *(f"adaptation/tiny/toy_value/n32/seed{{}}/{mode}-own" for mode in ("full", "super")),
         ),
         (
-            "new task",
+            "all tasks, then new task",
             "toy_new",
             "0.5",
             *(f"adaptation/tiny/toy_new/n0.5/seed{{}}/{mode}-full" for mode in ("full", "super")),
@@ -394,3 +395,38 @@ def test_what_needs_more_than_the_config_has_says_so(tmp_path: Path, target: str
     done = workspace("--dry-run", target)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
+
+
+def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
+    at = [("a", "20"), ("a", "0.5"), ("b", "20"), ("b", "0.5")]
+    rows = [
+        {"model": "tiny", "task": task, "train_size": size, "split": "test", "metric": "f1"} for task, size in where
+    ]
+    rows.append({"model": "tiny", "task": "average", "train_size": "20"})
+    compared = []
+    for place, row in enumerate(rows):
+        for way, baseline, shift in (("super", "full", 0), ("random", "full", 10), ("super", "pretrained", 20)):
+            number = place + shift
+            values = {"difference": number, "low": number - 0.5, "high": number + 0.25, "p": 0.01 * (number + 1)}
+            compared.append({**row, "way": way, "baseline": baseline, "reported": True, **values})
+    more = {**compared[0], "split": "validation_mismatched", "reported": False, "difference": 99}
+    table = pd.DataFrame([{**row, "way": way} for row in rows for way in ("full", "super")])
+    found = with_differences(table, pd.DataFrame([*compared, more]), "full")
+    assert len(found) == len(table) and found[found["way"] == "full"]["difference"].isna().all()
+    tickets = found[found["way"] == "super"]
+    for name, expected in (("difference", range(5)), ("low", np.arange(5) - 0.5), ("high", np.arange(5) + 0.25)):
+        assert tickets[name].tolist() == pytest.approx(list(expected))
+    # Holm's: the smallest of four by four, the next by three, never less than one before; an average by itself.
+    assert tickets["p"].tolist() == pytest.approx([0.04, 0.06, 0.06, 0.06, 0.05])
+
+
+def test_ways_that_predicted_other_examples_are_not_compared(shared: Workspace, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(results_of(shared) / "multi_task", results / "multi_task")
+    path = results / "multi_task/tiny/super/seed1/predictions.parquet"
+    table = pd.read_parquet(path)
+    table[table["id"] != table["id"][0]].to_parquet(path)
+    runs = {mode: [{"model": "tiny", "mode": mode, "seed": 1}] for mode in ("full", "super")}
+    trained = [Ways({"model": "tiny", "task": "toy", "train_size": 32}, ["accuracy"], runs)]
+    with pytest.raises(UserError, match=r"super predicted other \w+ examples than full; delete .*/super/seed1"):
+        compare_ways(results, trained, ["full"], average=False)

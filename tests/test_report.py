@@ -48,7 +48,7 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
     grid = GRID | {"seeds": [2], "ratios": [0.3], "train_sizes": [64], "kinds": ["winning"], "draws": {"winning": 1}}
     (tmp_path / "runs").symlink_to(results / "runs")
     judge_all(tmp_path, grid)
-    spread = partial(write_seed_sensitivity, further=[])
+    spread = partial(write_seed_sensitivity, others=[])
     for function in (write_super_tickets, write_single_task_dev, spread, write_sweep):
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
         text = (tmp_path / "t.md").read_text()
@@ -250,7 +250,7 @@ def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> Non
 
 
 def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
-    table_of(write_seed_sensitivity, results, tmp_path, SIZES, further=[])
+    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others=[])
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
     scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
     found = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()

@@ -77,6 +77,7 @@ use rule retrain as adapt with:
 rule score_adaptation:
     input:
         get_adaptation_runs,
+        get_new_importance,
     output:
         "results/adaptation/{model}/scores.parquet",
     log:

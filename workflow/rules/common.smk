@@ -24,10 +24,11 @@ from supertickets.config import (
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
-from supertickets.grid import grid_of, group_runs, groups_of, runs_of, scoped
+from supertickets.grid import adaptation_ways, grid_of, group_runs, groups_of, multi_task_ways, runs_of, scoped
 from supertickets.layout import (
     ADAPTATION,
     GROUP_FILE,
+    MULTI_TASK,
     TOKENIZER_FILES,
     TRIAL,
     drawn_kind,

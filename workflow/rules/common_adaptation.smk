@@ -13,15 +13,16 @@ def get_adaptation_run(wildcards):
 
 
 def importance_by_task(wildcards):
-    """Importance of a new task and of those that have trained the encoder; none for one of the latter.
-
-    Whatever the new task holds: its fine-tuned weights are deleted, and would be trained again for nearest tickets later.
-    """
-    if wildcards.held == "own":
+    """Importance of a new task and of those that have trained the encoder; none where no ticket depends on it."""
+    if wildcards.held != "nearest":
         return {}
-    weights = pruning_of(config, "winning")["weights"]
     trials = [dict(wildcards.items()), *joint_trials(wildcards)]
-    return {trial["task"]: rules.importance.output[0].format(**trial | {"weights": weights}) for trial in trials}
+    return {trial["task"]: importance_file(trial) for trial in trials}
+
+
+def importance_file(trial):
+    """The scores by which winning tickets of a trial are cut."""
+    return rules.importance.output[0].format(**trial, weights=pruning_of(config, "winning")["weights"])
 
 
 def get_importance_by_task(wildcards):
@@ -31,13 +32,10 @@ def get_importance_by_task(wildcards):
 
 def get_held_settings(wildcards):
     """What a task holds of an encoder depends on, as JSON."""
-    return canonical_json(
-        {
-            "outputs": outputs_of(config, wildcards.task),
-            "method": pruning_of(config, "winning")["importance"],
-            "importance": importance_by_task(wildcards),
-        }
-    )
+    settings = {"outputs": outputs_of(config, wildcards.task)}
+    if wildcards.held == "nearest":
+        settings |= {"method": pruning_of(config, "winning")["importance"], "importance": importance_by_task(wildcards)}
+    return canonical_json(settings)
 
 
 def starts():
@@ -51,24 +49,33 @@ def starts():
 
 def get_adaptation_runs(wildcards):
     """Records and predictions of all trainings of a model on new tasks."""
-    runs = []
-    for task in ADAPTED["tasks"]:
-        for size in ADAPTED["train_sizes"]:
-            for seed in config["seeds"]:
-                trial = {"model": wildcards.model, "task": task, "train_size": size, "seed": seed}
-                runs.append(trial | {"kind": "full", "ratio": 0.0, "draw": 1})
-                runs += [{**trial, "mode": mode, "held": held} for mode, held in starts()]
-    return files_of(runs)
+    return files_of(
+        run for _, ways in adaptation_ways(adaptation_grid(wildcards)) for runs in ways.values() for run in runs
+    )
+
+
+def get_new_importance(wildcards):
+    """Importance of the new tasks, where there are tickets that one may be the nearest to.
+
+    It is made with them, whatever they hold: their fine-tuned weights are deleted, and would be trained again for it later.
+    """
+    if all(mode == "full" for mode, _ in starts()):
+        return []
+    grid = adaptation_grid(wildcards)
+    return [importance_file(trial | {"seed": seed}) for trial, _ in adaptation_ways(grid) for seed in grid["seeds"]]
+
+
+def adaptation_grid(wildcards):
+    """What spans these trainings."""
+    return {
+        "model": wildcards.model,
+        "train_sizes": ADAPTED["train_sizes"],
+        "seeds": config["seeds"],
+        "starts": starts(),
+        "metrics": {task: DEFINED["tasks"][task]["metrics"] for task in ADAPTED["tasks"]},
+    }
 
 
 def get_adaptation_grid(wildcards):
-    """What spans these trainings, as JSON."""
-    return canonical_json(
-        {
-            "model": wildcards.model,
-            "train_sizes": ADAPTED["train_sizes"],
-            "seeds": config["seeds"],
-            "starts": starts(),
-            "metrics": {task: DEFINED["tasks"][task]["metrics"] for task in ADAPTED["tasks"]},
-        }
-    )
+    """The same as JSON."""
+    return canonical_json(adaptation_grid(wildcards))

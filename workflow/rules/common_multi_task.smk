@@ -3,7 +3,7 @@
 
 def multi_task(suffix):
     """Path pattern below the folder of one training on several tasks."""
-    return f"results/multi_task/{{model}}/{{mode}}/seed{{seed}}/{suffix}"
+    return f"results/{MULTI_TASK}/{suffix}"
 
 
 def joint_trials(wildcards):
@@ -83,32 +83,30 @@ def modes_of(asked):
 
 def get_joint_ways(wildcards):
     """Selections, records and predictions of all ways in which a model is trained on the tasks of several-task training."""
-    runs = [
-        {"model": wildcards.model, "mode": mode, "seed": seed} for mode in JOINT["modes"] for seed in config["seeds"]
-    ]
-    files = []
+    grid, files, runs = joint_grid(wildcards), [], []
     for task in JOINT_TASKS:
-        trial = {"model": wildcards.model, "task": task, "train_size": config["train_sizes"][0]}
-        winning = trial | {"kind": "winning"}
-        files.append(f"results/selections/{group_file(winning)}.csv")
-        runs += group_runs(GRID, winning)
-        runs += [
-            {**trial, "seed": seed, "mode": mode, "held": "own"}
-            for mode in modes_of(JOINT["then_single"])
-            for seed in config["seeds"]
-        ]
-    return [*files, *files_of(runs)]
+        given = grid["ratios"].get(task)
+        if given is None:
+            group = {"model": wildcards.model, "task": task, "train_size": grid["train_size"], "kind": "winning"}
+            files.append(f"results/selections/{group_file(group)}.csv")
+        for ratio in config["ratios"] if given is None else [given]:
+            runs += [run for members in multi_task_ways(grid, task, ratio)[1].values() for run in members]
+    return [*files, *dict.fromkeys(files_of(runs))]
+
+
+def joint_grid(wildcards):
+    """What spans these ways."""
+    return {
+        "model": wildcards.model,
+        "train_size": config["train_sizes"][0],
+        "seeds": config["seeds"],
+        "modes": JOINT["modes"],
+        "then_single": modes_of(JOINT["then_single"]),
+        "ratios": joint_ratios(wildcards),
+        "metrics": {task: DEFINED["tasks"][task]["metrics"] for task in JOINT_TASKS},
+    }
 
 
 def get_joint_grid(wildcards):
-    """What spans these ways, as JSON."""
-    return canonical_json(
-        {
-            "model": wildcards.model,
-            "train_size": config["train_sizes"][0],
-            "seeds": config["seeds"],
-            "modes": JOINT["modes"],
-            "then_single": modes_of(JOINT["then_single"]),
-            "metrics": {task: DEFINED["tasks"][task]["metrics"] for task in JOINT_TASKS},
-        }
-    )
+    """The same as JSON."""
+    return canonical_json(joint_grid(wildcards))

@@ -3,16 +3,17 @@
 PUBLISHED = yaml.safe_load((WORKFLOW / "published.yaml").read_text(encoding="utf-8"))
 
 
-def published():
-    """The published numbers that this config's results can be held against, by model.
+def published(tasks=config["tasks"]):
+    """The published numbers that results on some tasks can be held against, by model.
 
     They are of the catalogue's own models and tasks, all of their training examples and all of the development sets.
     """
     if config["train_sizes"][0] != "all" or config["evaluate"]["validation"] != "all":
         return {}
+    named = {"models": config["models"], "tasks": tasks}
     own = {
-        part: [name for name in config[part] if DEFINED[part][name] == CATALOGUED[part].get(name)]
-        for part in ("models", "tasks")
+        part: [name for name in names if DEFINED[part][name] == CATALOGUED[part].get(name)]
+        for part, names in named.items()
     }
     return {
         name: PUBLISHED[name]
@@ -26,6 +27,11 @@ def needed_mode(mode):
     if mode not in JOINT["modes"]:
         raise WorkflowError(f"multi_task.modes is {JOINT['modes']}: this needs {mode!r} among them")
     return mode
+
+
+def get_category(scope):
+    """The part of the report that a figure or table of a part of the grid stands in."""
+    return "Several tasks" if scope == "joint" else "Single task"
 
 
 def get_group_files(scope, folder):
@@ -90,17 +96,21 @@ def get_table_inputs(wildcards):
     if wildcards.table == "domain_adaptation":
         if not ADAPTED["tasks"]:
             raise WorkflowError("adaptation.tasks is empty: name the new tasks")
+        if not starts():
+            raise WorkflowError(
+                f"adaptation.modes is {ADAPTED['modes']} and multi_task.modes is {JOINT['modes']}: they have none in common"
+            )
         return expand([rules.score_adaptation.output[0], rules.compare_adaptation.output[0]], model=config["models"])
     if wildcards.table == "single_task_dev":
         return [*rules.judge.output, *get_group_files(scope, "comparisons")]
     if wildcards.table == "sweep":
         return [rules.aggregate.output.comparisons, *get_group_files(scope, "scores")]
     if wildcards.table == "seed_sensitivity":
-        return [*rules.judge.output, *get_group_files(scope, "scores"), *further_scores()]
+        return [*rules.judge.output, *get_group_files(scope, "scores"), *other_scores()]
     return rules.judge.output[0]
 
 
-def further_scores():
+def other_scores():
     """Scores of training on several tasks and of what goes on from there, where the config has both full and super."""
     patterns = []
     if len(JOINT_TASKS) > 1 and {"full", "super"} <= {*JOINT["modes"]}:
@@ -132,11 +142,12 @@ def get_table_settings(wildcards):
     if wildcards.table == "published":
         return f"--published {shlex.quote(canonical_json(published()))}"
     if wildcards.table == "multi_task_dev":
-        return f"--published {shlex.quote(canonical_json(published()))}"
+        given = shlex.quote(canonical_json(list(JOINT["ratios"])))
+        return f"--ratios {given} --published {shlex.quote(canonical_json(published(JOINT_TASKS)))}"
     if wildcards.table == "domain_adaptation":
         return f"--shared {shlex.quote(canonical_json(JOINT_TASKS))}"
     if wildcards.table == "seed_sensitivity":
-        return f"--further {shlex.quote(canonical_json(further_scores()))}"
+        return f"--others {shlex.quote(canonical_json(other_scores()))}"
     return ""
 
 
@@ -150,7 +161,7 @@ def get_everything(wildcards):
         "multi_task_dev": len(JOINT_TASKS) > 1 and "full" in JOINT["modes"],
         "tickets_sharing": len(JOINT_TASKS) > 1 and "super" in JOINT["modes"],
         "ticket_importance": len(JOINT_TASKS) > 1,
-        "domain_adaptation": bool(ADAPTED["tasks"]) and len(JOINT_TASKS) > 1,
+        "domain_adaptation": bool(ADAPTED["tasks"] and starts()) and len(JOINT_TASKS) > 1,
     }
     figures = [f"results/figures/{name}.pdf" for name in FIGURES if needs.get(name, True)]
     return [*figures, *(f"results/tables/{name}.csv" for name in TABLES if needs.get(name, True))]

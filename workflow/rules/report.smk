@@ -18,7 +18,7 @@ rule figure:
         pdf=report(
             "results/figures/{figure}.pdf",
             caption="../report/figure.rst",
-            category="Single task",
+            category=lambda wildcards: get_category(FIGURES[wildcards.figure]),
             labels={"figure": "{figure}"},
         ),
         png="results/figures/{figure}.png",
@@ -44,7 +44,7 @@ rule table:
         csv=report(
             "results/tables/{table}.csv",
             caption="../report/table.rst",
-            category="Single task",
+            category=lambda wildcards: get_category(TABLES[wildcards.table]),
             labels={"table": "{table}"},
         ),
         md="results/tables/{table}.md",

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from .adaptation_scores import NO_TICKETS, PRETRAINED
 from .curves import size_text
+from .grid import NO_TICKETS, PRETRAINED
 from .inference import LEVEL
 from .multi_task_tables import MODES, summarized, with_differences
-from .outcomes import reported_split
+from .outcomes import reported
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
 from .tables import Columns, Files, P, scope_note, write_formats
 
@@ -58,7 +58,7 @@ def write_domain_adaptation(
         f"over training from the pre-trained weights, with {LEVEL:.0%} intervals over seeds and examples; p by Holm's "
         "correction over tasks and sizes."
     )
-    if "nearest" in set(shown["held"]) or starts[2].eq("nearest").any():
+    if "nearest" in set(starts[2]):
         text += " Nearest: the ticket of the task whose units matter alike, by rank correlation of their importance."
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
@@ -66,11 +66,8 @@ def write_domain_adaptation(
 def _of_model(results: Path, model: str) -> pd.DataFrame:
     """The rows of one model: tasks, sizes and ways."""
     scores = pd.read_parquet(results / "adaptation" / model / "scores.parquet")
-    firsts = scores.groupby("task")["metric"].transform("first")
-    splits = scores.groupby("task")["split"].transform(lambda found: reported_split(found.unique()))
-    reported = scores[(scores["metric"] == firsts) & (scores["split"] == splits)]
-    table = summarized(reported, ["model", "task", "train_size", "split", "metric", "way"])
-    compared = pd.read_csv(results / "adaptation" / model / "comparisons.csv")
+    table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
+    compared = pd.read_csv(results / "adaptation" / model / "comparisons.csv", dtype={"train_size": str})
     table = with_differences(table, compared, PRETRAINED)
     if NO_TICKETS in set(compared["baseline"]):
         more = with_differences(table[["model", "task", "train_size", "way", "split", "metric"]], compared, NO_TICKETS)

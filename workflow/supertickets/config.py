@@ -72,8 +72,13 @@ def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[st
         config: all configs, merged.
         given: what was laid over ``config.yaml``.
     """
-    parts = [part for part in ("multi_task", "adaptation") if "tasks" in given and "tasks" not in given.get(part, {})]
-    return {**config, **{part: {**config.get(part, {}), "tasks": []} for part in parts}}
+    if "tasks" not in given:
+        return dict(config)
+    parts = ("multi_task", "adaptation")
+    # What is no mapping is refused later, with its key.
+    known = {part: config[part] for part in parts if isinstance(config.get(part), Mapping)}
+    told = {part for part in known if isinstance(given.get(part), Mapping) and "tasks" in given[part]}
+    return {**config, **{part: {**known[part], "tasks": []} for part in known if part not in told}}
 
 
 def _explain(error: jsonschema.ValidationError) -> str:
@@ -317,10 +322,13 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
 
 def _train_sizes(config: Mapping[str, Any], task: str) -> dict[str, Any]:
     """The sizes that a task is trained at, by their keys."""
-    part = "adaptation." if task in config["adaptation"]["tasks"] else ""
-    sizes = config["adaptation"]["train_sizes"] if part else config["train_sizes"]
-    found = {f"{part}train_sizes[{index}]": size for index, size in enumerate(sizes)}
-    return found if part or task in config["tasks"] else dict([*found.items()][:1])
+    found = {f"train_sizes[{index}]": size for index, size in enumerate(config["train_sizes"])}
+    new = task in config["adaptation"]["tasks"]
+    if task not in config["tasks"]:  # trained at the main size, with other tasks or in a search
+        searched = any(isinstance(values, list) and values for values in config["search"].values())
+        found = dict(list(found.items())[: int(not new or searched)])
+    sizes = config["adaptation"]["train_sizes"] if new else []
+    return found | {f"adaptation.train_sizes[{index}]": size for index, size in enumerate(sizes)}
 
 
 def _known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:

@@ -6,6 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
+Run = dict[str, Any]
+
+#: Of the ways in which a task is trained the one that others are compared with: one encoder for all, no tickets.
+BASELINE = "full"
+#: Those of a new task: alone from the pre-trained weights, and from an encoder of several tasks without tickets.
+PRETRAINED, NO_TICKETS = "pretrained", "full-full"
+
 #: What names a group of runs.
 GROUP = ("model", "task", "train_size", "kind")
 
@@ -52,6 +59,46 @@ def runs_of(grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The runs of all groups."""
     for group in groups_of(grid):
         yield from group_runs(grid, group)
+
+
+def multi_task_ways(grid: Mapping[str, Any], task: str, ratio: float) -> tuple[dict[str, Any], dict[str, list[Run]]]:
+    """How a task was trained alone (``single_full``, ``single_super``), with others by mode, and alone after that.
+
+    Args:
+        grid: what spans the trainings: ``model``, ``train_size``, ``seeds``, ``modes``, and of these ``then_single``.
+        task: its name.
+        ratio: of its super ticket.
+
+    Returns:
+        Model, task and train size, and by way the run of each seed.
+    """
+    trial = {"model": grid["model"], "task": task, "train_size": grid["train_size"]}
+    full = {**trial, "kind": "full", "ratio": 0.0, "draw": 1}
+    named = {"single_full": full, "single_super": {**full, "kind": "winning", "ratio": ratio} if ratio else full}
+    named |= {mode: {"model": grid["model"], "mode": mode} for mode in grid["modes"]}
+    named |= {f"{mode}_then_single": {**trial, "mode": mode, "held": "own"} for mode in grid["then_single"]}
+    return trial, _by_seed(named, grid["seeds"])
+
+
+def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, list[Run]]]]:
+    """How each new task was trained at each size: from the pre-trained weights, and from encoders of several tasks.
+
+    Args:
+        grid: what spans the trainings: ``model``, ``train_sizes``, ``seeds``, ``metrics`` by task, and ``starts``,
+            pairs of the mode of an encoder of several tasks and what is held of it.
+
+    Yields:
+        Model, task and train size, and by way the run of each seed.
+    """
+    for task, size in product(grid["metrics"], grid["train_sizes"]):
+        trial = {"model": grid["model"], "task": task, "train_size": size}
+        named = {PRETRAINED: {**trial, "kind": "full", "ratio": 0.0, "draw": 1}}
+        named |= {f"{mode}-{held}": {**trial, "mode": mode, "held": held} for mode, held in grid["starts"]}
+        yield trial, _by_seed(named, grid["seeds"])
+
+
+def _by_seed(named: Mapping[str, Run], seeds: list[int]) -> dict[str, list[Run]]:
+    return {way: [{**run, "seed": seed} for seed in seeds] for way, run in named.items()}
 
 
 def scoped(grid: Mapping[str, Any], scope: str) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from typing import Any
 #: Folder of the runs of one model, task, size and seed, below the results folder.
 TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 
+#: Folder of a training on several tasks, likewise.
+MULTI_TASK = "multi_task/{model}/{mode}/seed{seed}"
+
 #: Folder of a training that goes on from an encoder of several tasks: from which one, and what it holds of that.
 ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}"
 
@@ -51,16 +54,11 @@ def _ticket_name(run: dict[str, Any]) -> str:
     return f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
 
 
-def multi_task_folder(run: dict[str, Any]) -> str:
-    """Folder of a training on several tasks (model, mode, seed), below the results folder."""
-    return "multi_task/{model}/{mode}/seed{seed}".format(**run)
-
-
 def folder_of(run: dict[str, Any]) -> str:
     """Folder of any training, told by what names it, below the results folder."""
     if "kind" in run:
         return run_folder(run)
-    return ADAPTATION.format(**run) if "held" in run else multi_task_folder(run)
+    return (ADAPTATION if "held" in run else MULTI_TASK).format(**run)
 
 
 def group_file(group: dict[str, Any]) -> str:

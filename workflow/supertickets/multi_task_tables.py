@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from .grid import BASELINE
 from .inference import LEVEL, holm
-from .multi_task_scores import BASELINE, then_single
-from .outcomes import reported_split
+from .outcomes import reported, reported_split_of
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
 from .tables import Columns, Files, P, scope_note, write_formats
 
@@ -18,19 +18,26 @@ MODES = {"full": "no tickets", "super": "super tickets", "random": "random ticke
 #: What ways of training are called, in the order of rows.
 WAYS = {"single_full": "one task, full", "single_super": "one task, super ticket"}
 WAYS |= {mode: f"all tasks, {name}" for mode, name in MODES.items()}
-WAYS |= {then_single(mode): f"all tasks, {name}, then one" for mode, name in MODES.items()}
+WAYS |= {f"{mode}_then_single": f"all tasks, {name}, then one" for mode, name in MODES.items()}
 #: Which published numbers are of a way.
 PUBLISHED = {"full": "full", "super": "shared"}
 
 
 def write_multi_task_dev(
-    results: Path, grid: dict[str, Any], published: dict[str, Any], csv: Path, md: Path, tex: Path
+    results: Path,
+    grid: dict[str, Any],
+    ratios: list[str],
+    published: dict[str, Any],
+    csv: Path,
+    md: Path,
+    tex: Path,
 ) -> None:
     """Write the scores of single-task and of multi-task training, and what each gains over the latter without tickets.
 
     Args:
         results: the results folder, with ``multi_task/``.
         grid: the winning tickets of the tasks at the main size.
+        ratios: the tasks, or model/task, whose super tickets have ratios of the config's own.
         published: published numbers by model, as ``workflow/published.yaml`` has them.
         csv, md, tex: files to write.
     """
@@ -48,9 +55,13 @@ def write_multi_task_dev(
         f"One encoder for all tasks, each step through the ticket of its task, and one for each task. "
         f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {told(tasks)}. Gain: over "
         f"training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a task's "
-        "first metric; p by Holm's correction over tasks, an average's uncorrected. Super tickets were chosen on "
-        "validation. Weight: what a task's model keeps."
+        "first metric; p by Holm's correction over tasks, an average's uncorrected. Weight: what a task's model keeps."
     )
+    if ratios:
+        text += f" Super tickets of {', '.join(ratios)} have the ratios that the config gives."
+    if {name.rpartition("/")[2] for name in ratios} != {*grid["tasks"]}:
+        flattered = ", which flatters them where validation is what is reported" * ("validation" in set(tasks["split"]))
+        text += f" Super tickets were chosen on validation{flattered}."
     if any(name.endswith("_then_single") for name in table["way"]):
         text += " Then one: each task alone goes on from the encoder of all, with its ticket and its head."
     if published:
@@ -63,7 +74,7 @@ def write_multi_task_dev(
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
     """The rows of one model: each task's ways, and those of their average."""
     scores = pd.read_parquet(results / "multi_task" / model / "scores.parquet")
-    splits = scores.groupby("task")["split"].transform(lambda found: reported_split(found.unique()))
+    splits = scores.groupby("task")["split"].transform(reported_split_of)
     shown = scores[(scores["split"] == splits) | (scores["split"] == "validation_mismatched")]
     table = summarized(shown, ["model", "task", "train_size", "split", "metric", "way"])
     mismatched = table["split"] == "validation_mismatched"
@@ -74,8 +85,10 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
         for row in table.itertuples()
     ]
     if len(grid["tasks"]) > 1:
-        table = pd.concat([table, _average(scores, table, published.get("shared_weight"))], ignore_index=True)
-    compared = pd.read_csv(results / "multi_task" / model / "comparisons.csv")
+        # The published mean is of all of its tasks.
+        weight = published["shared_weight"] if published and {*numbers} == {*grid["tasks"]} else None
+        table = pd.concat([table, _average(scores, table, weight)], ignore_index=True)
+    compared = pd.read_csv(results / "multi_task" / model / "comparisons.csv", dtype={"train_size": str})
     table = with_differences(table, compared, BASELINE)
     places = {name: place for place, name in enumerate([*grid["tasks"], "average", *WAYS])}
     metrics = {name: place for place, name in enumerate(table["metric"].unique())}
@@ -88,15 +101,14 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
 
 def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:
     """Averages over tasks of their first metrics on what is reported, seed by seed; of published ones likewise."""
-    firsts = scores.groupby("task", as_index=False)[["metric"]].first()
-    splits = scores.groupby("task", as_index=False)["split"].agg(lambda found: reported_split(found.unique()))
-    first = firsts.merge(splits)
-    by_seed = scores.merge(first).groupby(["model", "train_size", "way", "seed"], sort=False, as_index=False)
+    first = reported(scores)
+    by_seed = first.groupby(["model", "train_size", "way", "seed"], sort=False, as_index=False)
     rows = by_seed[["value", "weight_remaining"]].mean().assign(task="average")
     average = summarized(rows, ["model", "task", "train_size", "way"])
-    numbers = table.merge(first).groupby("way")["published"].agg(lambda found: found.mean(skipna=False))
+    numbers = table.merge(first[["task", "split", "metric"]].drop_duplicates()).groupby("way")["published"]
+    numbers = numbers.agg(lambda found: found.mean(skipna=False))
     average["published"] = average["way"].map(numbers)
-    average["published_weight"] = average["way"].map({"super": published_weight})
+    average["published_weight"] = average["way"].map({"super": published_weight}).astype(float)
     return average
 
 
@@ -120,7 +132,6 @@ def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str)
             sizes; an average's are not.
     """
     found = compared[compared["reported"] & (compared["baseline"] == baseline)]
-    found = found.astype({"train_size": str})
     keys = ["model", "task", "train_size", "way", "split", "metric"]
     joined = table.merge(found[[*keys, "difference", "low", "high", "p"]], on=keys, how="left")
     for _, rows in joined[joined["task"] != "average"].groupby(["model", "way"]):

@@ -78,3 +78,15 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
 def reported_split(splits: Iterable[str]) -> str:
     """The split that is reported: test, or validation where there are no labelled test examples."""
     return "test" if "test" in splits else "validation"
+
+
+def reported_split_of(splits: pd.Series) -> str:
+    """The same, from a column of a task's splits."""
+    return reported_split(splits.unique())
+
+
+def reported(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of scores that are reported: of each task's first metric, on the split that is."""
+    by_task = scores.groupby("task")
+    first = scores["metric"] == by_task["metric"].transform("first")
+    return scores[first & (scores["split"] == by_task["split"].transform(reported_split_of))]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .grid import groups_of
 from .inference import LEVEL, average
-from .outcomes import reported_split
+from .outcomes import reported
 from .selection import EXPERIMENT, WAYS, honest
 from .tables import Columns, Files, P, read_groups, scope_note, write_formats
 
@@ -20,11 +20,13 @@ SCORE, STD = ".1f", ".2f"
 MEANS = ("full", "ticket", "difference")
 #: A gain and the ends of its interval.
 ENDS = ("difference", "low", "high")
-#: Ways of training without and with tickets, besides a single task's.
-FURTHER = {
+#: Ways of training (:mod:`supertickets.grid`) without and with tickets.
+SPREADS = {
+    "alone": ("single_full", "single_super"),
+    "new task": ("pretrained", ""),
     "all tasks": ("full", "super"),
     "all tasks, then alone": ("full_then_single", "super_then_single"),
-    "new task": ("full-full", "super-full"),
+    "all tasks, then new task": ("full-full", "super-full"),
 }
 #: What the first columns of every table say.
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
@@ -148,14 +150,14 @@ def averaged(column: Callable[[str], pd.Series], seeds: int) -> dict[str, float]
 
 
 def write_seed_sensitivity(
-    results: Path, grid: dict[str, Any], further: list[str], csv: Path, md: Path, tex: Path
+    results: Path, grid: dict[str, Any], others: list[str], csv: Path, md: Path, tex: Path
 ) -> None:
     """Write the spread over seeds of full models and super tickets, on the reported split.
 
     Args:
         results: the results folder, with ``verdicts.csv`` and scores.
         grid: what spans the runs.
-        further: files of scores by way (:func:`~supertickets.ways.score_ways`).
+        others: files of scores of other ways of training (:func:`~supertickets.ways.score_ways`).
         csv, md, tex: files to write.
     """
     verdicts = read_verdicts(results)
@@ -171,8 +173,9 @@ def write_seed_sensitivity(
             | {"training": "alone"}
             | spread_of(by_ratio.get_group(0.0), by_ratio.get_group(ticket["ratio"]))
         )
-    rows += [row for path in further for row in further_spread(pd.read_parquet(path))]
-    table = pd.DataFrame(rows)
+    rows += [row for path in others for row in other_spreads(pd.read_parquet(path))]
+    # A task that is trained alone anyway is in both.
+    table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
     for name, head in (("full", "Full"), ("super", "Super")):
         columns |= {f"{name}_mean": (head, SCORE), f"{name}_std": (f"{head} std", STD)}
@@ -181,10 +184,10 @@ def write_seed_sensitivity(
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
         f"Scores on the {told(table)}."
     )
-    if further:
+    if others:
         text += (
             " All tasks: one encoder for them, without tickets and each with its super ticket; then alone: each goes "
-            "on from there by itself; new task: one goes on that the encoder has not seen, holding all of it."
+            "on from there by itself; then new task: one goes on that the encoder has not seen, holding all of it."
         )
     write_formats(table, columns, text, Files(csv, md, tex))
 
@@ -192,23 +195,19 @@ def write_seed_sensitivity(
 def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
     """Mean, standard deviation and range over seeds of scores without and with tickets."""
     pairs = (("full", full), ("super", ticket))
-    return {
-        f"{name}_{what}": getattr(values, what)() for name, values in pairs for what in ("mean", "std", "min", "max")
-    }
+    return {f"{name}_{what}": getattr(one, what)() for name, one in pairs for what in ("mean", "std", "min", "max")}
 
 
-def further_spread(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of the spread over seeds, of the ways of training in a table of scores."""
-    for keys, rows in scores.groupby(EXPERIMENT, sort=False):
-        split = reported_split(rows["split"].unique())
-        reported = rows[(rows["split"] == split) & (rows["metric"] == rows["metric"].iloc[0])]
-        by_way = reported.groupby("way")["value"]
-        where = dict(zip(EXPERIMENT, keys, strict=True)) | {"split": split, "metric": reported["metric"].iloc[0]}
-        for training, (full, ticket) in FURTHER.items():
-            if {full, ticket} <= set(by_way.groups):
-                seeds = reported["seed"].nunique()
-                spread = spread_of(by_way.get_group(full), by_way.get_group(ticket))
-                yield {**where, "seeds": seeds, "training": training} | spread
+    keys = [*EXPERIMENT, "split", "metric"]
+    for names, rows in reported(scores).groupby(keys, sort=False):
+        by_way = dict(iter(rows.groupby("way")["value"]))
+        for training, (full, ticket) in SPREADS.items():
+            if full in by_way:
+                spread = spread_of(by_way[full], by_way.get(ticket, pd.Series(dtype=float)))
+                where = dict(zip(keys, names, strict=True))
+                yield {**where, "seeds": rows["seed"].nunique(), "training": training} | spread
 
 
 def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
@@ -236,9 +235,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     tested = ["difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"]
     tested += ["examples_low", "examples_high"]
     table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
-    splits = table.groupby("task")["split"].transform(reported_split_of)
-    first = table.groupby("task")["metric"].transform("first")
-    shown = table[(table["split"] == splits) & (table["metric"] == first)]
+    shown = reported(table)
     shown = shown.assign(interval=between(shown, "low", "high", POINTS))
     columns = WHERE | {
         "kind": ("Kind", ""),
@@ -267,11 +264,6 @@ def between(table: pd.DataFrame, low: str, high: str, how: str) -> list[str]:
     """Intervals as text, empty where there is none."""
     pairs = zip(table[low], table[high], strict=True)
     return ["" if pd.isna(one) else f"{one:{how}} to {other:{how}}" for one, other in pairs]
-
-
-def reported_split_of(splits: pd.Series) -> str:
-    """The split that is reported of a task, from those that it has."""
-    return reported_split(splits.unique())
 
 
 def told(table: pd.DataFrame) -> str:

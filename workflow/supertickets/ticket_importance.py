@@ -12,7 +12,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.patches import Patch, Wedge
 
 from . import style
-from .curves import finish
+from .curves import finish, size_text
 from .importance import read_importance
 from .layout import TRIAL
 from .ticket_masks import label_units
@@ -51,7 +51,7 @@ def draw_ticket_importance(
     scores = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
     text = (
         f"Encoder: {', '.join(models)}. {scores}, normalized within a layer's heads and over all feed-forward "
-        f"blocks (FFN), means over {len(grid['seeds'])} seeds, {grid['train_sizes'][0]} training examples. The area of "
+        f"blocks (FFN), means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
         "a pie is the sum over tasks, the largest of the heads and the largest of the blocks being equal; a slice is a "
         "task's share."
     )

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from . import style
 from .curves import finish
 from .files import read_json
-from .layout import multi_task_folder
+from .layout import folder_of
 from .ticket_masks import label_units
 from .tickets import Ticket
 
@@ -53,9 +53,7 @@ def shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tup
     """Shares of seeds in which a task holds a head, shape (tasks, layers, heads), and a block, (tasks, layers)."""
     heads, ffn = [], []
     for seed in seeds:
-        content = read_json(
-            results / multi_task_folder({"model": model, "mode": "super", "seed": seed}) / "tickets.json"
-        )
+        content = read_json(results / folder_of({"model": model, "mode": "super", "seed": seed}) / "tickets.json")
         tickets = [Ticket.of(content[task], task) for task in tasks]
         layers, count = len(tickets[0].heads), tickets[0].heads_per_layer
         heads.append([[[head in kept for head in range(count)] for kept in ticket.heads] for ticket in tickets])

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .errors import UserError
 from .inference import Sampled, difference, sample
+from .layout import folder_of
 from .metrics import Score
 from .outcomes import read_outcomes, reported_split
 from .scores import score_run
@@ -44,11 +46,10 @@ def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
     rows = []
     for task in trained:
         modules = {name: Score(name) for name in task.metrics}
-        where = {**task.where, "train_size": str(task.where["train_size"])}
         for way, runs in task.runs.items():
             found = (row for run in runs for row in score_run(results, run, modules, task.where["task"]))
-            rows += [{**row, **where, "way": way} for row in found]
-    return pd.DataFrame(rows)[list(SCORES)]
+            rows += [{**row, **task.where, "way": way} for row in found]
+    return pd.DataFrame(rows)[list(SCORES)].astype({"train_size": str})
 
 
 def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool) -> pd.DataFrame:
@@ -64,12 +65,21 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
     Returns:
         model, task, train_size, way, baseline, split, reported (whether the split is), metric, seeds, examples, and
         the columns of :func:`~supertickets.inference.difference`.
+
+    Raises:
+        UserError: two ways of a task predicted other examples.
     """
-    rows, reported = [], []
+    rows, shown = [], []
     for place, task in enumerate(trained):
         outcomes = {way: read_outcomes(results, runs, task.where["task"]) for way, runs in task.runs.items()}
         splits = outcomes[baselines[0]]
         for split in splits:
+            for way, found in outcomes.items():
+                if split not in found or not np.array_equal(found[split].labels, splits[split].labels):
+                    raise UserError(
+                        f"{results}: {task.where}: {way} predicted other {split} examples than {baselines[0]}; delete "
+                        f"{results / folder_of(task.runs[way][0])} to have it made again"
+                    )
             # Examples of different tasks are drawn apart.
             scores = {
                 way: sample(task.metrics[0], found[split].labels, found[split].predicted, stream=place)
@@ -79,11 +89,11 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
             where["reported"] = split == reported_split(splits)
             rows += _compared(where, scores, baselines)
             if where["reported"]:
-                reported.append(scores)
+                shown.append(scores)
     if average and len(trained) > 1:
-        means = {way: _average([scores[way] for scores in reported]) for way in trained[0].runs}
+        means = {way: _average([scores[way] for scores in shown]) for way in trained[0].runs}
         rows += _compared({**trained[0].where, "task": "average", "reported": True}, means, baselines)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"train_size": str})
 
 
 def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Go on from an encoder that several tasks have trained: with which ticket, and from which weights."""
+"""The ticket with which a task goes on from an encoder that several tasks have trained."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .files import read_json, write_json
+from .files import read_json, sha256, write_json
 from .importance import read_importance
-from .layout import head_name
-from .rewind import read_arrays, write_cut
 from .tickets import Shape, Ticket
 
 
@@ -24,10 +22,10 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
             itself), ``full`` (the whole encoder), ``union`` (what any of the tasks holds), or ``nearest`` (that of
             the task whose units' importance is the most like the new task's, by Spearman's rank correlation).
         shape: the encoder's dimensions.
-        settings: number of ``outputs`` of the task; of a new one the ``importance`` files by task, its own among
+        settings: number of ``outputs`` of the task; for ``nearest`` the ``importance`` files by task, its own among
             them, and the ``method`` that counts.
-        ticket: JSON file to write: kept units, counts, weight remaining, and what it came from, of a new task with its
-            ``similarity`` to the others.
+        ticket: JSON file to write: kept units, counts, weight remaining, and what it came from, for ``nearest`` with
+            the ``similarity`` to all tasks.
 
     Raises:
         UserError: a file is broken.
@@ -35,9 +33,7 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
     content = read_json(tickets)
     dimensions = Shape.read(shape, settings["outputs"])
     full = Ticket.full(dimensions.layers, dimensions.heads)
-    origin: dict[str, Any] = dict(run)
-    if settings["importance"]:
-        origin["similarity"] = _similarity(run["task"], settings, full)
+    origin: dict[str, Any] = run | {"tickets_sha256": sha256(tickets)}
     if run["held"] == "full":
         kept = full
     elif run["held"] == "union":
@@ -45,7 +41,10 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
     else:
         name = run["task"]
         if run["held"] == "nearest":
-            name = origin["nearest"] = max(origin["similarity"], key=origin["similarity"].__getitem__)
+            similarity = _similarity(run["task"], settings, full)
+            name = max(similarity, key=similarity.__getitem__)
+            hashes = {task: sha256(Path(path)) for task, path in settings["importance"].items()}
+            origin |= {"nearest": name, "similarity": similarity, "importance_sha256": hashes}
         kept = Ticket.of(content.get(name), f"{tickets}, task {name}")
     counts = {"heads_pruned": kept.heads_pruned, "ffn_pruned": kept.ffn_pruned}
     remaining = {"weight_remaining": kept.weight_remaining(dimensions)}
@@ -67,23 +66,3 @@ def _similarity(new: str, settings: dict[str, Any], full: Ticket) -> dict[str, f
         task: 0.0 if constant or np.ptp(other) == 0 else float(stats.spearmanr(own, other).statistic)
         for task, other in scores.items()
     }
-
-
-def start_from_shared(shared: Path, config: Path, ticket: Path, task: str, start: Path) -> None:
-    """Write the weights that a task goes on from.
-
-    Args:
-        shared: weights of an encoder that several tasks have trained, with their heads.
-        config: its ``config.json``.
-        ticket: the units that the task goes on with.
-        task: its name. A task that took part in that training goes on with its head, a new one draws it.
-        start: safetensors file to write.
-
-    Raises:
-        UserError: the weights cannot be read, or do not fit the ticket.
-    """
-    tensors = read_arrays(shared)
-    heads = {name: tensors.pop(name) for name in list(tensors) if "/" in name}
-    prefix = head_name(task, "")
-    own = {name.removeprefix(prefix): value for name, value in heads.items() if name.startswith(prefix)}
-    write_cut(tensors | own, config, ticket, start)
