@@ -399,9 +399,7 @@ def test_what_needs_more_than_the_config_has_says_so(tmp_path: Path, target: str
 
 def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
     at = [("a", "20"), ("a", "0.5"), ("b", "20"), ("b", "0.5")]
-    rows = [
-        {"model": "tiny", "task": task, "train_size": size, "split": "test", "metric": "f1"} for task, size in where
-    ]
+    rows = [{"model": "tiny", "task": task, "train_size": size, "split": "test", "metric": "f1"} for task, size in at]
     rows.append({"model": "tiny", "task": "average", "train_size": "20"})
     compared = []
     for place, row in enumerate(rows):
