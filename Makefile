@@ -15,7 +15,7 @@ figure: setup
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
 
-# An hour on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
+# An hour and a quarter on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
 benchmark: setup
 	. $(VENV)/bin/activate && GLUE=$(GLUE) python -m benchmarks
 
