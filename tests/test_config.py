@@ -22,7 +22,10 @@ SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
 
 def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_schema() -> None:
     default = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    # Laid under every other config it names the tasks that go with its own.
+    named = {part: default[part].pop("tasks") for part in ("multi_task", "adaptation")}
     assert check_config({}) == check_config(default)
+    assert {*default["tasks"]} < {*named["multi_task"]} and not {*named["adaptation"]} & {*named["multi_task"]}
     config = check_config({})
     assert len(config["seeds"]) >= 3 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 7
 

@@ -367,7 +367,7 @@ def test_the_published_sizes_are_tickets_of_given_ratios(shared: Workspace, tmp_
         ({"adaptation": {"tasks": ["toy"]}}, "adaptation.tasks[0] is 'toy': the encoders are trained on it"),
         (
             {"adaptation": {"tasks": ["toy_new"], "train_sizes": [0.5, 90]}},
-            "adaptation.train_sizes[1] is 90: task toy_new has 72",
+            "adaptation.train_sizes[1] is 90: task toy_new has 84",
         ),
         ({"adaptation": {"tickets": ["own"]}}, "adaptation.tickets[0] is 'own'"),
     ],

@@ -185,7 +185,7 @@ def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterato
 def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
     try:
         table = pq.ParquetFile(io.BytesIO(content)).read()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # as pyarrow raises where a page is damaged
         raise UserError(f"{name}: not a readable Parquet file ({error})") from error
     _require_columns(source["columns"], table.column_names, name)
     wanted = [column for field, column in source["columns"].items() if field in FIELDS]

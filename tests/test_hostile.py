@@ -1,0 +1,301 @@
+"""Damaged and hostile files and configs: a clear error or a right result, nothing else, and nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import PROJECT, TOY, tiny_config, write_tiny_task
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from supertickets.config import check_config
+from supertickets.errors import UserError
+from supertickets.fetch import read_member
+from supertickets.files import read_json
+from supertickets.importance import read_importance, write_importance
+from supertickets.model import read_weights
+from supertickets.outcomes import read_outcomes, read_record
+from supertickets.pretrained import prepare_model
+from supertickets.rewind import read_arrays
+from supertickets.task_files import resolved
+from supertickets.tasks import prepare_task
+from supertickets.tickets import Ticket
+
+#: The folder of a test is the same for all of its examples, each of which writes its files anew.
+fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FULL = Ticket.full(3, 4)
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+    """Content with some bytes overwritten, taken out or put in, or cut off."""
+    changed = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(len(changed) - 1, 0)))
+        taken = draw(st.integers(0, 5))
+        changed[place : place + taken] = draw(st.binary(max_size=5))
+    return bytes(changed[: draw(st.integers(0, len(changed)))] if draw(st.booleans()) else changed)
+
+
+def leaves(content: Any, path: tuple = ()) -> list[tuple]:
+    """The paths of all values in nested mappings and lists."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else []
+    return [path] * bool(path) + [found for key, value in inner for found in leaves(value, (*path, key))]
+
+
+@st.composite
+def changed(draw: st.DrawFn, content: Any) -> Any:
+    """Content of a JSON file with one value, anywhere, replaced by something else."""
+    copy = json.loads(json.dumps(content))
+    path = draw(st.sampled_from(leaves(copy)))
+    place = copy
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = draw(values)
+    return copy
+
+
+def rows() -> list[dict[str, Any]]:
+    return [{"id": n, "text": f"a good film {n}", "label": ("no", "yes")[n % 2]} for n in range(40)]
+
+
+def files() -> dict[str, bytes]:
+    """A good file of each form."""
+    table, parquet = pd.DataFrame(rows()), io.BytesIO()
+    table.to_parquet(parquet, index=False)
+    return {
+        "toy.tsv": table.to_csv(sep="\t", index=False).encode(),
+        "toy.csv": table.to_csv(index=False).encode(),
+        "toy.jsonl": "\n".join(json.dumps(row) for row in rows()).encode(),
+        "toy.parquet": parquet.getvalue(),
+    }
+
+
+def made(tmp_path: Path, name: str, content: bytes) -> bool:
+    """Whether a task could be made of a file; if not, for a reason that names it, and nothing is left."""
+    path, task = tmp_path / name, tmp_path / "task.parquet"
+    path.write_bytes(content)
+    task.unlink(missing_ok=True)
+    definition = {key: value for key, value in TOY.items() if key != "delimiter"}
+    try:
+        prepare_task(resolved({**definition, "path": str(path)}, "hub"), task)
+    except UserError as error:
+        assert name in str(error) or "examples" in str(error)
+        assert {one.name for one in tmp_path.iterdir()} == {name}
+        return False
+    table = pd.read_parquet(task)
+    assert set(table["label"].dropna()) <= {0.0, 1.0} and table["id"].is_unique
+    return True
+
+
+@pytest.mark.parametrize("name", files())
+@fuzzed
+@given(data=st.data())
+def test_damaged_files_of_examples(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    made(tmp_path, name, data.draw(damaged(files()[name])))
+
+
+@pytest.mark.parametrize("name", files())
+@fuzzed
+@given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace")))
+def test_files_of_anything(tmp_path: Path, name: str, content: bytes) -> None:
+    assert not made(tmp_path, name, content)
+
+
+@fuzzed
+@given(lines=st.lists(values.map(json.dumps) | changed(rows()[0]).map(json.dumps), max_size=4))
+def test_json_lines_of_anything(tmp_path: Path, lines: list[str]) -> None:
+    good = [json.dumps(row) for row in rows()]
+    made(tmp_path, "toy.jsonl", "\n".join(good + lines).encode())
+
+
+@pytest.mark.parametrize("name", files())
+def test_good_files_are_made_into_tasks(tmp_path: Path, name: str) -> None:
+    assert made(tmp_path, name, files()[name])
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 200_000, '{"a":' * 100_000, "1" * 10_000, '{"id": 1, "text": "\\ud800", "label": "no"}', "\x00"]
+)
+def test_json_that_is_made_to_break_readers(tmp_path: Path, line: str) -> None:
+    assert not made(tmp_path, "toy.jsonl", "\n".join([*(json.dumps(row) for row in rows()), line]).encode())
+    (tmp_path / "record.json").write_bytes(line.encode())
+    with suppress(UserError):
+        read_json(tmp_path / "record.json")
+
+
+@fuzzed
+@given(content=changed(FULL.as_json()) | values)
+def test_tickets_of_anything(content: Any) -> None:
+    with suppress(UserError):
+        ticket = Ticket.of(content, "some.json")
+        assert len(list(ticket.units())) == sum(map(len, ticket.heads)) + len(ticket.ffn)
+        assert Ticket.of(json.loads(json.dumps(ticket.as_json())), "again") == ticket
+
+
+@fuzzed
+@given(data=st.data())
+def test_damaged_json(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "ticket.json"
+    path.write_bytes(data.draw(damaged(json.dumps(FULL.as_json()).encode()) | st.binary(max_size=60)))
+    with suppress(UserError):
+        Ticket.read(path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_damaged_importance(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "importance.csv"
+    random = np.random.default_rng(0)
+    write_importance(path, FULL, {"taylor": (list(random.random((3, 4))), random.random(3))})
+    path.write_bytes(data.draw(damaged(path.read_bytes())))
+    with suppress(UserError):
+        scores = read_importance(path, "taylor", FULL)
+        assert scores["head"].shape == (3, 4) and np.isfinite(scores["head"]).all() and np.isfinite(scores["ffn"]).all()
+
+
+RUN = {"model": "tiny", "task": "toy", "train_size": 32, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
+
+
+@fuzzed
+@given(data=st.data())
+def test_damaged_records_and_predictions(tmp_path: Path, data: st.DataObject) -> None:
+    folder = tmp_path / "runs/tiny/toy/n32/seed1/full"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "record.json").write_text(json.dumps(data.draw(changed({"run": RUN, "steps": 3}) | values)))
+    with suppress(UserError):
+        assert read_record(tmp_path, RUN)["run"] == RUN
+    table = pd.DataFrame({"id": ["a", "b"], "split": "test", "label": [0.0, 1.0], "logits": [[0.1, 0.2], [0.3, 0.4]]})
+    table.to_parquet(folder / "predictions.parquet", index=False)
+    content = data.draw(damaged((folder / "predictions.parquet").read_bytes()))
+    (folder / "predictions.parquet").write_bytes(content)
+    with suppress(UserError):
+        read_outcomes(tmp_path, [RUN])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a tiny model."""
+    from conftest import write_tiny_model
+
+    folder = tmp_path_factory.mktemp("model")
+    write_tiny_model(folder, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def prepared(tmp_path: Path, files: dict[str, bytes]) -> None:
+    """Bring a model of these files into the project's form; an error says what is wrong with which of them."""
+    source = tmp_path / "source"
+    source.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    with suppress(UserError):
+        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
+
+
+@fuzzed
+@given(data=st.data())
+def test_damaged_weights(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
+    content = data.draw(damaged(model["model.safetensors"]) | damaged(model["model.safetensors"][:400]))
+    prepared(tmp_path, model | {"model.safetensors": content})
+    path = tmp_path / "source/model.safetensors"
+    for read in (read_weights, read_arrays):
+        with suppress(UserError):
+            read(path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_configs_of_models_of_anything(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
+    content = data.draw(changed(json.loads(model["config.json"])) | values)
+    prepared(tmp_path, model | {"config.json": json.dumps(content).encode()})
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "intermediate_size", "vocab_size", "num_hidden_layers"])
+@pytest.mark.parametrize("value", [10**12, 0, -1, 7])
+def test_sizes_are_those_of_the_weights(tmp_path: Path, model: dict[str, bytes], key: str, value: int) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    files = model | {"config.json": json.dumps(json.loads(model["config.json"]) | {key: value}).encode()}
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"config.json"):
+        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
+def archives() -> dict[str, bytes]:
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/file.txt", b"some text " * 20)
+    with tarfile.open(fileobj=tarred, mode="w:gz") as tar:
+        info = tarfile.TarInfo("folder/file.txt")
+        info.size = 200
+        tar.addfile(info, io.BytesIO(b"some text " * 20))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    return {"a.zip": zipped.getvalue(), "a.tar.gz": tarred.getvalue()}
+
+
+@pytest.mark.parametrize("name", archives())
+@fuzzed
+@given(data=st.data())
+def test_damaged_archives(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    path = tmp_path / name
+    path.write_bytes(data.draw(damaged(archives()[name]) | st.binary(max_size=100)))
+    with suppress(UserError):
+        read_member(path, ["folder/file.txt"])
+
+
+@pytest.mark.parametrize("member", ["../../etc/passwd", "/etc/passwd", "link", "folder"])
+def test_archives_are_read_and_never_unpacked(tmp_path: Path, member: str) -> None:
+    for name, content in archives().items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="cannot take"):
+            read_member(tmp_path / name, [member])
+    assert {path.name for path in tmp_path.iterdir()} == set(archives())
+
+
+SHIPPED = [
+    yaml.safe_load(path.read_text())
+    for path in (PROJECT / "config.yaml", *sorted((PROJECT / "configs").glob("*.yaml")))
+]
+
+
+@fuzzed
+@given(data=st.data())
+def test_configs_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/tiny").mkdir(parents=True, exist_ok=True)
+    write_tiny_task(tmp_path / "data/toy.tsv")
+    config = data.draw(st.sampled_from([*SHIPPED, tiny_config()]).flatmap(changed) | st.dictionaries(st.text(), values))
+    with suppress(UserError):
+        checked = check_config(config)
+        assert check_config(checked) == checked
+
+
+@pytest.mark.parametrize("name", ["../up", "a b", "a;rm", "$(id)", "a/b", "", ".hidden", "-x", "Ä", "a\n"])
+@pytest.mark.parametrize("part", ["models", "tasks", "kinds"])
+def test_names_that_would_leave_their_folder_are_refused(part: str, name: str) -> None:
+    config = tiny_config()
+    entry = {"like": "winning"} if part == "kinds" else next(iter(config["define"][part].values()))
+    config["define"] = {**config["define"], part: {**config["define"].get(part, {}), name: entry}}
+    with pytest.raises(UserError, match="define"):
+        check_config(config)
