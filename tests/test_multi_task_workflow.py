@@ -36,7 +36,7 @@ WAYS = ("single_full", "single_super", *MODES, "full_then_single", "super_then_s
 def adapting_config(**changes: Any) -> dict[str, Any]:
     """The tiny experiment with a new task, whose examples are dealt in another way."""
     config = tiny_config(
-        adaptation={"tasks": ["toy_new"], "train_sizes": [0.5], "tickets": ["full", "union", "nearest"]}
+        adaptation={"tasks": ["toy_new"], "train_sizes": [20, 0.5], "tickets": ["full", "union", "nearest"]}
     )
     tasks = config["define"]["tasks"]
     tasks["toy_new"] = tasks["toy"] | {"split": {"seed": 9}}
@@ -188,8 +188,15 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/domain_adaptation.csv", dtype={"train_size": str})
     ways = ("pretrained", "full-full", "super-full", "super-union", "super-nearest")
-    assert len(table) == len(ways) and set(table["train_size"]) == {"0.5"}
-    rows = table.set_index("way")
+    assert len(table) == 2 * len(ways) and set(table["train_size"]) == {"20", "0.5"}
+    rows = table[table["train_size"] == "0.5"].set_index("way")
+    found = pd.read_csv(results / "adaptation/tiny/comparisons.csv", dtype={"train_size": str}).query("reported")
+    found = found[found["baseline"] == "pretrained"].set_index(["way", "train_size"])
+    for _, row in table[table["way"] != "pretrained"].iterrows():
+        names = ["difference", "low", "high"]
+        np.testing.assert_array_equal(
+            row[names].astype(float), found.loc[(row["way"], row["train_size"]), names].astype(float)
+        )
     where = {way: f"adaptation/tiny/toy_new/n0.5/seed{{}}/{way}" for way in ways}
     where["pretrained"] = "runs/tiny/toy_new/n0.5/seed{}/full"
     scores = {
@@ -220,7 +227,14 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
         *(map(tuple, _units(ticket)) for ticket in of_tasks.values())
     )
     text = (results / "tables/domain_adaptation.md").read_text()
-    for words in ("50% of the training examples", "pre-trained weights", "nearest task's", "union", "Over no tickets"):
+    for words in (
+        "50% of the training examples",
+        "20 training examples",
+        "pre-trained weights",
+        "nearest task's",
+        "union",
+        "Over no tickets",
+    ):
         assert words in text
     assert "nan" not in text
 
@@ -228,7 +242,7 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
 def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/seed_sensitivity.csv", dtype={"train_size": str})
-    assert len(table) == 2 * 3 + 2 and table[table["training"] == "new task"]["super_mean"].isna().all()
+    assert len(table) == 2 * 3 + 2 * 2 and table[table["training"] == "new task"]["super_mean"].isna().all()
     rows = table.set_index(["training", "task", "train_size"])
     for training, task, size, full, ticket in (
         ("all tasks", "toy_value", "32", "multi_task/tiny/full/seed{}", "multi_task/tiny/super/seed{}"),
@@ -313,13 +327,13 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     adapted = {"score_adaptation": 1, "compare_adaptation": 1}
     workspace.configure(adapting_config(multi_task={"untouched": "zero_gradient"}))
     # All trainings on several tasks, and what goes on from them: two seeds, two modes of two tasks, and four starts of
-    # the new one.
+    # two sizes of the new one.
     changed = workspace.planned(*EVERYTHING)
-    again = 2 * (2 * 2 + 4)
+    again = 2 * (2 * 2 + 4 * 2)
     assert changed == collected | adapted | {"multi_task": 8, "start_from_shared": again, "adapt": again, "table": 3}
     # A new size goes on from the encoders that are there.
     adaptation = adapting_config()["adaptation"]
-    workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [0.5, 20]}))
+    workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [20, 0.5, "all"]}))
     new = {"subsample": 2, "finetune": 2, "importance": 2} | dict.fromkeys(("start_from_shared", "adapt"), 8)
     assert workspace.planned(*EVERYTHING) == adapted | new | {"adaptation_ticket": 8, "table": 2}
     workspace.configure(adapting_config(multi_task={"modes": ["full", "super"]}))

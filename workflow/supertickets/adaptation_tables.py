@@ -56,8 +56,10 @@ def write_domain_adaptation(
         f"New tasks, trained alone: from the pre-trained weights, and from encoders that {', '.join(shared)} have "
         f"trained. {scope_note(table, grid)} Means and standard deviations over seeds, of the {told(table)}. Gain: "
         f"over training from the pre-trained weights, with {LEVEL:.0%} intervals over seeds and examples; p by Holm's "
-        "correction over tasks and sizes."
+        "correction over tasks and sizes. Holds: what the new task has of the encoder."
     )
+    if several:
+        text += " Over no tickets: the gain over the encoder that was trained without tickets."
     if "nearest" in set(starts[2]):
         text += " Nearest: the ticket of the task whose units matter alike, by rank correlation of their importance."
     write_formats(table, columns, text, Files(csv, md, tex), shown)

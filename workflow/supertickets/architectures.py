@@ -177,8 +177,10 @@ def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
     Raises:
         UserError: the architecture is not covered, and says which are; or it is a decoder.
     """
+    if not isinstance(config, Mapping):
+        raise UserError(f"{origin}: not a model's config, which is an object with keys")
     model_type = config.get("model_type")
-    if model_type not in ARCHITECTURES:
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         covered = ", ".join(sorted(ARCHITECTURES))
         raise UserError(f"{origin}: model_type is {model_type!r}; the architectures covered are: {covered}")
     if config.get("is_decoder"):

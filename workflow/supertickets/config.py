@@ -94,6 +94,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"{key}: {error.message}"
     if error.validator in ("oneOf", "not") and "description" in error.schema:
         return f"{key} has the keys {', '.join(map(str, error.instance))}: {error.schema['description']}"
+    if error.validator == "type" and error.validator_value == "object" and error.instance is None:
+        return f"{key} is empty: give it keys, or leave it out"
     if error.validator == "type" and error.validator_value == "array":
         return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"
     hint = ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
+import lzma
 import re
+import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +20,10 @@ from .errors import UserError
 from .files import replacing, require_sha256
 
 log = logging.getLogger(__name__)
+
+#: What reading a damaged archive raises.
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError)
+DAMAGED += (ValueError, RuntimeError, OverflowError)
 
 
 def fetch_package(package: str, release: dict[str, str], archive: Path) -> None:
@@ -87,5 +94,5 @@ def _member_of(content: bytes, member: str, archive: Path) -> bytes:
             if extracted is None:
                 raise KeyError(member)
             return extracted.read()
-    except (KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, KeyError) as error:
         raise UserError(f"{archive}: cannot take {member!r} out of it ({error})") from error

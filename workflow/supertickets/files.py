@@ -47,6 +47,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); delete it to have it made again")
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or too deep
+        raise UserError(f"{path}: not valid JSON ({error}); delete it to have it made again") from error
 
 
 def canonical_json(content: Any) -> str:

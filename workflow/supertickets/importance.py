@@ -63,15 +63,18 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
     scores = {"head": np.full((layers, ticket.heads_per_layer), -np.inf), "ffn": np.full(layers, -np.inf)}
     found = []
     with path.open(newline="", encoding="utf-8") as stream:
-        for row in (table := csv.DictReader(stream)):
-            try:
-                if row["method"] != method:
-                    continue
-                unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
-                scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = float(row["normalized"])
-            except (KeyError, IndexError, TypeError, ValueError) as error:
-                raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
-            found.append(unit)
+        table = csv.DictReader(stream)
+        try:
+            for row in table:
+                if row["method"] == method:
+                    unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
+                    score = float(row["normalized"])
+                    if not np.isfinite(score):
+                        raise ValueError(f"normalized is {score}")
+                    scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = score
+                    found.append(unit)
+        except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
+            raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
     if found != list(ticket.units()):
         raise UserError(
             f"{path}: {len(found)} units have a {method} score, expected {len(list(ticket.units()))}; "

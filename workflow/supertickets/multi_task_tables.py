@@ -55,7 +55,8 @@ def write_multi_task_dev(
         f"One encoder for all tasks, each step through the ticket of its task, and one for each task. "
         f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {told(tasks)}. Gain: over "
         f"training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a task's "
-        "first metric; p by Holm's correction over tasks, an average's uncorrected. Weight: what a task's model keeps."
+        "first metric; p by Holm's correction over tasks, an average's uncorrected. The average is of first metrics. "
+        "Weight: what a task's model keeps."
     )
     if ratios:
         text += f" Super tickets of {', '.join(ratios)} have the ratios that the config gives."

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from .errors import UserError
 from .files import read_json
@@ -46,8 +47,9 @@ def read_record(results: Path, run: Mapping[str, Any]) -> dict[str, Any]:
     """
     path = results / folder_of(run) / "record.json"
     record = read_json(path)
-    if record["run"] != run:
-        raise UserError(f"{path}: is of run {record['run']}, expected {run}; delete the folder")
+    found = record.get("run") if isinstance(record, dict) else None
+    if found != run:
+        raise UserError(f"{path}: is of run {found}, expected {run}; delete the folder")
     return record
 
 
@@ -66,13 +68,29 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
     logits: dict[str, list[np.ndarray]] = {}
     for run in runs:
         path = results / folder_of(run) / "predictions.parquet"
-        table = pd.read_parquet(path, filters=None if "task" in run else [("task", "==", task)])
+        table = _read_predictions(path, None if "task" in run else [("task", "==", task)])
         for split, members in table.groupby("split", sort=True):
             known = members.set_index("id")["label"]
             if not labels.setdefault(split, known).equals(known):
                 raise UserError(f"{path}: other {split} examples than in other runs; delete it to have it made again")
             logits.setdefault(split, []).append(np.stack(members["logits"].tolist()))
     return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
+
+
+def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) -> pd.DataFrame:
+    """A table of predictions.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        table = pd.read_parquet(path, columns=["id", "split", "label", "logits"], filters=filters)
+        lengths = {len(logits) for logits in table["logits"]}
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: not readable predictions ({error}); delete it to have it made again") from error
+    if len(lengths) != 1 or table.isna().any(axis=None):
+        raise UserError(f"{path}: not predictions; delete it to have it made again")
+    return table
 
 
 def reported_split(splits: Iterable[str]) -> str:

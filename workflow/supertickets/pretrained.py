@@ -47,8 +47,9 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
             not those of the config.
     """
     read = _reader(source, definition)
-    config = json.loads(read("config.json"))
+    config = _parsed(read("config.json"), source)
     architecture = architecture_of(config, f"{source}: config.json")
+    _check_dimensions(config, architecture, source)
     weights = read("model.safetensors")
     if "sha256" in definition:
         require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
@@ -76,6 +77,26 @@ def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], byte
     if "hub" in definition:
         return lambda name: (source / name).read_bytes()
     return lambda name: read_member(source, [f"{definition['folder']}/{name}"])
+
+
+def _parsed(content: bytes, source: Path) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source}: config.json is not valid JSON ({error})") from error
+
+
+def _check_dimensions(config: Mapping[str, Any], architecture: Architecture, source: Path) -> None:
+    """Refuse dimensions that no encoder has, before anything is built with them."""
+    missing = [name for name in architecture.dimensions if name not in config]
+    if missing:
+        raise UserError(f"{source}: config.json has no {', '.join(missing)}")
+    for name in architecture.dimensions:
+        if type(config[name]) is not int or config[name] < 1:
+            raise UserError(f"{source}: config.json says {name} {config[name]!r:.80}; a whole number above 0 is needed")
+    heads, hidden = (config[name] for name in architecture.dimensions[1:3])
+    if hidden % heads:
+        raise UserError(f"{source}: config.json says {heads} heads and width {hidden}, which is no multiple of that")
 
 
 def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
@@ -128,14 +149,15 @@ def shape_of(
     Raises:
         UserError: the config lacks a dimension, or the weights have other layers.
     """
-    missing = [name for name in architecture.dimensions if name not in config]
-    if missing:
-        raise UserError(f"{source}: config.json has no {', '.join(missing)}")
     layers, heads, hidden, ffn = (config[name] for name in architecture.dimensions)
     path = f"{architecture.prefix}.{architecture.layers}."
-    found = {int(name[len(path) :].partition(".")[0]) for name in tensors if name.startswith(path)}
-    if found != set(range(layers)):
-        raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers {sorted(found)}")
+    numbers = {name[len(path) :].partition(".")[0] for name in tensors if name.startswith(path)}
+    found = {int(number) if number.isdecimal() else number for number in numbers}
+    if len(found) != layers or found != set(range(layers)):
+        raise UserError(
+            f"{source}: config.json says {layers} layers, model.safetensors has layers {sorted(map(str, found))}"
+        )
+    _check_sizes(config, tensors, architecture, source)
     parameters = sum(tensor.size for tensor in tensors.values())
     if f"{architecture.pooler_name}.dense.weight" not in tensors:
         parameters += hidden * (hidden + 1)
@@ -149,3 +171,25 @@ def shape_of(
         "head_matrices": architecture.fused * len(architecture.projections(modules)) + 1,
         "ffn_matrices": architecture.ffn_matrices,
     }
+
+
+def _check_sizes(
+    config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], architecture: Architecture, source: Path
+) -> None:
+    """Refuse weights of other sizes than the config's, before memory is taken for the latter."""
+    _, _, hidden, ffn = (config[name] for name in architecture.dimensions)
+    sizes = {f".{path}.weight": architecture.fused * hidden for path in architecture.head_inputs}
+    sizes |= {f".{architecture.ffn_inner}.weight": (architecture.ffn_matrices - 1) * ffn}
+    for key, names in (
+        ("vocab_size", ("word_embeddings", "tok_embeddings")),
+        ("max_position_embeddings", ("position_embeddings",)),
+    ):
+        if key in config:
+            sizes |= {f".{name}.weight": config[key] for name in names}
+    for name, tensor in tensors.items():
+        expected = next((size for ending, size in sizes.items() if name.endswith(ending)), None)
+        if expected is not None and (tensor.ndim != 2 or tensor.shape[0] != expected):
+            raise UserError(
+                f"{source}: config.json asks for {expected!r:.80} rows of {name}, in model.safetensors its shape is "
+                f"{list(tensor.shape)}"
+            )

@@ -86,7 +86,10 @@ def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Pro
             return Problem(line, f"{column} is {value!r:.80}, not a text or a number")
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        picked.append((str(value).lower() if isinstance(value, bool) else str(value)).strip())
+        text = (str(value).lower() if isinstance(value, bool) else str(value)).strip()
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            return Problem(line, f"{column} is {value!r:.80}, which holds half a character")
+        picked.append(text)
     return [*picked, line]
 
 
@@ -172,7 +175,7 @@ def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterato
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield Problem(number, f"not JSON ({error}): {line!r:.80}")
             continue
         absent = [column for column in wanted if column not in row] if isinstance(row, dict) else wanted

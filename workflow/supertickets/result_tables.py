@@ -204,8 +204,8 @@ def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for names, rows in reported(scores).groupby(keys, sort=False):
         by_way = dict(iter(rows.groupby("way")["value"]))
         for training, (full, ticket) in SPREADS.items():
-            if full in by_way:
-                spread = spread_of(by_way[full], by_way.get(ticket, pd.Series(dtype=float)))
+            if {full, ticket} & by_way.keys():
+                spread = spread_of(*(by_way.get(way, pd.Series(dtype=float)) for way in (full, ticket)))
                 where = dict(zip(keys, names, strict=True))
                 yield {**where, "seeds": rows["seed"].nunique(), "training": training} | spread
 

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from . import style
-from .curves import finish
+from .curves import finish, size_text
 from .files import read_json
 from .layout import folder_of
 from .ticket_masks import label_units
@@ -41,8 +41,9 @@ def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Pa
             axis.set_title(model, loc="left")
     patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]
     figure.legend(handles=patches, loc="outside upper center", ncols=min(len(tasks), 8))
+    size = size_text(str(grid["train_sizes"][0]))
     text = (
-        f"Encoder: {', '.join(models)}. Each field is a unit, each stripe a task whose super ticket holds it; the "
+        f"Encoder: {', '.join(models)}; {size} of each task. Each field is a unit, each stripe a task whose super ticket holds it; the "
         f"paler, the fewer of {len(grid['seeds'])} seeds. An empty field is a unit that no task holds."
     )
     finish(figure, list(axes.flat[:1]), text)

@@ -36,6 +36,11 @@ class Ways:
     metrics: list[str]
     runs: Mapping[str, list[dict[str, Any]]]
 
+    @property
+    def named(self) -> dict[str, str]:
+        """``where`` as tables have it: a size as text, for numbers, shares and ``all`` in one column are one type else."""
+        return {**self.where, "train_size": str(self.where["train_size"])}
+
 
 def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
     """Scores of all runs: a row for each, and each split and metric, with the columns :data:`SCORES`.
@@ -48,8 +53,8 @@ def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
         modules = {name: Score(name) for name in task.metrics}
         for way, runs in task.runs.items():
             found = (row for run in runs for row in score_run(results, run, modules, task.where["task"]))
-            rows += [{**row, **task.where, "way": way} for row in found]
-    return pd.DataFrame(rows)[list(SCORES)].astype({"train_size": str})
+            rows += [{**row, **task.named, "way": way} for row in found]
+    return pd.DataFrame(rows)[list(SCORES)]
 
 
 def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool) -> pd.DataFrame:
@@ -85,15 +90,15 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
                 way: sample(task.metrics[0], found[split].labels, found[split].predicted, stream=place)
                 for way, found in outcomes.items()
             }
-            where = {**task.where, "split": split, "metric": task.metrics[0]}
+            where = {**task.named, "split": split, "metric": task.metrics[0]}
             where["reported"] = split == reported_split(splits)
             rows += _compared(where, scores, baselines)
             if where["reported"]:
                 shown.append(scores)
     if average and len(trained) > 1:
         means = {way: _average([scores[way] for scores in shown]) for way in trained[0].runs}
-        rows += _compared({**trained[0].where, "task": "average", "reported": True}, means, baselines)
-    return pd.DataFrame(rows).astype({"train_size": str})
+        rows += _compared({**trained[0].named, "task": "average", "reported": True}, means, baselines)
+    return pd.DataFrame(rows)
 
 
 def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str]) -> list[dict[str, Any]]:
