@@ -38,7 +38,7 @@ class Ways:
 
     @property
     def named(self) -> dict[str, str]:
-        """``where`` as tables have it: a size as text, for numbers, shares and ``all`` in one column are one type else."""
+        """``where`` as tables have it, a size as text: pandas would make 20 beside 0.5 a 20.0."""
         return {**self.where, "train_size": str(self.where["train_size"])}
 
 
