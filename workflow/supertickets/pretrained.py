@@ -154,9 +154,8 @@ def shape_of(
     numbers = {name[len(path) :].partition(".")[0] for name in tensors if name.startswith(path)}
     found = {int(number) if number.isdecimal() else number for number in numbers}
     if len(found) != layers or found != set(range(layers)):
-        raise UserError(
-            f"{source}: config.json says {layers} layers, model.safetensors has layers {sorted(map(str, found))}"
-        )
+        has = ", ".join(sorted(map(str, found)))
+        raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers [{has}]")
     _check_sizes(config, tensors, architecture, source)
     parameters = sum(tensor.size for tensor in tensors.values())
     if f"{architecture.pooler_name}.dense.weight" not in tensors:
