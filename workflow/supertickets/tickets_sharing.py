@@ -44,7 +44,8 @@ def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Pa
     size = size_text(str(grid["train_sizes"][0]))
     text = (
         f"Encoder: {', '.join(models)}; {size} of each task. Each field is a unit, each stripe a task whose super "
-        f"ticket holds it; the paler, the fewer of {len(grid['seeds'])} seeds. An empty field is a unit that no task holds."
+        f"ticket holds it; the paler, the fewer of {len(grid['seeds'])} seeds. An empty field is a unit that no task "
+        "holds."
     )
     finish(figure, list(axes.flat[:1]), text)
     style.save(figure, pdf, png)
