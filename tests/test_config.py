@@ -163,7 +163,7 @@ def test_the_readmes_configs_are_accepted(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "data").mkdir()
     write_tiny_task(tmp_path / "data" / "complaints.tsv", 300)
     blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         assert check_config(yaml.safe_load(block))
 
