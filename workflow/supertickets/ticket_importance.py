@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
-from matplotlib.patches import Patch, Wedge
+from matplotlib.patches import Wedge
 
 from . import style
-from .curves import finish, size_text
+from .curves import size_text
 from .importance import read_importance
 from .layout import TRIAL
 from .ticket_masks import label_units
 from .tickets import Shape, Ticket
+from .tickets_sharing import draw_unit_panels
 
 #: Radius of the largest pie, in places of units.
 RADIUS = 0.47
@@ -38,16 +38,6 @@ def draw_ticket_importance(
     found = [mean_importance(results, model, grid, importance) for model in models]
     width = 2 * style.PANEL_WIDTH
     heights = [0.75 + width * 0.86 * heads.shape[1] / (heads.shape[2] + 2.5) for heads, _ in found]
-    figure, axes = plt.subplots(
-        len(models), 1, squeeze=False, figsize=(width, sum(heights) + 0.8), layout="constrained", height_ratios=heights
-    )
-    colours = [look["color"] for look in style.looks(tasks, style.TASK_COLOURS)]
-    for axis, model, (heads, ffn) in zip(axes.flat, models, found, strict=True):
-        panel(axis, heads, ffn, colours)
-        if len(models) > 1:
-            axis.set_title(model, loc="left")
-    patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]
-    figure.legend(handles=patches, loc="outside upper center", ncols=min(len(tasks), 8))
     scores = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
     text = (
         f"Encoder: {', '.join(models)}. {scores}, normalized within a layer's heads and over all feed-forward "
@@ -55,8 +45,7 @@ def draw_ticket_importance(
         "a pie is the sum over tasks, the largest of the heads and the largest of the blocks being equal; a slice is a "
         "task's share."
     )
-    finish(figure, list(axes.flat[:1]), text)
-    style.save(figure, pdf, png)
+    draw_unit_panels(models, tasks, found, heights, panel, text, pdf, png)
 
 
 def mean_importance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,51 @@ def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Pa
     style.use()
     models, tasks = grid["models"], grid["tasks"]
     held = [shares(results, model, tasks, grid["seeds"]) for model in models]
-    height = sum(0.9 + 0.2 * len(ffn[0]) for _, ffn in held) + 0.9
-    figure, axes = plt.subplots(
-        len(models), 1, squeeze=False, figsize=(2 * style.PANEL_WIDTH, height), layout="constrained"
-    )
-    colours = [to_rgb(look["color"]) for look in style.looks(tasks, style.TASK_COLOURS)]
-    for axis, model, (heads, ffn) in zip(axes.flat, models, held, strict=True):
-        panel(axis, heads, ffn, colours)
-        if len(models) > 1:
-            axis.set_title(model, loc="left")
-    patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]
-    figure.legend(handles=patches, loc="outside upper center", ncols=min(len(tasks), 8))
+    heights = [0.9 + 0.2 * len(ffn[0]) for _, ffn in held]
     size = size_text(str(grid["train_sizes"][0]))
     text = (
         f"Encoder: {', '.join(models)}; {size} of each task. Each field is a unit, each stripe a task whose super "
         f"ticket holds it; the paler, the fewer of {len(grid['seeds'])} seeds. An empty field is a unit that no task "
         "holds."
     )
+    draw_unit_panels(models, tasks, held, heights, panel, text, pdf, png)
+
+
+def draw_unit_panels(
+    models: Sequence[str],
+    tasks: Sequence[str],
+    found: Sequence[tuple[np.ndarray, np.ndarray]],
+    heights: Sequence[float],
+    panel: Callable[[Axes, np.ndarray, np.ndarray, list[tuple[float, ...]]], None],
+    text: str,
+    pdf: Path,
+    png: Path,
+) -> None:
+    """Draw a panel for each model, one below the other, with a colour for each task.
+
+    Args:
+        models, tasks: their names.
+        found: of each model what is drawn of heads, shape (tasks, layers, heads), and blocks, (tasks, layers).
+        heights: of the panels, in inches.
+        panel: draws one, from these and the tasks' colours.
+        text: the note below.
+        pdf, png: files to write.
+    """
+    figure, axes = plt.subplots(
+        len(models),
+        1,
+        squeeze=False,
+        figsize=(2 * style.PANEL_WIDTH, sum(heights) + 0.9),
+        layout="constrained",
+        height_ratios=heights,
+    )
+    colours = [to_rgb(look["color"]) for look in style.looks(tasks, style.TASK_COLOURS)]
+    for axis, model, values in zip(axes.flat, models, found, strict=True):
+        panel(axis, *values, colours)
+        if len(models) > 1:
+            axis.set_title(model, loc="left")
+    patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]
+    figure.legend(handles=patches, loc="outside upper center", ncols=min(len(tasks), 8))
     finish(figure, list(axes.flat[:1]), text)
     style.save(figure, pdf, png)
 
