@@ -56,7 +56,7 @@ def main() -> None:
             multiply_by_zero(model, ticket)
     rows = [np.array(task["rows"]) for task in tasks]
     progress, _ = train_models(tensors, models, data, rows, compute, Joint(**asked["joint"]), asked["seed"])
-    print(json.dumps({"train": progress.seconds, "steps": progress.steps, "losses": progress.losses}))
+    print(json.dumps({"train": progress.seconds, "steps": progress.turns, "losses": progress.losses}))
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def run(
     encoded: Path, folder: Path, out: Path, tickets: dict[str, Ticket], seed: int = 1, **changes: Any
 ) -> tuple[dict[str, Any], Path]:
     """A training from files; of ``changes`` the precision and dropout are the tasks', the rest of all."""
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     own = {name: changes.pop(name) for name in ("precision", "classifier_dropout") if name in changes}
     (out / "tickets.json").write_text(json.dumps({task: ticket.as_json() for task, ticket in tickets.items()}))
     tasks = {
@@ -189,7 +189,7 @@ def test_full_tickets_are_plain_multi_task_training(encoded: Path, tiny: Path) -
             group["lr"] = learning_rate(step, len(turns), how.warmup, how.learning_rate)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    assert sum(map(sum, progress.steps)) == len(turns) == 3 * (5 + 3)
+    assert sum(map(sum, progress.turns)) == len(turns) == 3 * (5 + 3)
     for name, value in plain[0].bert.named_parameters():
         if "word_embeddings" in name:  # those of other words are decayed at once
             used = np.union1d(*(one.vocabulary(members, 0) for one, members in zip(data, rows, strict=True)))
@@ -355,8 +355,8 @@ def test_every_family_can_be_shared(family: str, tmp_path: Path) -> None:
         for _ in tickets
     ]  # fmt: skip
     rows = [np.arange(count)] * 2
-    progress, decay = train_tasks(encoder, data, rows, 1, CPU, Joint(**JOINT | {"batch_size": 4}), 1)
-    assert np.isfinite(progress.losses).all() and decay < 1
+    progress = train_tasks(encoder, data, rows, 1, CPU, Joint(**JOINT | {"batch_size": 4}), 1)
+    assert np.isfinite(progress.losses).all() and progress.decay < 1
     for name, tensor in encoder.whole().items():
         moved = (tensor != before[name]).numpy()
         nobody = ~np.logical_or(*(held(ticket, arrays, models[0])[name] for ticket in tickets))

@@ -63,8 +63,10 @@ def fresh(tiny: Path, outputs: int = 2) -> Classifier:
     return read_model(tiny / "config.json", tiny / "model.safetensors", None, outputs, 0.1, generator)
 
 
-def run(encoded: Path, tiny: Path, out: Path, seed: int = 1, keep: bool = True, **settings: Any) -> Path:
-    out.mkdir()
+def run(
+    encoded: Path, tiny: Path, out: Path, seed: int = 1, keep: bool = True, minutes: float = 0.0, **settings: Any
+) -> Path:
+    out.mkdir(exist_ok=True)
     train_run(
         config=tiny / "config.json",
         weights=tiny / "model.safetensors",
@@ -76,6 +78,7 @@ def run(encoded: Path, tiny: Path, out: Path, seed: int = 1, keep: bool = True, 
         predictions=out / "predictions.parquet",
         trained=out / "model.safetensors" if keep else None,
         shape=tiny / "shape.json",
+        checkpoint_minutes=minutes,
     )
     return out
 

@@ -212,6 +212,11 @@ def get_trained_option(wildcards, output):
     return f"--trained {shlex.quote(output.trained)}" if "trained" in output.keys() else ""
 
 
+def get_checkpoint_option(wildcards, output):
+    """How often a training writes a checkpoint, for the command line; made from the output, so not recorded either."""
+    return f"--checkpoint-minutes {config['checkpoint_minutes']}"
+
+
 def get_model_source(wildcards):
     """The package that holds a model, its download from the hub, or the files of the user's own folder."""
     entry = DEFINED["models"][wildcards.model]

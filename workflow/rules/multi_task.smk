@@ -57,11 +57,12 @@ rule multi_task:
         run=get_joint_run,
         tasks=get_joint_tasks,
         joint=get_joint_settings,
+        checkpoint=get_checkpoint_option,
         code=code("multi_task"),
     shell:
         "python -P -m scripts.multi_task --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --joint {params.joint:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} {params.checkpoint} > {log:q} 2>&1"
 
 
 rule score_multi_task:

@@ -29,11 +29,12 @@ rule search_run:
         run=get_run,
         settings=get_searched_settings,
         metric=get_first_metric,
+        checkpoint=get_checkpoint_option,
         code=code("search_run"),
     shell:
         "python -P -m scripts.search_run --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --metric {params.metric} --score {output:q} > {log:q} 2>&1"
+        " --metric {params.metric} --score {output:q} {params.checkpoint} > {log:q} 2>&1"
 
 
 rule choose_settings:

@@ -31,11 +31,12 @@ rule finetune:
         run=get_run,
         settings=get_settings,
         chosen=get_chosen_option,
+        checkpoint=get_checkpoint_option,
         code=code("finetune"),
     shell:
         "python -P -m scripts.finetune --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} {params.chosen} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} {params.chosen} {params.checkpoint} > {log:q} 2>&1"
 
 
 rule importance:
@@ -132,12 +133,13 @@ rule retrain:
         settings=get_settings,
         trained=get_trained_option,
         chosen=get_chosen_option,
+        checkpoint=get_checkpoint_option,
         code=code("retrain"),
     shell:
         "python -P -m scripts.retrain --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} {params.chosen} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} {params.chosen} {params.checkpoint} > {log:q} 2>&1"
 
 
 # An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.

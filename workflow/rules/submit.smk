@@ -44,11 +44,12 @@ rule predict_for_server:
         metric=get_first_metric,
         settings=get_server_settings,
         chosen=get_chosen_option,
+        checkpoint=get_checkpoint_option,
         code=code("predict_for_server"),
     shell:
         "python -P -m scripts.predict_for_server --results results --grid {params.grid:q} --group {params.group:q}"
         " --metric {params.metric} --which {wildcards.which} --settings {params.settings:q} --encoded {input.encoded:q}"
-        " --predictions {output:q} {params.chosen} > {log:q} 2>&1"
+        " --predictions {output:q} {params.chosen} {params.checkpoint} > {log:q} 2>&1"
 
 
 rule submission:

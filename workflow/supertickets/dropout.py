@@ -6,6 +6,8 @@ well, four elements share one 64-bit number, and numpy's SFC64 draws those faste
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,23 @@ def seed_dropout(seed: int) -> None:
     global _bits
     _bits = np.random.SFC64(seed)
     torch.manual_seed(seed)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """All that decides the masks from here on, for :func:`restore_random_state`."""
+    state = {
+        "masks": torch.from_numpy(_bits.state["state"]["state"].view(np.int64)),
+        "torch": torch.get_rng_state(),
+    }
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
+    """Go on with the masks from where a state was taken, on a device of the same type."""
+    _bits.state = {**_bits.state, "state": {"state": state["masks"].cpu().numpy().view(np.uint64)}}
+    torch.set_rng_state(state["torch"].cpu())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
 def dropout(values: Tensor, rate: float, training: bool = True) -> Tensor:

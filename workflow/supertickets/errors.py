@@ -13,3 +13,7 @@ class UserError(Exception):
 
 class DivergedError(UserError):
     """Training came to numbers that are not finite."""
+
+
+class InterruptedRunError(UserError):
+    """A signal has ended a training before its end."""

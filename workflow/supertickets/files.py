@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +15,22 @@ from typing import Any
 
 from .errors import UserError
 
+#: Seconds after which a temporary file without a lock is nobody's.
+ABANDONED = 60
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when the block ends well, and is removed otherwise."""
+    """A temporary name beside ``path`` that takes its place when the block ends well, and is removed otherwise.
+
+    What a process that was killed has left there is removed too: a lock says which are still being written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
     part = Path(name)
     try:
+        _lock(handle)
         yield part
         umask = os.umask(0)
         os.umask(umask)
@@ -29,6 +38,30 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary files of ``path`` that nobody is writing any more."""
+    for part in path.parent.glob(f".{path.name}.*{path.suffix}"):
+        try:
+            if time.time() - part.stat().st_mtime < ABANDONED:  # it may have no lock yet
+                continue
+            handle = os.open(part, os.O_RDONLY)
+        except OSError:  # another process has removed or replaced it
+            continue
+        if _lock(handle):
+            part.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file until it is closed; False where somebody else has, or where the file system has no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -10,13 +10,13 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
 
 from .batches import Encoded, training_batches
+from .checkpoints import Checkpoints
 from .compute import Compute
 from .dropout import seed_dropout
 from .errors import DivergedError
@@ -58,11 +58,13 @@ class Joint:
 
 @dataclass
 class JointProgress:
-    """What a training did: steps and mean loss of each epoch, by task."""
+    """What a training did: steps in all, and steps and mean loss of each epoch, by task."""
 
+    steps: int = 0
     seconds: float = 0.0
-    steps: list[list[int]] = field(default_factory=list)
+    turns: list[list[int]] = field(default_factory=list)
     losses: list[list[float]] = field(default_factory=list)
+    decay: float = 1.0  #: factor by which weight decay has shrunk every decayed matrix
 
 
 def odds(sizes: Sequence[int], how: Joint) -> np.ndarray:
@@ -116,7 +118,8 @@ def train_tasks(
     compute: Compute,
     how: Joint,
     seed: int,
-) -> tuple[JointProgress, float]:
+    checkpoints: Checkpoints | None = None,
+) -> JointProgress:
     """Train the models of several tasks in place, step by step in turns.
 
     Args:
@@ -127,41 +130,50 @@ def train_tasks(
         compute: where and how precisely.
         how: settings.
         seed: source of the order of tasks and data and of dropout.
-
-    Returns:
-        What was done, and the factor by which weight decay has shrunk every decayed matrix.
+        checkpoints: where training goes on from, and when its state is written.
 
     Raises:
         DivergedError: a loss is not finite; says at which step and what helps.
+        InterruptedRunError: a signal has asked the process to end; a checkpoint is written.
     """
     seed_dropout(derived(seed, "dropout"))
     steps = how.epochs * sum(math.ceil(len(members) / how.batch_size) for members in rows)
     report_every = max(steps // PROGRESS_LINES, 1)
-    progress, done, decay = JointProgress(), count(), 1.0
-    began = time.perf_counter()
+    progress, totals = JointProgress(), torch.zeros(len(rows), dtype=torch.float64, device=compute.device)
     with ExitStack() as stack:
+        if checkpoints:
+            stack.enter_context(checkpoints.watching())
+            if found := checkpoints.restore(encoder, compute.device):
+                progress, totals = JointProgress(**found[0]), found[1]
+        began = time.perf_counter() - progress.seconds
         for task, model in enumerate(encoder.models):
             encoder.fill(task)
             stack.enter_context(computing(model.train(), compute.precision))
         for epoch, turns in zip(range(how.epochs), schedule(rows, how, seed), strict=False):
-            totals = torch.zeros(len(rows), dtype=torch.float64, device=compute.device)
-            for task, members in turns:
+            if epoch < len(progress.losses):
+                continue
+            for task, members in turns[progress.steps - epoch * len(turns) :]:
                 encoder.fill(task)
                 batch = data[task].batch(members, pad, compute)
                 loss = losses_of(encoder.models[task](batch), batch.labels).mean()
                 loss.backward()
-                step = next(done)
-                rate = learning_rate(step, steps, how.warmup, how.learning_rate)
+                rate = learning_rate(progress.steps, steps, how.warmup, how.learning_rate)
                 encoder.step(task, rate, how.clip_norm)
-                decay *= 1 - rate * how.weight_decay
+                progress.decay *= 1 - rate * how.weight_decay
                 totals[task] += loss.detach() * len(members)
-                if (step + 1) % report_every == 0:
-                    pace = (time.perf_counter() - began) / (step + 1)
-                    log.info("step %d of %d: loss %.4f, %.2f s a step", step + 1, steps, float(loss.detach()), pace)
+                progress.steps += 1
+                progress.seconds = time.perf_counter() - began
+                if progress.steps % report_every == 0:
+                    pace = progress.seconds / progress.steps
+                    log.info(
+                        "step %d of %d: loss %.4f, %.2f s a step", progress.steps, steps, float(loss.detach()), pace
+                    )
+                if checkpoints:
+                    checkpoints.after_step(encoder, asdict(progress), totals)
             _record(progress, turns, totals.tolist(), how)
+            totals.zero_()
             log.info("epoch %d of %d: mean losses %s", epoch + 1, how.epochs, progress.losses[-1])
-    progress.seconds = time.perf_counter() - began
-    return progress, decay
+    return progress
 
 
 def _record(
@@ -174,8 +186,8 @@ def _record(
         examples[task] += len(members)
     if not all(map(math.isfinite, totals)):
         raise DivergedError(
-            f"training diverged: the mean losses of epoch {len(progress.steps) + 1} are {list(totals)}; "
+            f"training diverged: the mean losses of epoch {len(progress.turns) + 1} are {list(totals)}; "
             f"try a learning_rate below {how.learning_rate:g} or a clip_norm below {how.clip_norm:g}"
         )
-    progress.steps.append(steps)
+    progress.turns.append(steps)
     progress.losses.append([total / seen if seen else math.nan for total, seen in zip(totals, examples, strict=True)])

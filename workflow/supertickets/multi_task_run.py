@@ -15,13 +15,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .batches import Encoded, strings
+from .checkpoints import Checkpoints
 from .compute import Compute
 from .errors import UserError
-from .files import read_json, replacing, sha256, write_json
+from .files import read_json, replacing, write_json
 from .layout import head_name
 from .model import Classifier, build, drawn_weights, read_weights
 from .multi_task import Joint, JointProgress, train_tasks
-from .runs import peak_memory, predictions_of, versions, write_predictions
+from .runs import checkpoint_of, identity_of, peak_memory, predictions_of, write_predictions
 from .seeds import derived
 from .sharing import SharedEncoder
 from .tickets import Shape, Ticket
@@ -42,6 +43,7 @@ def train_multi_task(
     record: Path,
     predictions: Path,
     trained: Path,
+    checkpoint_minutes: float = 0.0,
 ) -> None:
     """Train one encoder on several tasks, predict every evaluation example, and write what was done.
 
@@ -58,9 +60,12 @@ def train_multi_task(
         predictions: Parquet file to write: id, split, label, logits and task of every evaluation example.
         trained: safetensors file to write: the whole encoder, and each task's head, named by
             :func:`~supertickets.layout.head_name`.
+        checkpoint_minutes: time between two checkpoints, which lie beside the record; 0 for none but those that a
+            signal asks for.
 
     Raises:
-        UserError: an input is unusable or training diverged. Nothing is written then.
+        UserError: an input is unusable, training diverged, or a signal has ended it. Nothing is written then, but
+            for the checkpoint of one that was interrupted.
     """
     began = time.perf_counter()
     how = Joint(**joint)
@@ -73,7 +78,13 @@ def train_multi_task(
     tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)
     log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
     seconds = {"load": time.perf_counter() - began}
-    progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"])
+    inputs = {"config": config, "weights": weights, "shape": shape, "tickets": tickets}
+    inputs |= {f"{key} of {name}": Path(task[key]) for name, task in tasks.items() for key in ("encoded", "subset")}
+    identity = identity_of(
+        run, {"joint": joint, "tasks": [task["settings"] for task in tasks.values()]}, inputs, compute
+    )
+    checkpoints = Checkpoints(checkpoint_of(record), identity, Path(__file__), checkpoint_minutes)
+    progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"], checkpoints)
     began = time.perf_counter()
     tables = []
     for name, model, examples, own in zip(tasks, models, data, settings, strict=True):
@@ -89,8 +100,6 @@ def train_multi_task(
         whole |= {head_name(name, key): value for key, value in head.items()}
     with replacing(trained) as part:
         save_file({name: tensor.cpu() for name, tensor in whole.items()}, part)
-    inputs = {"config": config, "weights": weights, "shape": shape, "tickets": tickets}
-    inputs |= {f"{key} of {name}": task[key] for name, task in tasks.items() for key in ("encoded", "subset")}
     content = {
         "run": run,
         "tasks": _by_task(tasks, models, settings, rows, progress, shape),
@@ -99,10 +108,11 @@ def train_multi_task(
         "precision": compute.precision,
         "memory_bytes": peak_memory(compute.device),
         "settings": joint,
-        "versions": versions(),
-        "inputs_sha256": {name: sha256(Path(path)) for name, path in inputs.items()},
+        "versions": identity["versions"],
+        "inputs_sha256": identity["inputs_sha256"],
     }
     write_json(record, content)
+    checkpoints.remove()
 
 
 def _by_task(
@@ -119,7 +129,7 @@ def _by_task(
         ticket = model.ticket
         found[name] = {
             "examples": len(rows[index]),
-            "steps": [steps[index] for steps in progress.steps],
+            "steps": [turns[index] for turns in progress.turns],
             "losses": [losses[index] for losses in progress.losses],
             "heads_pruned": ticket.heads_pruned,
             "ffn_pruned": ticket.ffn_pruned,
@@ -178,6 +188,7 @@ def train_models(
     compute: Compute,
     how: Joint,
     seed: int,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[JointProgress, dict[str, Tensor]]:
     """Train models of several tasks while their word embedding holds only the tokens that occur.
 
@@ -190,6 +201,7 @@ def train_models(
         compute: where and how precisely.
         how: settings.
         seed: of the run.
+        checkpoints: as of :func:`~supertickets.multi_task.train_tasks`.
 
     Returns:
         What was done, and the trained encoder's tensors.
@@ -203,9 +215,9 @@ def train_models(
     _embed(models, narrow, new_pad)
     encoder = SharedEncoder(tensors | {name: narrow}, models, how.optimizer, how.weight_decay, how.untouched)
     renumbered = [one.renumbered(vocabulary) for one in data]
-    progress, decay = train_tasks(encoder, renumbered, rows, new_pad, compute, how, seed)
+    progress = train_tasks(encoder, renumbered, rows, new_pad, compute, how, seed, checkpoints)
     with torch.no_grad():
-        embedding.mul_(decay)
+        embedding.mul_(progress.decay)
         embedding[kept] = narrow
     for task in range(len(models)):
         encoder.fill(task)

@@ -7,7 +7,7 @@ allocates three times the model at every step, is written out here and held agai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +66,15 @@ class Optimizer:
             for plain, decay in ((False, weight_decay), (True, 0.0))
         ]
 
+    def state(self) -> dict[str, Tensor]:
+        """Float32 values of all parameters, and what is remembered of them, by name."""
+        return state_of(self.groups)
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a :meth:`state`, in place."""
+        restore_state(self.groups, state)
+
     @torch.no_grad()
     def step(self, rate: float, clip_norm: float) -> None:
         """One update from the gradients, which are used up and cleared by it.
@@ -94,6 +103,18 @@ class Updated:
         # First moment, and second moment or largest gradient.
         self.moments = [[torch.zeros_like(value) for value in values] for _ in range(2)]
         self.counts = [torch.zeros((), device=value.device) for value in values]
+
+    def state(self) -> dict[str, Tensor]:
+        """Values, moments and counts of steps by name."""
+        lists = {"value": self.values, "first": self.moments[0], "second": self.moments[1], "count": self.counts}
+        named = {f"{name}.{index}": tensor for name, tensors in lists.items() for index, tensor in enumerate(tensors)}
+        return named | {"steps": torch.tensor(self.steps)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a :meth:`state`, in place."""
+        self.steps = int(state["steps"])
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
 
     def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
         """One step from gradients, which are used up."""
@@ -136,9 +157,28 @@ class _Group(Updated):
 
     def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
         super().update(gradients, rate, divisor)
+        self._round()
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        super().restore(state)
+        self._round()
+
+    def _round(self) -> None:
+        """Bring the rounded copies up to date."""
         if self.rounded:
             rounded = [self.parameters[index].detach() for index in self.rounded]
             torch._foreach_copy_(rounded, [self.values[index] for index in self.rounded])
+
+
+def state_of(groups: Iterable[Updated]) -> dict[str, Tensor]:
+    """The states of several groups as one."""
+    return {f"{index}.{name}": tensor for index, group in enumerate(groups) for name, tensor in group.state().items()}
+
+
+def restore_state(groups: Iterable[Updated], state: Mapping[str, Tensor]) -> None:
+    """Take over what :func:`state_of` the same groups was."""
+    for index, group in enumerate(groups):
+        group.restore({name: state[f"{index}.{name}"] for name in group.state()})
 
 
 def _adamax(

@@ -6,6 +6,7 @@ import logging
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 import torch
 
 from .batches import Encoded, arrow, strings
+from .checkpoints import Checkpoints
+from .compute import Compute
 from .files import read_json, replacing, sha256, write_json
 from .model import read_model, save_weights
 from .seeds import derived
@@ -39,6 +42,8 @@ def train_run(
     trained: Path | None = None,
     ticket: Path | None = None,
     chosen: Path | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_minutes: float = 0.0,
 ) -> None:
     """Train one model, predict every evaluation example, and write record, predictions and, where asked for, weights.
 
@@ -55,9 +60,12 @@ def train_run(
         trained: safetensors file to write; None where nobody wants the weights.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
+        checkpoint: safetensors file for the state of an unfinished training; beside the record where None.
+        checkpoint_minutes: time between two checkpoints; 0 for none but those that a signal asks for.
 
     Raises:
-        UserError: an input is unusable or training diverged. Nothing is written then.
+        UserError: an input is unusable, training diverged, or a signal has ended it. Nothing is written then, but
+            for the checkpoint of one that was interrupted.
     """
     began = time.perf_counter()
     settings = with_chosen(settings, chosen)
@@ -71,16 +79,6 @@ def train_run(
     parts = {part: data.first(part, how.evaluate[part]) for part in sorted(how.evaluate, reverse=True)}
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
-    seconds = {"load": time.perf_counter() - began}
-    with narrowed(model, data, rows, compute) as view:
-        progress = train(model, view, rows, how, run["seed"])
-    began = time.perf_counter()
-    with narrowed(model, data, evaluated, compute) as view:
-        outputs = predict(model, view, evaluated)
-    seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
-
-    dimensions = Shape.read(shape, how.outputs)
-    kept = model.ticket
     inputs = {
         "config": config,
         "weights": weights,
@@ -89,6 +87,18 @@ def train_run(
         "shape": shape,
         "ticket": ticket,
     }
+    identity = identity_of(run, settings, inputs, compute)
+    checkpoints = Checkpoints(checkpoint or checkpoint_of(record), identity, Path(__file__), checkpoint_minutes)
+    seconds = {"load": time.perf_counter() - began}
+    with narrowed(model, data, rows, compute) as view:
+        progress = train(model, view, rows, how, run["seed"], checkpoints)
+    began = time.perf_counter()
+    with narrowed(model, data, evaluated, compute) as view:
+        outputs = predict(model, view, evaluated)
+    seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
+
+    dimensions = Shape.read(shape, how.outputs)
+    kept = model.ticket
     content = {
         "run": run,
         "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
@@ -105,13 +115,39 @@ def train_run(
         "precision": compute.precision,
         "memory_bytes": peak_memory(compute.device),
         "settings": settings,
-        "versions": versions(),
-        "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
+        "versions": identity["versions"],
+        "inputs_sha256": identity["inputs_sha256"],
     }
     write_predictions(predictions, predictions_of(data, evaluated, outputs))
     if trained is not None:
         save_weights(model, trained)
     write_json(record, content)
+    checkpoints.remove()
+
+
+def checkpoint_of(record: Path) -> Path:
+    """Where the state of an unfinished training lies."""
+    return record.with_name("checkpoint.safetensors")
+
+
+def identity_of(
+    run: Mapping[str, Any], settings: Mapping[str, Any], inputs: Mapping[str, Path | None], compute: Compute
+) -> dict[str, Any]:
+    """All but the code that decides what a training comes to.
+
+    Args:
+        run, settings: as of :func:`train_run`.
+        inputs: the files that it reads, by name; None is left out.
+        compute: where and how precisely.
+    """
+    return {
+        "run": run,
+        "settings": settings,
+        "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
+        "versions": versions(),
+        "device": compute.device.type,
+        "precision": compute.precision,
+    }
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -29,12 +29,14 @@ def search_run(
     shape: Path,
     metric: str,
     score: Path,
+    checkpoint_minutes: float = 0.0,
 ) -> None:
     """Train a full model and write its validation score; null where training diverged or the score is not finite.
 
     Args:
         config, weights, encoded, subset, run, settings, shape: as of :func:`supertickets.runs.train_run`.
         metric: the task's first metric.
+        checkpoint_minutes: likewise; the checkpoint lies beside the score.
         score: JSON file to write: ``score`` (times 100, or null), ``settings``, and ``problem`` where it is null.
     """
     found, problem = None, None
@@ -42,7 +44,11 @@ def search_run(
         predictions = Path(folder) / "predictions.parquet"
         try:
             record = Path(folder) / "record.json"
-            train_run(config, weights, encoded, subset, run, settings, record, predictions, shape)
+            kept = {
+                "checkpoint": score.with_suffix(".checkpoint.safetensors"),
+                "checkpoint_minutes": checkpoint_minutes,
+            }
+            train_run(config, weights, encoded, subset, run, settings, record, predictions, shape, **kept)
         except DivergedError as error:
             problem = str(error)
         else:

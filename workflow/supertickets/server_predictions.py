@@ -27,6 +27,7 @@ def predict_for_server(
     encoded: Path,
     predictions: Path,
     chosen: Path | None = None,
+    checkpoint_minutes: float = 0.0,
 ) -> None:
     """Train the best of a group's full models, or of its super tickets, once more, and predict unlabelled examples.
 
@@ -43,6 +44,7 @@ def predict_for_server(
         encoded: the tokenised task with its unlabelled examples.
         predictions: Parquet file to write: id, split, label (none) and logits.
         chosen: settings that a search chose.
+        checkpoint_minutes: as of :func:`supertickets.runs.train_run`; the checkpoint lies beside the predictions.
     """
     run = best_run(results, grid, group, metric, which)
     log.info("predicting with %s", run)
@@ -66,6 +68,8 @@ def predict_for_server(
             shape=model / "shape.json",
             ticket=ticket,
             chosen=chosen,
+            checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
+            checkpoint_minutes=checkpoint_minutes,
         )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .architectures import Architecture
 from .model import Classifier
-from .optimizer import Updated, divisor_of, without_decay
+from .optimizer import Updated, divisor_of, restore_state, state_of, without_decay
 from .rewind import kept_part
 from .tickets import Ticket
 
@@ -171,6 +171,15 @@ class SharedEncoder:
             elif self.untouched == "zero_gradient" and not key.head:
                 group.update([torch.zeros_like(value) for value in group.values], rate, divisor)
         self.models[task].zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """All values that steps change, and what is remembered of them, by name."""
+        return state_of(self.groups.values())
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a :meth:`state`, in place."""
+        restore_state(self.groups.values(), state)
 
     def whole(self) -> dict[str, Tensor]:
         """The encoder's full tensors by name."""

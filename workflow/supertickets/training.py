@@ -6,7 +6,8 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .batches import sorted_batches, training_batches
+from .checkpoints import Checkpoints
 from .compute import Compute
 from .dropout import seed_dropout
 from .errors import DivergedError
@@ -84,6 +86,7 @@ class Progress:
     steps: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
+    decay: float = 1.0  #: factor by which weight decay has shrunk every decayed matrix
 
 
 def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -98,7 +101,14 @@ def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(outputs, labels.long(), reduction="none")
 
 
-def train(model: Classifier, view: Narrowed, rows: np.ndarray, settings: Settings, seed: int) -> Progress:
+def train(
+    model: Classifier,
+    view: Narrowed,
+    rows: np.ndarray,
+    settings: Settings,
+    seed: int,
+    checkpoints: Checkpoints | None = None,
+) -> Progress:
     """Train a model in place.
 
     Args:
@@ -107,34 +117,45 @@ def train(model: Classifier, view: Narrowed, rows: np.ndarray, settings: Setting
         rows: the training examples among them.
         settings: how.
         seed: source of data order and dropout.
+        checkpoints: where training goes on from, and when its state is written.
 
     Raises:
         DivergedError: the loss is not finite; says at which step and what helps.
+        InterruptedRunError: a signal has asked the process to end; a checkpoint is written.
     """
     order = generator(seed, "order of training data")
     seed_dropout(derived(seed, "dropout"))
     steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
     report_every = max(steps // PROGRESS_LINES, 1)
-    progress = Progress()
-    began = time.perf_counter()
+    # The loss so far stays on the device: nothing waits for it but the few reports.
+    progress, total = Progress(), torch.zeros((), dtype=torch.float64, device=view.compute.device)
     model.train()
-    with computing(model, view.compute.precision) as masters:
+    with computing(model, view.compute.precision) as masters, checkpoints.watching() if checkpoints else nullcontext():
         optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
+        if checkpoints and (found := checkpoints.restore(optimizer, view.compute.device)):
+            progress, total = Progress(**found[0]), found[1]
+        began = time.perf_counter() - progress.seconds
         for epoch in range(settings.epochs):
-            total = 0.0  # stays on the device: nothing waits for a loss but the few reports
-            for batch in view.batches(training_batches(rows, settings.batch_size, order)):
+            groups = training_batches(rows, settings.batch_size, order)
+            if epoch < len(progress.losses):
+                continue
+            for batch in view.batches(groups[progress.steps - epoch * len(groups) :]):
                 loss = losses_of(model(batch), batch.labels).mean()
                 loss.backward()
                 rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
                 optimizer.step(rate, settings.clip_norm)
-                view.decay *= 1 - rate * settings.weight_decay
+                progress.decay *= 1 - rate * settings.weight_decay
                 total += loss.detach().double() * len(batch.labels)
                 progress.steps += 1
                 if progress.steps % report_every == 0:
                     _report(float(loss.detach()), progress.steps, steps, began, settings)
+                progress.seconds = time.perf_counter() - began
+                if checkpoints:
+                    checkpoints.after_step(optimizer, asdict(progress), total)
             progress.losses.append(_finite(float(total) / len(rows), progress.steps, steps, settings))
+            total.zero_()
             log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
-    progress.seconds = time.perf_counter() - began
+        view.decay = progress.decay
     return progress
 
 
