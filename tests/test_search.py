@@ -52,7 +52,7 @@ def test_a_search_in_which_everything_diverges_chooses_nothing(tmp_path: Path) -
 def test_a_training_that_diverges_is_recorded_and_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverging(*arguments: Any) -> None:
+    def diverging(*arguments: Any, **others: Any) -> None:
         raise DivergedError("training diverged: the loss is nan")
 
     monkeypatch.setattr(search_run, "train_run", diverging)

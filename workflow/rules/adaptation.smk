@@ -46,6 +46,8 @@ rule start_from_shared:
         adaptation("start.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_copying_memory,
     params:
         code=code("start_from_shared"),
     shell:
@@ -55,7 +57,7 @@ rule start_from_shared:
 
 use rule retrain as adapt with:
     input:
-        unpack(get_chosen),
+        **chosen(),
         config=rules.fetch_model.output.config,
         weights=rules.start_from_shared.output,
         shape=rules.fetch_model.output.shape,

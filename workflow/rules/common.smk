@@ -2,6 +2,7 @@
 #
 # Parsed at every start, so nothing here imports torch, transformers or pandas or touches the network.
 
+import gc
 import re
 import shlex
 import sys
@@ -43,6 +44,8 @@ from supertickets.sources import code_of
 from supertickets.task_files import SERVER_PARTS, UNLABELLED, hub_downloads, inputs, is_local, parts_of, resolved
 
 set_environment(WORKFLOW)
+# A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the time.
+gc.set_threshold(200_000, 50, 100)
 
 try:
     config = check_config(without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config))
@@ -179,14 +182,23 @@ def get_scores_to_prune_by(wildcards):
     return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
 
 
-def get_previous_option(wildcards, input):
-    """The ticket of the step before, for the command line; not recorded, like everything made from a rule's files."""
-    return f"--previous {shlex.quote(input.previous)}" if "previous" in input.keys() else ""
+#: Files that not every job of a rule has, by the names of their options.
+OPTIONAL = {"input": ("previous", "ticket", "chosen"), "output": ("trained",)}
 
 
-def get_ticket_option(wildcards, input):
-    """The ticket that scored weights hold, likewise."""
-    return f"--ticket {shlex.quote(str(input.ticket))}" if "ticket" in input.keys() else ""
+def get_optional_files(wildcards, input, output):
+    """Such files of a job, for the command line.
+
+    Snakemake does not record a param that is made from a rule's files: keeping weights or not reruns nothing.
+    """
+    found = {"input": input, "output": output}
+    paths = {name: found[part].get(name) for part, names in OPTIONAL.items() for name in names}
+    return " ".join(f"--{name} {shlex.quote(str(path))}" for name, path in paths.items() if path)
+
+
+def get_training_options(wildcards, input, output):
+    """The same and how often a checkpoint is written, which is not recorded either."""
+    return f"{get_optional_files(wildcards, input, output)} --checkpoint-minutes {config['checkpoint_minutes']}"
 
 
 def get_settings(wildcards):
@@ -202,19 +214,6 @@ def kept(path):
 def if_kept(**paths):
     """Weights that no other step reads: not even written, unless the config keeps them."""
     return paths if config["keep_weights"] else {}
-
-
-def get_trained_option(wildcards, output):
-    """Where a ticket's trained weights go, for the command line.
-
-    Snakemake does not record a param that comes from the output: keeping weights or not reruns nothing.
-    """
-    return f"--trained {shlex.quote(output.trained)}" if "trained" in output.keys() else ""
-
-
-def get_checkpoint_option(wildcards, output):
-    """How often a training writes a checkpoint, for the command line; made from the output, so not recorded either."""
-    return f"--checkpoint-minutes {config['checkpoint_minutes']}"
 
 
 def get_model_source(wildcards):

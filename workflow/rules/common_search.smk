@@ -35,12 +35,7 @@ def get_searched_by_choice(wildcards):
     return canonical_json(searched(wildcards))
 
 
-def get_chosen(wildcards):
+def chosen():
     """What the search at the main size chose for a model and task, where the config has one."""
-    names = {"model": wildcards.model, "task": wildcards.task, "train_size": config["train_sizes"][0]}
-    return {"chosen": rules.choose_settings.output[0].format(**names)} if CHOICES else {}
-
-
-def get_chosen_option(wildcards, input):
-    """The same, for the command line."""
-    return f"--chosen {shlex.quote(input.chosen)}" if "chosen" in input.keys() else ""
+    main = config["train_sizes"][0]
+    return {"chosen": search("chosen.json").replace("{train_size}", str(main))} if CHOICES else {}

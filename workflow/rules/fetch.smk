@@ -6,6 +6,12 @@
 #         results/hub/datasets/{dataset}/   splits of one commit as Parquet
 
 
+localrules:
+    fetch_package,
+    fetch_hub_model,
+    fetch_hub_dataset,
+
+
 rule fetch_package:
     output:
         "results/packages/{package}",

@@ -53,16 +53,20 @@ rule multi_task:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
     params:
         run=get_joint_run,
         tasks=get_joint_tasks,
         joint=get_joint_settings,
-        checkpoint=get_checkpoint_option,
+        options=get_training_options,
         code=code("multi_task"),
     shell:
         "python -P -m scripts.multi_task --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --joint {params.joint:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} {params.checkpoint} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
 
 
 rule score_multi_task:

@@ -21,6 +21,8 @@ rule fetch_model:
         "results/benchmarks/fetch_model/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_copying_memory,
     params:
         settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
         code=code("fetch_model"),
@@ -40,6 +42,8 @@ rule fetch_task:
         "results/benchmarks/fetch_task/{task}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_table_memory,
     params:
         settings=get_task_definition,
         code=code("fetch_task"),
@@ -60,6 +64,8 @@ rule encode:
         "results/benchmarks/encode/{model}/{task}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_table_memory,
     params:
         max_length=config["max_length"],
         unlabelled=0,
@@ -80,6 +86,8 @@ rule subsample:
         "results/benchmarks/subsample/{task}/n{train_size}/seed{seed}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_table_memory,
     params:
         stratify=get_stratify,
         code=code("subsample"),

@@ -25,16 +25,20 @@ rule search_run:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
     params:
         run=get_run,
         settings=get_searched_settings,
         metric=get_first_metric,
-        checkpoint=get_checkpoint_option,
+        options=get_training_options,
         code=code("search_run"),
     shell:
         "python -P -m scripts.search_run --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --metric {params.metric} --score {output:q} {params.checkpoint} > {log:q} 2>&1"
+        " --metric {params.metric} --score {output:q} {params.options} > {log:q} 2>&1"
 
 
 rule choose_settings:

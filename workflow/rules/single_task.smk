@@ -10,7 +10,7 @@
 
 rule finetune:
     input:
-        unpack(get_chosen),
+        **chosen(),
         config=rules.fetch_model.output.config,
         weights=rules.fetch_model.output.weights,
         shape=rules.fetch_model.output.shape,
@@ -27,21 +27,24 @@ rule finetune:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
     params:
         run=get_run,
         settings=get_settings,
-        chosen=get_chosen_option,
-        checkpoint=get_checkpoint_option,
+        options=get_training_options,
         code=code("finetune"),
     shell:
         "python -P -m scripts.finetune --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --trained {output.trained:q} {params.chosen} {params.checkpoint} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
 
 
 rule importance:
     input:
-        unpack(get_chosen),
+        **chosen(),
         config=rules.fetch_model.output.config,
         weights=get_scored_weights,
         encoded=rules.encode.output,
@@ -55,15 +58,18 @@ rule importance:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
     params:
         settings=get_settings,
-        ticket=get_ticket_option,
-        chosen=get_chosen_option,
+        files=get_optional_files,
         code=code("importance"),
     shell:
         "python -P -m scripts.importance --config {input.config:q} --weights {input.weights:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --seed {wildcards.seed}"
-        " --settings {params.settings:q} --importance {output:q} {params.ticket} {params.chosen} > {log:q} 2>&1"
+        " --settings {params.settings:q} --importance {output:q} {params.files} > {log:q} 2>&1"
 
 
 rule ticket:
@@ -81,11 +87,11 @@ rule ticket:
     params:
         run=get_ticket_run,
         settings=get_ticket_settings,
-        previous=get_previous_option,
+        files=get_optional_files,
         code=code("ticket"),
     shell:
         "python -P -m scripts.ticket --importance {input.importance:q} --shape {input.shape:q}"
-        " --run {params.run:q} --settings {params.settings:q} --ticket {output:q} {params.previous} > {log:q} 2>&1"
+        " --run {params.run:q} --settings {params.settings:q} --ticket {output:q} {params.files} > {log:q} 2>&1"
 
 
 rule rewind:
@@ -101,6 +107,8 @@ rule rewind:
         trial("{kind}-{ratio}/rewind.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_copying_memory,
     params:
         code=code("rewind"),
     shell:
@@ -110,7 +118,7 @@ rule rewind:
 
 rule retrain:
     input:
-        unpack(get_chosen),
+        **chosen(),
         config=rules.fetch_model.output.config,
         weights=rules.rewind.output,
         shape=rules.fetch_model.output.shape,
@@ -128,18 +136,20 @@ rule retrain:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
     params:
         run=get_ticket_run,
         settings=get_settings,
-        trained=get_trained_option,
-        chosen=get_chosen_option,
-        checkpoint=get_checkpoint_option,
+        options=get_training_options,
         code=code("retrain"),
     shell:
         "python -P -m scripts.retrain --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
-        " --ticket {input.ticket:q} --encoded {input.encoded:q} --subset {input.subset:q}"
+        " --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.trained} {params.chosen} {params.checkpoint} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
 
 
 # An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.
@@ -169,7 +179,7 @@ use rule rewind as rewind_step with:
 
 use rule retrain as retrain_step with:
     input:
-        unpack(get_chosen),
+        **chosen(),
         config=rules.fetch_model.output.config,
         weights=rules.rewind_step.output,
         shape=rules.fetch_model.output.shape,
@@ -188,7 +198,7 @@ use rule retrain as retrain_step with:
 
 use rule importance as importance_step with:
     input:
-        unpack(get_chosen),
+        **chosen(),
         config=rules.fetch_model.output.config,
         weights=rules.retrain_step.output.trained,
         ticket=rules.ticket_step.output,

@@ -24,7 +24,7 @@ use rule encode as encode_all with:
 rule predict_for_server:
     input:
         get_trained_before,
-        unpack(get_chosen),
+        **chosen(),
         encoded=rules.encode_all.output,
         config=rules.fetch_model.output.config,
         weights=rules.fetch_model.output.weights,
@@ -38,18 +38,21 @@ rule predict_for_server:
     conda:
         "../../envs/supertickets.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
     params:
         grid=get_main_grid,
         group=get_main_group,
         metric=get_first_metric,
         settings=get_server_settings,
-        chosen=get_chosen_option,
-        checkpoint=get_checkpoint_option,
+        options=get_training_options,
         code=code("predict_for_server"),
     shell:
         "python -P -m scripts.predict_for_server --results results --grid {params.grid:q} --group {params.group:q}"
         " --metric {params.metric} --which {wildcards.which} --settings {params.settings:q} --encoded {input.encoded:q}"
-        " --predictions {output:q} {params.chosen} {params.checkpoint} > {log:q} 2>&1"
+        " --predictions {output:q} {params.options} > {log:q} 2>&1"
 
 
 rule submission:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .devices import free_device, visible_devices
 from .errors import UserError
 
 
@@ -37,6 +38,9 @@ class Compute:
         if device == "cuda" and not cuda:
             raise UserError("device is cuda: torch finds no CUDA device here; write auto or cpu")
         place = torch.device("cuda" if device == "auto" and cuda else device.replace("auto", "cpu"))
+        if place.type == "cuda":
+            place = torch.device("cuda", free_device(visible_devices(torch.cuda.device_count())))
+            torch.cuda.set_device(place)
         if precision == "auto":
             precision = "bf16" if has_bf16_units(place) else "fp32"
         return cls(place, precision)

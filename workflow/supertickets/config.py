@@ -308,7 +308,7 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
     asked = [*trained.values(), *config["evaluate"].values()]
     if not any(isinstance(size, int) for size in asked):
         return  # nothing to compare with, so no need to read files
-    sizes = _known_sizes(config, entry)
+    sizes = known_sizes(config, entry)
     if sizes is None:
         return
     for key, size in trained.items():
@@ -333,7 +333,7 @@ def _train_sizes(config: Mapping[str, Any], task: str) -> dict[str, Any]:
     return found | {f"adaptation.train_sizes[{index}]": size for index, size in enumerate(sizes)}
 
 
-def _known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:
+def known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:
     """The most examples that each part of a task can have; None where only reading its files would tell."""
     if not is_local(entry, config["glue"]):
         return entry.get("sizes")

@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     part = Path(name)
     try:
-        _lock(handle)
+        lock(handle)
         yield part
         umask = os.umask(0)
         os.umask(umask)
@@ -50,12 +50,12 @@ def _remove_abandoned(path: Path) -> None:
             handle = os.open(part, os.O_RDONLY)
         except OSError:  # another process has removed or replaced it
             continue
-        if _lock(handle):
+        if lock(handle):
             part.unlink(missing_ok=True)
         os.close(handle)
 
 
-def _lock(handle: int) -> bool:
+def lock(handle: int) -> bool:
     """Lock an open file until it is closed; False where somebody else has, or where the file system has no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

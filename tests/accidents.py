@@ -1,0 +1,174 @@
+"""Kill the tiny workflow at random moments, call it again, and see that nothing is lost, wrong or done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conftest import Workspace, tiny_config
+
+TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
+#: Of a record what no two runs have in common.
+MEASURED = ("seconds", "memory_bytes")
+WAYS = ("all", "workflow", "job")
+
+
+def accident_config() -> dict[str, object]:
+    """A small experiment whose trainings last for seconds and write checkpoints all the time."""
+    how = {"epochs": 100, "batch_size": 8, "learning_rate": 1.0e-3}
+    return tiny_config(tasks=["toy"], seeds=[1], training=how, checkpoint_minutes=0.005)
+
+
+def contents(workspace: Workspace) -> dict[str, str]:
+    """Fingerprint of every result by path; logs and costs are left out."""
+    found = {}
+    for path in sorted((workspace.folder / "results").rglob("*")):
+        if path.is_dir() or path.suffix == ".log" or "benchmark" in str(path.relative_to(workspace.folder)):
+            continue
+        content = path.read_bytes()
+        if path.name == "record.json":
+            record = {key: value for key, value in json.loads(content).items() if key not in MEASURED}
+            content = json.dumps(record).encode()
+        found[str(path.relative_to(workspace.folder))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def finished_runs(workspace: Workspace, age: float = 2.0) -> dict[str, tuple[int, int]]:
+    """Inode and time of the predictions of every run that was finished some seconds ago."""
+    found = {}
+    for path in (workspace.folder / "results").rglob("predictions.parquet"):
+        record = path.with_name("record.json")
+        if record.exists() and time.time() - record.stat().st_mtime > age:
+            found[str(path)] = (path.stat().st_ino, path.stat().st_mtime_ns)
+    return found
+
+
+@dataclass
+class Tally:
+    """What happened: kills by way, calls that asked to be unlocked, and what was found wrong."""
+
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
+    unlocked: int = 0
+    finished: int = 0
+    continued: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def children(process: int) -> list[int]:
+    """Numbers of the processes below one, nearest first."""
+    found = []
+    for number in _children_of(process):
+        found += [number, *children(number)]
+    return found
+
+
+def _children_of(process: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return [int(number) for task in tasks for number in (task / "children").read_text().split()]
+    except OSError:  # it has ended
+        return []
+
+
+class Disturber:
+    """Calls the workflow of a workspace again and again, and kills it.
+
+    Args:
+        workspace: an experiment; its results are deleted.
+        expected: what :func:`contents` are when nothing happens.
+        seed: of moments and ways.
+    """
+
+    def __init__(self, workspace: Workspace, expected: dict[str, str], seed: int) -> None:
+        self.workspace, self.expected, self.random = workspace, expected, random.Random(seed)
+        self.tally = Tally()
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def run(self, moments: int, longest: float, say: Callable[[str], None] = lambda text: None) -> Tally:
+        """Kill the workflow at so many moments, each up to so many seconds after its start."""
+        self._reset()
+        for moment in range(moments):
+            way, after = self.random.choice(WAYS), self.random.uniform(0, longest)
+            ended = self._kill(way, after)
+            say(f"{moment + 1}/{moments}: {way} after {after:.1f} s, {len(self._known)} runs finished")
+            if ended:
+                self._finish()
+                self._reset()
+        self._finish()
+        return self.tally
+
+    def _reset(self) -> None:
+        for name in ("results", ".snakemake"):
+            shutil.rmtree(self.workspace.folder / name, ignore_errors=True)
+        self._known = {}
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS]
+        return subprocess.Popen(
+            command, cwd=self.workspace.folder, start_new_session=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def _kill(self, way: str, after: float) -> bool:
+        """Start a call and kill it, or one of its jobs; whether the workflow has come to its end."""
+        self._unlock()
+        process = self._start()
+        try:
+            code = process.wait(after)
+        except subprocess.TimeoutExpired:
+            code = None
+            below = children(process.pid)
+            self.tally.kills[way] += 1
+            if way == "all":
+                os.killpg(process.pid, signal.SIGKILL)
+            elif way == "workflow":  # its jobs go on
+                process.kill()
+            elif below:
+                os.kill(self.random.choice(below), signal.SIGKILL)
+            if way == "job":
+                code = process.wait(120)  # the others are finished, and the next call makes what is missing
+            else:
+                process.wait()
+        self._look()
+        return code == 0
+
+    def _unlock(self) -> None:
+        """What Snakemake asks for after it was killed, and nothing else."""
+        locks = self.workspace.folder / ".snakemake" / "locks"
+        if locks.is_dir() and any(locks.iterdir()):
+            self.workspace.make("--unlock")
+            self.tally.unlocked += 1
+
+    def _look(self) -> None:
+        """No run that was finished has been made again."""
+        for path, (inode, changed) in self._known.items():
+            status = Path(path).stat() if Path(path).exists() else None
+            if status is None or (status.st_ino, status.st_mtime_ns) != (inode, changed):
+                self.tally.wrong.append(f"{path}: finished, and made again")
+        logs = (self.workspace.folder / "results").rglob("train.log")
+        self.tally.continued += sum("going on after step" in path.read_text() for path in logs)
+        self._known = finished_runs(self.workspace)
+
+    def _finish(self) -> None:
+        """Let the workflow come to its end, and compare."""
+        self._unlock()
+        done = self.workspace(*TARGETS)
+        self._look()
+        self.tally.finished += 1
+        if done.returncode:
+            self.tally.wrong.append(f"the last call failed: {(done.stdout + done.stderr)[-2000:]}")
+        found = contents(self.workspace)
+        self.tally.wrong += [
+            f"{path}: differs" for path in found.keys() & self.expected.keys() if found[path] != self.expected[path]
+        ]
+        self.tally.wrong += [f"{path}: missing or too much" for path in found.keys() ^ self.expected.keys()]

@@ -1,0 +1,106 @@
+"""The workflow on a real Slurm, with everything that happens there: run by "make test-slurm"."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import Workspace, new_workspace, tiny_config
+from slurm_cluster import Cluster, why_not
+
+pytestmark = pytest.mark.slurm
+
+FIGURE = "results/figures/phase_transition.pdf"
+TRIAL = "results/runs/tiny/toy/n32/seed1"
+#: The full model trains for longer than a minute, which is the shortest limit of time.
+EPOCHS = 1500
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    if reason := why_not():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    with Cluster(folder / "run") as cluster:
+        yield cluster
+    shutil.rmtree(folder)
+
+
+def config() -> dict[str, object]:
+    how = {"epochs": EPOCHS, "batch_size": 8, "learning_rate": 1.0e-3}
+    return tiny_config(tasks=["toy"], seeds=[1], training=how)
+
+
+def predictions(workspace: Workspace) -> dict[str, bytes]:
+    paths = sorted((workspace.folder / "results/runs").rglob("predictions.parquet"))
+    return {str(path.relative_to(workspace.folder)): path.read_bytes() for path in paths}
+
+
+class Submitted:
+    """A call of snakemake with the profile, going on in the background."""
+
+    def __init__(self, workspace: Workspace, *arguments: str) -> None:
+        self.log = workspace.folder / "snakemake.log"
+        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--slurm-status-command", "squeue"]
+        command += ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", *arguments]
+        with self.log.open("w") as stream:
+            self.process = subprocess.Popen(
+                command, cwd=workspace.folder, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def end(self, seconds: float = 400) -> str:
+        """Its output, once it has ended well."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            code = "none"
+        output = self.log.read_text()
+        assert code == 0, output[-8000:]
+        return output
+
+
+def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", config())
+    # The full model comes to its limit of a minute; tickets to a limit of memory, at first.
+    limits = ["finetune:runtime=attempt", "importance:runtime=0"]
+    limits += [f"{rule}:mem_mb=400 * attempt" for rule in ("ticket", "rewind", "retrain")]
+    call = Submitted(workspace, FIGURE, "--set-resources", *limits)
+    trial = workspace.folder / TRIAL
+
+    def says(name: str, text: str) -> bool:
+        log = trial / name / "train.log"
+        return log.exists() and text in log.read_text()
+
+    def wait(name: str, text: str) -> None:
+        cluster.wait(lambda: says(name, text) or call.process.poll() is not None, f"{name} does not say {text!r}", 200)
+
+    wait("full", "epoch")
+    cluster.restart_controller()
+    cluster.drain()
+    wait("full", "stopped by SIGTERM")
+    cluster.wait(lambda: cluster.jobs("PENDING"), "the training is not submitted again")
+    assert not cluster.jobs()  # nothing runs on a node that is drained
+    cluster.resume()
+    wait("full", "going on after step")
+    wait("winning-0.30", "epoch")
+    cluster("scancel", *cluster.jobs())
+    wait("winning-0.30", "going on after step")
+    output = call.end()
+    assert output.count("Trying to restart job") >= 3
+    slurm = "".join(path.read_text() for path in (workspace.folder / ".snakemake/slurm_logs").rglob("*.log"))
+    assert "DUE TO TIME LIMIT" in slurm and "CANCELLED" in slurm
+    assert "memory" in "".join(path.read_text() for path in cluster.folder.glob("*.log"))
+    assert not list(trial.rglob("checkpoint.*")) and not cluster.jobs()
+
+    local = new_workspace(tmp_path / "local" / "the project", config())
+    local.make(FIGURE)
+    assert predictions(workspace) == predictions(local)
+    assert (workspace.folder / FIGURE).read_bytes() == (local.folder / FIGURE).read_bytes()

@@ -1,0 +1,63 @@
+"""What a training asks of a machine: memory and time, from the size of its model and of its data.
+
+Rough and rather too much than too little: a cluster kills what goes beyond. Measured on an AMD EPYC with all-MiniLM-L6-v2;
+the rate of a GPU is a guess.
+"""
+
+from __future__ import annotations
+
+import math
+
+#: Tokens of a typical example, and of a long one that a batch is padded by where it is: longest sequences are rare.
+TYPICAL, LONG = 64, 128
+#: Memory of a process that has imported torch, and of one that computes on CUDA, in MB.
+PROCESS, CUDA = 1000, 2500
+#: Weights, their gradients and two moments, and what is being read, in sizes of the weights.
+COPIES = 6
+#: Activations of a token, in sizes of the weights.
+ACTIVATIONS = 1.5e-3
+#: Memory of an encoded example, in MB.
+EXAMPLE = 2e-3
+#: Floating point operations a second: of a CPU thread, and of a GPU.
+CPU_RATE, GPU_RATE = 2e10, 2e13
+#: Minutes for starting, reading and writing.
+START = 10
+
+
+def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int, cuda: bool) -> int:
+    """Resident memory of a training, in MB.
+
+    Args:
+        weights_mb: size of the encoder's weights in float32, in MB.
+        examples: all of its tasks, to train on and to predict.
+        batch_size: examples per step.
+        max_length: longest sequence, in tokens.
+        cuda: whether a CUDA device may compute.
+    """
+    tokens = batch_size * min(max_length, LONG)
+    total = PROCESS + cuda * CUDA + weights_mb * (COPIES + ACTIVATIONS * tokens) + EXAMPLE * examples
+    return math.ceil(total)
+
+
+def minutes(weights_mb: float, passes: float, max_length: int, threads: int, cuda: bool) -> int:
+    """Time of a training, in minutes.
+
+    Args:
+        weights_mb: size of the encoder's weights in float32, in MB.
+        passes: examples that go forward; one that is trained on goes forward and twice as long back, so counts three times.
+        max_length: longest sequence, in tokens.
+        threads: of a CPU.
+        cuda: whether a CUDA device computes.
+    """
+    operations = 2 * (weights_mb * 1e6 / 4) * passes * min(max_length, TYPICAL)
+    return START + math.ceil(operations / (GPU_RATE if cuda else CPU_RATE * threads) / 60)
+
+
+def copying_mb(weights_mb: float) -> int:
+    """Resident memory of what reads an encoder's weights and writes others, in MB; argument as of :func:`memory_mb`."""
+    return math.ceil(PROCESS + 4 * weights_mb)
+
+
+def table_mb(examples: int) -> int:
+    """Resident memory of what reads a task's examples and writes them in another form, in MB."""
+    return math.ceil(PROCESS + 4 * EXAMPLE * examples)
