@@ -7,13 +7,18 @@ STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test benchmark setup check lock
+.PHONY: figure test test-slurm benchmark setup check lock
 
 figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
+
+# Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
+test-slurm: setup
+	$(VENV)/bin/pip install --quiet --requirement requirements-slurm.lock
+	. $(VENV)/bin/activate && pytest -m slurm
 
 # An hour and a quarter on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
 benchmark: setup
@@ -40,3 +45,7 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --extra test --no-header --no-annotate \
 	    pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton=='; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+	{ echo '# What profiles/slurm needs besides requirements.lock. Made by "make lock" from pyproject.toml; not edited by hand.'; \
+	  uv pip compile --quiet --universal --python-version 3.11 --extra slurm --constraint requirements.lock --no-header \
+	    --no-annotate pyproject.toml | grep -E '^snakemake-executor-plugin'; } > requirements-slurm.lock.new
+	mv requirements-slurm.lock.new requirements-slurm.lock
