@@ -1,7 +1,7 @@
 """What a training asks of a machine: memory and time, from the size of its model and of its data.
 
-Rough and rather too much than too little: a cluster kills what goes beyond. Measured on an AMD EPYC with all-MiniLM-L6-v2;
-the rate of a GPU is a guess.
+Rough and rather too much than too little: a cluster kills what goes beyond. Held against an AMD EPYC with
+all-MiniLM-L6-v2; the rate of a GPU is a guess.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def minutes(weights_mb: float, passes: float, max_length: int, threads: int, cud
 
     Args:
         weights_mb: size of the encoder's weights in float32, in MB.
-        passes: examples that go forward; one that is trained on goes forward and twice as long back, so counts three times.
+        passes: examples that go forward; one that is trained on counts three times, for it goes back as well.
         max_length: longest sequence, in tokens.
         threads: of a CPU.
         cuda: whether a CUDA device computes.
