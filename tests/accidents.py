@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -10,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,12 +43,17 @@ def contents(workspace: Workspace) -> dict[str, str]:
     return found
 
 
-def finished_runs(workspace: Workspace, age: float = 2.0) -> dict[str, tuple[int, int]]:
-    """Inode and time of the predictions of every run that was finished some seconds ago."""
+def finished_runs(workspace: Workspace) -> dict[str, tuple[int, int]]:
+    """Inode and time of the predictions of every run that Snakemake has seen the end of.
+
+    Until then it keeps a mark that its files are incomplete, named by their paths in base 64.
+    """
+    marks = workspace.folder / ".snakemake" / "incomplete"
     found = {}
     for path in (workspace.folder / "results").rglob("predictions.parquet"):
-        record = path.with_name("record.json")
-        if record.exists() and time.time() - record.stat().st_mtime > age:
+        name = str(path.relative_to(workspace.folder))
+        mark = marks / base64.urlsafe_b64encode(name.encode()).decode()
+        if path.with_name("record.json").exists() and not mark.exists():
             found[str(path)] = (path.stat().st_ino, path.stat().st_mtime_ns)
     return found
 
@@ -60,7 +65,6 @@ class Tally:
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
     unlocked: int = 0
     finished: int = 0
-    continued: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -155,8 +159,6 @@ class Disturber:
             status = Path(path).stat() if Path(path).exists() else None
             if status is None or (status.st_ino, status.st_mtime_ns) != (inode, changed):
                 self.tally.wrong.append(f"{path}: finished, and made again")
-        logs = (self.workspace.folder / "results").rglob("train.log")
-        self.tally.continued += sum("going on after step" in path.read_text() for path in logs)
         self._known = finished_runs(self.workspace)
 
     def _finish(self) -> None:
