@@ -35,6 +35,7 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
     [
         ({"ratios": [0.1, 1.2]}, ["ratios[1] is 1.2", "maximum of 1", "at most 1; the full model"]),
         ({"ratios": [0.0]}, ["ratios[0] is 0.0"]),
+        ({"define": {"tasks": {"x": None}}}, ["define.tasks.x is empty: give it keys, or leave it out"]),
         ({"ratios": [float("nan")]}, ["ratios[0] is nan: a finite number is needed"]),
         ({"ratios": [0.1, 0.1000000001]}, ["ratios[1] is 0.1000000001", "two decimals"]),
         ({"training": {"clip_norm": float("inf")}}, ["training.clip_norm is inf: a finite number"]),

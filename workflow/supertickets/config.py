@@ -44,7 +44,13 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    found = (_explain(error) for error in Validator(schema).iter_errors(config))
+    # Which keys go together is said of what has keys: anything else is already refused for its type.
+    errors = (
+        error
+        for error in Validator(schema).iter_errors(config)
+        if error.validator not in ("oneOf", "not") or isinstance(error.instance, Mapping)
+    )
+    found = map(_explain, errors)
     problems = [*dict.fromkeys(found), *_not_finite(config)]
     if not problems:
         config = _with_defaults(config, schema, schema)
