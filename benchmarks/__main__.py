@@ -7,7 +7,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("training", "passes", "overhead", "precision", "multi_task", "sweep")
+NAMES = ("training", "passes", "overhead", "precision", "multi_task", "sweep", "scale", "kills")
 
 
 def main() -> None:

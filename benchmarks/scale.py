@@ -1,0 +1,143 @@
+"""What large grids cost besides training: planning them, and putting 35,000 runs' results together."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from supertickets.files import canonical_json
+from supertickets.grid import groups_of, runs_of
+from supertickets.layout import folder_of, group_file
+
+from .data import ROOT, environment
+from .results import write
+
+PAPER = ROOT / "configs" / "paper.yaml"
+#: Seeds of the paper's experiments, and so many that they are 35,000 jobs and 35,000 runs.
+SEEDS, SEEDS_OF_JOBS, SEEDS_OF_RUNS = 5, 13, 43
+#: Processes at a time.
+CORES = 2
+#: Labelled examples that each synthetic run has predicted.
+EXAMPLES = 400
+#: What a run's record holds that scoring reads, and the size of the rest.
+RECORD = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9, "settings": {"of": "x" * 1500}}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took.
+
+    Attributes:
+        seconds: from start to end.
+        gigabytes: its peak memory, and that of its largest child.
+        output: what it printed.
+    """
+
+    seconds: float
+    gigabytes: float
+    output: str
+
+
+def measured(command: Sequence[str], folder: Path) -> Cost:
+    """Run a command in a folder.
+
+    Raises:
+        RuntimeError: it failed; with its messages.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        output.seek(0)
+        text = output.read()
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{text[-2000:]}")
+    return Cost(seconds, usage.ru_maxrss * 1024 / 1e9, text)  # Linux counts it in KiB
+
+
+def plan(seeds: int, folder: Path, *arguments: str) -> tuple[int, Cost]:
+    """Number of jobs of the paper's grid with so many seeds, nothing of it made yet, and what planning it costs."""
+    more = folder / "more.yaml"
+    more.write_text(yaml.safe_dump({"seeds": list(range(1, seeds + 1))}))
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(CORES)]
+    cost = measured([*snakemake, "--configfile", str(PAPER), str(more), "--dry-run", *arguments], folder)
+    found = re.search(r"^total +(\d+)$", cost.output, re.MULTILINE)
+    return int(found[1]) if found else 0, cost
+
+
+def synthetic(folder: Path, seeds: int) -> dict[str, Any]:
+    """Records and predictions of every run of the paper's grid with so many seeds; what spans them."""
+    paper = yaml.safe_load(PAPER.read_text())
+    axes = ("models", "tasks", "train_sizes", "kinds", "ratios")
+    grid = {axis: paper[axis] for axis in axes} | {"seeds": list(range(1, seeds + 1))}
+    grid["draws"] = dict.fromkeys(grid["kinds"], 1)
+    random = np.random.default_rng(0)
+    names = {"id": [f"e{index}" for index in range(EXAMPLES)], "split": ["validation"] * EXAMPLES}
+    labels = np.tile([0.0, 1.0], EXAMPLES // 2)
+    for run in runs_of(grid):
+        where = folder / folder_of(run)
+        where.mkdir(parents=True)
+        (where / "record.json").write_text(json.dumps({"run": run} | RECORD))
+        sure = random.normal(size=EXAMPLES) + 2 * labels - 1
+        table = pd.DataFrame(names | {"label": labels, "logits": list(np.stack([-sure, sure], axis=1))})
+        table.to_parquet(where / "predictions.parquet", index=False)
+    return grid
+
+
+def commands_of(grid: dict[str, Any], results: Path) -> dict[str, list[list[str]]]:
+    """What the workflow runs from predictions to the tables of all runs, by rule."""
+    script = [sys.executable, "-P", "-m"]
+    commands: dict[str, list[list[str]]] = {"score": [], "compare": []}
+    for group in groups_of(grid):
+        common = ["--results", str(results), "--grid", canonical_json(grid), "--group", canonical_json(group)]
+        for rule, folder, suffix, metric, option in (
+            ("score", "scores", "parquet", "--metrics", "--scores"),
+            ("compare", "comparisons", "csv", "--metric", "--table"),
+        ):
+            path = results / folder / f"{group_file(group)}.{suffix}"
+            commands[rule].append([*script, f"scripts.{rule}", *common, metric, "accuracy", option, str(path)])
+    tables = {"parquet": "scores.parquet", "csv": "scores.csv", "comparisons": "comparisons.csv"}
+    outputs = [text for name, path in tables.items() for text in (f"--{name}", str(results / path))]
+    common = ["--results", str(results), "--grid", canonical_json(grid)]
+    return commands | {"aggregate": [[*script, "scripts.aggregate", *common, *outputs]]}
+
+
+def main() -> None:
+    """Measure, and write ``results/scale``."""
+    rows, found = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, seeds in (("the paper's grid", SEEDS), ("with 13 seeds", SEEDS_OF_JOBS)):
+            jobs, cost = plan(seeds, Path(folder))
+            rows.append({"what": f"planning {name}, {jobs:,} jobs", "seconds": cost.seconds, "GB": cost.gigabytes})
+            found[f"plan_{seeds}"] = {"jobs": jobs, "seconds": cost.seconds, "gigabytes": cost.gigabytes}
+        results = Path(folder) / "results"
+        grid = synthetic(results, SEEDS_OF_RUNS)
+        runs = sum(1 for _ in runs_of(grid))
+        for rule, commands in commands_of(grid, results).items():
+            began = time.perf_counter()
+            with ThreadPoolExecutor(CORES) as pool:
+                spent = list(pool.map(lambda command: measured(command, ROOT / "workflow"), commands))
+            seconds, most = time.perf_counter() - began, max(cost.gigabytes for cost in spent)
+            jobs = f"{len(spent)} jobs" if len(spent) > 1 else "one job"
+            rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
+            found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
+    text = (
+        f"Planning `configs/paper.yaml`, with nothing made yet, and what follows {runs:,} trainings of its runs with "
+        f"{SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: synthetic records, and predictions of {EXAMPLES} examples each. Peak memory is of the largest process."
+    )
+    write("scale", "python -m benchmarks scale", text, pd.DataFrame(rows).round(2), found | {"runs": runs})
