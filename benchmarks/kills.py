@@ -38,7 +38,7 @@ def main() -> None:
     ]
     text = (
         f"The tiny workflow of `tests/accidents.py`, disturbed at {MOMENTS} random moments (seed {SEED}), each up to "
-        f"{longest:.0f} s after its start, which is how long it takes; a moment can fall on a call that has ended by itself."
+        f"{longest:.0f} s after its start, which is how long it takes. A call that has ended by itself is not counted."
     )
     found = {"kills": tally.kills, "unlocked": tally.unlocked, "finished": tally.finished, "wrong": tally.wrong}
     write("kills", "python -m benchmarks kills", text, pd.DataFrame(rows), found)

@@ -137,7 +137,8 @@ def main() -> None:
             rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
             found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
     text = (
-        f"Planning `configs/paper.yaml`, with nothing made yet, and what follows {runs:,} trainings of its runs with "
-        f"{SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: synthetic records, and predictions of {EXAMPLES} examples each. Peak memory is of the largest process."
+        f"Planning `configs/paper.yaml` with nothing made yet. And what follows {runs:,} trainings, its runs with "
+        f"{SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the records are synthetic, with predictions of {EXAMPLES} "
+        "examples each. Memory is the peak of the largest process."
     )
     write("scale", "python -m benchmarks scale", text, pd.DataFrame(rows).round(2), found | {"runs": runs})
