@@ -34,6 +34,10 @@ localrules:
     fetch_all,
 
 
+onstart:
+    check_writable()
+
+
 rule all:
     input:
         get_everything,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from accidents import TARGETS, Disturber, accident_config, contents
+from accidents import TARGETS, Disturber, accident_config, contents, finished_runs
 from conftest import Workspace, new_workspace
+from safetensors.numpy import load_file
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +44,69 @@ def test_a_second_workflow_in_the_folder_is_refused_and_disturbs_nothing(
     output, _ = first.communicate(timeout=300)
     assert first.returncode == 0, output
     assert contents(workspace) == contents(undisturbed)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A results folder that can be mounted on, of an experiment that has a full model; unmounted in the end."""
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True).returncode:
+        pytest.skip("only root may mount, and not in every container")
+    subprocess.run(["umount", tmp_path], check=True)
+    results = tmp_path / "the project" / "results"
+    yield results
+    subprocess.run(["umount", results], check=True)
+
+
+def mount(results: Path, *options: str) -> None:
+    subprocess.run(["mount", *options, results], check=True)
+
+
+def test_a_full_disk_leaves_nothing_half_written(undisturbed: Workspace, mounted: Path) -> None:
+    workspace = new_workspace(mounted.parent, accident_config())
+    expected = contents(undisturbed)
+    mounted.mkdir()
+    mount(mounted, "-t", "tmpfs", "-o", "size=400k", "tmpfs")
+    done = workspace(*TARGETS)
+    assert done.returncode and "No space left on device" in done.stdout + done.stderr
+    before = finished_runs(workspace)
+    assert before
+    for path, content in contents(workspace).items():
+        if path in expected:
+            assert content == expected[path], path
+        else:  # weights that are deleted after their use, and checkpoints
+            load_file(workspace.folder / path)
+    mount(mounted, "-o", "remount,size=100m")
+    workspace.make(*TARGETS)
+    assert contents(workspace) == expected and before.items() <= finished_runs(workspace).items()
+
+
+def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, mounted: Path) -> None:
+    workspace = undisturbed.copy(mounted.parent)
+    shutil.rmtree(mounted / "figures")
+    kept = contents(workspace)
+    mount(mounted, "--bind", str(mounted))
+    mount(mounted, "-o", "remount,ro,bind")
+    done = workspace(*TARGETS)
+    output = done.stdout + done.stderr
+    assert done.returncode and "results: not writable" in output and "Traceback" not in output
+    assert "rule figure" not in output, "jobs were started"
+    assert contents(workspace) == kept
+    mount(mounted, "-o", "remount,rw,bind")
+    workspace.make(*TARGETS)
+    assert contents(workspace) == contents(undisturbed)
+
+
+def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    for path in (workspace.folder / "results").rglob("*"):
+        later = path.lstat().st_mtime_ns + 3600 * 10**9
+        os.utime(path, ns=(later, later))
+    workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
+    known = {path: inode for path, (inode, _) in finished_runs(workspace).items()}
+    # With times alone, as for files that are too large to be compared by content.
+    output = workspace.make("--max-checksum-file-size", "0", *TARGETS)
+    assert "were dated in the future" in output and "older modification time" not in output
+    after = {path: inode for path, (inode, _) in finished_runs(workspace).items()}
+    assert known.items() <= after.items() and len(after) == len(known) + 1
+    assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
+    assert max(path.lstat().st_mtime for path in (workspace.folder / "results").rglob("*")) <= time.time()

@@ -3,6 +3,7 @@
 # Parsed at every start, so nothing here imports torch, transformers or pandas or touches the network.
 
 import gc
+import os
 import re
 import shlex
 import sys
@@ -13,7 +14,9 @@ sys.path.insert(0, str(WORKFLOW))
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
+from supertickets.clock import bring_back
 from supertickets.config import (
     CATALOGUE,
     check_config,
@@ -52,6 +55,9 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+if workflow.is_main_process and (late := bring_back(Path("results"))):
+    logger.warning(f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order")
+
 DEFINED = config["define"]
 CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
 GRID = grid_of(config)
@@ -84,6 +90,13 @@ TABLES = {
     "multi_task_dev": "joint",
     "domain_adaptation": "joint",
 }
+
+
+def check_writable():
+    """One error before the first job, not one for each, where results cannot be written."""
+    for folder in [Path("results"), *Path("results").glob("*/")]:
+        if folder.exists() and not os.access(folder, os.W_OK):
+            raise WorkflowError(f"{folder}: not writable: a read-only file system, or a folder of somebody else")
 
 
 def one_of(values):
