@@ -56,7 +56,9 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 if workflow.is_main_process and (late := bring_back(Path("results"))):
-    logger.warning(f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order")
+    logger.warning(
+        f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
+    )
 
 DEFINED = config["define"]
 CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
