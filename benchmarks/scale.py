@@ -43,7 +43,7 @@ class Cost:
 
     Attributes:
         seconds: from start to end.
-        gigabytes: its peak memory, and that of its largest child.
+        gigabytes: its peak memory, no less than that of the process that started it.
         output: what it printed.
     """
 
@@ -70,12 +70,12 @@ def measured(command: Sequence[str], folder: Path) -> Cost:
     return Cost(seconds, usage.ru_maxrss * 1024 / 1e9, text)  # Linux counts it in KiB
 
 
-def plan(seeds: int, folder: Path, *arguments: str) -> tuple[int, Cost]:
+def plan(seeds: int, folder: Path) -> tuple[int, Cost]:
     """Number of jobs of the paper's grid with so many seeds, nothing of it made yet, and what planning it costs."""
     more = folder / "more.yaml"
     more.write_text(yaml.safe_dump({"seeds": list(range(1, seeds + 1))}))
     snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(CORES)]
-    cost = measured([*snakemake, "--configfile", str(PAPER), str(more), "--dry-run", *arguments], folder)
+    cost = measured([*snakemake, "--configfile", str(PAPER), str(more), "--dry-run"], folder)
     found = re.search(r"^total +(\d+)$", cost.output, re.MULTILINE)
     return int(found[1]) if found else 0, cost
 
@@ -139,6 +139,6 @@ def main() -> None:
     text = (
         f"Planning `configs/paper.yaml` with nothing made yet. And what follows {runs:,} trainings, its runs with "
         f"{SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the records are synthetic, with predictions of {EXAMPLES} "
-        "examples each. Memory is the peak of the largest process."
+        "examples each. Memory is the peak of the largest process, at most: a child's counts what started it, 0.5 GB."
     )
     write("scale", "python -m benchmarks scale", text, pd.DataFrame(rows).round(2), found | {"runs": runs})
