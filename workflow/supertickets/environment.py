@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from .orphans import WORKFLOW
+
 #: glibc returns large freed blocks to the system at once, and a training asks for the same ones at every step. Keeping
 #: them saves the page faults and changes no result.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MALLOC_TOP_PAD_": 2**26}
@@ -15,13 +17,14 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MAL
 def set_environment(workflow: Path) -> None:
     """Let jobs find scripts and library, whatever folder they run in, and the Python that runs snakemake.
 
-    They ignore SIGUSR1, whose default is to end them.
+    They ignore SIGUSR1, whose default is to end them, and know whose jobs they are.
 
     Args:
         workflow: the folder that holds ``scripts`` and ``supertickets``.
     """
     # Slurm sends its warning to all processes of a job; only trainings, which set a handler, may take notice of it.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.environ[WORKFLOW] = str(os.getpid())
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name, value in MALLOC.items():
