@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 from conftest import PROJECT
+
 from supertickets.orphans import WORKFLOW
 
 JOB = """
