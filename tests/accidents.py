@@ -135,7 +135,7 @@ class Disturber:
             self.tally.kills[way] += 1
             if way == "all":
                 os.killpg(process.pid, signal.SIGKILL)
-            elif way == "workflow":  # its jobs go on
+            elif way == "workflow":  # its jobs notice
                 process.kill()
             elif below:
                 os.kill(self.random.choice(below), signal.SIGKILL)

@@ -16,7 +16,7 @@ from typing import Any
 from .errors import UserError
 
 #: Seconds after which a temporary file without a lock is nobody's.
-ABANDONED = 60
+ABANDONED = 1
 
 
 @contextmanager
