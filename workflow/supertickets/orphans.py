@@ -5,6 +5,7 @@ Otherwise it would write its files after Snakemake has given them up, beside the
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ import psutil
 #: Holds the number of the process that is snakemake, for the jobs below it.
 WORKFLOW = "SUPERTICKETS_WORKFLOW"
 SECONDS = 0.2
+#: Of Linux's prctl(2): the signal that a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
 
 
 def end_with_workflow() -> None:
@@ -26,6 +29,9 @@ def end_with_workflow() -> None:
     """
     workflow = int(os.environ.get(WORKFLOW, "0"))
     if _is_below(workflow):
+        if sys.platform == "linux":
+            # Snakemake deletes at once what a killed shell's job has made; nothing may be written after that.
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         threading.Thread(target=_watch, args=(workflow,), daemon=True).start()
 
 
