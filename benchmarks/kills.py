@@ -29,7 +29,7 @@ def main() -> None:
         longest = time.perf_counter() - began
         disturber = Disturber(undisturbed.copy(Path(folder) / "killed"), contents(undisturbed), SEED)
         tally = disturber.run(MOMENTS, longest, lambda text: print(text, file=sys.stderr, flush=True))
-    names = {"all": "workflow and jobs killed", "workflow": "workflow killed, its jobs left to end by themselves", "job": "one job killed"}
+    names = {"all": "workflow and jobs killed", "workflow": "workflow killed, not its jobs", "job": "one job killed"}
     rows = [{"what": names[way], "times": count} for way, count in tally.kills.items()]
     rows += [
         {"what": "calls that had to be unlocked first", "times": tally.unlocked},
