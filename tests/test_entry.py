@@ -8,6 +8,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ run(stage)
 def test_scoring_imports_no_torch_and_leaves_it_importable() -> None:
     code = """
 import sys
+import time
 from supertickets.metrics import Score
 assert "torch" not in sys.modules and "transformers" not in sys.modules
 assert Score("accuracy").compute(predictions=[1.0, 0.0], references=[1.0, 1.0]) == {"accuracy": 50.0}
@@ -155,6 +157,20 @@ def test_where_a_lean_import_fails_the_ordinary_one_is_used() -> None:
         'assert "torch._dynamo" not in sys.modules and "scipy" not in sys.modules, "not lean"', ""
     )
     assert output_of(code) == output_of(LEAN)
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_what_another_writes_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "table.md"
+    killed, young = tmp_path / ".table.md.killed.md", tmp_path / ".table.md.young.md"
+    killed.write_text("half")
+    with replacing(path) as part:
+        part.write_text("first")
+        for old in (killed, part):
+            os.utime(old, (time.time() - 5,) * 2)
+        young.write_text("half")
+        write_json(path, {"second": 2})
+        assert not killed.exists() and part.exists() and young.exists()
+    assert path.read_text() == "first"
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:

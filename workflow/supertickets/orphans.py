@@ -16,6 +16,7 @@ import psutil
 
 #: Holds the number of the process that is snakemake, for the jobs below it.
 WORKFLOW = "SUPERTICKETS_WORKFLOW"
+#: Between two looks.
 SECONDS = 0.2
 #: Of Linux's prctl(2): the signal that a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
