@@ -79,7 +79,6 @@ run(stage)
 def test_scoring_imports_no_torch_and_leaves_it_importable() -> None:
     code = """
 import sys
-import time
 from supertickets.metrics import Score
 assert "torch" not in sys.modules and "transformers" not in sys.modules
 assert Score("accuracy").compute(predictions=[1.0, 0.0], references=[1.0, 1.0]) == {"accuracy": 50.0}
