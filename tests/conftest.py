@@ -152,6 +152,11 @@ class Workspace:
         stats = output.partition("Job stats:")[2].partition("total")[0]
         return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
 
+    def predictions(self) -> dict[str, bytes]:
+        """What every single-task run predicted, by path."""
+        paths = sorted((self.folder / "results/runs").rglob("predictions.parquet"))
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+
     def copy(self, folder: Path) -> Workspace:
         """The same with all results, file times included."""
         shutil.copytree(self.folder, folder, symlinks=True)

@@ -121,3 +121,9 @@ def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
         tmp_path / "again.parquet",
     )  # fmt: skip
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "again.parquet"), known)
+    # Files of another folder are other data.
+    (tmp_path / "GLUE").rename(tmp_path / "moved")
+    workspace.configure(tiny | {"glue": str(tmp_path / "moved")})
+    trainings = {"finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
+    collected = {"score": 1, "select_ticket": 1, "figure": 1}
+    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | trainings | collected

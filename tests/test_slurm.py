@@ -38,11 +38,6 @@ def config() -> dict[str, object]:
     return tiny_config(tasks=["toy"], seeds=[1], training=how)
 
 
-def predictions(workspace: Workspace) -> dict[str, bytes]:
-    paths = sorted((workspace.folder / "results/runs").rglob("predictions.parquet"))
-    return {str(path.relative_to(workspace.folder)): path.read_bytes() for path in paths}
-
-
 class Submitted:
     """A call of snakemake with the profile, going on in the background."""
 
@@ -102,5 +97,5 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
 
     local = new_workspace(tmp_path / "local" / "the project", config())
     local.make(FIGURE)
-    assert predictions(workspace) == predictions(local)
+    assert workspace.predictions() == local.predictions()
     assert (workspace.folder / FIGURE).read_bytes() == (local.folder / FIGURE).read_bytes()

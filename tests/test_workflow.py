@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -14,29 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-import pytest
 from conftest import ADAPTED, FIGURES, PROJECT, TABLES, Workspace, files_of, shown, tiny_config
 from safetensors.numpy import load_file, save_file
 
 FIGURE = "results/figures/phase_transition.pdf"
 TRIAL = "results/runs/tiny/toy/n32/seed1"
-#: What follows the trainings of one task, or of both, up to the figure.
-COLLECT_ONE = {"score": 1, "select_ticket": 1, "figure": 1}
-COLLECT = {"score": 2, "select_ticket": 2, "figure": 1}
-#: Jobs of one task: two seeds, two ratios.
-ONE_TASK = {"finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
-
-
-def predictions(workspace: Workspace) -> dict[str, str]:
-    """Hash of every run's predictions, by path."""
-    paths = sorted(workspace.folder.glob("results/runs/**/predictions.parquet"))
-    return {str(path.relative_to(workspace.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def edit(workspace: Workspace, module: str) -> None:
-    """Change a library module in a way that changes nothing it does."""
-    path = workspace.folder / "workflow" / "supertickets" / module
-    path.write_text(path.read_text() + "\n# edited\n")
 
 
 def test_the_results_lie_where_they_are_promised(finished: Workspace) -> None:
@@ -48,7 +29,7 @@ def test_the_results_lie_where_they_are_promised(finished: Workspace) -> None:
     # One kind and one size: the figures of kinds and sizes would show nothing of their own.
     assert shown(finished) == files_of((FIGURES | TABLES) - {"ticket_kinds", "data_size"} - ADAPTED)
     assert not [name for name in made if name.startswith("results/runs") and name.endswith(".safetensors")]
-    assert len(predictions(finished)) == 2 * 2 * 3
+    assert len(finished.predictions()) == 2 * 2 * 3
 
     scores = pd.read_csv(finished.folder / "results/scores.csv")
     assert len(scores) == 2 * 3 * 2 * (2 + 2)  # seeds, tickets, splits, metrics of the two tasks
@@ -61,44 +42,6 @@ def test_every_rule_has_a_log_and_a_benchmark() -> None:
     for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             assert "    log:" in rule and "    benchmark:" in rule, rule.partition(":")[0]
-
-
-def test_a_second_call_does_nothing(workspace: Workspace) -> None:
-    assert workspace.planned() == {}
-
-
-def test_touching_every_file_reruns_nothing(workspace: Workspace) -> None:
-    later = time.time() + 60
-    for path in workspace.folder.rglob("*"):
-        if path.is_file() and "results" not in path.parts and ".snakemake" not in path.parts:
-            os.utime(path, (later, later))
-    assert workspace.planned() == {}
-
-
-def test_results_copied_to_a_fresh_checkout_rerun_nothing(workspace: Workspace) -> None:
-    subprocess.run(["rm", "-r", workspace.folder / ".snakemake"], check=True)
-    assert workspace.planned() == {}
-
-
-def test_another_learning_rate_for_one_task_reruns_that_task(workspace: Workspace) -> None:
-    workspace.configure(tiny_config(training_overrides={"toy": {"learning_rate": 0.02}}))
-    assert workspace.planned(FIGURE) == ONE_TASK | COLLECT_ONE
-
-
-def test_settings_in_another_order_rerun_nothing(workspace: Workspace) -> None:
-    config = tiny_config()
-    config["training"] = dict(reversed(config["training"].items()))
-    workspace.configure(dict(reversed(config.items())))
-    assert workspace.planned() == {}
-
-
-def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
-    workspace.configure(tiny_config(ratios=[0.3, 0.45, 0.6]))
-    assert workspace.planned(FIGURE) == {"ticket": 4, "rewind": 4, "retrain": 4} | COLLECT
-    before = predictions(workspace)
-    workspace.make(FIGURE)
-    after = predictions(workspace)
-    assert len(after) == len(before) + 4 and before.items() <= after.items()
 
 
 def test_another_kind_adds_its_own_tickets_only(workspace: Workspace) -> None:
@@ -148,51 +91,12 @@ def test_kinds_that_are_scored_and_cut_in_other_ways(workspace: Workspace) -> No
     assert workspace.planned(figure) == {}
 
 
-def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
-    workspace.configure(tiny_config(seeds=[1, 2, 3]))
-    expected = {"subsample": 2, "finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
-    assert workspace.planned(FIGURE) == expected | COLLECT
-
-
-@pytest.mark.parametrize(
-    ("module", "jobs"),
-    [
-        ("phase_transition.py", {"figure": 1}),
-        ("style.py", {"figure": 1}),
-        ("selection.py", {"select_ticket": 2, "figure": 1}),
-        ("metrics.py", {"score": 2, "figure": 1}),
-        ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
-        ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
-        ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
-        # The fine-tuned weights that are scored are temporary, so they are made again.
-        ("sensitivity.py", {"finetune": 4, "importance": 4, "ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
-        ("config.py", {}),
-    ],
-)
-def test_an_edit_reruns_the_stages_that_use_the_module_and_what_follows(
-    workspace: Workspace, module: str, jobs: dict[str, int]
-) -> None:
-    edit(workspace, module)
-    assert workspace.planned(FIGURE) == jobs
-
-
-def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
-    config = tiny_config()
-    config["define"]["tasks"]["toy"]["split"] = {"seed": 9}
-    workspace.configure(config)
-    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | ONE_TASK | COLLECT_ONE
-    workspace.configure(tiny_config())
-    with (workspace.folder / "data" / "toy.tsv").open("a") as stream:
-        stream.write("s999\tgood film\tyes\t1\n")
-    assert workspace.planned(FIGURE)["fetch_task"] == 2
-
-
 def test_same_bytes_alone_and_in_a_sweep(workspace: Workspace) -> None:
-    swept = predictions(workspace)
+    swept = workspace.predictions()
     target = f"{TRIAL}/winning-0.60/predictions.parquet"
     subprocess.run(["rm", "-r", workspace.folder / "results" / "runs"], check=True)
     workspace.make("--cores", "1", target)
-    alone = predictions(workspace)
+    alone = workspace.predictions()
     assert set(alone) == {target, f"{TRIAL}/full/predictions.parquet"}
     assert alone.items() <= swept.items()
 
@@ -201,9 +105,9 @@ def test_kept_weights_are_the_ticket_cut_out_of_the_pretrained_ones(workspace: W
     workspace.configure(tiny_config(keep_weights=True))
     # The runs that are there are kept; those asked for by their weights are made again.
     assert workspace.planned() == {}
-    before = predictions(workspace)
+    before = workspace.predictions()
     workspace.make(f"{TRIAL}/winning-0.60/model.safetensors")
-    assert predictions(workspace) == before
+    assert workspace.predictions() == before
     pretrained = load_file(workspace.folder / "results/pretrained/tiny/model.safetensors")
     rewound = load_file(workspace.folder / TRIAL / "winning-0.60/rewound.safetensors")
     trained = load_file(workspace.folder / TRIAL / "winning-0.60/model.safetensors")
@@ -216,7 +120,7 @@ def test_kept_weights_are_the_ticket_cut_out_of_the_pretrained_ones(workspace: W
 
 
 def test_sigkill_half_way_and_the_same_command_again(workspace: Workspace) -> None:
-    undisturbed = predictions(workspace)
+    undisturbed = workspace.predictions()
     for name in ("runs", "figures", "scores", "selections"):
         subprocess.run(["rm", "-r", workspace.folder / "results" / name], check=True)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", FIGURE]
@@ -224,15 +128,15 @@ def test_sigkill_half_way_and_the_same_command_again(workspace: Workspace) -> No
         command, cwd=workspace.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while len(predictions(workspace)) < 2 and time.monotonic() < deadline:
+    while len(workspace.predictions()) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert 2 <= len(predictions(workspace)) < len(undisturbed)
+    assert 2 <= len(workspace.predictions()) < len(undisturbed)
     if (workspace(FIGURE)).returncode:  # Snakemake asks for --unlock after it was killed
         workspace.make("--unlock")
         workspace.make(FIGURE)
-    assert predictions(workspace) == undisturbed
+    assert workspace.predictions() == undisturbed
     assert (workspace.folder / FIGURE).is_file()
 
 

@@ -45,6 +45,7 @@ from supertickets.layout import (
 from supertickets.search import choices_of
 from supertickets.sources import code_of
 from supertickets.task_files import SERVER_PARTS, UNLABELLED, hub_downloads, inputs, is_local, parts_of, resolved
+from supertickets.versions import other_versions
 
 set_environment(WORKFLOW)
 # A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the time.
@@ -59,6 +60,15 @@ if workflow.is_main_process and (late := bring_back(Path("results"))):
     logger.warning(
         f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
     )
+
+# The full models' tell of all: whatever else was trained there came after them.
+if workflow.is_main_process:
+    older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
+    if older:
+        logger.warning(
+            f"{older} full models, and what follows from them, were made with {differences}. They are kept;"
+            " to make all that is asked for again: --forcerun encode"
+        )
 
 DEFINED = config["define"]
 CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))

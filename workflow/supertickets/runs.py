@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import platform
 import resource
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from .model import read_model, save_weights
 from .seeds import derived
 from .tickets import Shape
 from .training import predict, settings_from, train, with_chosen
+from .versions import versions
 from .vocabulary import narrowed
 
 log = logging.getLogger(__name__)
@@ -180,9 +179,3 @@ def peak_memory(device: torch.device) -> dict[str, int]:
     if device.type == "cuda":
         memory["cuda"] = torch.cuda.max_memory_allocated()
     return memory
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes a run."""
-    names = ("torch", "transformers", "numpy", "pyarrow")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
