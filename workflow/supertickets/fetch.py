@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import logging
 import lzma
@@ -17,9 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import UserError
-from .files import replacing, require_sha256
+from .files import LARGEST, replacing, require_sha256
 
 log = logging.getLogger(__name__)
+
+#: How a compressed tar begins, and what reads it.
+COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 #: What reading a damaged archive raises.
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError)
@@ -75,7 +80,7 @@ def read_member(archive: Path, members: Sequence[str]) -> bytes:
         members: path inside it; further entries are paths inside the archive that the former names.
 
     Raises:
-        UserError: there is no such member; names archive and member.
+        UserError: there is no such member, or it unpacks to more than two gigabytes; names archive and member.
     """
     content = archive.read_bytes()
     for member in members:
@@ -87,12 +92,29 @@ def _member_of(content: bytes, member: str, archive: Path) -> bytes:
     stream = io.BytesIO(content)
     try:
         if zipfile.is_zipfile(stream):
-            return zipfile.ZipFile(stream).read(member)
-        stream.seek(0)
-        with tarfile.open(fileobj=stream) as tar:
+            archived = zipfile.ZipFile(stream)
+            found = archived.getinfo(member)
+            _require_small(found.file_size)
+            return archived.read(found)
+        with tarfile.open(fileobj=io.BytesIO(_decompressed(content)), mode="r:") as tar:
             extracted = tar.extractfile(member)
             if extracted is None:
                 raise KeyError(member)
             return extracted.read()
     except (*DAMAGED, KeyError) as error:
         raise UserError(f"{archive}: cannot take {member!r} out of it ({error})") from error
+
+
+def _decompressed(content: bytes) -> bytes:
+    """A tar as it was before it was compressed."""
+    for beginning, read in COMPRESSED.items():
+        if content.startswith(beginning):
+            with read(io.BytesIO(content)) as stream:
+                content = stream.read(LARGEST + 1)
+            _require_small(len(content))
+    return content
+
+
+def _require_small(size: int) -> None:
+    if size > LARGEST:
+        raise ValueError(f"it unpacks to more than {LARGEST:,} bytes")

@@ -15,6 +15,9 @@ from typing import Any
 
 from .errors import UserError
 
+#: Bytes that a compressed file may stand for: more is taken for a decompression bomb.
+LARGEST = 2 * 2**30
+
 #: Seconds after which a temporary file without a lock is nobody's.
 ABANDONED = 1
 

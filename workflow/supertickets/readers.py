@@ -15,9 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import UserError
+from .files import LARGEST
 from .task_files import form_of
 
 log = logging.getLogger(__name__)
+
+#: Rows that a Parquet file may have, for a small one can stand for any number of equal ones; and how many of them are
+#: decoded at a time.
+MOST_ROWS, ROWS_AT_A_TIME = 10_000_000, 64
 
 #: What a row of a file may give; all but ``text`` may be missing.
 FIELDS = ("id", "text", "text_pair", "target")
@@ -87,7 +92,9 @@ def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Pro
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = (str(value).lower() if isinstance(value, bool) else str(value)).strip()
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a surrogate, which JSON can spell
             return Problem(line, f"{column} is {value!r:.80}, which holds half a character")
         picked.append(text)
     return [*picked, line]
@@ -186,10 +193,24 @@ def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterato
 
 
 def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
+    wanted = [column for field, column in source["columns"].items() if field in FIELDS]
+    line = size = 0
     try:
-        table = pq.ParquetFile(io.BytesIO(content)).read()
+        file = pq.ParquetFile(io.BytesIO(content))
+        _require_columns(source["columns"], file.schema_arrow.names, name)
+        if file.metadata.num_rows > MOST_ROWS:
+            raise UserError(f"{name}: {file.metadata.num_rows:,} rows; at most {MOST_ROWS:,} are read")
+        for batch in map(_plain, file.iter_batches(ROWS_AT_A_TIME, columns=wanted)):
+            size += batch.nbytes
+            if size > LARGEST:
+                raise UserError(f"{name}: its rows up to {line + len(batch):,} come to more than {LARGEST:,} bytes")
+            yield from enumerate(batch.to_pylist(), start=line + 1)
+            line += len(batch)
     except (pa.ArrowException, OSError) as error:  # as pyarrow raises where a page is damaged
         raise UserError(f"{name}: not a readable Parquet file ({error})") from error
-    _require_columns(source["columns"], table.column_names, name)
-    wanted = [column for field, column in source["columns"].items() if field in FIELDS]
-    yield from enumerate(table.select(wanted).to_pylist(), start=1)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same without dictionaries, which keep repeated values once, so that its size is that of its values."""
+    columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
