@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +51,7 @@ class Hub(ThreadingHTTPServer):
         faults: for a method and the end of a path, what the next requests meet instead of an answer: a status, DROP
             or a Cut.
         gated: names of the repositories whose files need a token.
+        described: changes what a description or listing says, and makes the answer's bytes of it.
     """
 
     daemon_threads = True
@@ -60,6 +61,7 @@ class Hub(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.faults: dict[tuple[str, str], list[int | Cut]] = {}
         self.gated: set[str] = set()
+        self.described: Callable[[Any], bytes] = _as_json
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -96,6 +98,10 @@ def serving(root: Path) -> Iterator[Hub]:
         thread.join()
 
 
+def _as_json(content: Any) -> bytes:
+    return json.dumps(content).encode()
+
+
 class _RefusedError(Exception):
     """An answer by which the hub refuses: its status, and the word that its libraries look for."""
 
@@ -124,7 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif isinstance(fault, int):
                 raise _RefusedError(fault, "")
             elif api:
-                self._send(200, json.dumps(self._described(*api.groups(), parse_qs(body or url.query))).encode())
+                said = self._described(*api.groups(), parse_qs(body or url.query))
+                self._send(200, self.server.described(said))
             elif file:
                 self._send_file(*file.groups(), fault)
             elif stored:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import PROJECT, TOY, tiny_config, write_tiny_task
@@ -271,6 +273,48 @@ def test_archives_are_read_and_never_unpacked(tmp_path: Path, member: str) -> No
         with pytest.raises(UserError, match="cannot take"):
             read_member(tmp_path / name, [member])
     assert {path.name for path in tmp_path.iterdir()} == set(archives())
+
+
+def bombs() -> dict[str, bytes]:
+    """Archives of some kilobytes that unpack to more than ten megabytes."""
+    zeros, zipped, tarred, pax = bytes(11_000_000), io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", zeros)
+    with tarfile.open(fileobj=tarred, mode="w:xz") as tar:
+        for name in ("before", "bomb"):  # what lies before a member is read too
+            info = tarfile.TarInfo(name)
+            info.size = len(zeros) if name == "before" else 1
+            tar.addfile(info, io.BytesIO(zeros))
+    with tarfile.open(fileobj=pax, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("bomb")
+        info.pax_headers = {"comment": "x" * len(zeros)}
+        tar.addfile(info)
+    return {"a.zip": zipped.getvalue(), "a.tar.xz": tarred.getvalue(), "a.tar.gz": pax.getvalue()}
+
+
+@pytest.mark.parametrize("name", bombs())
+def test_archives_that_unpack_to_far_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(bombs()[name])
+    assert path.stat().st_size < 100_000 and read_member(path, ["bomb"]) is not None
+    monkeypatch.setattr("supertickets.fetch.LARGEST", 10_000_000)
+    with pytest.raises(UserError, match=rf"{name}: cannot take 'bomb' out of it \(it unpacks to more than 10,000,000"):
+        read_member(path, ["bomb"])
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "message"),
+    [("x" * 100_000, 100_000, "rows up to .* come to more than 2,147,483,648 bytes"), ("", 10**7 + 1, "at most")],
+)
+def test_parquet_that_stands_for_far_more(tmp_path: Path, text: str, rows: int, message: str) -> None:
+    numbers = pa.array(np.zeros(rows, dtype=np.int8))
+    table = pa.table({key: pa.DictionaryArray.from_arrays(numbers, [text]) for key in ("id", "label", "text")})
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(table, path, compression="zstd")
+    assert path.stat().st_size < 100_000
+    definition = {key: value for key, value in TOY.items() if key != "delimiter"}
+    with pytest.raises(UserError, match=f"bomb.parquet: .*{message}"):
+        prepare_task(resolved({**definition, "path": str(path)}, "hub"), tmp_path / "task.parquet")
 
 
 SHIPPED = [

@@ -33,6 +33,9 @@ WAITS = (2, 4, 8)
 #: A connection that fails. The first is the base of what the HTTP client raises, whichever the hub's library uses.
 LOST = (errors.HTTPError, ConnectionError, TimeoutError)
 
+#: What the libraries raise where an answer is not what they expect.
+NONSENSE = (TypeError, LookupError, AttributeError, ArithmeticError, OSError)
+
 #: Refusals in plain words. The first that fits counts.
 REASONS = {
     errors.GatedRepoError: "it is gated; accept its terms on its page of the hub, and give your token in HF_TOKEN",
@@ -103,8 +106,12 @@ def _files(origin: str, repository: str, revision: str, kind: str) -> dict[str, 
     if not re.fullmatch("[0-9a-f]{40}", revision):
         reason = "give a commit, 40 hexadecimal digits, because branches and tags move"
         raise UserError(f"{repository}: revision is {revision!r}; {reason}")
-    ask = partial(HfApi().repo_info, repository, repo_type=kind, revision=revision, files_metadata=True, timeout=30)
-    return {file.rfilename: file for file in _persistently(origin, ask).siblings}
+
+    def ask() -> dict[str, RepoSibling]:
+        found = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=True, timeout=30)
+        return {file.rfilename: file for file in found.siblings or []}
+
+    return _persistently(origin, ask)
 
 
 def _require_files(names: Collection[str], origin: str) -> None:
@@ -176,6 +183,10 @@ def _persistently(origin: str, action: Callable[[], Any]) -> Any:
                 raise UserError(f"{origin}: {where}: {_reason(passing)}; run again to go on from here")
             log.warning("%s: %s; trying again in %d s", origin, _reason(passing), wait)
             time.sleep(wait)
+        except NONSENSE as error:
+            if getattr(error, "errno", None):  # of this machine: a full disk
+                raise
+            raise UserError(f"{origin}: {constants.ENDPOINT} gives an answer that makes no sense ({_reason(error)})")
 
 
 def _passing(error: BaseException | None) -> BaseException | None:
