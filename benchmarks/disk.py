@@ -79,22 +79,23 @@ def main() -> None:
             predicted[task] = predictions(Path(folder), examples, len(entry.get("labels", [0])))
     full = [run for run in runs if run["kind"] == "full"]
     small = sum(sizes["full" if run["kind"] == "full" else "ticket"] for run in runs) + len(full) * sizes["importance"]
-    encoders = len(config["multi_task"]["modes"]) * len(config["seeds"]) * sum(WEIGHTS.values())
+    joint = [model for model in config["models"] for _ in config["multi_task"]["modes"] for _ in config["seeds"]]
     rows = {
         f"records, logs, tickets and importance of {len(runs):,} trainings": small,
         "their predictions": sum(predicted[run["task"]] for run in runs),
         "both encoders, as downloaded and in the form that is read": 2 * sum(WEIGHTS.values()),
-        f"{2 * len(config['multi_task']['modes']) * len(config['seeds'])} encoders of several tasks, which are kept": encoders,
+        f"{len(joint)} encoders of several tasks, which are kept": sum(WEIGHTS[model] for model in joint),
     }
     table = pd.DataFrame([{"what": what, "GB": size / 1e9} for what, size in rows.items()])
-    flight = 5 * WEIGHTS["bert-large"] / 1e9
+    flight, all_kept = 5 * WEIGHTS["bert-large"] / 1e9, sum(WEIGHTS[run["model"]] for run in runs) / 1e12
     text = (
-        "What the paper's grid (`configs/paper.yaml`) leaves on the disk, estimated: files of the smoke experiment's runs, "
-        f"{sizes['ticket'] / 1e3:.0f} kB in {sizes['ticket_files']:.0f} files for a ticket and "
-        f"{(sizes['full'] + sizes['importance']) / 1e3:.0f} kB for a full model with its importance, in whole blocks; "
-        "predictions of as many examples as the tasks have, with random logits. Besides, each training in flight holds up "
-        f"to five times its weights (a checkpoint, what it starts from and what it makes), {flight:.1f} GB for BERT-large, until it ends; with "
-        f"`keep_weights` every run keeps its own, {sum(WEIGHTS[run['model']] for run in runs) / 1e12:.1f} TB at most. Examples and their encodings are left out."
+        "What the paper's grid (`configs/paper.yaml`) leaves on the disk, estimated from files of the smoke experiment "
+        f"(of its runs {sizes['ticket'] / 1e3:.0f} kB in {sizes['ticket_files']:.0f} files for a ticket and "
+        f"{(sizes['full'] + sizes['importance']) / 1e3:.0f} kB for a full model with its importance, in whole blocks) "
+        "and from predictions of as many examples as the tasks have, with random logits. Besides, a training in flight "
+        "holds up to five times its weights (a checkpoint, what it starts from and what it makes) until it ends: "
+        f"{flight:.1f} GB for BERT-large. With `keep_weights` every run keeps its own, {all_kept:.1f} TB at most. "
+        "Examples and their encodings are left out."
     )
     write("disk", "python -m benchmarks disk", text, table.round(2), {**sizes, **predicted, **rows})
 
