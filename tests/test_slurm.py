@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slurm
 
 FIGURE = "results/figures/phase_transition.pdf"
 TRIAL = "results/runs/tiny/toy/n32/seed1"
-#: Seconds that the full model trains for: longer than a minute, the shortest limit of time, which is looked at every half.
+#: Seconds that the full model trains for: a minute is the shortest limit of time, and is looked at every half.
 SECONDS = 105
 
 
