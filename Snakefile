@@ -47,3 +47,7 @@ rule all:
 rule fetch_all:
     input:
         get_downloads,
+
+
+# Last: it names all rules.
+include: "workflow/rules/cluster.smk"

@@ -109,7 +109,7 @@ def test_a_stage_consists_of_what_it_imports() -> None:
     assert not {"training", "model", "rewind"} & names("phase_transition")
     assert not {"training", "model", "surgery"} & (names("rewind") | names("ticket") | names("aggregate"))
     everything = set().union(*(names(script.stem) for script in SCRIPTS))
-    used_at_start = {"clock", "config", "demands", "environment", "orphans", "sources", "versions"}
+    used_at_start = {"clock", "config", "demands", "environment", "orphans", "sources", "time_limit", "versions"}
     assert {path.stem for path in PACKAGE.glob("*.py")} <= everything | used_at_start
 
 

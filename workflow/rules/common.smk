@@ -45,6 +45,7 @@ from supertickets.layout import (
 from supertickets.search import choices_of
 from supertickets.sources import code_of
 from supertickets.task_files import SERVER_PARTS, UNLABELLED, hub_downloads, inputs, is_local, parts_of, resolved
+from supertickets.time_limit import warn_before_the_end
 from supertickets.versions import other_versions
 
 set_environment(WORKFLOW)

@@ -21,7 +21,7 @@ EXAMPLE = 2e-3
 #: Floating point operations a second: of a CPU thread, and of a GPU.
 CPU_RATE, GPU_RATE = 2e10, 2e13
 #: Minutes for starting, reading and writing.
-START = 10
+START = 5
 
 
 def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int, cuda: bool) -> int:
