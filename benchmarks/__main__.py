@@ -9,7 +9,7 @@ from importlib import import_module
 
 NAMES = ("training", "passes", "overhead", "precision", "multi_task", "sweep")
 #: Run where they are named only: no speed against a peer, or a GPU is needed.
-BY_NAME = ("scale", "disk", "kills", "gpu")
+BY_NAME = ("scale", "disk", "kills", "groups", "gpu")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ sys.path.append(str(ROOT / "tests"))  # where the harness is
 from accidents import TARGETS, Disturber, accident_config, contents
 from conftest import new_workspace
 
-MOMENTS, SEED = 60, 1
+MOMENTS, SEED = 85, 1
 
 
 def main() -> None:

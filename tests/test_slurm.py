@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Workspace, new_workspace, tiny_config
 from slurm_cluster import Cluster, why_not
@@ -70,13 +71,22 @@ class Submitted:
         return output
 
 
+def calls_above(module: str) -> list[int]:
+    """How many calls of snakemake are above each process that runs a module, the submitting one left out."""
+    running = [
+        each for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[1:4] == ["-P", "-m", module]
+    ]
+    return [sum(above.cmdline()[1:3] == ["-m", "snakemake"] for above in each.parents()) for each in running]
+
+
 def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) -> None:
     settings = config(epochs_of(SECONDS, tmp_path / "short"))
     workspace = new_workspace(tmp_path / "the project", settings)
     # The full model comes to its limit of a minute; tickets to a limit of memory, at first.
     limits = ["finetune:runtime=attempt", "importance:runtime=0"]
     limits += [f"{rule}:mem_mb=400 * attempt" for rule in ("ticket", "rewind", "retrain")]
-    call = Submitted(workspace, FIGURE, "--set-resources", *limits)
+    together = ["--group-components", "tickets_{model}_{task}=2", "judged=20"]
+    call = Submitted(workspace, FIGURE, "--set-resources", *limits, *together)
     trial = workspace.folder / TRIAL
 
     def says(name: str, text: str) -> bool:
@@ -92,9 +102,11 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     wait("full", "stopped by SIGTERM")
     cluster.wait(lambda: cluster.jobs("PENDING"), "the training is not submitted again")
     assert not cluster.jobs()  # nothing runs on a node that is drained
+    assert (trial / "full/train.log").read_text().count("checkpoint after step") == 2  # one of them at the warning
     cluster.resume()
     wait("full", "going on after step")
     wait("winning-0.30", "epoch")
+    assert calls_above("scripts.retrain") == [1]  # no start of snakemake for each job of a group
     cluster("scancel", *cluster.jobs())
     wait("winning-0.30", "going on after step")
     output = call.end()

@@ -1,0 +1,71 @@
+"""One cluster job of several trainings: done by one snakemake, and by the steps of Slurm's plugin."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from .data import ROOT
+from .results import write
+
+sys.path.append(str(ROOT / "tests"))  # where the cluster and the tiny workflow are
+
+from conftest import new_workspace, tiny_config
+from slurm_cluster import Cluster, why_not
+
+RATIOS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+TRIAL = "results/runs/tiny/toy/n32/seed1"
+#: Each training with what precedes it: ticket, rewind, retrain.
+RULES = 3
+SUBMIT = ["--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "20"]
+SUBMIT += [
+    "--slurm-init-seconds-before-status-checks",
+    "2",
+    "--group-components",
+    f"tickets_{{model}}_{{task}}={len(RATIOS)}",
+]
+
+
+def seconds_of_group(cluster: Cluster, folder: Path, steps: bool) -> float:
+    """What the one cluster job of all tickets takes, from its start to its end.
+
+    Args:
+        cluster: where it runs.
+        folder: for a copy of the project.
+        steps: leave it to Slurm's plugin.
+    """
+    workspace = new_workspace(folder, tiny_config(tasks=["toy"], seeds=[1], ratios=RATIOS))
+    if steps:
+        (folder / "workflow" / "rules" / "cluster.smk").write_text("")
+    workspace.make(f"{TRIAL}/importance/fine_tuned.csv")
+    targets = [f"{TRIAL}/winning-{ratio:.2f}/record.json" for ratio in RATIOS]
+    subprocess.run([sys.executable, "-m", "snakemake", *targets, *SUBMIT], cwd=folder, check=True, capture_output=True)
+    jobs = [line for line in cluster("scontrol", "show", "job", "-o").splitlines() if f"WorkDir={folder}" in line]
+    (job,) = jobs  # all in one
+    hours, minutes, seconds = map(int, re.search(r"RunTime=(\d+):(\d+):(\d+)", job).groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def main() -> None:
+    """Measure, and write ``results/groups``."""
+    if reason := why_not():
+        sys.exit(reason)
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, Cluster(Path(folder) / "run") as cluster:
+        found = {
+            name: seconds_of_group(cluster, Path(folder) / name, steps=name == "steps") for name in ("steps", "one")
+        }
+    names = {
+        "steps": "a step and a snakemake for each rule, by Slurm's plugin",
+        "one": "one snakemake for all, as here",
+    }
+    rows = [{"how": names[name], "seconds": seconds} for name, seconds in found.items()]
+    text = (
+        f"A cluster job of {len(RATIOS)} trainings of the tests' tiny encoder, half a second each, with {RULES} "
+        f"rules each: from its start to its end. One snakemake is {found['steps'] / found['one']:.1f} times as fast."
+    )
+    write("groups", "python -m benchmarks groups", text, pd.DataFrame(rows), found)
