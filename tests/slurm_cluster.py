@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,9 +62,21 @@ def why_not() -> str | None:
         return f"{', '.join(missing)} not found: apt-get install --no-install-recommends slurm-wlm munge"
     if os.geteuid() != 0:
         return "only root can start a cluster of its own"
+    for name in ("slurm.conf", "gres.conf"):
+        _remove_abandoned(ETC / name)
     if (ETC / "slurm.conf").exists():
         return f"{ETC / 'slurm.conf'} is there: this machine belongs to a cluster"
     return None
+
+
+def _remove_abandoned(link: Path) -> None:
+    """Remove a link that tests which were killed have left: into a temporary folder, of a controller that has ended."""
+    if not link.is_symlink() or not link.readlink().is_relative_to(tempfile.gettempdir()):
+        return
+    try:
+        os.kill(int((link.readlink().parent / "slurmctld.pid").read_text()), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        link.unlink()
 
 
 class Cluster:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.slurm
 
 FIGURE = "results/figures/phase_transition.pdf"
 TRIAL = "results/runs/tiny/toy/n32/seed1"
+TICKETS = ("winning-0.30", "winning-0.60")
 #: Seconds that the full model trains for: a minute is the shortest limit of time, and is looked at every half.
 SECONDS = 105
 
@@ -71,17 +73,20 @@ class Submitted:
         return output
 
 
-def calls_above(module: str) -> list[int]:
-    """How many calls of snakemake are above each process that runs a module, the submitting one left out."""
-    running = [
-        each for each in psutil.process_iter(["cmdline"]) if (each.info["cmdline"] or [])[1:4] == ["-P", "-m", module]
-    ]
-    return [sum(above.cmdline()[1:3] == ["-m", "snakemake"] for above in each.parents()) for each in running]
+def calls_above(module: str, folder: Path) -> list[int]:
+    """How many calls of snakemake are above each process of a module in a folder, the submitting one left out."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        if (process.info["cmdline"] or [])[1:4] == ["-P", "-m", module] and process.info["cwd"] == str(folder):
+            found.append(sum(above.cmdline()[1:3] == ["-m", "snakemake"] for above in process.parents()))
+    return found
 
 
 def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) -> None:
     settings = config(epochs_of(SECONDS, tmp_path / "short"))
     workspace = new_workspace(tmp_path / "the project", settings)
+    local = new_workspace(tmp_path / "local" / "the project", settings)
+    beside = ThreadPoolExecutor().submit(local.make, FIGURE)
     # The full model comes to its limit of a minute; tickets to a limit of memory, at first.
     limits = ["finetune:runtime=attempt", "importance:runtime=0"]
     limits += [f"{rule}:mem_mb=400 * attempt" for rule in ("ticket", "rewind", "retrain")]
@@ -105,10 +110,11 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     assert (trial / "full/train.log").read_text().count("checkpoint after step") == 2  # one of them at the warning
     cluster.resume()
     wait("full", "going on after step")
-    wait("winning-0.30", "epoch")
-    assert calls_above("scripts.retrain") == [1]  # no start of snakemake for each job of a group
+    cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 200)
+    (first,) = (name for name in TICKETS if says(name, "epoch"))
+    assert calls_above("scripts.retrain", workspace.folder) == [1]  # no start of snakemake for each job of a group
     cluster("scancel", *cluster.jobs())
-    wait("winning-0.30", "going on after step")
+    wait(first, "going on after step")
     output = call.end()
     assert output.count("Trying to restart job") >= 3
     slurm = "".join(path.read_text() for path in (workspace.folder / ".snakemake/slurm_logs").rglob("*.log"))
@@ -116,7 +122,6 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     assert "memory" in "".join(path.read_text() for path in cluster.folder.glob("*.log"))
     assert not list(trial.rglob("checkpoint.*")) and not cluster.jobs()
 
-    local = new_workspace(tmp_path / "local" / "the project", settings)
-    local.make(FIGURE)
+    beside.result()
     assert workspace.predictions() == local.predictions()
     assert (workspace.folder / FIGURE).read_bytes() == (local.folder / FIGURE).read_bytes()

@@ -22,7 +22,7 @@ def set_environment(workflow: Path) -> None:
     Args:
         workflow: the folder that holds ``scripts`` and ``supertickets``.
     """
-    # Slurm sends its warning to all processes of a job; only trainings, which set a handler, may take notice of it.
+    # A warning goes to all processes of a cluster job; only trainings, which set a handler, may take notice of it.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.environ[WORKFLOW] = str(os.getpid())
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow), os.environ.get("PYTHONPATH")]))
