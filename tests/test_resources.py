@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import PROJECT, Workspace, new_workspace, tiny_config
 
-from supertickets.demands import memory_mb, minutes
+from supertickets.demands import judging_minutes, memory_mb, minutes, table_minutes
 from supertickets.devices import free_device, visible_devices
 
 HOLD = "from supertickets.devices import free_device; import sys, pathlib; \
@@ -39,6 +39,8 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
         assert minutes(**short) < minutes(**short | larger), larger
     for less in ({"cuda": True}, {"threads": 4}, {"max_length": 16}):
         assert minutes(**short) > minutes(**short | less), less
+    assert table_minutes(120) == judging_minutes(500) == 2  # the shortest, for which starting is all
+    assert table_minutes(400_000) > 3 and judging_minutes(2_000_000) > 3
     # The default's trainings took 0.84 GB at most, and a quarter of a minute (benchmarks/results/overhead.md).
     assert 840 < memory_mb(91, 780, 8, 64, False) < 2500 and minutes(91, 2220, 64, 1, False) < 30
 
@@ -46,6 +48,7 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
     found = asked(fresh, "finetune")
     assert 1000 < int(found["mem_mb"]) < 1500 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
+    assert asked(fresh, "encode")["runtime"] == asked(fresh, "score")["runtime"] == "2"
     given = asked(
         fresh, "finetune", "--set-resources", "finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long"
     )

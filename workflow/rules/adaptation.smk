@@ -88,6 +88,8 @@ rule score_adaptation:
         "results/benchmarks/score_adaptation/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_adaptation_grid,
         code=code("score_adaptation"),
@@ -106,6 +108,8 @@ rule compare_adaptation:
         "results/benchmarks/compare_adaptation/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_adaptation_grid,
         code=code("compare_adaptation"),

@@ -5,7 +5,7 @@
 from functools import cache
 
 from supertickets.config import known_sizes
-from supertickets.demands import copying_mb, memory_mb, minutes, table_mb
+from supertickets.demands import copying_mb, judging_minutes, memory_mb, minutes, table_mb, table_minutes
 
 #: Examples of a part whose number only its file tells, and MB of a base encoder's weights and a large one's.
 UNKNOWN_EXAMPLES = 100_000
@@ -80,3 +80,15 @@ def get_copying_memory(wildcards, attempt):
 def get_table_memory(wildcards, attempt):
     """Memory of what reads and writes all examples of a task, in MB."""
     return attempt * table_mb(sum(examples_of(wildcards.task).values()))
+
+
+def get_table_minutes(wildcards, attempt):
+    """Time of the same, in minutes."""
+    return attempt * table_minutes(sum(examples_of(wildcards.task).values()))
+
+
+def get_judging_minutes(wildcards, attempt):
+    """Time of what scores or compares the runs of one task, or on all tasks of a model, in minutes."""
+    tasks = [wildcards.task] if "task" in wildcards.keys() else [*JOINT_TASKS, *ADAPTED["tasks"]]
+    runs = len(config["seeds"]) * (1 + len(config["ratios"]))
+    return attempt * judging_minutes(runs * sum(map(predicted_examples, tasks)))

@@ -25,6 +25,8 @@ rule score:
         f"results/benchmarks/score/{GROUP_FILE}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_group_grid,
         group=get_group,
@@ -46,6 +48,8 @@ rule compare:
         f"results/benchmarks/compare/{GROUP_FILE}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_group_grid,
         group=get_group,
@@ -67,6 +71,8 @@ rule select_ticket:
         f"results/benchmarks/select_ticket/{GROUP_FILE}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_group_grid,
         group=get_group,
@@ -88,6 +94,8 @@ rule decompose:
         f"results/benchmarks/decompose/{GROUP_FILE}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_group_grid,
         group=get_group,

@@ -80,6 +80,8 @@ rule score_multi_task:
         "results/benchmarks/score_multi_task/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_joint_grid,
         code=code("score_multi_task"),
@@ -98,6 +100,8 @@ rule compare_multi_task:
         "results/benchmarks/compare_multi_task/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
     params:
         grid=get_joint_grid,
         code=code("compare_multi_task"),

@@ -44,6 +44,7 @@ rule fetch_task:
         "../../envs/supertickets.yaml"
     resources:
         mem_mb=get_table_memory,
+        runtime=get_table_minutes,
     params:
         settings=get_task_definition,
         code=code("fetch_task"),
@@ -66,6 +67,7 @@ rule encode:
         "../../envs/supertickets.yaml"
     resources:
         mem_mb=get_table_memory,
+        runtime=get_table_minutes,
     params:
         max_length=config["max_length"],
         unlabelled=0,
@@ -88,6 +90,7 @@ rule subsample:
         "../../envs/supertickets.yaml"
     resources:
         mem_mb=get_table_memory,
+        runtime=get_table_minutes,
     params:
         stratify=get_stratify,
         code=code("subsample"),

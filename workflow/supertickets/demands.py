@@ -20,8 +20,10 @@ ACTIVATIONS = 1.5e-3
 EXAMPLE = 2e-3
 #: Floating point operations a second: of a CPU thread, and of a GPU.
 CPU_RATE, GPU_RATE = 2e10, 2e13
-#: Minutes for starting, reading and writing.
-START = 5
+#: Minutes for starting, reading and writing: of a training, and of anything else.
+START, SHORT = 5, 1
+#: Examples a minute that are read and written in another form, and predictions a minute that are compared.
+TABLE_RATE, COMPARED_RATE = 1e5, 5e5
 
 
 def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int, cuda: bool) -> int:
@@ -61,3 +63,17 @@ def copying_mb(weights_mb: float) -> int:
 def table_mb(examples: int) -> int:
     """Resident memory of what reads a task's examples and writes them in another form, in MB."""
     return math.ceil(PROCESS + 4 * EXAMPLE * examples)
+
+
+def table_minutes(examples: int) -> int:
+    """Time of the same, in minutes."""
+    return SHORT + math.ceil(examples / TABLE_RATE)
+
+
+def judging_minutes(predictions: int) -> int:
+    """Time of what scores or compares runs, in minutes.
+
+    Args:
+        predictions: of all these runs together.
+    """
+    return SHORT + math.ceil(predictions / COMPARED_RATE)
