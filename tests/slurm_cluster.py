@@ -75,7 +75,7 @@ def _remove_abandoned(link: Path) -> None:
         return
     try:
         os.kill(int((link.readlink().parent / "slurmctld.pid").read_text()), 0)
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, ValueError):  # no number, or of no process
         link.unlink()
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import test_multi_task
+import torch
+from safetensors.torch import save
 from test_training import encoded, run
 
 from supertickets import checkpoints, multi_task, training
@@ -156,8 +158,9 @@ def flipped(content: bytes) -> bytes:
         lambda content: content.replace(b'\\"steps\\":13', b'\\"steps\\":14').replace(
             b'\\"steps\\": 13', b'\\"steps\\": 14'
         ),
+        lambda content: save({"x": torch.zeros(1, dtype=torch.bfloat16)}, {"sha256": ""}),
     ],
-    ids=["bit", "cut", "empty", "garbage", "progress"],
+    ids=["bit", "cut", "empty", "garbage", "progress", "bfloat16"],
 )
 def test_a_damaged_checkpoint_is_set_aside(
     encoded: Path,
@@ -171,7 +174,11 @@ def test_a_damaged_checkpoint_is_set_aside(
     content = path.read_bytes()
     assert damage(content) != content
     path.write_bytes(damage(content))
+    left = path.with_name(f".{path.name}.abc.safetensors")  # by a process that was killed
+    left.touch()
+    os.utime(left, (0, 0))
     run(encoded, tiny, stopped)
+    assert not left.exists()
     assert f"checkpoint {path} is not used: it is damaged (" in caplog.text
     assert made(stopped) == undisturbed
     assert (stopped / "checkpoint.unusable").read_bytes() == damage(content) and not path.exists()

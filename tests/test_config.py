@@ -30,6 +30,11 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
     assert len(config["seeds"]) >= 3 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 7
 
 
+#: As YAML makes of an anchor inside of itself.
+ENDLESS: dict[str, Any] = {}
+ENDLESS["tasks"] = ENDLESS
+
+
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
@@ -41,7 +46,21 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
         ({"training": {"clip_norm": float("inf")}}, ["training.clip_norm is inf: a finite number"]),
         ({"seeds": [1.0]}, ["seeds[0] is 1.0", "not of type 'integer'"]),
         ({"max_length": True}, ["max_length is True", "quote them"]),
-        ({1: 2}, ["config: unknown key 1"]),
+        ({1: 2}, ["config has the key 1, which is no text: quote it"]),
+        ({"training_overrides": {1: {"epochs": 3}}}, ["training_overrides has the key 1, which is no text"]),
+        ({"define": {"kinds": {1: {}, "x": {}}}}, ["define.kinds has the key 1, which is no text"]),
+        ({"training": {"epochs": 10**400}}, ["training.epochs is a number of 333 hexadecimal digits: at most"]),
+        ({"seeds": [10**400]}, ["seeds[0] is a number of 333 hexadecimal digits"]),
+        ({"random_draws": 10**7}, ["random_draws is 10000000", "maximum of 1000"]),
+        ({"pruning": {"steps": 10**9}}, ["pruning.steps is 1000000000", "maximum of 100"]),
+        ({"define": ENDLESS}, ["more than 20 keys and lists inside each other"]),
+        ({"glue": "x" * 300, "tasks": ["rte"]}, ["glue is 'xxx", "task rte: no such file"]),
+        (
+            {"define": {"models": {"own": {"path": "x" * 300}}}, "models": ["own"]},
+            ["own.path is 'xxx", "no such folder"],
+        ),
+        ({"define": {"models": {"own": {"path": "{model}"}}}}, ["own.path is '{model}'", "without braces"]),
+        ({"define": {"packages": {"p": {"version": "1.0\n--index-url x"}}}}, ["packages.p.version is '1.0\\n--index"]),
         ({"evaluate": {"test": 100_000}}, ["evaluate.test is 100000: task movie has 2115 test examples"]),
         ({"ratios": [0.125]}, ["ratios[0] is 0.125", "two decimals"]),
         ({"seeds": []}, ["seeds is []", "One run per seed"]),

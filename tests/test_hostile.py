@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 import zipfile
 from contextlib import suppress
@@ -16,19 +17,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import PROJECT, TOY, tiny_config, write_tiny_task
+from conftest import PROJECT, TINY, TOY, tiny_config, toy, write_tiny_task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supertickets.config import check_config
+from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.fetch import read_member
 from supertickets.files import canonical_json, read_json
 from supertickets.importance import read_importance, write_importance
-from supertickets.model import read_weights
+from supertickets.layout import folder_of
+from supertickets.model import build, read_weights
 from supertickets.outcomes import read_outcomes, read_record
 from supertickets.pretrained import prepare_model
 from supertickets.rewind import read_arrays
+from supertickets.scores import score_run
 from supertickets.task_files import resolved
 from supertickets.tasks import prepare_task
 from supertickets.tickets import Ticket
@@ -334,11 +338,84 @@ def test_configs_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, da
         assert canonical_json(check_config(config))
 
 
-@pytest.mark.parametrize("name", ["../up", "a b", "a;rm", "$(id)", "a/b", "", ".hidden", "-x", "Ä", "a\n"])
+@pytest.mark.parametrize("name", ["../up", "a b", "a;rm", "$(id)", "a/b", "", ".hidden", "-x", "Ä", "a\n", "x" * 300])
 @pytest.mark.parametrize("part", ["models", "tasks", "kinds"])
-def test_names_that_would_leave_their_folder_are_refused(part: str, name: str) -> None:
+def test_names_that_would_leave_their_folder_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/tiny").mkdir(parents=True)
+    write_tiny_task(tmp_path / "data/toy.tsv")
     config = tiny_config()
     entry = {"like": "winning"} if part == "kinds" else next(iter(config["define"][part].values()))
-    config["define"] = {**config["define"], part: {**config["define"].get(part, {}), name: entry}}
-    with pytest.raises(UserError, match="define"):
-        check_config(config)
+    for tried in (name, "fine"):
+        config["define"] = {**config["define"], part: {**config["define"].get(part, {}), tried: entry}}
+        if tried == "fine":
+            config["define"][part].pop(name)
+            check_config(config)
+        else:
+            with pytest.raises(UserError, match=f"define.{part} is {re.escape(repr(name))}"):
+                check_config(config)
+
+
+@pytest.mark.parametrize("change", [{"weight_remaining": "x"}, {"heads_pruned": None}, {"ffn_pruned": [1]}, {}])
+def test_records_that_do_not_say_what_is_kept(tmp_path: Path, change: dict[str, Any]) -> None:
+    folder = tmp_path / "runs/tiny/toy/n32/seed1/full"
+    folder.mkdir(parents=True)
+    cut = {"heads_pruned": 0, "ffn_pruned": 0, "weight_remaining": 1.0}
+    (folder / "record.json").write_text(json.dumps({"run": RUN} | (cut | change if change else {})))
+    with pytest.raises(UserError, match=r"record.json: does not say what its ticket keeps"):
+        list(score_run(tmp_path, RUN, {}))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("logits", [[0.1, float("nan")], [0.3, 0.4]]),
+        ("logits", [["a", "b"], ["c", "d"]]),
+        ("logits", [[[0.1]], [[0.2]]]),
+        ("logits", [[], []]),
+        ("logits", [[0.1], [0.1, 0.2]]),
+        ("label", ["x", "y"]),
+        ("label", [float("inf"), 0.0]),
+    ],
+)
+def test_predictions_that_are_no_numbers(tmp_path: Path, column: str, values: list[Any]) -> None:
+    folder = tmp_path / "runs/tiny/toy/n32/seed1/full"
+    folder.mkdir(parents=True)
+    content = {"id": ["a", "b"], "split": "test", "label": [0.0, 1.0], "logits": [[0.1, 0.2], [0.3, 0.4]]}
+    pd.DataFrame(content | {column: values}).to_parquet(folder / "predictions.parquet", index=False)
+    with pytest.raises(UserError, match=r"predictions.parquet: not (readable )?predictions"):
+        read_outcomes(tmp_path, [RUN])
+
+
+def test_predictions_of_other_outputs_than_those_of_other_runs(tmp_path: Path) -> None:
+    runs = [RUN, RUN | {"seed": 2}]
+    for run, outputs in zip(runs, (2, 3), strict=True):
+        (tmp_path / folder_of(run)).mkdir(parents=True)
+        table = pd.DataFrame({"id": ["a"], "split": "test", "label": [0.0], "logits": [[0.5] * outputs]})
+        table.to_parquet(tmp_path / folder_of(run) / "predictions.parquet", index=False)
+    with pytest.raises(UserError, match=r"seed2.*predictions.parquet: 3 outputs, not as other runs"):
+        read_outcomes(tmp_path, runs)
+
+
+@pytest.mark.parametrize("change", [{"hidden_dropout_prob": 5}, {"hidden_act": "nope"}, {"pad_token_id": 10**9}])
+def test_encoders_that_transformers_does_not_make(change: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"config.json: transformers makes no encoder of it \("):
+        build(TINY | change, None, 2, 0.1)
+
+
+def test_classes_that_a_head_has_had_are_left_out(tmp_path: Path, model: dict[str, bytes]) -> None:
+    content = json.loads(model["config.json"]) | {"num_labels": 10**9, "id2label": 5}
+    prepared(tmp_path, model | {"config.json": json.dumps(content).encode()})
+    assert not {"num_labels", "id2label"} & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
+
+
+@pytest.mark.parametrize("content", ["{}", "garbage", "[]"])
+def test_tokenizers_that_are_none(tmp_path: Path, model: dict[str, bytes], content: str) -> None:
+    prepared(tmp_path, model | {"tokenizer.json": content.encode()})
+    write_tiny_task(tmp_path / "toy.tsv", 20)
+    prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "task.parquet")
+    with pytest.raises(UserError, match=r"pretrained: tokenizer.json and tokenizer_config.json make no tokenizer"):
+        encode_task(tmp_path / "pretrained", tmp_path / "task.parquet", 16, tmp_path / "encoded.parquet")
+    assert not (tmp_path / "encoded.parquet").exists()

@@ -53,6 +53,16 @@ def test_results_copied_to_a_fresh_checkout_rerun_nothing(
     assert clone.planned() == {}
 
 
+def test_conda_environments_rerun_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    answers = f'{{"conda_prefix": "{tmp_path}", "root_prefix": "{tmp_path}", "channel_priority": "strict"}}'
+    (tmp_path / "bin").mkdir()
+    conda = tmp_path / "bin/conda"
+    conda.write_text(f"#!/bin/sh\ncase \"$*\" in *version*) echo conda 25.1.0;; *) echo '{answers}';; esac\n")
+    conda.chmod(0o755)
+    output = workspace.make("--dry-run", "--sdm", "conda", PATH=f"{conda.parent}:{os.environ['PATH']}")
+    assert "Nothing to be done" in output, output
+
+
 def test_another_learning_rate_for_one_task_reruns_that_task(workspace: Workspace) -> None:
     workspace.configure(tiny_config(training_overrides={"toy": {"learning_rate": 0.02}}))
     assert workspace.planned(FIGURE) == ONE_TASK | COLLECT_ONE

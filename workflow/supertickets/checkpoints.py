@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .dropout import random_state, restore_random_state
 from .errors import DivergedError, InterruptedRunError
-from .files import canonical_json, replacing
+from .files import canonical_json, remove_abandoned, replacing
 from .sources import code_of
 
 log = logging.getLogger(__name__)
@@ -136,16 +136,16 @@ class Checkpoints:
             return None
         try:
             arrays, texts = self._read()
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            found, progress = dict(json.loads(texts["identity"])), dict(json.loads(texts["progress"]))
+        # TypeError and AttributeError come from types of numbers that NumPy has not, and of texts that are not ours
+        except (OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
             return self._set_aside(f"it is damaged ({error})")
-        found = json.loads(texts["identity"])
         other = sorted(key for key in {*found, *self._identity} if found.get(key) != self._identity.get(key))
         if other:
             return self._set_aside(f"it belongs to a training with other {', '.join(other)}")
         tensors = {name: torch.from_numpy(np.array(array)).to(device) for name, array in arrays.items()}
         trained.restore(_below("trained.", tensors))
         restore_random_state(_below("random.", tensors), device)
-        progress = json.loads(texts["progress"])
         log.info("going on after step %d, from %s", progress["steps"], self.path)
         return progress, tensors["running"]
 
@@ -165,8 +165,9 @@ class Checkpoints:
         self.path.replace(aside)
 
     def remove(self) -> None:
-        """Delete the checkpoint: the training has come to its end."""
+        """Delete the checkpoint, and what a process that was killed has left of one: the training is at its end."""
         self.path.unlink(missing_ok=True)
+        remove_abandoned(self.path)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

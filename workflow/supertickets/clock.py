@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -40,3 +41,23 @@ def _changed(path: Path) -> int:
         return path.lstat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+def times_of(paths: Iterable[Path]) -> dict[Path, int]:
+    """Times of files in nanoseconds; what is no file is left out."""
+    return {path: changed for path in paths if path.is_file() and (changed := _changed(path))}
+
+
+def date_after(read: Mapping[Path, int], paths: Iterable[Path]) -> None:
+    """Date what a job has made no earlier than what it has read: the clock may have been set back meanwhile.
+
+    Snakemake would take it for outdated, and delete it.
+
+    Args:
+        read: :func:`times_of` the paths before the job.
+        paths: of what it read and made.
+    """
+    newest = max(read.values(), default=0)
+    for path, changed in times_of(paths).items():
+        if changed != read.get(path) and changed < newest:
+            os.utime(path, ns=(newest, newest))

@@ -6,7 +6,8 @@ Imported at every start of the workflow: standard library, jsonschema and yaml o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ import jsonschema
 import yaml
 
 from .errors import UserError
-from .task_files import FURTHER, form_of, inputs, is_local, parts_of, resolved
+from .task_files import FURTHER, form_of, inputs, is_local, is_there, parts_of, resolved
 
 WORKFLOW = Path(__file__).parents[1]
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 CATALOGUE = WORKFLOW / "catalogue.yaml"
 
 Entry = dict[str, Any]
+
+#: Keys and lists inside each other, and the largest whole number that a float is exact for.
+DEEPEST, LARGEST = 20, 2**53
+
+#: Problems that are told at once.
+MOST = 50
 
 #: Metrics of regressions; the others are of classifications.
 REGRESSION_METRICS = ("pearson", "spearman")
@@ -43,6 +50,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
+    _refuse(_unusable(config))
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     # Which keys go together is said of what has keys: anything else is already refused for its type.
     errors = (
@@ -64,9 +72,30 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         define["kinds"] = kinds
         config = {**config, "define": define}
         problems = list(_inconsistencies(config))
-    if problems:
-        raise UserError("the config cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+    _refuse(problems)
     return dict(config)
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    lines = [f"  {problem}" for problem in islice(problems, MOST)]
+    if lines:
+        raise UserError("the config cannot be used:\n" + "\n".join(lines))
+
+
+def _unusable(value: Any, path: tuple[Any, ...] = ()) -> Iterator[str]:
+    """What YAML can say and nothing here can take: keys that are no text, whole numbers beyond all sizes, no end."""
+    if len(path) > DEEPEST:
+        yield f"{_key(path[:3])}: more than {DEEPEST} keys and lists inside each other"
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is taken"
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _unusable(inner, (*path, index))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                yield f"{_key(path)} has the key {key!r:.80}, which is no text: quote it"
+            yield from _unusable(inner, (*path, str(key)))
 
 
 def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +209,7 @@ def _inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         if "package" in entry and entry["package"] not in define["packages"]:
             known = ", ".join(sorted(define["packages"]))
             yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
-        elif kind == "models" and "path" in entry and not Path(entry["path"]).is_dir():
+        elif kind == "models" and "path" in entry and not is_there(Path(entry["path"]), Path.is_dir):
             yield f"define.models.{name}.path is {entry['path']!r}: no such folder"
         elif kind == "tasks":
             wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry)]
@@ -266,7 +295,7 @@ def _missing_files(config: Mapping[str, Any], name: str, entry: Entry) -> Iterat
     if not is_local(entry, config["glue"]):
         return
     for path in inputs(entry, config["glue"]):
-        if not Path(path).is_file():
+        if not is_there(Path(path)):
             key = f"define.tasks.{name}" if "glue" not in entry else f"glue is {config['glue']!r}: task {name}"
             yield f"{key}: no such file: {path}"
 

@@ -41,7 +41,7 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
         unlabelled: 1 to write unlabelled examples too, which come last.
 
     Raises:
-        UserError: the encoder has fewer positions than ``max_length``.
+        UserError: the encoder has fewer positions than ``max_length``, or the tokenizer's files are not usable.
     """
     from transformers import AutoTokenizer
 
@@ -53,7 +53,12 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
     positions = config.get("max_position_embeddings", max_length + before) - before
     if max_length > positions:
         raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {positions} tokens")
-    tokenise = AutoTokenizer.from_pretrained(tokenizer)
+    try:
+        tokenise = AutoTokenizer.from_pretrained(tokenizer)
+    except Exception as error:  # whatever a library raises for files of any content
+        raise UserError(
+            f"{tokenizer}: tokenizer.json and tokenizer_config.json make no tokenizer ({type(error).__name__}: {error})"
+        ) from error
     lengths = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):

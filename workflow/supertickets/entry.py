@@ -10,8 +10,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from .clock import date_after, times_of
 from .errors import UserError
 
 
@@ -44,8 +46,11 @@ def run(function: Callable[..., None], arguments: Sequence[str] | None = None) -
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
     values = vars(parser_of(function).parse_args(arguments))
+    paths = [value for value in values.values() if isinstance(value, Path)]
+    read = times_of(paths)
     try:
         function(**values)
+        date_after(read, paths)
         if arguments is None:
             _exit()
     except UserError as error:

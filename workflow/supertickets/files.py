@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     What a process that was killed has left there is removed too: a lock says which are still being written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
+    remove_abandoned(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     part = Path(name)
     try:
@@ -44,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _remove_abandoned(path: Path) -> None:
+def remove_abandoned(path: Path) -> None:
     """Remove temporary files of ``path`` that nobody is writing any more."""
     for part in path.parent.glob(f".{path.name}.*{path.suffix}"):
         try:

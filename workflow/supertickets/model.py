@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,17 +122,22 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
         ticket: units to keep; None for the full encoder.
         outputs: number of classes, 1 for regression.
         classifier_dropout: dropout before the task head.
+
+    Raises:
+        UserError: transformers makes no encoder of the config.
     """
     architecture = architecture_of(config, "config.json")
     config_class, model_class = _classes(architecture.config_class, architecture.model_class)
-    model_config = config_class.from_dict(dict(config))
+    with _told_of("config.json"):
+        model_config = config_class.from_dict(dict(config))
     model_config._attn_implementation = NAME if architecture.packed else "eager"
     from transformers import initialization, modeling_utils  # only after the lean import
 
     modeling_utils.ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
 
     with initialization.no_init_weights():  # every weight is loaded or drawn later
-        encoder = model_class(model_config)
+        with _told_of("config.json"):
+            encoder = model_class(model_config)
         if ticket is not None:
             cut_modules(encoder, ticket, architecture)
         layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
@@ -140,6 +146,15 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
         model = Classifier(encoder, architecture, kept, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
     return model
+
+
+@contextmanager
+def _told_of(name: str) -> Iterator[None]:
+    """Whatever a library raises for what a file asks for, as one line."""
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{name}: transformers makes no encoder of it ({type(error).__name__}: {error})") from error
 
 
 def _classes(*paths: str) -> list[Any]:

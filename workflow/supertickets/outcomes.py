@@ -73,7 +73,11 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
             known = members.set_index("id")["label"]
             if not labels.setdefault(split, known).equals(known):
                 raise UserError(f"{path}: other {split} examples than in other runs; delete it to have it made again")
-            logits.setdefault(split, []).append(np.stack(members["logits"].tolist()))
+            found = np.stack(members["logits"].tolist())
+            others = logits.setdefault(split, [])
+            if others and found.shape != others[0].shape:
+                raise UserError(f"{path}: {found.shape[1]} outputs, not as other runs; delete it to have it made again")
+            others.append(found)
     return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
 
 
@@ -85,10 +89,11 @@ def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) ->
     """
     try:
         table = pd.read_parquet(path, columns=["id", "split", "label", "logits"], filters=filters)
-        lengths = {len(logits) for logits in table["logits"]}
+        numbers = table["label"].to_numpy(np.float64), np.array(table["logits"].tolist(), np.float64)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path}: not readable predictions ({error}); delete it to have it made again") from error
-    if len(lengths) != 1 or table.isna().any(axis=None):
+    finite = all(np.isfinite(values).all() for values in numbers)
+    if not finite or numbers[1].ndim != 2 or not numbers[1].shape[1] or table.isna().any(axis=None):
         raise UserError(f"{path}: not predictions; delete it to have it made again")
     return table
 

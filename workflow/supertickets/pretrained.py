@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
 
 
+#: Keys of a config that say what classes a head has had, of which transformers makes lists.
+OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
+
+
 def _new_name(match: re.Match[str]) -> str:
     return {"gamma": "weight", "beta": "bias"}[match[1]]
 
@@ -48,6 +52,8 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
     """
     read = _reader(source, definition)
     config = _parsed(read("config.json"), source)
+    if isinstance(config, dict):
+        config = {key: value for key, value in config.items() if key not in OF_OTHER_TASKS}
     architecture = architecture_of(config, f"{source}: config.json")
     _check_dimensions(config, architecture, source)
     weights = read("model.safetensors")
@@ -152,7 +158,7 @@ def shape_of(
     layers, heads, hidden, ffn = (config[name] for name in architecture.dimensions)
     path = f"{architecture.prefix}.{architecture.layers}."
     numbers = {name[len(path) :].partition(".")[0] for name in tensors if name.startswith(path)}
-    found = {int(number) if number.isdecimal() else number for number in numbers}
+    found = {int(number) if number.isdecimal() and len(number) < 10 else number for number in numbers}
     if len(found) != layers or found != set(range(layers)):
         has = ", ".join(sorted(map(str, found)))
         raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers [{has}]")
@@ -182,6 +188,7 @@ def _check_sizes(
     for key, names in (
         ("vocab_size", ("word_embeddings", "tok_embeddings")),
         ("max_position_embeddings", ("position_embeddings",)),
+        ("type_vocab_size", ("token_type_embeddings",)),
     ):
         if key in config:
             sizes |= {f".{name}.weight": config[key] for name in names}

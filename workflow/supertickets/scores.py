@@ -53,10 +53,18 @@ def score_run(
         task: which one, of a run on several tasks.
 
     Raises:
-        UserError: a score is not finite; names the file.
+        UserError: a score is not finite, or a file is damaged; names the file.
     """
     record = read_record(results, run)
-    cut = record["tasks"][task] if "tasks" in record else record
+    try:
+        told = record["tasks"][task] if "tasks" in record else record
+        cut = {key: told[key] for key in ("heads_pruned", "ffn_pruned", "weight_remaining")}
+        usable = all(math.isfinite(value) for value in cut.values())
+    except (LookupError, TypeError):
+        usable = False
+    if not usable:
+        path = results / folder_of(run) / "record.json"
+        raise UserError(f"{path}: does not say what its ticket keeps; delete the folder to have it made again")
     for split, outcomes in read_outcomes(results, [run], task).items():
         for name, module in modules.items():
             score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
@@ -67,7 +75,7 @@ def score_run(
                 )
             yield {
                 **run,
-                **{key: cut[key] for key in ("heads_pruned", "ffn_pruned", "weight_remaining")},
+                **cut,
                 "split": split,
                 "metric": name,
                 "value": score[name],

@@ -6,7 +6,7 @@ Imported at every start of the workflow: standard library only.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,14 @@ def resolved(definition: Mapping[str, Any], glue: str) -> Entry:
     return {**rest, "files": [{**malformed, **file} for file in _files(definition, glue)]}
 
 
+def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a path is a file, or of another kind; a name that is too long for any is not."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
+
+
 def _files(definition: Mapping[str, Any], glue: str) -> Iterator[Entry]:
     how = _reading(definition)
     if "package" in definition:
@@ -60,7 +68,7 @@ def _files(definition: Mapping[str, Any], glue: str) -> Iterator[Entry]:
             # CoLA's labelled files have no header, its unlabelled one has.
             name, reading = (file["file"], _reading(file)) if isinstance(file, Mapping) else (file, _reading(own))
             path = os.path.normpath(f"{glue}/{own['folder']}/{name}")
-            if part not in UNLABELLED or Path(path).is_file():  # submissions alone need it
+            if part not in UNLABELLED or is_there(Path(path)):  # submissions alone need it
                 yield {**reading, "part": part, "path": path}
     else:
         hub = definition["hub"]
