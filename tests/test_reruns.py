@@ -54,10 +54,11 @@ def test_results_copied_to_a_fresh_checkout_rerun_nothing(
 
 
 def test_conda_environments_rerun_nothing(workspace: Workspace, tmp_path: Path) -> None:
-    answers = f'{{"conda_prefix": "{tmp_path}", "root_prefix": "{tmp_path}", "channel_priority": "strict"}}'
+    answers = {"conda_prefix": str(tmp_path), "root_prefix": str(tmp_path), "platform": "linux-64", "envs": []}
+    answer = json.dumps(answers | {"get": {"channel_priority": "strict"}})
     (tmp_path / "bin").mkdir()
     conda = tmp_path / "bin/conda"
-    conda.write_text(f"#!/bin/sh\ncase \"$*\" in *version*) echo conda 25.1.0;; *) echo '{answers}';; esac\n")
+    conda.write_text(f"#!/bin/sh\ncase \"$*\" in *version*) echo conda 25.1.0;; *) echo '{answer}';; esac\n")
     conda.chmod(0o755)
     output = workspace.make("--dry-run", "--sdm", "conda", PATH=f"{conda.parent}:{os.environ['PATH']}")
     assert "Nothing to be done" in output, output
