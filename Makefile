@@ -45,6 +45,8 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --extra test --no-header --no-annotate \
 	    pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton=='; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+	{ sed '/- pip:/q' envs/supertickets.yaml; sed -n 's/^[^#]/      - &/p' requirements.lock; } > envs/supertickets.yaml.new
+	mv envs/supertickets.yaml.new envs/supertickets.yaml
 	{ echo '# What profiles/slurm needs besides requirements.lock. Made by "make lock" from pyproject.toml; not edited by hand.'; \
 	  uv pip compile --quiet --universal --python-version 3.11 --extra slurm --constraint requirements.lock --no-header \
 	    --no-annotate pyproject.toml | grep -E '^snakemake-executor-plugin'; } > requirements-slurm.lock.new
