@@ -61,7 +61,7 @@ class Submitted:
                 command, cwd=workspace.folder, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True
             )
 
-    def end(self, seconds: float = 400) -> str:
+    def end(self, seconds: float = 800) -> str:
         """Its output, once it has ended well."""
         try:
             code = self.process.wait(seconds)
@@ -99,18 +99,18 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
         return log.exists() and text in log.read_text()
 
     def wait(name: str, text: str) -> None:
-        cluster.wait(lambda: says(name, text) or call.process.poll() is not None, f"{name} does not say {text!r}", 200)
+        cluster.wait(lambda: says(name, text) or call.process.poll() is not None, f"{name} does not say {text!r}", 500)
 
     wait("full", "epoch")
     cluster.restart_controller()
     cluster.drain()
     wait("full", "stopped by SIGTERM")
-    cluster.wait(lambda: cluster.jobs("PENDING"), "the training is not submitted again")
+    cluster.wait(lambda: cluster.jobs("PENDING"), "the training is not submitted again", 120)
     assert not cluster.jobs()  # nothing runs on a node that is drained
     assert (trial / "full/train.log").read_text().count("checkpoint after step") == 2  # one of them at the warning
     cluster.resume()
     wait("full", "going on after step")
-    cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 200)
+    cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 500)
     (first,) = (name for name in TICKETS if says(name, "epoch"))
     assert calls_above("scripts.retrain", workspace.folder) == [1]  # no start of snakemake for each job of a group
     cluster("scancel", *cluster.jobs())
