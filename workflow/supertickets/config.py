@@ -133,21 +133,26 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"{key} is empty: give it keys, or leave it out"
     if error.validator == "type" and error.validator_value == "array":
         return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"
-    hint = ""
-    if isinstance(error.instance, str) and _is_number(error.instance):
-        hint = " (YAML takes 1e-3 for text; write 1.0e-3)"
-    elif isinstance(error.instance, bool):
-        hint = " (YAML takes yes, no, on and off for true and false; quote them)"
+    hint = f" ({misread})" if (misread := _misread(error.instance)) else ""
     described = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
     return f"{key} is {error.instance!r}: {error.message}{hint}. {described}".strip()
 
 
-def _is_number(text: str) -> bool:
+def _misread(value: object) -> str:
+    """What YAML or snakemake's command line takes for something else than it looks like, and how to write it."""
+    if isinstance(value, bool):
+        return "YAML takes yes, no, on and off for true and false; quote them"
+    if not isinstance(value, str):
+        return ""
+    if value.lower() in ("true", "false"):
+        return f"without quotes, and on the command line {value.capitalize()}"
     try:
-        float(text)
+        float(value)
     except ValueError:
-        return False
-    return True
+        return ""
+    if "e" in value.lower():
+        return "YAML takes 1e-3 for text; write 1.0e-3"
+    return "without quotes; --config takes numbers in lists for text, so lists belong into a file for --configfile"
 
 
 def _not_finite(value: Any, path: tuple[Any, ...] = ()) -> Iterator[str]:
