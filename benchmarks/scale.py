@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,14 +71,38 @@ def measured(command: Sequence[str], folder: Path) -> Cost:
     return Cost(seconds, usage.ru_maxrss * 1024 / 1e9, text)  # Linux counts it in KiB
 
 
-def plan(seeds: int, folder: Path) -> tuple[int, Cost]:
-    """Number of jobs of the paper's grid with so many seeds, nothing of it made yet, and what planning it costs."""
+def calling(seeds: int, folder: Path) -> list[str]:
+    """The call of snakemake for the paper's grid with so many seeds."""
     more = folder / "more.yaml"
     more.write_text(yaml.safe_dump({"seeds": list(range(1, seeds + 1))}))
     snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(CORES)]
-    cost = measured([*snakemake, "--configfile", str(PAPER), str(more), "--dry-run"], folder)
+    return [*snakemake, "--configfile", str(PAPER), str(more)]
+
+
+def plan(seeds: int, folder: Path) -> tuple[int, Cost]:
+    """Number of jobs of the paper's grid with so many seeds, nothing of it made yet, and what a dry run costs."""
+    cost = measured([*calling(seeds, folder), "--dry-run"], folder)
     found = re.search(r"^total +(\d+)$", cost.output, re.MULTILINE)
     return int(found[1]) if found else 0, cost
+
+
+def first_job(seeds: int) -> float:
+    """Seconds from the call to the first job, which is stopped.
+
+    Raises:
+        RuntimeError: no job started.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        call, began = calling(seeds, Path(folder)), time.perf_counter()
+        how = {"cwd": folder, "env": environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        with subprocess.Popen(call, text=True, start_new_session=True, **how) as process:
+            try:
+                for line in process.stderr or ():
+                    if re.match(r"(local)?rule \w+:$", line):
+                        return time.perf_counter() - began
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+    raise RuntimeError("snakemake started no job of the paper's grid")
 
 
 def synthetic(folder: Path, seeds: int) -> dict[str, Any]:
@@ -121,10 +146,14 @@ def main() -> None:
     """Measure, and write ``results/scale``."""
     rows, found = [], {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, seeds in (("the paper's grid", SEEDS), ("with 13 seeds", SEEDS_OF_JOBS)):
+        for seeds in (SEEDS, SEEDS_OF_JOBS):
             jobs, cost = plan(seeds, Path(folder))
-            rows.append({"what": f"planning {name}, {jobs:,} jobs", "seconds": cost.seconds, "GB": cost.gigabytes})
+            before = first_job(seeds)
+            name = f"{seeds} seeds, {jobs:,} jobs"
+            rows.append({"what": f"dry run, {name}", "seconds": cost.seconds, "GB": cost.gigabytes})
+            rows.append({"what": f"from a call to its first job, {name}", "seconds": before})
             found[f"plan_{seeds}"] = {"jobs": jobs, "seconds": cost.seconds, "gigabytes": cost.gigabytes}
+            found[f"plan_{seeds}"]["first_job"] = before
         results = Path(folder) / "results"
         grid = synthetic(results, SEEDS_OF_RUNS)
         runs = sum(1 for _ in runs_of(grid))
@@ -137,8 +166,9 @@ def main() -> None:
             rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
             found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
     text = (
-        f"Planning `configs/paper.yaml` with nothing made yet. And what follows {runs:,} trainings, its runs with "
-        f"{SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the records are synthetic, with predictions of {EXAMPLES} "
-        "examples each. Memory is the peak of the largest process, at most: a child's counts what started it, 0.5 GB."
+        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; half of a dry run is "
+        f"printing jobs. And what follows {runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the "
+        f"records are synthetic, with predictions of {EXAMPLES} examples each. Memory is the peak of the largest "
+        "process, at most: a child's counts what started it, 0.5 GB."
     )
     write("scale", "python -m benchmarks scale", text, pd.DataFrame(rows).round(2), found | {"runs": runs})
