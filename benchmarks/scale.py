@@ -166,9 +166,9 @@ def main() -> None:
             rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
             found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
     text = (
-        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; half of a dry run is "
-        f"printing jobs. And what follows {runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the "
-        f"records are synthetic, with predictions of {EXAMPLES} examples each. Memory is the peak of the largest "
+        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; half of a dry run is printing "
+        f"jobs. And what follows {runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: "
+        f"the records are synthetic, with predictions of {EXAMPLES} examples each. Memory is the peak of the largest "
         "process, at most: a child's counts what started it, 0.5 GB."
     )
     write("scale", "python -m benchmarks scale", text, pd.DataFrame(rows).round(2), found | {"runs": runs})
