@@ -15,7 +15,8 @@ import pandas as pd
 import yaml
 
 from supertickets.batches import Encoded
-from supertickets.config import check_config, training_of
+from supertickets.config import check_config
+from supertickets.config_settings import training_of
 from supertickets.files import read_json, write_json
 from supertickets.importance import read_importance
 from supertickets.tickets import Shape, Ticket, draw

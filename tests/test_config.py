@@ -11,7 +11,8 @@ import pytest
 import yaml
 from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 
-from supertickets.config import CATALOGUE, SCHEMA, check_config, outputs_of, pruning_of, training_of
+from supertickets.config import CATALOGUE, SCHEMA, check_config
+from supertickets.config_settings import outputs_of, pruning_of, training_of
 from supertickets.errors import UserError
 from supertickets.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.layout import kind_and_draw, run_folder

@@ -18,14 +18,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from supertickets.clock import bring_back
-from supertickets.config import (
-    CATALOGUE,
-    check_config,
-    outputs_of,
-    pruning_of,
-    training_of,
-    without_defaults_of_other_tasks,
-)
+from supertickets.config import CATALOGUE, check_config, without_defaults_of_other_tasks
+from supertickets.config_settings import outputs_of, pruning_of, training_of
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json

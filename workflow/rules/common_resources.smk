@@ -4,8 +4,8 @@
 
 from functools import cache
 
-from supertickets.config import known_sizes
 from supertickets.demands import copying_mb, judging_minutes, memory_mb, minutes, table_mb, table_minutes
+from supertickets.task_sizes import known_sizes
 
 #: Examples of a part whose number only its file tells, and MB of a base encoder's weights and a large one's.
 UNKNOWN_EXAMPLES = 100_000
