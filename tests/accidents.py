@@ -132,7 +132,7 @@ class Disturber:
         except subprocess.TimeoutExpired:
             code = None
             below = children(process.pid)
-            self.tally.kills[way] += 1
+            self.tally.kills[way] += way != "job" or bool(below)
             if way == "all":
                 os.killpg(process.pid, signal.SIGKILL)
             elif way == "workflow":  # its jobs notice
@@ -140,7 +140,7 @@ class Disturber:
             elif below:
                 os.kill(self.random.choice(below), signal.SIGKILL)
             if way == "job":
-                code = process.wait(120)  # the others are finished, and the next call makes what is missing
+                code = process.wait(600)  # the others are finished, and the next call makes what is missing
             else:
                 process.wait()
         self._look()

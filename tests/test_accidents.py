@@ -98,9 +98,16 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
 
 def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> None:
     workspace = undisturbed.copy(tmp_path / "the project")
-    for path in (workspace.folder / "results").rglob("*"):
+    for path in (*(workspace.folder / "results").rglob("*"), *(workspace.folder / "data").rglob("*")):
         later = path.lstat().st_mtime_ns + 3600 * 10**9
         os.utime(path, ns=(later, later))
+    kept = contents(workspace)
+    refused = workspace("--max-checksum-file-size", "0", *TARGETS)
+    output = refused.stdout + refused.stderr
+    assert refused.returncode and "data/tiny/model.safetensors" in output and "touch them" in output
+    assert contents(workspace) == kept
+    for path in (workspace.folder / "data").rglob("*"):
+        path.touch()
     workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
     known = {path: inode for path, (inode, _) in finished_runs(workspace).items()}
     # With times alone, as for files that are too large to be compared by content.

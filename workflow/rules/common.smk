@@ -17,7 +17,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from supertickets.clock import bring_back
+from supertickets.clock import bring_back, dated_in_the_future
 from supertickets.config import CATALOGUE, check_config, without_defaults_of_other_tasks
 from supertickets.config_settings import outputs_of, pruning_of, training_of
 from supertickets.environment import set_environment
@@ -54,11 +54,6 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-if workflow.is_main_process and (late := bring_back(Path("results"))):
-    logger.warning(
-        f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
-    )
-
 # The full models' tell of all: whatever else was trained there came after them.
 if workflow.is_main_process:
     older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
@@ -77,6 +72,7 @@ ADAPTED = config["adaptation"]
 TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS, *ADAPTED["tasks"])}
 HUB_DATASETS = hub_downloads(TASKS)
 CHOICES = choices_of(config["search"])
+MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
 
 #: Figures and tables with the part of the grid that each shows.
 FIGURES = {
@@ -100,6 +96,27 @@ TABLES = {
     "multi_task_dev": "joint",
     "domain_adaptation": "joint",
 }
+
+
+def own_files():
+    """Files that the user's own models and tasks are made from."""
+    tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
+    yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
+    folders = (DEFINED["models"][model].get("path") for model in config["models"])
+    yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
+
+
+if workflow.is_main_process:
+    # First of all, as results must stay later than what they are made from.
+    if ahead := dated_in_the_future(own_files()):
+        raise WorkflowError(
+            f"dated in the future, as when a clock is set back: {', '.join(map(str, ahead))}; what is made from them"
+            " would count as outdated: set the clock, or touch them"
+        )
+    if late := bring_back(Path("results")):
+        logger.warning(
+            f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
+        )
 
 
 def check_writable():
@@ -246,8 +263,8 @@ def get_model_source(wildcards):
         return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
     if "package" in entry:
         return {"source": f"results/packages/{entry['package']}"}
-    files = [f"{entry['path']}/{name}" for name in (*TOKENIZER_FILES, "model.safetensors")]
-    return {"source": f"{entry['path']}/config.json", "files": files}
+    source, *files = (f"{entry['path']}/{name}" for name in MODEL_FILES)
+    return {"source": source, "files": files}
 
 
 def get_task_inputs(wildcards):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from .compute import Compute
+from .encoded_schema import SCHEMA
 from .errors import UserError
+from .files import read_json
 from .packing import Packing, pack
-
-#: Columns of an encoded task.
-COLUMNS = ("id", "split", "label", "input_ids", "token_type_ids")
 
 
 def arrow(array: np.ndarray) -> pa.Array:
@@ -84,18 +83,44 @@ class Encoded:
         """
         try:
             table = pq.ParquetFile(path).read()  # this and what follows do not import pandas
-            columns = {name: table[name].combine_chunks() for name in COLUMNS}
-        except (pa.ArrowException, KeyError, OSError) as error:
+            columns = {field.name: table[field.name].cast(field.type).combine_chunks() for field in SCHEMA}
+            return cls._of(columns)
+        # ValueError and TypeError come from bytes that are no text, and from damaged lists
+        except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
             raise UserError(f"{path}: not an encoded task ({error}); delete it to have it made again") from error
-        tokens = columns["input_ids"]
+
+    @classmethod
+    def _of(cls, columns: Mapping[str, pa.Array]) -> Encoded:
+        tokens, types = columns["input_ids"], columns["token_type_ids"]
+        for name, array in columns.items():
+            array.validate(full=True)
+            if array.null_count or (name in ("input_ids", "token_type_ids") and array.values.null_count):
+                raise ValueError(f"{name} has empty places")
+        if not tokens.offsets.equals(types.offsets):
+            raise ValueError("input_ids and token_type_ids are of other lengths")
         return cls(
             ids=columns["id"].to_pylist(),
             parts=columns["split"].to_pylist(),
             labels=np.array(np.from_dlpack(columns["label"])),  # a copy: arrow's memory is read-only
             tokens=np.from_dlpack(tokens.values),
-            types=np.from_dlpack(columns["token_type_ids"].values),
+            types=np.from_dlpack(types.values),
             offsets=np.from_dlpack(tokens.offsets),
         )
+
+    def chosen_rows(self, subset: Path) -> np.ndarray:
+        """The rows that a subset names, in its order.
+
+        Raises:
+            UserError: the file names none, or others than there are.
+        """
+        content = read_json(subset)
+        rows = content.get("rows") if isinstance(content, dict) else None
+        if not isinstance(rows, list) or not rows or not all(type(row) is int for row in rows):
+            raise UserError(f"{subset}: not a subset: rows is {rows!r:.80}; delete it to have it made again")
+        wrong = next((row for row in rows if not 0 <= row < len(self.ids)), None)
+        if wrong is not None:
+            raise UserError(f"{subset}: row {wrong}: the task has {len(self.ids)}; delete it to have it made again")
+        return np.array(rows, dtype=np.int64)
 
     def first(self, part: str, limit: int | None) -> np.ndarray:
         """Rows of the first ``limit`` examples of a part (all where None), in file order."""

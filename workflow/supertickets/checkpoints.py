@@ -76,6 +76,9 @@ class Checkpoints:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+        if self._signal in STOPPING:  # it came after the last step
+            name = signal.Signals(self._signal).name
+            raise InterruptedRunError(f"stopped by {name} at the end of the training; the same call does it again")
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._signal not in STOPPING:  # a stop is not taken back
@@ -135,10 +138,14 @@ class Checkpoints:
         if not self.path.exists():
             return None
         try:
+            if not self.path.is_file():
+                raise ValueError("it is no file")
             arrays, texts = self._read()
             found, progress = dict(json.loads(texts["identity"])), dict(json.loads(texts["progress"]))
         # TypeError and AttributeError come from types of numbers that NumPy has not, and of texts that are not ours
-        except (OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError, RecursionError, MemoryError
+        ) as error:  # fmt: skip
             return self._set_aside(f"it is damaged ({error})")
         other = sorted(key for key in {*found, *self._identity} if found.get(key) != self._identity.get(key))
         if other:

@@ -43,6 +43,12 @@ def _changed(path: Path) -> int:
         return 0
 
 
+def dated_in_the_future(paths: Iterable[Path]) -> list[Path]:
+    """Files that are later than now by more than the clocks of a network may differ."""
+    latest = time.time_ns() + 10 * 10**9
+    return [path for path, changed in times_of(paths).items() if changed > latest]
+
+
 def times_of(paths: Iterable[Path]) -> dict[Path, int]:
     """Times of files in nanoseconds; what is no file is left out."""
     return {path: changed for path in paths if path.is_file() and (changed := _changed(path))}

@@ -21,8 +21,8 @@ WORKFLOW = Path(__file__).parents[1]
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 CATALOGUE = WORKFLOW / "catalogue.yaml"
 
-#: Keys and lists inside each other, and the largest whole number that a float is exact for.
-DEEPEST, LARGEST = 20, 2**53
+#: Keys and lists inside each other, values of all, and the largest whole number that a float is exact for.
+DEEPEST, MOST_VALUES, LARGEST = 20, 1_000_000, 2**53
 
 #: Problems that are told at once.
 MOST = 50
@@ -45,6 +45,8 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
+    if next(islice(_values(config), MOST_VALUES, None), None) is not None:
+        raise UserError(f"the config cannot be used: it has more than {MOST_VALUES:,} values; aliases multiply them")
     _refuse(_unusable(config))
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     # Which keys go together is said of what has keys: anything else is already refused for its type.
@@ -75,6 +77,14 @@ def _refuse(problems: Iterable[str]) -> None:
     lines = [f"  {problem}" for problem in islice(problems, MOST)]
     if lines:
         raise UserError("the config cannot be used:\n" + "\n".join(lines))
+
+
+def _values(value: Any, depth: int = 0) -> Iterator[Any]:
+    """All keys and values, those of lists and mappings inside each other too, not deeper than is taken."""
+    yield value
+    if depth <= DEEPEST and isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _values(inner, depth + 1)
 
 
 def _unusable(value: Any, path: tuple[Any, ...] = ()) -> Iterator[str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-#: Tokens of a typical example, and of a long one that a batch is padded by where it is: longest sequences are rare.
-TYPICAL, LONG = 64, 128
+#: Tokens of a typical example; where longer ones are let through, half of what they may have.
+TYPICAL = 64
 #: Memory of a process that has imported torch, and of one that computes on CUDA, in MB.
 PROCESS, CUDA = 1000, 2500
 #: Weights, their gradients and two moments, and what is being read, in sizes of the weights.
@@ -36,7 +36,7 @@ def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int
         max_length: longest sequence, in tokens.
         cuda: whether a CUDA device may compute.
     """
-    tokens = batch_size * min(max_length, LONG)
+    tokens = batch_size * max_length
     total = PROCESS + cuda * CUDA + weights_mb * (COPIES + ACTIVATIONS * tokens) + EXAMPLE * examples
     return math.ceil(total)
 
@@ -51,7 +51,7 @@ def minutes(weights_mb: float, passes: float, max_length: int, threads: int, cud
         threads: of a CPU.
         cuda: whether a CUDA device computes.
     """
-    operations = 2 * (weights_mb * 1e6 / 4) * passes * min(max_length, TYPICAL)
+    operations = 2 * (weights_mb * 1e6 / 4) * passes * min(max_length, max(TYPICAL, max_length / 2))
     return START + math.ceil(operations / (GPU_RATE if cuda else CPU_RATE * threads) / 60)
 
 

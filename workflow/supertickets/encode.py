@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .architectures import architecture_of
+from .encoded_schema import SCHEMA
 from .errors import UserError
 from .files import read_json, replacing
 
 log = logging.getLogger(__name__)
 
-#: Columns of an encoded task.
-SCHEMA = pa.schema(
-    {
-        "id": pa.string(),
-        "split": pa.string(),
-        "label": pa.float64(),
-        "input_ids": pa.list_(pa.int32()),
-        "token_type_ids": pa.list_(pa.int8()),
-    }
-)
 #: Examples that are tokenised together: millions of tokens as Python numbers fill no memory.
 AT_ONCE = 20_000
 
@@ -41,7 +34,8 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
         unlabelled: 1 to write unlabelled examples too, which come last.
 
     Raises:
-        UserError: the encoder has fewer positions than ``max_length``, or the tokenizer's files are not usable.
+        UserError: the encoder has fewer positions than ``max_length`` or other tokens, or the tokenizer's files are
+            not usable.
     """
     from transformers import AutoTokenizer
 
@@ -66,6 +60,7 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
             texts, pairs = rows["text"].tolist(), rows["text_pair"].tolist()
             second = pairs if rows["text_pair"].notna().all() else None
             tokens = tokenise(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
+            _check_tokens(tokens, config, tokenizer)
             lengths += map(len, tokens["input_ids"])
             # Labels as numpy has them: pandas' not-a-number would become null.
             columns = [
@@ -79,3 +74,12 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
             writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
     log.info("%d examples, %d tokens, longest %d", len(lengths), sum(lengths), max(lengths))
     log.info("%d examples reach max_length %d and may be cut", sum(n >= max_length for n in lengths), max_length)
+
+
+def _check_tokens(tokens: Mapping[str, list[list[int]]], config: Mapping[str, Any], tokenizer: Path) -> None:
+    """Refuse tokens that the encoder has no embedding of: a tokenizer of another encoder, or with tokens added."""
+    limits = {"input_ids": config.get("vocab_size"), "token_type_ids": max(config.get("type_vocab_size", 1), 1)}
+    for key, limit in limits.items():
+        most = max(map(max, filter(None, tokens[key])), default=0)
+        if limit is not None and most >= limit:
+            raise UserError(f"{tokenizer}: tokenizer.json makes {key} up to {most}, the encoder's end at {limit - 1}")

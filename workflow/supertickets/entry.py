@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -42,22 +42,35 @@ def run(function: Callable[..., None], arguments: Sequence[str] | None = None) -
 
     Ends the process when the arguments are those of the command line.
     Exits with status 1 after an error: a :class:`~supertickets.errors.UserError` is one line, the last of the log; a
-    full disk ends in one line too, below its traceback; anything else is a defect and keeps its traceback.
+    full disk, or too little memory, ends in one line too, below its traceback; anything else is a defect and keeps
+    its traceback.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
     values = vars(parser_of(function).parse_args(arguments))
-    paths = [value for value in values.values() if isinstance(value, Path)]
-    read = times_of(paths)
     try:
+        read = times_of(_files(values))
         function(**values)
-        date_after(read, paths)
+        date_after(read, _files(values))
         if arguments is None:
             _exit()
     except UserError as error:
         sys.exit(f"Error: {error}")
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         traceback.print_exc()
-        sys.exit(f"Error: {error}")
+        sys.exit(f"Error: {str(error) or 'not enough memory'}")
+
+
+def _files(value: Any, key: str = "") -> Iterator[Path]:
+    """Files of a call's arguments: paths, those that JSON has below ``path``, and what lies in such folders."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _files(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _files(inner, key)
+    elif isinstance(value, Path) or (isinstance(value, str) and key == "path"):
+        path = Path(value)
+        yield from path.iterdir() if path.is_dir() else [path]
 
 
 def _exit() -> None:

@@ -38,6 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         part.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner reads
+        os.fsync(handle)  # or a power cut could leave the name without the content
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

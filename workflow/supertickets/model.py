@@ -124,7 +124,7 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
         classifier_dropout: dropout before the task head.
 
     Raises:
-        UserError: transformers makes no encoder of the config.
+        UserError: transformers makes no encoder of the config, or the ticket is one of another encoder.
     """
     architecture = architecture_of(config, "config.json")
     config_class, model_class = _classes(architecture.config_class, architecture.model_class)
@@ -138,9 +138,10 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
     with initialization.no_init_weights():  # every weight is loaded or drawn later
         with _told_of("config.json"):
             encoder = model_class(model_config)
-        if ticket is not None:
-            cut_modules(encoder, ticket, architecture)
         layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
+        if ticket is not None:
+            ticket.require_dimensions(layers, heads, "ticket")
+            cut_modules(encoder, ticket, architecture)
         kept = ticket or Ticket.full(layers, heads)
         pooler = _own_pooler(architecture, model_config)
         model = Classifier(encoder, architecture, kept, outputs, classifier_dropout, pooler)

@@ -72,7 +72,7 @@ def train_multi_task(
     settings = [settings_from(task["settings"]) for task in tasks.values()]
     compute = settings[0].start()
     data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
-    rows = [np.array(read_json(Path(task["subset"]))["rows"], dtype=np.int64) for task in tasks.values()]
+    rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
     content = read_json(tickets)
     kept = [Ticket.of(content.get(name), f"{tickets}, task {name}") for name in tasks]
     tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)

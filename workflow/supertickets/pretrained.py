@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
 
 
-#: Keys of a config that say what classes a head has had, of which transformers makes lists.
+#: Keys of a config that say what classes a head has had, of which transformers makes lists, and how others call it.
 OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
+OF_OTHER_CALLS = ("return_dict", "use_return_dict", "torchscript", "output_attentions", "output_hidden_states")
+OF_OTHER_CALLS += ("chunk_size_feed_forward", "is_decoder", "add_cross_attention")
 
 
 def _new_name(match: re.Match[str]) -> str:
@@ -53,7 +55,8 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
     read = _reader(source, definition)
     config = _parsed(read("config.json"), source)
     if isinstance(config, dict):
-        config = {key: value for key, value in config.items() if key not in OF_OTHER_TASKS}
+        left_out = OF_OTHER_TASKS + OF_OTHER_CALLS
+        config = {key: value for key, value in config.items() if key not in left_out and value is not None}
     architecture = architecture_of(config, f"{source}: config.json")
     _check_dimensions(config, architecture, source)
     weights = read("model.safetensors")
@@ -87,9 +90,13 @@ def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], byte
 
 def _parsed(content: bytes, source: Path) -> Any:
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: config.json is not valid JSON ({error})") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no number")
 
 
 def _check_dimensions(config: Mapping[str, Any], architecture: Architecture, source: Path) -> None:

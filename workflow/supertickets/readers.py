@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +90,8 @@ def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Pro
         value = fields[column]
         if not isinstance(value, str | int | float):
             return Problem(line, f"{column} is {value!r:.80}, not a text or a number")
+        if isinstance(value, float) and not math.isfinite(value):
+            return Problem(line, f"{column} is {value!r}, not a text or a finite number")
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = (str(value).lower() if isinstance(value, bool) else str(value)).strip()

@@ -117,6 +117,9 @@ def read_arrays(weights: Path) -> dict[str, np.ndarray]:
 
 def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:
     """Write what a ticket keeps of an encoder's tensors; arguments as of :func:`cut_tensors`, in files."""
-    architecture = architecture_of(read_json(config), str(config))
+    content, kept = read_json(config), Ticket.read(ticket)
+    architecture = architecture_of(content, str(config))
+    layers, heads = (content[name] for name in architecture.dimensions[:2])
+    kept.require_dimensions(layers, heads, str(ticket))
     with replacing(cut) as part:
-        save_file(cut_tensors(tensors, Ticket.read(ticket), architecture), part)
+        save_file(cut_tensors(tensors, kept, architecture), part)

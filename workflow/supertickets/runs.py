@@ -17,7 +17,7 @@ import torch
 from .batches import Encoded, arrow, strings
 from .checkpoints import Checkpoints
 from .compute import Compute
-from .files import read_json, replacing, sha256, write_json
+from .files import replacing, sha256, write_json
 from .model import read_model, save_weights
 from .seeds import derived
 from .tickets import Shape
@@ -71,7 +71,7 @@ def train_run(
     how = settings_from(settings)
     compute = how.start()
     data = Encoded.read(encoded)
-    rows = np.array(read_json(subset)["rows"], dtype=np.int64)
+    rows = data.chosen_rows(subset)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random).to(compute.device)
     # In an order of their own: predictions depend on it in the last digits.

@@ -12,7 +12,6 @@ import torch
 
 from .batches import Encoded, sorted_batches
 from .errors import UserError
-from .files import read_json
 from .importance import RawScores, write_importance
 from .magnitude import magnitude
 from .model import read_model
@@ -73,7 +72,7 @@ def score_run(
     how = settings_from(with_chosen(settings, chosen))
     compute = how.start()
     data = Encoded.read(encoded)
-    rows = np.array(read_json(subset)["rows"], dtype=np.int64)
+    rows = data.chosen_rows(subset)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
     model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
     batches = sorted_batches(rows, data.lengths[rows], how.batch_size)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from .errors import UserError
 from .files import replacing
 from .layout import group_file
 
@@ -20,14 +22,18 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]]) ->
         results: the results folder.
         folder: ``scores`` (Parquet), ``comparisons``, ``selections`` or ``decompositions`` (CSV) in it.
         groups: model, task, train_size and kind of each.
+
+    Raises:
+        UserError: a file is no table.
     """
     parts = []
     for group in groups:
-        path = results / folder / group_file(group)
-        if folder == "scores":
-            parts.append(pd.read_parquet(f"{path}.parquet"))
-        else:
-            parts.append(pd.read_csv(f"{path}.csv", dtype={"train_size": str}))
+        suffix = "parquet" if folder == "scores" else "csv"
+        path = results / folder / f"{group_file(group)}.{suffix}"
+        try:
+            parts.append(pd.read_parquet(path) if folder == "scores" else pd.read_csv(path, dtype={"train_size": str}))
+        except (OSError, ValueError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
+            raise UserError(f"{path}: not a table ({error}); delete it to have it made again") from error
     return pd.concat(parts, ignore_index=True)
 
 

@@ -43,8 +43,18 @@ class Shape:
 
     @classmethod
     def read(cls, path: Path, outputs: int) -> Shape:
-        """Read an encoder's ``shape.json`` and add a task head with this many outputs."""
-        shape = cls(**read_json(path))
+        """Read an encoder's ``shape.json`` and add a task head with this many outputs.
+
+        Raises:
+            UserError: the file holds something else than these numbers.
+        """
+        content = read_json(path)
+        try:
+            shape = cls(**content)
+        except TypeError as error:
+            raise UserError(f"{path}: not the dimensions of an encoder ({error})") from error
+        if not all(type(number) is int and number > 0 for number in content.values()):
+            raise UserError(f"{path}: not the dimensions of an encoder: {content!r:.200}")
         return replace(shape, parameters=shape.parameters + outputs * (shape.hidden + 1))
 
 
@@ -125,11 +135,25 @@ class Ticket:
             UserError: a key is missing or a unit does not exist; names ``where`` it was read.
         """
         try:
-            return cls(
-                tuple(tuple(kept) for kept in content["heads"]), tuple(content["ffn"]), content["heads_per_layer"]
-            )
+            heads, ffn = tuple(tuple(kept) for kept in content["heads"]), tuple(content["ffn"])
+            for number in (content["heads_per_layer"], *ffn, *(head for kept in heads for head in kept)):
+                if type(number) is not int:  # true is 1 and 0.5 is between 0 and 1
+                    raise UserError(f"{number!r:.80} is no whole number")
+            return cls(heads, ffn, content["heads_per_layer"])
         except (KeyError, TypeError, UserError) as error:
             raise UserError(f"{where}: not a ticket: {error}") from error
+
+    def require_dimensions(self, layers: int, heads: int, where: str) -> None:
+        """Refuse a ticket of an encoder with other layers, or other heads per layer.
+
+        Raises:
+            UserError: names ``where`` it was read, and both encoders' numbers.
+        """
+        if (len(self.heads), self.heads_per_layer) != (layers, heads):
+            raise UserError(
+                f"{where}: it has {len(self.heads)} layers of {self.heads_per_layer} heads, the encoder {layers} of "
+                f"{heads}; both must be of the same encoder"
+            )
 
     @classmethod
     def union(cls, tickets: Sequence[Ticket]) -> Ticket:

@@ -19,7 +19,7 @@ from .batches import sorted_batches, training_batches
 from .checkpoints import Checkpoints
 from .compute import Compute
 from .dropout import seed_dropout
-from .errors import DivergedError
+from .errors import DivergedError, UserError
 from .files import read_json
 from .model import Classifier
 from .optimizer import Optimizer, learning_rate
@@ -155,6 +155,8 @@ def train(
             progress.losses.append(_finite(float(total) / len(rows), progress.steps, steps, settings))
             total.zero_()
             log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
+            if checkpoints:  # reading the loss waits for the device, and a signal may have come meanwhile
+                checkpoints.after_step(optimizer, asdict(progress), total)
         view.decay = progress.decay
     return progress
 
@@ -205,8 +207,18 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
 
 
 def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, Any]:
-    """Settings with what a search chose (:func:`supertickets.search.choose_settings`) in their place."""
-    return {**settings, **(read_json(chosen)["chosen"] if chosen else {})}
+    """Settings with what a search chose (:func:`supertickets.search.choose_settings`) in their place.
+
+    Raises:
+        UserError: the file holds no such choice.
+    """
+    if chosen is None:
+        return dict(settings)
+    content = read_json(chosen)
+    found = content.get("chosen") if isinstance(content, dict) else None
+    if not isinstance(found, dict) or not all(name in settings for name in found):
+        raise UserError(f"{chosen}: chosen is {found!r:.80}, no settings; delete it to have it made again")
+    return {**settings, **found}
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:
