@@ -87,15 +87,15 @@ def main() -> None:
         f"{len(joint)} encoders of several tasks, which are kept": sum(WEIGHTS[model] for model in joint),
     }
     table = pd.DataFrame([{"what": what, "GB": size / 1e9} for what, size in rows.items()])
-    flight, all_kept = 5 * WEIGHTS["bert-large"] / 1e9, sum(WEIGHTS[run["model"]] for run in runs) / 1e12
+    flight, all_kept = 7 * WEIGHTS["bert-large"] / 1e9, sum(WEIGHTS[run["model"]] for run in runs) / 1e12
     text = (
         "What the paper's grid (`configs/paper.yaml`) leaves on the disk, estimated from files of the smoke experiment "
         f"(of its runs {sizes['ticket'] / 1e3:.0f} kB in {sizes['ticket_files']:.0f} files for a ticket and "
         f"{(sizes['full'] + sizes['importance']) / 1e3:.0f} kB for a full model with its importance, in whole blocks) "
         "and from predictions of as many examples as the tasks have, with random logits. Besides, a training in flight "
-        "holds up to five times its weights (a checkpoint, what it starts from and what it makes) until it ends: "
-        f"{flight:.1f} GB for BERT-large. With `keep_weights` every run keeps its own, {all_kept:.1f} TB at most. "
-        "Examples and their encodings are left out."
+        "holds up to seven times its weights until it ends (two checkpoints while one replaces the other, and what it "
+        f"starts from): {flight:.1f} GB for BERT-large. With `keep_weights` every run keeps its own, {all_kept:.1f} TB "
+        "at most. Examples and their encodings are left out."
     )
     write("disk", "python -m benchmarks disk", text, table.round(2), {**sizes, **predicted, **rows})
 

@@ -121,9 +121,29 @@ def test_at_an_interval(
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock))
     with caplog.at_level(logging.INFO):
         out = run(encoded, tiny, tmp_path / "run", minutes=10 / 60)
-    assert sum(record.message.startswith("checkpoint after") for record in caplog.records) == 2  # reading takes a tick
+    assert (
+        sum(record.message.startswith("checkpoint after") for record in caplog.records) == 3
+    )  # a tick for each step and end of an epoch
     assert made(out) == undisturbed
     assert not (out / "checkpoint.safetensors").exists()
+
+
+def test_a_stop_while_the_last_loss_is_read_is_not_lost(
+    encoded: Path, tiny: Path, tmp_path: Path, undisturbed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, out = training._finite, tmp_path / "run"
+    epochs = iter(range(3))
+
+    def sending(loss: float, step: int, steps: int, *others: Any) -> float:
+        if step == steps and next(epochs, None) == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(loss, step, steps, *others)
+
+    monkeypatch.setattr(training, "_finite", sending)
+    with pytest.raises(InterruptedRunError, match=rf"SIGTERM after step {LAST + 1} of the training; .* goes on"):
+        run(encoded, tiny, out)
+    assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
+    assert made(run(encoded, tiny, out)) == undisturbed
 
 
 def test_signals_do_what_they_did_before_once_training_has_ended(encoded: Path, tiny: Path, tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
     small = {"weights_mb": 90, "examples": 1000, "batch_size": 8, "max_length": 64, "cuda": False}
     for larger in ({"weights_mb": 440}, {"examples": 10**6}, {"batch_size": 64}, {"max_length": 128}, {"cuda": True}):
         assert memory_mb(**small) < memory_mb(**small | larger), larger
+    assert memory_mb(**small | {"max_length": 512}) > memory_mb(**small | {"max_length": 256})
     short = {"weights_mb": 90, "passes": 1e6, "max_length": 64, "threads": 1, "cuda": False}
-    for larger in ({"weights_mb": 440}, {"passes": 3e6}):
+    for larger in ({"weights_mb": 440}, {"passes": 3e6}, {"max_length": 512}):
         assert minutes(**short) < minutes(**short | larger), larger
     for less in ({"cuda": True}, {"threads": 4}, {"max_length": 16}):
         assert minutes(**short) > minutes(**short | less), less

@@ -1,0 +1,215 @@
+"""What one stage leaves to the next, damaged or of another encoder: one clear error, or set aside."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import PROJECT, TINY, tiny_config, toy
+from test_training import SETTINGS, encoded, run
+
+from supertickets.batches import Encoded
+from supertickets.config import check_config
+from supertickets.encode import encode_task
+from supertickets.entry import run as call
+from supertickets.errors import UserError
+from supertickets.model import build
+from supertickets.pretrained import prepare_model
+from supertickets.rewind import read_arrays, write_cut
+from supertickets.tables import read_groups
+from supertickets.tasks import prepare_task
+from supertickets.tickets import Shape, Ticket
+from supertickets.training import with_chosen
+
+__all__ = ["encoded"]  # the fixture
+
+HEADS = [[0, 1], [0], [3]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"heads_per_layer": True}, "True is no whole number"),
+        ({"heads_per_layer": 4.5}, "4.5 is no whole number"),
+        ({"ffn": [0.5]}, "0.5 is no whole number"),
+        ({"ffn": [True]}, "True is no whole number"),
+        ({"heads": [[0.0, 1.5], [0], [1]]}, "0.0 is no whole number"),
+    ],
+)
+def test_units_are_whole_numbers(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=f"a file: not a ticket: {message}"):
+        Ticket.of({"heads": HEADS, "ffn": [0], "heads_per_layer": 4} | change, "a file")
+
+
+def test_a_ticket_of_an_encoder_with_more_heads(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "ticket.json").write_text(json.dumps({"heads": HEADS, "ffn": [0], "heads_per_layer": 8}))
+    with pytest.raises(UserError, match=r"ticket.json: it has 3 layers of 8 heads, the encoder 3 of 4"):
+        write_cut(
+            read_arrays(tiny / "model.safetensors"), tiny / "config.json", tmp_path / "ticket.json", tmp_path / "cut"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["ticket.json"]
+    with pytest.raises(UserError, match=r"ticket: it has 3 layers of 8 heads, the encoder 3 of 4"):
+        build(TINY, Ticket.read(tmp_path / "ticket.json"), 2, 0.1)
+
+
+@pytest.mark.parametrize("content", [[], {}, {"rows": []}, {"rows": ["a"]}, {"rows": [0.5]}, {"rows": [True]}])
+def test_subsets_that_are_none(encoded: Path, tmp_path: Path, content: Any) -> None:
+    (tmp_path / "subset.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"subset.json: not a subset: rows is .* delete it"):
+        Encoded.read(encoded / "encoded.parquet").chosen_rows(tmp_path / "subset.json")
+
+
+@pytest.mark.parametrize("row", [-1, 120, 2**70])
+def test_subsets_of_other_tasks(encoded: Path, tmp_path: Path, row: int) -> None:
+    (tmp_path / "subset.json").write_text(json.dumps({"rows": [0, row]}))
+    with pytest.raises(UserError, match=rf"subset.json: row {row}: the task has 120"):
+        Encoded.read(encoded / "encoded.parquet").chosen_rows(tmp_path / "subset.json")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("input_ids", "text", "not an encoded task"),
+        ("input_ids", [1.5], "not an encoded task"),
+        ("label", "x", "not an encoded task"),
+        ("label", None, "label has empty places"),
+        ("input_ids", [None], "input_ids has empty places"),
+        ("token_type_ids", [0], "of other lengths"),
+    ],
+)
+def test_encoded_tasks_of_other_types(encoded: Path, tmp_path: Path, column: str, value: Any, message: str) -> None:
+    table = pq.read_table(encoded / "encoded.parquet").to_pandas()
+    table[column] = [value] * len(table)
+    table.to_parquet(tmp_path / "encoded.parquet", index=False)
+    with pytest.raises(UserError, match=rf"encoded.parquet: .*{message}"):
+        Encoded.read(tmp_path / "encoded.parquet")
+
+
+@pytest.mark.parametrize("content", [[], {"layers": 3}, {"layers": "x"}, {"chosen": 1}])
+def test_dimensions_and_choices_that_are_none(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "file.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"file.json: not the dimensions of an encoder"):
+        Shape.read(tmp_path / "file.json", 2)
+    with pytest.raises(UserError, match=r"file.json: chosen is .*, no settings"):
+        with_chosen(SETTINGS, tmp_path / "file.json")
+
+
+def test_a_dimension_that_is_no_number(tiny: Path, tmp_path: Path) -> None:
+    content = json.loads((tiny / "shape.json").read_text())
+    (tmp_path / "shape.json").write_text(json.dumps(content | {"heads": 0}))
+    with pytest.raises(UserError, match=r"shape.json: not the dimensions of an encoder: .*'heads': 0"):
+        Shape.read(tmp_path / "shape.json", 2)
+
+
+@pytest.mark.parametrize("folder", ["scores", "comparisons"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe,\x00\n", b'"a'])
+def test_tables_of_groups_that_are_none(tmp_path: Path, folder: str, content: bytes) -> None:
+    group = {"model": "m", "task": "t", "train_size": "all", "kind": "winning"}
+    with pytest.raises(UserError, match="not a table") as raised:
+        read_groups(tmp_path, folder, [group])
+    path = Path(str(raised.value).partition(":")[0])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"not a table .*; delete it"):
+        read_groups(tmp_path, folder, [group])
+
+
+def source(tiny: Path, folder: Path, **changes: Any) -> Path:
+    """The tiny model as a user's own, with another config."""
+    folder.mkdir()
+    for path in tiny.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    content = json.loads((tiny / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | changes))
+    return folder / "config.json"
+
+
+def test_how_others_call_an_encoder_is_left_out(tiny: Path, tmp_path: Path) -> None:
+    changes = {"return_dict": False, "chunk_size_feed_forward": 7, "pad_token_id": None, "output_attentions": True}
+    path = source(tiny, tmp_path / "source", **changes)
+    prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
+    assert not changes.keys() & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
+
+
+def test_a_config_with_not_a_number(tiny: Path, tmp_path: Path) -> None:
+    path = source(tiny, tmp_path / "source", hidden_dropout_prob=float("nan"))
+    with pytest.raises(UserError, match=r"config.json is not valid JSON \(it holds NaN"):
+        prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
+def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    folder = source(tiny, tmp_path / "pretrained", vocab_size=10).parent
+    with pytest.raises(UserError, match=r"tokenizer.json makes input_ids up to \d+, the encoder's end at 9"):
+        encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
+    assert not (tmp_path / "encoded.parquet").exists()
+
+
+def test_a_row_with_not_a_number(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "fine", "label": "no"}\n{"text": NaN, "label": "yes"}\n')
+    task = toy(tmp_path / "a.jsonl", columns={"text": "text", "target": "label"})
+    with pytest.raises(UserError, match=r"a.jsonl, line 2: text is nan, not a text or a finite number"):
+        prepare_task(task, tmp_path / "task.parquet")
+
+
+def test_aliases_that_multiply() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11)]
+    bomb = yaml.safe_load("\n".join(lines))
+    with pytest.raises(UserError, match=r"more than 1,000,000 values; aliases multiply them"):
+        check_config(tiny_config() | {"tasks": bomb["a10"]})  # would go on for hours
+
+
+def test_a_path_that_a_command_line_takes_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    with pytest.raises(UserError, match=r"define.models.own.path is '-data': .*not with a - first"):
+        check_config({"models": ["own"], "tasks": ["movie"], "define": {"models": {"own": {"path": "-data"}}}})
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "sparse"])
+def test_checkpoints_that_are_no_files_or_larger_than_memory(
+    encoded: Path, tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    path = out / "checkpoint.safetensors"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        header = json.dumps({"x": {"dtype": "F32", "shape": [2**48], "data_offsets": [0, 2**50]}}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+    run(encoded, tiny, out)
+    assert any("is not used: it is damaged" in record.message for record in caplog.records)
+    assert (out / "record.json").exists() and (out / "checkpoint.unusable").exists()
+
+
+def test_too_little_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def full() -> None:
+        """..."""
+        raise MemoryError
+
+    with pytest.raises(SystemExit, match="Error: not enough memory"):
+        call(full, [])
+
+
+def test_what_is_read_below_json_dates_what_is_made(tmp_path: Path) -> None:
+    later = time.time_ns() + 3600 * 10**9
+    (tmp_path / "source").write_text("x")
+    os.utime(tmp_path / "source", ns=(later, later))
+
+    def make(definition: dict[str, Any], folder: Path) -> None:
+        """..."""
+        folder.mkdir()
+        (folder / "made").write_text("x")
+
+    definition = json.dumps({"files": [{"path": str(tmp_path / "source")}]})
+    call(make, ["--definition", definition, "--folder", str(tmp_path / "made")])
+    assert (tmp_path / "made/made").stat().st_mtime_ns == later
