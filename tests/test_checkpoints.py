@@ -252,7 +252,7 @@ def test_a_full_disk_stops_no_training(
         patch.setattr(checkpoints, "save_file", full)
         send(signal.SIGUSR1, 3)
         out = run(encoded, tiny, tmp_path / "run")
-        assert "No space left on device); the training goes on without" in caplog.text
+        assert "No space left on device; nothing is written there); the training goes on without" in caplog.text
         assert made(out) == undisturbed
         send(signal.SIGTERM, 3)
         with pytest.raises(InterruptedRunError, match="after step 4 of the training; nothing of it is kept"):

@@ -264,7 +264,7 @@ def test_a_full_disk_leaves_nothing(small: None, tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(submissions, "write_json", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         write_submission({}, tmp_path / "out.zip")
     assert not list(tmp_path.iterdir())
 

@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from .dropout import random_state, restore_random_state
-from .errors import DivergedError, InterruptedRunError
+from .errors import DivergedError, InterruptedRunError, UserError
 from .files import canonical_json, remove_abandoned, replacing
 from .sources import code_of
 
@@ -117,7 +117,7 @@ class Checkpoints:
         try:
             with replacing(self.path) as part:
                 save_file(arrays, part, {**texts, "sha256": _digest(arrays, texts)})
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, UserError) as error:
             log.warning("checkpoint %s cannot be written (%s); the training goes on without", self.path, error)
             return False
         log.info("checkpoint after step %d: %s", progress["steps"], self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -27,6 +28,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place when the block ends well, and is removed otherwise.
 
     What a process that was killed has left there is removed too: a lock says which are still being written.
+
+    Raises:
+        UserError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path)
@@ -40,6 +44,10 @@ def replacing(path: Path) -> Iterator[Path]:
         part.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner reads
         os.fsync(handle)  # or a power cut could leave the name without the content
         part.replace(path)
+    except Exception as error:  # safetensors has an error of its own
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise UserError(f"{path}: {os.strerror(errno.ENOSPC)}; nothing is written there") from error
+        raise
     finally:
         part.unlink(missing_ok=True)
         os.close(handle)
