@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
+from supertickets import clock
 from supertickets.entry import parser_of, run
 from supertickets.errors import UserError
 from supertickets.files import canonical_json, read_json, replacing, write_json
@@ -65,6 +66,7 @@ def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
 def test_a_script_ends_quickly_and_loses_no_output() -> None:
     code = """
 import atexit, logging, sys
+from supertickets import clock
 from supertickets.entry import run
 def stage(word: str) -> None:
     atexit.register(lambda: print("taken apart"))
@@ -109,7 +111,8 @@ def test_a_stage_consists_of_what_it_imports() -> None:
     assert not {"training", "model", "rewind"} & names("phase_transition")
     assert not {"training", "model", "surgery"} & (names("rewind") | names("ticket") | names("aggregate"))
     everything = set().union(*(names(script.stem) for script in SCRIPTS))
-    used_at_start = {"clock", "config", "demands", "environment", "orphans", "sources", "time_limit", "versions"}
+    used_at_start = {"clock", "config", "config_checks", "config_settings", "demands", "environment", "orphans"}
+    used_at_start |= {"sources", "task_sizes", "time_limit", "versions"}
     assert {path.stem for path in PACKAGE.glob("*.py")} <= everything | used_at_start
 
 
@@ -205,3 +208,17 @@ def test_what_is_made_is_no_older_than_what_was_read_where_the_clock_was_set_bac
 
     run(copy, ["--source", str(source), "--target", str(target)])
     assert target.stat().st_mtime_ns >= source.stat().st_mtime_ns == later
+
+
+def test_what_another_workflow_writes_meanwhile_is_not_of_the_future(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "record.json").write_text("x")
+    original = clock._changed
+
+    def changed(path: Path) -> int:
+        os.utime(path)
+        return original(path)
+
+    monkeypatch.setattr(clock, "_changed", changed)
+    assert clock.bring_back(tmp_path) == 0
