@@ -18,6 +18,8 @@ from .files import read_json, replacing
 
 log = logging.getLogger(__name__)
 
+#: Token types that the encoded task can hold.
+MOST_TYPES = 128
 #: Examples that are tokenised together: millions of tokens as Python numbers fill no memory.
 AT_ONCE = 20_000
 
@@ -78,7 +80,8 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
 
 def _check_tokens(tokens: Mapping[str, list[list[int]]], config: Mapping[str, Any], tokenizer: Path) -> None:
     """Refuse tokens that the encoder has no embedding of: a tokenizer of another encoder, or with tokens added."""
-    limits = {"input_ids": config.get("vocab_size"), "token_type_ids": max(config.get("type_vocab_size", 1), 1)}
+    # Where types have no embedding they are not used.
+    limits = {"input_ids": config.get("vocab_size"), "token_type_ids": config.get("type_vocab_size") or MOST_TYPES}
     for key, limit in limits.items():
         most = max(map(max, filter(None, tokens[key])), default=0)
         if limit is not None and most >= limit:

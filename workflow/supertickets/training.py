@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,7 @@ def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, A
         return dict(settings)
     content = read_json(chosen)
     found = content.get("chosen") if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not all(name in settings for name in found):
+    if not isinstance(found, dict) or not found.keys() <= {known.name for known in fields(Settings)}:
         raise UserError(f"{chosen}: chosen is {found!r:.80}, no settings; delete it to have it made again")
     return {**settings, **found}
 
