@@ -38,6 +38,10 @@ onstart:
     check_writable()
 
 
+onerror:
+    tell_of_a_full_disk()
+
+
 rule all:
     input:
         get_everything,

@@ -140,7 +140,7 @@ class Disturber:
             elif below:
                 os.kill(self.random.choice(below), signal.SIGKILL)
             if way == "job":
-                code = process.wait(600)  # the others are finished, and the next call makes what is missing
+                code = process.wait(120)  # the others are finished, and the next call makes what is missing
             else:
                 process.wait()
         self._look()

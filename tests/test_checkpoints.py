@@ -121,9 +121,7 @@ def test_at_an_interval(
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock))
     with caplog.at_level(logging.INFO):
         out = run(encoded, tiny, tmp_path / "run", minutes=10 / 60)
-    assert (
-        sum(record.message.startswith("checkpoint after") for record in caplog.records) == 3
-    )  # a tick for each step and end of an epoch
+    assert sum(record.message.startswith("checkpoint after") for record in caplog.records) == 2  # reading takes a tick
     assert made(out) == undisturbed
     assert not (out / "checkpoint.safetensors").exists()
 
@@ -144,6 +142,13 @@ def test_a_stop_while_the_last_loss_is_read_is_not_lost(
         run(encoded, tiny, out)
     assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
     assert made(run(encoded, tiny, out)) == undisturbed
+
+
+def test_a_stop_that_no_step_sees_ends_the_process_all_the_same(tmp_path: Path) -> None:
+    unseen = checkpoints.Checkpoints(tmp_path / "checkpoint.safetensors", {}, Path(training.__file__), 0)
+    with pytest.raises(InterruptedRunError, match="SIGTERM at the end of the training"), unseen.watching():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not list(tmp_path.iterdir())
 
 
 def test_signals_do_what_they_did_before_once_training_has_ended(encoded: Path, tiny: Path, tmp_path: Path) -> None:

@@ -66,7 +66,6 @@ def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
 def test_a_script_ends_quickly_and_loses_no_output() -> None:
     code = """
 import atexit, logging, sys
-from supertickets import clock
 from supertickets.entry import run
 def stage(word: str) -> None:
     atexit.register(lambda: print("taken apart"))

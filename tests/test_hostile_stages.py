@@ -172,8 +172,8 @@ def test_a_path_that_a_command_line_takes_for_an_option(monkeypatch: pytest.Monk
         check_config({"models": ["own"], "tasks": ["movie"], "define": {"models": {"own": {"path": "-data"}}}})
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "sparse"])
-def test_checkpoints_that_are_no_files_or_larger_than_memory(
+@pytest.mark.parametrize("kind", ["pipe", "folder", "shorter"])
+def test_checkpoints_that_are_no_files_or_shorter_than_they_say(
     encoded: Path, tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     out = tmp_path / "run"
@@ -191,7 +191,7 @@ def test_checkpoints_that_are_no_files_or_larger_than_memory(
     assert (out / "record.json").exists() and (out / "checkpoint.unusable").exists()
 
 
-def test_too_little_memory_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_little_memory_is_one_line() -> None:
     def full() -> None:
         """..."""
         raise MemoryError

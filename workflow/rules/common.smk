@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
@@ -108,7 +109,8 @@ def own_files():
 
 if workflow.is_main_process:
     # First of all, as results must stay later than what they are made from.
-    if ahead := dated_in_the_future(own_files()):
+    by_time = (path for path in own_files() if path.stat().st_size > workflow.dag_settings.max_checksum_file_size)
+    if ahead := dated_in_the_future(by_time):
         raise WorkflowError(
             f"dated in the future, as when a clock is set back: {', '.join(map(str, ahead))}; what is made from them"
             " would count as outdated: set the clock, or touch them"
@@ -124,6 +126,16 @@ def check_writable():
     for folder in [Path("results"), *Path("results").glob("*/")]:
         if folder.exists() and not os.access(folder, os.W_OK):
             raise WorkflowError(f"{folder}: not writable: a read-only file system, or a folder of somebody else")
+
+
+def tell_of_a_full_disk():
+    """Logs lie on the same disk: where it is full to the end, no job has had room to say it."""
+    try:
+        with tempfile.TemporaryFile(dir="results", buffering=0) as probe:
+            probe.write(bytes(2**20))
+            os.fsync(probe.fileno())
+    except OSError as error:
+        logger.error(f"results: {error.strerror}")
 
 
 def one_of(values):

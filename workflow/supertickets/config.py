@@ -45,8 +45,6 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
-    if next(islice(_values(config), MOST_VALUES, None), None) is not None:
-        raise UserError(f"the config cannot be used: it has more than {MOST_VALUES:,} values; aliases multiply them")
     _refuse(_unusable(config))
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     # Which keys go together is said of what has keys: anything else is already refused for its type.
@@ -79,28 +77,28 @@ def _refuse(problems: Iterable[str]) -> None:
         raise UserError("the config cannot be used:\n" + "\n".join(lines))
 
 
-def _values(value: Any, depth: int = 0) -> Iterator[Any]:
-    """All keys and values, those of lists and mappings inside each other too, not deeper than is taken."""
-    yield value
-    if depth <= DEEPEST and isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _values(inner, depth + 1)
+def _nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Everything inside a config with the path to it, one level deeper than is taken."""
+    yield path, value
+    if len(path) <= DEEPEST and isinstance(value, Mapping | list):
+        items = ((str(key), inner) for key, inner in value.items()) if isinstance(value, Mapping) else enumerate(value)
+        for key, inner in items:
+            yield from _nodes(inner, (*path, key))
 
 
-def _unusable(value: Any, path: tuple[Any, ...] = ()) -> Iterator[str]:
+def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
     """What YAML can say and nothing here can take: keys that are no text, whole numbers beyond all sizes, no end."""
-    if len(path) > DEEPEST:
-        yield f"{_key(path[:3])}: more than {DEEPEST} keys and lists inside each other"
-    elif isinstance(value, int) and abs(value) > LARGEST:
-        yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is taken"
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _unusable(inner, (*path, index))
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
+    for count, (path, value) in enumerate(_nodes(config)):
+        if count == MOST_VALUES:
+            yield f"config: more than {MOST_VALUES:,} values; aliases multiply them"
+            return
+        if len(path) > DEEPEST:
+            yield f"{_key(path[:3])}: more than {DEEPEST} keys and lists inside each other"
+        elif isinstance(value, int) and abs(value) > LARGEST:
+            yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is taken"
+        elif isinstance(value, Mapping):
+            for key in (key for key in value if not isinstance(key, str)):
                 yield f"{_key(path)} has the key {key!r:.80}, which is no text: quote it"
-            yield from _unusable(inner, (*path, str(key)))
 
 
 def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,13 +158,11 @@ def _misread(value: object) -> str:
     return "without quotes; --config takes numbers in lists for text, so lists belong into a file for --configfile"
 
 
-def _not_finite(value: Any, path: tuple[Any, ...] = ()) -> Iterator[str]:
+def _not_finite(config: Mapping[str, Any]) -> Iterator[str]:
     """Numbers that no limit of the schema refuses: not-a-number and infinity."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield f"{_key(path)} is {value!r}: a finite number is needed"
-    elif isinstance(value, Mapping | list):
-        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _not_finite(inner, (*path, key))
+    for path, value in _nodes(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{_key(path)} is {value!r}: a finite number is needed"
 
 
 def _key(path: Any) -> str:

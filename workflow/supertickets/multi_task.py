@@ -173,8 +173,8 @@ def train_tasks(
             _record(progress, turns, totals.tolist(), how)
             totals.zero_()
             log.info("epoch %d of %d: mean losses %s", epoch + 1, how.epochs, progress.losses[-1])
-            if checkpoints:  # reading the losses waits for the device, and a signal may have come meanwhile
-                checkpoints.after_step(encoder, asdict(progress), totals)
+        if checkpoints:  # reading the last losses waits for the device, and a signal may have come meanwhile
+            checkpoints.after_step(encoder, asdict(progress), totals)
     return progress
 
 

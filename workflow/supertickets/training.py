@@ -155,8 +155,8 @@ def train(
             progress.losses.append(_finite(float(total) / len(rows), progress.steps, steps, settings))
             total.zero_()
             log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
-            if checkpoints:  # reading the loss waits for the device, and a signal may have come meanwhile
-                checkpoints.after_step(optimizer, asdict(progress), total)
+        if checkpoints:  # reading the last loss waits for the device, and a signal may have come meanwhile
+            checkpoints.after_step(optimizer, asdict(progress), total)
         view.decay = progress.decay
     return progress
 
