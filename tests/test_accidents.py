@@ -98,16 +98,9 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
 
 def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> None:
     workspace = undisturbed.copy(tmp_path / "the project")
-    for path in (*(workspace.folder / "results").rglob("*"), *(workspace.folder / "data").rglob("*")):
+    for path in (workspace.folder / "results").rglob("*"):
         later = path.lstat().st_mtime_ns + 3600 * 10**9
         os.utime(path, ns=(later, later))
-    kept = contents(workspace)
-    refused = workspace("--max-checksum-file-size", "0", *TARGETS)
-    output = refused.stdout + refused.stderr
-    assert refused.returncode and "data/tiny/model.safetensors" in output and "touch them" in output
-    assert contents(workspace) == kept
-    for path in (workspace.folder / "data").rglob("*"):
-        path.touch()
     workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
     known = {path: inode for path, (inode, _) in finished_runs(workspace).items()}
     # With times alone, as for files that are too large to be compared by content.
@@ -117,3 +110,19 @@ def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> No
     assert known.items() <= after.items() and len(after) == len(known) + 1
     assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
     assert max(path.lstat().st_mtime for path in (workspace.folder / "results").rglob("*")) <= time.time()
+
+
+def test_large_files_of_ones_own_from_the_future_are_refused(undisturbed: Workspace, tmp_path: Path) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    later = time.time() + 3600
+    weights, config = (workspace.folder / "data/tiny" / name for name in ("model.safetensors", "config.json"))
+    os.utime(config, (later, later))  # small, so compared by content
+    assert workspace.planned(*TARGETS) == {}
+    os.truncate(weights, 2_000_000)
+    os.utime(weights, (later, later))
+    times = {path: path.stat().st_mtime_ns for path in (workspace.folder / "results").rglob("*")}
+    refused = workspace("--dry-run", *TARGETS)
+    output = refused.stdout + refused.stderr
+    assert refused.returncode and "future" in output and "data/tiny/model.safetensors" in output
+    assert "config.json" not in output and "touch them" in output
+    assert {path: path.stat().st_mtime_ns for path in times} == times

@@ -73,6 +73,8 @@ ADAPTED = config["adaptation"]
 TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS, *ADAPTED["tasks"])}
 HUB_DATASETS = hub_downloads(TASKS)
 CHOICES = choices_of(config["search"])
+#: Bytes up to which Snakemake compares files by content, not by time alone (--max-checksum-file-size).
+BY_CONTENT = 1_000_000
 MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
 
 #: Figures and tables with the part of the grid that each shows.
@@ -109,7 +111,7 @@ def own_files():
 
 if workflow.is_main_process:
     # First of all, as results must stay later than what they are made from.
-    by_time = (path for path in own_files() if path.stat().st_size > workflow.dag_settings.max_checksum_file_size)
+    by_time = (path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT)
     if ahead := dated_in_the_future(by_time):
         raise WorkflowError(
             f"dated in the future, as when a clock is set back: {', '.join(map(str, ahead))}; what is made from them"
