@@ -17,21 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import PROJECT, TINY, TOY, tiny_config, toy, write_tiny_task
+from conftest import PROJECT, TOY, tiny_config, toy, write_tiny_task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supertickets.config import check_config
-from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.fetch import read_member
 from supertickets.files import canonical_json, read_json
 from supertickets.importance import read_importance, write_importance
 from supertickets.layout import folder_of
-from supertickets.model import build, read_weights
 from supertickets.outcomes import read_outcomes, read_record
-from supertickets.pretrained import prepare_model
-from supertickets.rewind import read_arrays
 from supertickets.scores import score_run
 from supertickets.task_files import resolved
 from supertickets.tasks import prepare_task
@@ -195,57 +191,6 @@ def test_damaged_records_and_predictions(tmp_path: Path, data: st.DataObject) ->
         read_outcomes(tmp_path, [RUN])
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a tiny model."""
-    from conftest import write_tiny_model
-
-    folder = tmp_path_factory.mktemp("model")
-    write_tiny_model(folder, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def prepared(tmp_path: Path, files: dict[str, bytes]) -> None:
-    """Bring a model of these files into the project's form; an error says what is wrong with which of them."""
-    source = tmp_path / "source"
-    source.mkdir(exist_ok=True)
-    for name, content in files.items():
-        (source / name).write_bytes(content)
-    with suppress(UserError):
-        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
-
-
-@fuzzed
-@given(data=st.data())
-def test_damaged_weights(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
-    content = data.draw(damaged(model["model.safetensors"]) | damaged(model["model.safetensors"][:400]))
-    prepared(tmp_path, model | {"model.safetensors": content})
-    path = tmp_path / "source/model.safetensors"
-    for read in (read_weights, read_arrays):
-        with suppress(UserError):
-            read(path)
-
-
-@fuzzed
-@given(data=st.data())
-def test_configs_of_models_of_anything(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
-    content = data.draw(changed(json.loads(model["config.json"])) | values)
-    prepared(tmp_path, model | {"config.json": json.dumps(content).encode()})
-
-
-@pytest.mark.parametrize("key", ["hidden_size", "intermediate_size", "vocab_size", "num_hidden_layers"])
-@pytest.mark.parametrize("value", [10**12, 0, -1, 7])
-def test_sizes_are_those_of_the_weights(tmp_path: Path, model: dict[str, bytes], key: str, value: int) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    files = model | {"config.json": json.dumps(json.loads(model["config.json"]) | {key: value}).encode()}
-    for name, content in files.items():
-        (source / name).write_bytes(content)
-    with pytest.raises(UserError, match=r"config.json"):
-        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
-    assert not (tmp_path / "pretrained").exists()
-
-
 def archives() -> dict[str, bytes]:
     zipped, tarred = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -399,23 +344,8 @@ def test_predictions_of_other_outputs_than_those_of_other_runs(tmp_path: Path) -
         read_outcomes(tmp_path, runs)
 
 
-@pytest.mark.parametrize("change", [{"hidden_dropout_prob": 5}, {"hidden_act": "nope"}, {"pad_token_id": 10**9}])
-def test_encoders_that_transformers_does_not_make(change: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"config.json: transformers makes no encoder of it \("):
-        build(TINY | change, None, 2, 0.1)
-
-
-def test_classes_that_a_head_has_had_are_left_out(tmp_path: Path, model: dict[str, bytes]) -> None:
-    content = json.loads(model["config.json"]) | {"num_labels": 10**9, "id2label": 5}
-    prepared(tmp_path, model | {"config.json": json.dumps(content).encode()})
-    assert not {"num_labels", "id2label"} & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
-
-
-@pytest.mark.parametrize("content", ["{}", "garbage", "[]"])
-def test_tokenizers_that_are_none(tmp_path: Path, model: dict[str, bytes], content: str) -> None:
-    prepared(tmp_path, model | {"tokenizer.json": content.encode()})
-    write_tiny_task(tmp_path / "toy.tsv", 20)
-    prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "task.parquet")
-    with pytest.raises(UserError, match=r"pretrained: tokenizer.json and tokenizer_config.json make no tokenizer"):
-        encode_task(tmp_path / "pretrained", tmp_path / "task.parquet", 16, tmp_path / "encoded.parquet")
-    assert not (tmp_path / "encoded.parquet").exists()
+def test_a_row_with_not_a_number(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "fine", "label": "no"}\n{"text": NaN, "label": "yes"}\n')
+    task = toy(tmp_path / "a.jsonl", columns={"text": "text", "target": "label"})
+    with pytest.raises(UserError, match=r"a.jsonl, line 2: text is nan, not a text or a finite number"):
+        prepare_task(task, tmp_path / "task.parquet")

@@ -10,20 +10,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from conftest import PROJECT, TINY, tiny_config, toy
+from conftest import TINY
 from test_training import SETTINGS, encoded, run
 
 from supertickets.batches import Encoded
-from supertickets.config import check_config
-from supertickets.encode import encode_task
 from supertickets.entry import run as call
 from supertickets.errors import UserError
 from supertickets.model import build
-from supertickets.pretrained import prepare_model
 from supertickets.rewind import read_arrays, write_cut
 from supertickets.tables import read_groups
-from supertickets.tasks import prepare_task
 from supertickets.tickets import Shape, Ticket
 from supertickets.training import with_chosen
 
@@ -118,58 +113,6 @@ def test_tables_of_groups_that_are_none(tmp_path: Path, folder: str, content: by
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"not a table .*; delete it"):
         read_groups(tmp_path, folder, [group])
-
-
-def source(tiny: Path, folder: Path, **changes: Any) -> Path:
-    """The tiny model as a user's own, with another config."""
-    folder.mkdir()
-    for path in tiny.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    content = json.loads((tiny / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(content | changes))
-    return folder / "config.json"
-
-
-def test_how_others_call_an_encoder_is_left_out(tiny: Path, tmp_path: Path) -> None:
-    changes = {"return_dict": False, "chunk_size_feed_forward": 7, "pad_token_id": None, "output_attentions": True}
-    path = source(tiny, tmp_path / "source", **changes)
-    prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
-    assert not changes.keys() & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
-
-
-def test_a_config_with_not_a_number(tiny: Path, tmp_path: Path) -> None:
-    path = source(tiny, tmp_path / "source", hidden_dropout_prob=float("nan"))
-    with pytest.raises(UserError, match=r"config.json is not valid JSON \(it holds NaN"):
-        prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
-    assert not (tmp_path / "pretrained").exists()
-
-
-def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, tmp_path: Path) -> None:
-    folder = source(tiny, tmp_path / "pretrained", vocab_size=10).parent
-    with pytest.raises(UserError, match=r"tokenizer.json makes input_ids up to \d+, the encoder's end at 9"):
-        encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
-    assert not (tmp_path / "encoded.parquet").exists()
-
-
-def test_a_row_with_not_a_number(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "fine", "label": "no"}\n{"text": NaN, "label": "yes"}\n')
-    task = toy(tmp_path / "a.jsonl", columns={"text": "text", "target": "label"})
-    with pytest.raises(UserError, match=r"a.jsonl, line 2: text is nan, not a text or a finite number"):
-        prepare_task(task, tmp_path / "task.parquet")
-
-
-def test_aliases_that_multiply() -> None:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11)]
-    bomb = yaml.safe_load("\n".join(lines))
-    with pytest.raises(UserError, match=r"more than 1,000,000 values; aliases multiply them"):
-        check_config(tiny_config() | {"tasks": bomb["a10"]})  # would go on for hours
-
-
-def test_a_path_that_a_command_line_takes_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(PROJECT)
-    with pytest.raises(UserError, match=r"define.models.own.path is '-data': .*not with a - first"):
-        check_config({"models": ["own"], "tasks": ["movie"], "define": {"models": {"own": {"path": "-data"}}}})
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "shorter"])

@@ -1,0 +1,128 @@
+"""Damaged and hostile encoders and tokenizers: a clear error or a right result, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TINY, toy, write_tiny_task
+from hypothesis import given
+from hypothesis import strategies as st
+from test_hostile import changed, damaged, fuzzed, values
+from test_training import encoded
+
+from supertickets.encode import encode_task
+from supertickets.errors import UserError
+from supertickets.model import build, read_weights
+from supertickets.pretrained import prepare_model
+from supertickets.rewind import read_arrays
+from supertickets.tasks import prepare_task
+
+__all__ = ["encoded"]  # the fixture
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a tiny model."""
+    from conftest import write_tiny_model
+
+    folder = tmp_path_factory.mktemp("model")
+    write_tiny_model(folder, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def prepared(tmp_path: Path, files: dict[str, bytes]) -> None:
+    """Bring a model of these files into the project's form; an error says what is wrong with which of them."""
+    source = tmp_path / "source"
+    source.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    with suppress(UserError):
+        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
+
+
+@fuzzed
+@given(data=st.data())
+def test_damaged_weights(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
+    content = data.draw(damaged(model["model.safetensors"]) | damaged(model["model.safetensors"][:400]))
+    prepared(tmp_path, model | {"model.safetensors": content})
+    path = tmp_path / "source/model.safetensors"
+    for read in (read_weights, read_arrays):
+        with suppress(UserError):
+            read(path)
+
+
+@fuzzed
+@given(data=st.data())
+def test_configs_of_models_of_anything(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
+    content = data.draw(changed(json.loads(model["config.json"])) | values)
+    prepared(tmp_path, model | {"config.json": json.dumps(content).encode()})
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "intermediate_size", "vocab_size", "num_hidden_layers"])
+@pytest.mark.parametrize("value", [10**12, 0, -1, 7])
+def test_sizes_are_those_of_the_weights(tmp_path: Path, model: dict[str, bytes], key: str, value: int) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    files = model | {"config.json": json.dumps(json.loads(model["config.json"]) | {key: value}).encode()}
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"config.json"):
+        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
+@pytest.mark.parametrize("change", [{"hidden_dropout_prob": 5}, {"hidden_act": "nope"}, {"pad_token_id": 10**9}])
+def test_encoders_that_transformers_does_not_make(change: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"config.json: transformers makes no encoder of it \("):
+        build(TINY | change, None, 2, 0.1)
+
+
+def test_classes_that_a_head_has_had_are_left_out(tmp_path: Path, model: dict[str, bytes]) -> None:
+    content = json.loads(model["config.json"]) | {"num_labels": 10**9, "id2label": 5}
+    prepared(tmp_path, model | {"config.json": json.dumps(content).encode()})
+    assert not {"num_labels", "id2label"} & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
+
+
+@pytest.mark.parametrize("content", ["{}", "garbage", "[]"])
+def test_tokenizers_that_are_none(tmp_path: Path, model: dict[str, bytes], content: str) -> None:
+    prepared(tmp_path, model | {"tokenizer.json": content.encode()})
+    write_tiny_task(tmp_path / "toy.tsv", 20)
+    prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "task.parquet")
+    with pytest.raises(UserError, match=r"pretrained: tokenizer.json and tokenizer_config.json make no tokenizer"):
+        encode_task(tmp_path / "pretrained", tmp_path / "task.parquet", 16, tmp_path / "encoded.parquet")
+    assert not (tmp_path / "encoded.parquet").exists()
+
+
+def source(tiny: Path, folder: Path, **changes: Any) -> Path:
+    """The tiny model as a user's own, with another config."""
+    folder.mkdir()
+    for path in tiny.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    content = json.loads((tiny / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | changes))
+    return folder / "config.json"
+
+
+def test_how_others_call_an_encoder_is_left_out(tiny: Path, tmp_path: Path) -> None:
+    changes = {"return_dict": False, "chunk_size_feed_forward": 7, "pad_token_id": None, "output_attentions": True}
+    path = source(tiny, tmp_path / "source", **changes)
+    prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
+    assert not changes.keys() & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
+
+
+def test_a_config_with_not_a_number(tiny: Path, tmp_path: Path) -> None:
+    path = source(tiny, tmp_path / "source", hidden_dropout_prob=float("nan"))
+    with pytest.raises(UserError, match=r"config.json is not valid JSON \(it holds NaN"):
+        prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
+def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    folder = source(tiny, tmp_path / "pretrained", vocab_size=10).parent
+    with pytest.raises(UserError, match=r"tokenizer.json makes input_ids up to \d+, the encoder's end at 9"):
+        encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
+    assert not (tmp_path / "encoded.parquet").exists()
