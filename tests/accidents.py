@@ -98,13 +98,17 @@ class Disturber:
         self.tally = Tally()
         self._known: dict[str, tuple[int, int]] = {}
 
-    def run(self, moments: int, longest: float, say: Callable[[str], None] = lambda text: None) -> Tally:
-        """Kill the workflow at so many moments, each up to so many seconds after its start."""
+    def run(self, kills: int, longest: float, say: Callable[[str], None] = lambda text: None) -> Tally:
+        """Kill the workflow so many times, each at a random moment up to so many seconds after its start.
+
+        A call that has come to its end before is none; the next one then starts from nothing.
+        """
         self._reset()
-        for moment in range(moments):
+        while sum(self.tally.kills.values()) < kills:
             way, after = self.random.choice(WAYS), self.random.uniform(0, longest)
             ended = self._kill(way, after)
-            say(f"{moment + 1}/{moments}: {way} after {after:.1f} s, {len(self._known)} runs finished")
+            done = sum(self.tally.kills.values())
+            say(f"{done}/{kills} after {way} at {after:.1f} s, {len(self._known)} runs finished")
             if ended:
                 self._finish()
                 self._reset()

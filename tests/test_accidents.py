@@ -25,9 +25,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
     workspace = undisturbed.copy(tmp_path_factory.mktemp("killed") / "the project")
-    tally = Disturber(workspace, contents(undisturbed), seed=7).run(moments=4, longest=12)
+    tally = Disturber(workspace, contents(undisturbed), seed=7).run(kills=3, longest=12)
     assert not tally.wrong, tally
-    assert sum(tally.kills.values()) >= 2 and tally.finished
+    assert sum(tally.kills.values()) == 3 and tally.finished
 
 
 def test_a_second_workflow_in_the_folder_is_refused_and_disturbs_nothing(

@@ -18,7 +18,8 @@ from supertickets.entry import run as call
 from supertickets.errors import UserError
 from supertickets.model import build
 from supertickets.rewind import read_arrays, write_cut
-from supertickets.tables import read_groups
+from supertickets.subsample import subsample
+from supertickets.tables import chosen_ratio, read_groups, read_table
 from supertickets.tickets import Shape, Ticket
 from supertickets.training import with_chosen
 
@@ -113,6 +114,49 @@ def test_tables_of_groups_that_are_none(tmp_path: Path, folder: str, content: by
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"not a table .*; delete it"):
         read_groups(tmp_path, folder, [group])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("ratio,weight_remaining\n", "no rows"),
+        ("ratio,weight\n0.3,0.8\n", "no numbers in a column 'weight_remaining'"),
+        ("ratio,weight_remaining\nhalf,0.8\n", "no numbers in a column 'ratio'"),
+        ("ratio,weight_remaining\nTrue,0.8\n", "no numbers in a column 'ratio'"),
+    ],
+)
+def test_tables_that_lack_what_is_read(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "table.csv").write_text(content)
+    with pytest.raises(UserError, match=rf"table.csv: not a table as it was written: {message}; delete it"):
+        read_table(tmp_path / "table.csv", "ratio", "weight_remaining")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("ratio\n0.3\n0.4\n", "not one ratio"),
+        ("ratio\n1.3\n", "not one ratio"),
+        ('ratio\n""\n', "not one ratio"),
+        ("task\nmovie\n", ".*no numbers in a column 'ratio'"),
+        ("", "not a table"),
+    ],
+)
+def test_a_selection_that_chooses_nothing(tmp_path: Path, content: str, message: str) -> None:
+    trial = {"model": "m", "task": "t", "train_size": 180}
+    path = tmp_path / "selections/m/t/n180/winning.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("model,ratio\nm,0.3\n")
+    assert chosen_ratio(tmp_path, trial) == 0.3
+    path.write_text(content)
+    with pytest.raises(UserError, match=rf"winning.csv: {message}.*; delete it"):
+        chosen_ratio(tmp_path, trial)
+
+
+def test_a_damaged_task_is_not_sampled(tmp_path: Path) -> None:
+    (tmp_path / "task.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(UserError, match=r"task.parquet: not a table .*; delete it"):
+        subsample(tmp_path / "task.parquet", "all", 1, 0, tmp_path / "subset.json")
+    assert not (tmp_path / "subset.json").exists()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "shorter"])

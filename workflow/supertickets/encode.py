@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +14,7 @@ from .architectures import architecture_of
 from .encoded_schema import SCHEMA
 from .errors import UserError
 from .files import read_json, replacing
+from .tables import read_table
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
     """
     from transformers import AutoTokenizer
 
-    table = pd.read_parquet(examples)
+    table = read_table(examples, "label")
     if not unlabelled:
         table = table[table["label"].notna()]
     config = read_json(tokenizer / "config.json")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from .files import replacing
 from .grid import BASELINE, multi_task_ways
-from .layout import group_file
-from .tables import write_csv
+from .tables import chosen_ratio, write_csv
 from .ways import Ways, compare_ways, score_ways
 
 
@@ -25,8 +22,7 @@ def ways_of(results: Path, grid: dict[str, Any]) -> list[Ways]:
     for task, metrics in grid["metrics"].items():
         ratio = grid["ratios"].get(task)
         if ratio is None:
-            group = {"model": grid["model"], "task": task, "train_size": grid["train_size"], "kind": "winning"}
-            ratio = float(pd.read_csv(results / "selections" / f"{group_file(group)}.csv")["ratio"].item())
+            ratio = chosen_ratio(results, {**grid, "task": task})
         where, runs = multi_task_ways(grid, task, ratio)
         trained.append(Ways(where, metrics, runs))
     return trained

@@ -7,12 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from .grid import group_runs
-from .layout import group_file, ticket_file
+from .layout import ticket_file
 from .rewind import rewind
 from .runs import train_run
+from .tables import chosen_ratio, read_groups
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +78,8 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
     Args:
         results, grid, group, metric, which: as of :func:`predict_for_server`.
     """
-    ratio = 0.0
-    if which == "super":
-        ratio = float(pd.read_csv(results / "selections" / f"{group_file(group)}.csv")["ratio"].iloc[0])
-    scores = pd.read_parquet(results / "scores" / f"{group_file(group)}.parquet")
+    ratio = chosen_ratio(results, group) if which == "super" else 0.0
+    scores = read_groups(results, "scores", [group])
     scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
     seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
     runs = group_runs(grid, group)

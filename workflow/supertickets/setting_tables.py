@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from .files import read_json
 from .grid import groups_of, runs_of
 from .layout import run_folder
-from .tables import Columns, Files, read_groups, scope_note, write_formats
+from .tables import Columns, Files, read_groups, read_table, scope_note, write_formats
 
 PARTS = ("train", "validation", "test")
 
@@ -31,7 +31,7 @@ def write_tasks(
     rows = []
     for task in grid["tasks"]:
         file = results / "tasks" / f"{task}.parquet"
-        examples = pd.read_parquet(file, columns=["split", "label"])
+        examples = read_table(file, "label", columns=["split", "label"])
         definition = definitions[task]
         sizes = examples["split"].value_counts()
         scored = scores[scores["task"] == task].groupby("split")["examples"].max()

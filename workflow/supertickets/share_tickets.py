@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from .files import read_json, write_json
-from .layout import group_file, ticket_file
+from .layout import ticket_file
+from .tables import chosen_ratio
 from .tickets import Shape, Ticket
 
 #: By mode the kind of ticket that each task gets; ``full`` has none, and ``union`` is made of those of ``super``.
@@ -42,8 +41,7 @@ def share_tickets(
         task = trial["task"]
         ratio = 0.0 if mode == "full" else ratios.get(task, -1.0)
         if ratio < 0:
-            selection = results / "selections" / f"{group_file(trial | {'kind': 'winning'})}.csv"
-            ratio = float(pd.read_csv(selection)["ratio"].item())
+            ratio = chosen_ratio(results, trial)
         chosen[task] = ratio
         if ratio == 0:
             dimensions = Shape(**read_json(shape))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import UserError
@@ -26,9 +27,12 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
         subset: JSON file to write: ``rows``, numbers of rows in ``examples``.
 
     Raises:
-        UserError: the training part is smaller than ``size``.
+        UserError: the training part is smaller than ``size``, or the task's file is damaged.
     """
-    table = pq.ParquetFile(examples).read(["split", "label"])
+    try:
+        table = pq.ParquetFile(examples).read(["split", "label"])
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{examples}: not a table ({error}); delete it to have it made again") from error
     rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
     wanted = size_from(size)
     count = len(rows) if wanted == "all" else max(round(wanted * len(rows)), 1) if wanted < 1 else wanted

@@ -14,6 +14,52 @@ from .errors import UserError
 from .files import replacing
 from .layout import group_file
 
+#: Columns that hold numbers, of the tables of groups.
+NUMBERS = {
+    "scores": ("seed", "ratio", "weight_remaining", "value", "examples"),
+    "comparisons": ("ratio", "weight_remaining", "difference"),
+    "selections": ("ratio", "weight_remaining"),
+    "decompositions": ("ratio", "weight_remaining"),
+}
+
+
+def read_table(path: Path, *numbers: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """A table that another stage has written, Parquet or CSV, sizes as text.
+
+    Args:
+        path: the file.
+        numbers: columns that hold numbers.
+        columns: all that are wanted of a Parquet file.
+
+    Raises:
+        UserError: the file is no table, or has no rows or lacks such a column.
+    """
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path, columns=columns)
+        else:
+            table = pd.read_csv(path, dtype={"train_size": str})
+    except (OSError, ValueError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
+        raise UserError(f"{path}: not a table ({error}); delete it to have it made again") from error
+    lacking = [name for name in numbers if name not in table or table[name].dtype.kind not in "iuf"]
+    if table.empty or lacking:
+        lack = "no rows" if table.empty else f"no numbers in a column {lacking[0]!r}"
+        raise UserError(f"{path}: not a table as it was written: {lack}; delete it to have it made again")
+    return table
+
+
+def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
+    """Ratio of the super ticket of a model, task and train_size.
+
+    Raises:
+        UserError: its file is damaged.
+    """
+    path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
+    found = read_table(path, "ratio")["ratio"]
+    if len(found) != 1 or not 0 <= found[0] < 1:
+        raise UserError(f"{path}: not one ratio from 0 to below 1; delete it to have it made again")
+    return float(found[0])
+
 
 def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """One table of what was computed from several groups of runs, sizes as text.
@@ -24,17 +70,11 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]]) ->
         groups: model, task, train_size and kind of each.
 
     Raises:
-        UserError: a file is no table.
+        UserError: a file is no such table.
     """
-    parts = []
-    for group in groups:
-        suffix = "parquet" if folder == "scores" else "csv"
-        path = results / folder / f"{group_file(group)}.{suffix}"
-        try:
-            parts.append(pd.read_parquet(path) if folder == "scores" else pd.read_csv(path, dtype={"train_size": str}))
-        except (OSError, ValueError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
-            raise UserError(f"{path}: not a table ({error}); delete it to have it made again") from error
-    return pd.concat(parts, ignore_index=True)
+    suffix = "parquet" if folder == "scores" else "csv"
+    paths = (results / folder / f"{group_file(group)}.{suffix}" for group in groups)
+    return pd.concat([read_table(path, *NUMBERS[folder]) for path in paths], ignore_index=True)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
