@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .compute import Compute
 from .encoded_schema import SCHEMA
-from .errors import UserError
+from .errors import DamagedError
 from .files import read_json
 from .packing import Packing, pack
 
@@ -87,7 +87,7 @@ class Encoded:
             return cls._of(columns)
         # ValueError and TypeError come from bytes that are no text, and from damaged lists
         except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
-            raise UserError(f"{path}: not an encoded task ({error}); delete it to have it made again") from error
+            raise DamagedError(path, f"not an encoded task ({error})") from error
 
     @classmethod
     def _of(cls, columns: Mapping[str, pa.Array]) -> Encoded:
@@ -116,10 +116,10 @@ class Encoded:
         content = read_json(subset)
         rows = content.get("rows") if isinstance(content, dict) else None
         if not isinstance(rows, list) or not rows or not all(type(row) is int for row in rows):
-            raise UserError(f"{subset}: not a subset: rows is {rows!r:.80}; delete it to have it made again")
+            raise DamagedError(subset, f"not a subset: rows is {rows!r:.80}")
         wrong = next((row for row in rows if not 0 <= row < len(self.ids)), None)
         if wrong is not None:
-            raise UserError(f"{subset}: row {wrong}: the task has {len(self.ids)}; delete it to have it made again")
+            raise DamagedError(subset, f"row {wrong}: the task has {len(self.ids)}")
         return np.array(rows, dtype=np.int64)
 
     def first(self, part: str, limit: int | None) -> np.ndarray:

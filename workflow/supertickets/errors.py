@@ -11,6 +11,18 @@ class UserError(Exception):
     """
 
 
+class DamagedError(UserError):
+    """What an earlier stage has made is not as it was written.
+
+    Args:
+        where: its file.
+        what: what is wrong with it.
+    """
+
+    def __init__(self, where: object, what: str) -> None:
+        super().__init__(f"{where}: {what}; delete it to have it made again")
+
+
 class DivergedError(UserError):
     """Training came to numbers that are not finite."""
 

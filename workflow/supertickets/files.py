@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 
 #: Bytes that a compressed file may stand for: more is taken for a decompression bomb.
 LARGEST = 2 * 2**30
@@ -91,9 +91,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}); delete it to have it made again")
+        raise DamagedError(f"{path}, line {error.lineno}", f"not valid JSON ({error.msg})")
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or too deep
-        raise UserError(f"{path}: not valid JSON ({error}); delete it to have it made again") from error
+        raise DamagedError(path, f"not valid JSON ({error})") from error
 
 
 def canonical_json(content: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import replacing
 
 if TYPE_CHECKING:
@@ -76,8 +76,5 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
         except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
     if found != list(ticket.units()):
-        raise UserError(
-            f"{path}: {len(found)} units have a {method} score, expected {len(list(ticket.units()))}; "
-            "delete it to have it made again"
-        )
+        raise DamagedError(path, f"{len(found)} units have a {method} score, expected {len(list(ticket.units()))}")
     return scores

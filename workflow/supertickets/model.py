@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .architectures import Architecture, architecture_of
 from .batches import Batch
 from .dropout import cheapen_dropouts
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import read_json, replacing
 from .first_token import only_first_token
 from .lean import import_modules
@@ -182,7 +182,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error}); delete it to have it made again")
+        raise DamagedError(path, f"not a readable safetensors file ({error})")
 
 
 def drawn_weights(model: Classifier, known: Container[str], generator: torch.Generator) -> dict[str, Tensor]:

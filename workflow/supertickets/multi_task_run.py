@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .batches import Encoded, strings
 from .checkpoints import Checkpoints
 from .compute import Compute
-from .errors import UserError
+from .errors import DamagedError
 from .files import read_json, replacing, write_json
 from .layout import head_name
 from .model import Classifier, build, drawn_weights, read_weights
@@ -173,9 +173,7 @@ def shared_models(
                 tensors[name] = value  # a pooler that the encoder's file lacks: the same for all tasks
         missing = [name for name, _ in model.named_parameters() if name not in tensors and "classifier." not in name]
         if missing:
-            raise UserError(
-                f"{weights}: does not fit the model: it lacks {missing[0]}; delete it to have it made again"
-            )
+            raise DamagedError(weights, f"does not fit the model: it lacks {missing[0]}")
         models.append(model.to(compute.device))
     return {name: tensor.to(compute.device) for name, tensor in tensors.items()}, models
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import read_json
 from .formulas import predicted
 from .layout import folder_of
@@ -72,11 +72,11 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
         for split, members in table.groupby("split", sort=True):
             known = members.set_index("id")["label"]
             if not labels.setdefault(split, known).equals(known):
-                raise UserError(f"{path}: other {split} examples than in other runs; delete it to have it made again")
+                raise DamagedError(path, f"other {split} examples than in other runs")
             found = np.stack(members["logits"].tolist())
             others = logits.setdefault(split, [])
             if others and found.shape != others[0].shape:
-                raise UserError(f"{path}: {found.shape[1]} outputs, not as other runs; delete it to have it made again")
+                raise DamagedError(path, f"{found.shape[1]} outputs, not as other runs")
             others.append(found)
     return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
 
@@ -91,10 +91,10 @@ def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) ->
         table = pd.read_parquet(path, columns=["id", "split", "label", "logits"], filters=filters)
         numbers = table["label"].to_numpy(np.float64), np.array(table["logits"].tolist(), np.float64)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path}: not readable predictions ({error}); delete it to have it made again") from error
+        raise DamagedError(path, f"not readable predictions ({error})") from error
     finite = all(np.isfinite(values).all() for values in numbers)
     if not finite or numbers[1].ndim != 2 or not numbers[1].shape[1] or table.isna().any(axis=None):
-        raise UserError(f"{path}: not predictions; delete it to have it made again")
+        raise DamagedError(path, "not predictions")
     return table
 
 

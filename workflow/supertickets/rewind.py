@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from .architectures import Architecture, architecture_of
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import read_json, replacing
 from .tickets import Ticket
 
@@ -112,7 +112,7 @@ def read_arrays(weights: Path) -> dict[str, np.ndarray]:
     try:
         return load_file(weights)
     except SafetensorError as error:
-        raise UserError(f"{weights}: not a readable safetensors file ({error}); delete it to have it made again")
+        raise DamagedError(weights, f"not a readable safetensors file ({error})")
 
 
 def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import write_json
 from .layout import size_from
 from .seeds import generator
@@ -32,7 +32,7 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
     try:
         table = pq.ParquetFile(examples).read(["split", "label"])
     except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{examples}: not a table ({error}); delete it to have it made again") from error
+        raise DamagedError(examples, f"not a table ({error})") from error
     rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
     wanted = size_from(size)
     count = len(rows) if wanted == "all" else max(round(wanted * len(rows)), 1) if wanted < 1 else wanted

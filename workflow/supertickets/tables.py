@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from .errors import UserError
+from .errors import DamagedError
 from .files import replacing
 from .layout import group_file
 
@@ -40,11 +40,11 @@ def read_table(path: Path, *numbers: str, columns: list[str] | None = None) -> p
         else:
             table = pd.read_csv(path, dtype={"train_size": str})
     except (OSError, ValueError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
-        raise UserError(f"{path}: not a table ({error}); delete it to have it made again") from error
+        raise DamagedError(path, f"not a table ({error})") from error
     lacking = [name for name in numbers if name not in table or table[name].dtype.kind not in "iuf"]
     if table.empty or lacking:
         lack = "no rows" if table.empty else f"no numbers in a column {lacking[0]!r}"
-        raise UserError(f"{path}: not a table as it was written: {lack}; delete it to have it made again")
+        raise DamagedError(path, f"not a table as it was written: {lack}")
     return table
 
 
@@ -57,7 +57,7 @@ def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
     found = read_table(path, "ratio")["ratio"]
     if len(found) != 1 or not 0 <= found[0] < 1:
-        raise UserError(f"{path}: not one ratio from 0 to below 1; delete it to have it made again")
+        raise DamagedError(path, "not one ratio from 0 to below 1")
     return float(found[0])
 
 

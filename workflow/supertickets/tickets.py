@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import read_json, sha256, write_json
 from .importance import read_importance
 from .seeds import generator
@@ -52,9 +52,9 @@ class Shape:
         try:
             shape = cls(**content)
         except TypeError as error:
-            raise UserError(f"{path}: not the dimensions of an encoder ({error})") from error
+            raise DamagedError(path, f"not the dimensions of an encoder ({error})") from error
         if not all(type(number) is int and number > 0 for number in content.values()):
-            raise UserError(f"{path}: not the dimensions of an encoder: {content!r:.200}")
+            raise DamagedError(path, f"not the dimensions of an encoder: {content!r:.200}")
         return replace(shape, parameters=shape.parameters + outputs * (shape.hidden + 1))
 
 
@@ -141,7 +141,7 @@ class Ticket:
                     raise UserError(f"{number!r:.80} is no whole number")
             return cls(heads, ffn, content["heads_per_layer"])
         except (KeyError, TypeError, UserError) as error:
-            raise UserError(f"{where}: not a ticket: {error}") from error
+            raise DamagedError(where, f"not a ticket: {error}") from error
 
     def require_dimensions(self, layers: int, heads: int, where: str) -> None:
         """Refuse a ticket of an encoder with other layers, or other heads per layer.

@@ -19,7 +19,7 @@ from .batches import sorted_batches, training_batches
 from .checkpoints import Checkpoints
 from .compute import Compute
 from .dropout import seed_dropout
-from .errors import DivergedError, UserError
+from .errors import DamagedError, DivergedError
 from .files import read_json
 from .model import Classifier
 from .optimizer import Optimizer, learning_rate
@@ -217,7 +217,7 @@ def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, A
     content = read_json(chosen)
     found = content.get("chosen") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not found.keys() <= {known.name for known in fields(Settings)}:
-        raise UserError(f"{chosen}: chosen is {found!r:.80}, no settings; delete it to have it made again")
+        raise DamagedError(chosen, f"chosen is {found!r:.80}, no settings")
     return {**settings, **found}
 
 
