@@ -36,6 +36,16 @@ CORES = 2
 EXAMPLES = 400
 #: What a run's record holds that scoring reads, and the size of the rest.
 RECORD = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9, "settings": {"of": "x" * 1500}}
+#: Starts a command and writes its peak memory (KiB on Linux) to a file. Linux counts from the size of its starter, so
+#: that is a small process.
+LAUNCHER = """
+import os, sys
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as stream:
+    stream.write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Cost:
 
     Attributes:
         seconds: from start to end.
-        gigabytes: its peak memory, no less than that of the process that started it.
+        gigabytes: its peak memory, or that of the largest process that it started.
         output: what it printed.
     """
 
@@ -59,16 +69,14 @@ def measured(command: Sequence[str], folder: Path) -> Cost:
     Raises:
         RuntimeError: it failed; with its messages.
     """
-    with tempfile.TemporaryFile("w+") as output:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
+    with tempfile.NamedTemporaryFile("r") as memory:
+        call, began = [sys.executable, "-I", "-S", "-c", LAUNCHER, memory.name, *command], time.perf_counter()
+        how = {"cwd": folder, "env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(call, text=True, check=False, **how)
         seconds = time.perf_counter() - began
-        output.seek(0)
-        text = output.read()
-    if status:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{text[-2000:]}")
-    return Cost(seconds, usage.ru_maxrss * 1024 / 1e9, text)  # Linux counts it in KiB
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}")
+        return Cost(seconds, int(memory.read()) * 1024 / 1e9, done.stdout)
 
 
 def calling(seeds: int, folder: Path) -> list[str]:
@@ -169,6 +177,7 @@ def main() -> None:
         f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; half of a dry run is printing "
         f"jobs. And what follows {runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: "
         f"the records are synthetic, with predictions of {EXAMPLES} examples each. Memory is the peak of the largest "
-        "process, at most: a child's counts what started it, 0.5 GB."
+        "process."
     )
-    write("scale", "python -m benchmarks scale", text, pd.DataFrame(rows).round(2), found | {"runs": runs})
+    table = pd.DataFrame(rows).round(2).astype(object).fillna("")
+    write("scale", "python -m benchmarks scale", text, table, found | {"runs": runs})

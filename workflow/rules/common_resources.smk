@@ -90,5 +90,6 @@ def get_table_minutes(wildcards, attempt):
 def get_judging_minutes(wildcards, attempt):
     """Time of what scores or compares the runs of one task, or on all tasks of a model, in minutes."""
     tasks = [wildcards.task] if "task" in wildcards.keys() else [*JOINT_TASKS, *ADAPTED["tasks"]]
-    runs = len(config["seeds"]) * (1 + len(config["ratios"]))
+    draws = GRID["draws"].get(wildcards.get("kind"), 1)
+    runs = len(config["seeds"]) * (1 + len(config["ratios"]) * draws)
     return attempt * judging_minutes(runs * sum(map(predicted_examples, tasks)))
