@@ -38,8 +38,13 @@ onstart:
     check_writable()
 
 
+onsuccess:
+    tidy_up()
+
+
 onerror:
     tell_of_a_full_disk()
+    tidy_up()
 
 
 rule all:

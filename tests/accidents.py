@@ -17,6 +17,8 @@ from pathlib import Path
 
 from conftest import Workspace, tiny_config
 
+from supertickets.finished import IDENTITY, SUFFIX
+
 TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
 #: Of a record what no two runs have in common.
 MEASURED = ("seconds", "memory_bytes")
@@ -43,18 +45,20 @@ def contents(workspace: Workspace) -> dict[str, str]:
     return found
 
 
-def finished_runs(workspace: Workspace) -> dict[str, tuple[int, int]]:
-    """Inode and time of the predictions of every run that Snakemake has seen the end of.
+def finished_runs(workspace: Workspace) -> dict[str, bytes]:
+    """Records of all runs that are at their end, which tell how long each has trained: no training has the same.
 
-    Until then it keeps a mark that its files are incomplete, named by their paths in base 64.
+    Until Snakemake has seen the end, it keeps a mark that the files are incomplete, named by their paths in base 64,
+    and the run keeps second names of them.
     """
     marks = workspace.folder / ".snakemake" / "incomplete"
     found = {}
-    for path in (workspace.folder / "results").rglob("predictions.parquet"):
+    for path in (workspace.folder / "results").rglob("record.json"):
         name = str(path.relative_to(workspace.folder))
         mark = marks / base64.urlsafe_b64encode(name.encode()).decode()
-        if path.with_name("record.json").exists() and not mark.exists():
-            found[str(path)] = (path.stat().st_ino, path.stat().st_mtime_ns)
+        kept = path.parent / f"checkpoint{SUFFIX}" / IDENTITY
+        if path.parent.suffix != SUFFIX and (kept.exists() or not mark.exists()):
+            found[str(path)] = path.read_bytes()
     return found
 
 
@@ -96,7 +100,7 @@ class Disturber:
     def __init__(self, workspace: Workspace, expected: dict[str, str], seed: int) -> None:
         self.workspace, self.expected, self.random = workspace, expected, random.Random(seed)
         self.tally = Tally()
-        self._known: dict[str, tuple[int, int]] = {}
+        self._known: dict[str, bytes] = {}
 
     def run(self, kills: int, longest: float, say: Callable[[str], None] = lambda text: None) -> Tally:
         """Kill the workflow so many times, each at a random moment up to so many seconds after its start.
@@ -159,11 +163,13 @@ class Disturber:
 
     def _look(self) -> None:
         """No run that was finished has been made again."""
-        for path, (inode, changed) in self._known.items():
-            status = Path(path).stat() if Path(path).exists() else None
-            if status is None or (status.st_ino, status.st_mtime_ns) != (inode, changed):
-                self.tally.wrong.append(f"{path}: finished, and made again")
-        self._known = finished_runs(self.workspace)
+        found = finished_runs(self.workspace)
+        self.tally.wrong += [
+            f"{path}: finished, and made again"
+            for path, record in self._known.items()
+            if found.get(path, record) != record
+        ]
+        self._known |= found
 
     def _finish(self) -> None:
         """Let the workflow come to its end, and compare."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ import pytest
 from accidents import TARGETS, Disturber, accident_config, contents, finished_runs
 from conftest import Workspace, new_workspace
 from safetensors.numpy import load_file
+
+from supertickets.finished import IDENTITY, SUFFIX
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,36 @@ def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pyte
     tally = Disturber(workspace, contents(undisturbed), seed=7).run(kills=3, longest=12)
     assert not tally.wrong, tally
     assert sum(tally.kills.values()) == 3 and tally.finished
+
+
+def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", accident_config())
+    run = workspace.folder / "results/runs/tiny/toy/n32/seed1/full"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS]
+    call = subprocess.Popen(command, cwd=workspace.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(run / "train.log", "step")
+    call.send_signal(signal.SIGSTOP)  # as the Snakemake of a login node that is away
+    wait_for(run / f"checkpoint{SUFFIX}" / IDENTITY, "")
+    record = (run / "record.json").read_bytes()
+    call.kill()
+    call.wait()
+    workspace.make("--unlock")
+    workspace.make(*TARGETS)
+    assert (run / "record.json").read_bytes() == record  # with the seconds that it took
+    log = (run / "train.log").read_text()
+    assert "finished before, and taken over from" in log and "epoch" not in log
+    assert not list(workspace.folder.rglob(f"*{SUFFIX}"))
+    # Nor does it stand in the way of who wants it made again.
+    workspace.make("--forcerun", "finetune", "--", *TARGETS)
+    assert (run / "record.json").read_bytes() != record and "epoch" in (run / "train.log").read_text()
+
+
+def wait_for(path: Path, text: str, seconds: float = 120) -> None:
+    """Until a file is there that holds a text."""
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline, f"{path} does not say {text!r}"
+        time.sleep(0.02)
 
 
 def test_a_second_workflow_in_the_folder_is_refused_and_disturbs_nothing(
@@ -102,11 +135,11 @@ def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> No
         later = path.lstat().st_mtime_ns + 3600 * 10**9
         os.utime(path, ns=(later, later))
     workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
-    known = {path: inode for path, (inode, _) in finished_runs(workspace).items()}
+    known = finished_runs(workspace)
     # With times alone, as for files that are too large to be compared by content.
     output = workspace.make("--max-checksum-file-size", "0", *TARGETS)
     assert "were dated in the future" in output and "older modification time" not in output
-    after = {path: inode for path, (inode, _) in finished_runs(workspace).items()}
+    after = finished_runs(workspace)
     assert known.items() <= after.items() and len(after) == len(known) + 1
     assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
     assert max(path.lstat().st_mtime for path in (workspace.folder / "results").rglob("*")) <= time.time()

@@ -74,7 +74,7 @@ def test_stopped_three_times_and_the_same_bytes(
     records = [json.loads((folder / "record.json").read_text()) for folder in (undisturbed, out)]
     for key in ("losses", "steps", "inputs_sha256", "settings"):
         assert records[0][key] == records[1][key]
-    assert sorted(path.name for path in out.iterdir()) == ["model.safetensors", "predictions.parquet", "record.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.finished", *sorted(MADE), "record.json"]
 
 
 @pytest.mark.parametrize("sampler", ["proportional", "temperature"])
@@ -146,7 +146,8 @@ def test_a_stop_while_the_last_loss_is_read_is_not_lost(
 
 def test_a_stop_that_no_step_sees_ends_the_process_all_the_same(tmp_path: Path) -> None:
     unseen = checkpoints.Checkpoints(tmp_path / "checkpoint.safetensors", {}, Path(training.__file__), 0)
-    with pytest.raises(InterruptedRunError, match="SIGTERM at the end of the training"), unseen.watching():
+    with pytest.raises(InterruptedRunError, match="SIGTERM at the end of the training"), unseen.claimed():
+        unseen.watch()
         os.kill(os.getpid(), signal.SIGTERM)
     assert not list(tmp_path.iterdir())
 

@@ -76,6 +76,9 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     changed["define"]["models"]["remote"]["revision"] = "d4" * 20
     workspace.configure(changed)
     assert workspace.planned("fetch_all") == {"fetch_hub_model": 1, "fetch_all": 1}
+    by_seed = dict.fromkeys(("finetune", "importance", "ticket", "rewind", "retrain"), 2)
+    once = dict.fromkeys(("fetch_hub_model", "fetch_model", "encode", "score", "select_ticket", "figure"), 1)
+    assert workspace.planned(FIGURE) == by_seed | once  # all that is trained from it, on the same data and subsets
 
 
 def write_rte(root: Path, sizes: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from conftest import PROJECT
 
-from supertickets.orphans import WORKFLOW
+from supertickets.orphans import WORKFLOW, this_workflow
 
 JOB = """
 import signal, sys, time
@@ -23,7 +23,8 @@ time.sleep(60)
 """
 WORKFLOW_CODE = f"""
 import os, subprocess, sys
-os.environ[{WORKFLOW!r}] = str(os.getpid())
+from supertickets.orphans import this_workflow
+os.environ[{WORKFLOW!r}] = this_workflow()
 subprocess.run([sys.argv[1], "-c", sys.argv[3] + '; true', sys.executable, "-c", sys.argv[2]])
 sys.stdin.read()
 """
@@ -56,7 +57,16 @@ def test_a_job_ends_when_what_started_it_is_killed(killed: str, shell: str) -> N
         assert "killed" not in workflow.communicate()[1]
 
 
-@pytest.mark.parametrize("seen", [{}, {WORKFLOW: str(2**30)}], ids=["by hand", "in a container"])
+def test_a_job_that_starts_as_its_workflow_is_killed_ends_at_once() -> None:
+    namespace = this_workflow().split()[1]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow"), WORKFLOW: f"{2**30} {namespace}"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import scripts, time; time.sleep(60)"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGTERM and "The workflow was killed, and this job ends." in done.stderr
+
+
+@pytest.mark.parametrize("seen", [{}, {WORKFLOW: f"{2**30} 1"}], ids=["by hand", "in a container"])
 def test_a_script_without_a_workflow_above_it_is_left_alone(seen: dict[str, str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | seen
     code = "import scripts, threading; print(threading.active_count())"

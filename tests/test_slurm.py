@@ -125,3 +125,6 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     beside.result()
     assert workspace.predictions() == local.predictions()
     assert (workspace.folder / FIGURE).read_bytes() == (local.folder / FIGURE).read_bytes()
+    # Where it is run reruns nothing, nor does what a job was allowed.
+    assert workspace.planned(FIGURE) == {}
+    assert local.planned("--profile", "profiles/slurm", FIGURE) == {}

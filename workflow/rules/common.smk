@@ -18,12 +18,13 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from supertickets.clock import bring_back, dated_in_the_future
+from supertickets.clock import bring_back, dated_in_the_future, follow_clock
 from supertickets.config import CATALOGUE, check_config, without_defaults_of_other_tasks
 from supertickets.config_settings import outputs_of, pruning_of, training_of
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
+from supertickets.finished import SUFFIX, forget_noted
 from supertickets.grid import adaptation_ways, grid_of, group_runs, groups_of, multi_task_ways, runs_of, scoped
 from supertickets.layout import (
     ADAPTATION,
@@ -109,6 +110,18 @@ def own_files():
     yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
 
 
+def tell_of_the_clock(late):
+    """Say that files have got another time."""
+    logger.warning(
+        f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
+    )
+
+
+def tidy_up():
+    """Give up what finished trainings keep for themselves until Snakemake has taken note of them."""
+    forget_noted(Path("results").rglob(f"*{SUFFIX}"), Path(".snakemake/incomplete"))
+
+
 if workflow.is_main_process:
     # First of all, as results must stay later than what they are made from.
     by_time = (path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT)
@@ -118,9 +131,10 @@ if workflow.is_main_process:
             " would count as outdated: set the clock, or touch them"
         )
     if late := bring_back(Path("results")):
-        logger.warning(
-            f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
-        )
+        tell_of_the_clock(late)
+    tidy_up()
+# In a cluster job too: it has a Snakemake of its own.
+follow_clock(Path("results"), tell_of_the_clock)
 
 
 def check_writable():

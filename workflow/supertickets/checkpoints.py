@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
+import os
+import shutil
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -20,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from . import finished
 from .dropout import random_state, restore_random_state
 from .errors import DivergedError, InterruptedRunError, UserError
 from .files import canonical_json, remove_abandoned, replacing
@@ -31,6 +34,8 @@ log = logging.getLogger(__name__)
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 #: A checkpoint is written, and training goes on: what a batch system sends some time before it stops a job.
 ASKING = signal.SIGUSR1
+#: Between two looks whether another process has ended.
+LOOK_SECONDS = 0.5
 
 
 class Trained(Protocol):
@@ -56,33 +61,50 @@ class Checkpoints:
 
     def __init__(self, path: Path, identity: Mapping[str, Any], source: Path, minutes: float) -> None:
         self.path, self.minutes = path, minutes
-        self._given, self._source = identity, source
+        # Of the code as it is now: a module that is edited meanwhile is not what trains here.
+        self._identity = {**identity, "code": code_of(source)}
         self._last, self._signal = time.monotonic(), 0
-
-    @cached_property
-    def _identity(self) -> dict[str, Any]:
-        return {**self._given, "code": code_of(self._source)}
+        self._before: dict[int, Any] = {}
+        self._end: tuple[Trained, dict[str, Any], Tensor] | None = None
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Take note of signals while the block trains; afterwards they do again what they did before."""
-        before = {number: signal.signal(number, self._note) for number in (*STOPPING, ASKING)}
-        self._last = time.monotonic()
+    def claimed(self) -> Iterator[None]:
+        """While the block trains, predicts and writes, no other process does the same training.
+
+        One that comes later waits: on a cluster a job goes on when the Snakemake that submitted it is killed, and the
+        next one submits it again. In the end signals do what they did before.
+        """
+        path = self.path.with_suffix(".lock")
+        handle = _locked(path)
         try:
             yield
+            if self._signal in STOPPING:  # no step has seen it
+                name = signal.Signals(self._signal).name
+                raise InterruptedRunError(f"stopped by {name} at the end of the training; the same call does it again")
         except DivergedError:
-            self.remove()  # it would diverge again
+            self._remove()  # it would diverge again
             raise
         finally:
-            for number, handler in before.items():
+            for number, handler in self._before.items():
                 signal.signal(number, handler)
-        if self._signal in STOPPING:  # it came after the last step
-            name = signal.Signals(self._signal).name
-            raise InterruptedRunError(f"stopped by {name} at the end of the training; the same call does it again")
+            path.unlink(missing_ok=True)
+            os.close(handle)
+
+    def watch(self) -> None:
+        """Take note of signals from now on."""
+        self._before = {number: signal.signal(number, self._note) for number in (*STOPPING, ASKING)}
+        self._last = time.monotonic()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._signal not in STOPPING:  # a stop is not taken back
             self._signal = number
+        if self._end:  # no step will look
+            self.after_step(*self._end)
+
+    def after_training(self, trained: Trained, progress: Mapping[str, Any], running: Tensor) -> None:
+        """:meth:`after_step`, now and whenever a signal comes while what is left after the last step is done."""
+        self.after_step(trained, progress, running)
+        self._end = trained, dict(progress), running
 
     def after_step(self, trained: Trained, progress: Mapping[str, Any], running: Tensor) -> None:
         """Write a checkpoint if one is due.
@@ -168,13 +190,54 @@ class Checkpoints:
 
     def _set_aside(self, why: str) -> None:
         aside = self.path.with_suffix(".unusable")
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
         log.warning("checkpoint %s is not used: %s; it is set aside as %s, training starts anew", self.path, why, aside)
         self.path.replace(aside)
 
-    def remove(self) -> None:
-        """Delete the checkpoint, and what a process that was killed has left of one: the training is at its end."""
+    def take(self, wanted: Sequence[Path]) -> bool:
+        """Write the files of this very training, where it had come to its end before (:mod:`.finished`)."""
+        return finished.take(self._finished, self._identity, wanted)
+
+    def finish(self, made: Sequence[Path]) -> None:
+        """Keep what the training has written, and delete the checkpoint: it is at its end whatever signal comes."""
+        self._end, self._signal = None, 0
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+        finished.keep(self._finished, self._identity, made)
+        self._remove()
+
+    @property
+    def _finished(self) -> Path:
+        return self.path.with_suffix(finished.SUFFIX)
+
+    def _remove(self) -> None:
+        """Delete the checkpoint, and what a process that was killed has left of one."""
         self.path.unlink(missing_ok=True)
         remove_abandoned(self.path)
+
+
+def _locked(path: Path) -> int:
+    """An open file that no other process has locked; waits for those that do. Without locks it goes on at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = False
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            if not told:
+                log.info("another process does this training, and has locked %s: waiting for its end", path)
+            told = True
+            time.sleep(LOOK_SECONDS)
+            continue
+        except OSError:  # a file system without locks
+            return handle
+        # Who had it before may have removed it, and another one may be there by now.
+        if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+            return handle
+        os.close(handle)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
+
+#: Between two looks at the clock, and how far it must have gone back: more than what its adjustment by a network does.
+LOOK_SECONDS, SET_BACK = 0.1, 0.01
 
 
 def bring_back(folder: Path) -> int:
@@ -47,24 +51,25 @@ def _changed(path: Path) -> int:
 def dated_in_the_future(paths: Iterable[Path]) -> list[Path]:
     """Files that are later than now by more than the clocks of a network may differ."""
     latest = time.time_ns() + 10 * 10**9
-    return [path for path, changed in times_of(paths).items() if changed > latest]
+    return [path for path in paths if path.is_file() and _changed(path) > latest]
 
 
-def times_of(paths: Iterable[Path]) -> dict[Path, int]:
-    """Times of files in nanoseconds; what is no file is left out."""
-    return {path: changed for path in paths if path.is_file() and (changed := _changed(path))}
+def follow_clock(folder: Path, tell: Callable[[int], None]) -> None:
+    """Have :func:`bring_back` follow whenever the clock is set back, as long as this process lives.
 
-
-def date_after(read: Mapping[Path, int], paths: Iterable[Path]) -> None:
-    """Date what a job has made no earlier than what it has read: the clock may have been set back meanwhile.
-
-    Snakemake would take it for outdated, and delete it.
+    Snakemake dates what a job has made when it has ended, and deletes it where that is before what it was made from.
 
     Args:
-        read: :func:`times_of` the paths before the job.
-        paths: of what it read and made.
+        folder: what lies below it.
+        tell: is given the number of files that got another time.
     """
-    newest = max(read.values(), default=0)
-    for path, changed in times_of(paths).items():
-        if changed != read.get(path) and changed < newest:
-            os.utime(path, ns=(newest, newest))
+    threading.Thread(target=_follow, args=(folder, tell), daemon=True).start()
+
+
+def _follow(folder: Path, tell: Callable[[int], None]) -> None:
+    ahead = time.time() - time.monotonic()
+    while True:
+        time.sleep(LOOK_SECONDS)
+        before, ahead = ahead, time.time() - time.monotonic()
+        if ahead < before - SET_BACK and (late := bring_back(folder)):
+            tell(late)

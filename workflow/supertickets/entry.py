@@ -9,12 +9,13 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from .clock import date_after, times_of
-from .errors import UserError
+from .errors import UserError, one_line
+
+#: What torch says where there is too little memory, in errors of a type that defects have too.
+NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
 def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
@@ -48,29 +49,17 @@ def run(function: Callable[..., None], arguments: Sequence[str] | None = None) -
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
     values = vars(parser_of(function).parse_args(arguments))
     try:
-        read = times_of(_files(values))
         function(**values)
-        date_after(read, _files(values))
         if arguments is None:
             _exit()
     except UserError as error:
         sys.exit(f"Error: {error}")
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, RuntimeError) as error:
+        lacking = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+        if isinstance(error, RuntimeError) and not lacking:
+            raise
         traceback.print_exc()
-        sys.exit(f"Error: {str(error) or 'not enough memory'}")
-
-
-def _files(value: Any, key: str = "") -> Iterator[Path]:
-    """Files of a call's arguments: paths, those that JSON has below ``path``, and what lies in such folders."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _files(inner, name)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _files(inner, key)
-    elif isinstance(value, Path) or (isinstance(value, str) and key == "path"):
-        path = Path(value)
-        yield from path.iterdir() if path.is_dir() else [path]
+        sys.exit(f"Error: {'not enough memory: ' * lacking}{one_line(error) or 'not enough memory'}")
 
 
 def _exit() -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from .orphans import WORKFLOW
+from .orphans import WORKFLOW, this_workflow
 
 #: glibc returns large freed blocks to the system at once, and a training asks for the same ones at every step. Keeping
 #: them saves the page faults and changes no result.
@@ -24,7 +24,7 @@ def set_environment(workflow: Path) -> None:
     """
     # A warning goes to all processes of a cluster job; only trainings, which set a handler, may take notice of it.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    os.environ[WORKFLOW] = str(os.getpid())
+    os.environ[WORKFLOW] = this_workflow()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name, value in MALLOC.items():

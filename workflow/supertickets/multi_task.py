@@ -142,7 +142,7 @@ def train_tasks(
     progress, totals = JointProgress(), torch.zeros(len(rows), dtype=torch.float64, device=compute.device)
     with ExitStack() as stack:
         if checkpoints:
-            stack.enter_context(checkpoints.watching())
+            checkpoints.watch()
             if found := checkpoints.restore(encoder, compute.device):
                 progress, totals = JointProgress(**found[0]), found[1]
         began = time.perf_counter() - progress.seconds
@@ -173,8 +173,8 @@ def train_tasks(
             _record(progress, turns, totals.tolist(), how)
             totals.zero_()
             log.info("epoch %d of %d: mean losses %s", epoch + 1, how.epochs, progress.losses[-1])
-        if checkpoints:  # reading the last losses waits for the device, and a signal may have come meanwhile
-            checkpoints.after_step(encoder, asdict(progress), totals)
+        if checkpoints:
+            checkpoints.after_training(encoder, asdict(progress), totals)
     return progress
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from .multi_task import Joint, JointProgress, train_tasks
 from .runs import checkpoint_of, identity_of, peak_memory, predictions_of, write_predictions
 from .seeds import derived
 from .sharing import SharedEncoder
-from .tickets import Shape, Ticket
+from .tickets import Shape, Ticket, read_tickets
 from .training import Settings, predict, settings_from
 from .vocabulary import narrowed
 
@@ -71,21 +72,51 @@ def train_multi_task(
     how = Joint(**joint)
     settings = [settings_from(task["settings"]) for task in tasks.values()]
     compute = settings[0].start()
-    data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
-    rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
-    content = read_json(tickets)
-    kept = [Ticket.of(content.get(name), f"{tickets}, task {name}") for name in tasks]
-    tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)
-    log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
-    seconds = {"load": time.perf_counter() - began}
     inputs = {"config": config, "weights": weights, "shape": shape, "tickets": tickets}
     inputs |= {f"{key} of {name}": Path(task[key]) for name, task in tasks.items() for key in ("encoded", "subset")}
     identity = identity_of(
         run, {"joint": joint, "tasks": [task["settings"] for task in tasks.values()]}, inputs, compute
     )
     checkpoints = Checkpoints(checkpoint_of(record), identity, Path(__file__), checkpoint_minutes)
-    progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"], checkpoints)
-    began = time.perf_counter()
+    made = [predictions, trained, record]
+    with checkpoints.claimed():
+        if checkpoints.take(made):
+            return
+        data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
+        rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
+        kept = list(read_tickets(tickets, tasks).values())
+        tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)
+        log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
+        seconds = {"load": time.perf_counter() - began}
+        progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"], checkpoints)
+        began = time.perf_counter()
+        tables = _predictions(tasks, models, data, settings, compute)
+        seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
+        write_predictions(predictions, *tables)
+        _save(trained, tasks, models, whole)
+        content = {
+            "run": run,
+            "tasks": _by_task(tasks, models, settings, rows, progress, shape),
+            "seconds": seconds,
+            "device": str(compute.device),
+            "precision": compute.precision,
+            "memory_bytes": peak_memory(compute.device),
+            "settings": joint,
+            "versions": identity["versions"],
+            "inputs_sha256": identity["inputs_sha256"],
+        }
+        write_json(record, content)
+        checkpoints.finish(made)
+
+
+def _predictions(
+    tasks: Mapping[str, Any],
+    models: Sequence[Classifier],
+    data: Sequence[Encoded],
+    settings: Sequence[Settings],
+    compute: Compute,
+) -> list[pa.Table]:
+    """Each task's evaluation examples as its model predicts them."""
     tables = []
     for name, model, examples, own in zip(tasks, models, data, settings, strict=True):
         parts = [examples.first(part, own.evaluate[part]) for part in sorted(own.evaluate, reverse=True)]
@@ -93,26 +124,17 @@ def train_multi_task(
         with narrowed(model, examples, evaluated, compute) as view:
             table = predictions_of(examples, evaluated, predict(model, view, evaluated))
         tables.append(table.append_column("task", strings([name] * len(evaluated))))
-    seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
-    write_predictions(predictions, *tables)
+    return tables
+
+
+def _save(path: Path, tasks: Mapping[str, Any], models: Sequence[Classifier], whole: Mapping[str, Tensor]) -> None:
+    """Write the encoder's tensors, which are ``whole``, and each task's head."""
+    tensors = dict(whole)
     for name, model in zip(tasks, models, strict=True):
         head = {key: value for key, value in model.state_dict().items() if key.startswith("classifier.")}
-        whole |= {head_name(name, key): value for key, value in head.items()}
-    with replacing(trained) as part:
-        save_file({name: tensor.cpu() for name, tensor in whole.items()}, part)
-    content = {
-        "run": run,
-        "tasks": _by_task(tasks, models, settings, rows, progress, shape),
-        "seconds": seconds,
-        "device": str(compute.device),
-        "precision": compute.precision,
-        "memory_bytes": peak_memory(compute.device),
-        "settings": joint,
-        "versions": identity["versions"],
-        "inputs_sha256": identity["inputs_sha256"],
-    }
-    write_json(record, content)
-    checkpoints.remove()
+        tensors |= {head_name(name, key): value for key, value in head.items()}
+    with replacing(path) as part:
+        save_file({name: tensor.cpu() for name, tensor in tensors.items()}, part)
 
 
 def _by_task(
@@ -164,7 +186,7 @@ def shared_models(
     content, tensors = read_json(config), read_weights(weights)
     known, models = set(tensors), []
     for ticket, own in zip(tickets, settings, strict=True):
-        model = build(content, ticket, own.outputs, own.classifier_dropout)
+        model = build(content, ticket, own.outputs, own.classifier_dropout, str(config))
         random = torch.Generator().manual_seed(derived(seed, "task head"))
         for name, value in drawn_weights(model, known, random).items():
             if name.startswith("classifier."):
@@ -207,6 +229,8 @@ def train_models(
     full = models[0].encoder.get_input_embeddings().weight
     name = next(name for name, parameter in models[0].named_parameters() if parameter is full)
     embedding, pad = tensors[name], models[0].encoder.config.pad_token_id
+    for one in data:
+        one.require_tokens(len(embedding))
     vocabulary = reduce(np.union1d, [one.vocabulary(members, pad) for one, members in zip(data, rows, strict=True)])
     kept, new_pad = torch.from_numpy(vocabulary).to(compute.device), int(np.searchsorted(vocabulary, pad))
     narrow = embedding[kept]

@@ -11,10 +11,11 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
-#: Holds the number of the process that is snakemake, for the jobs below it.
+#: Holds the number of the process that is snakemake, for the jobs below it, and where it is called so.
 WORKFLOW = "SUPERTICKETS_WORKFLOW"
 #: Between two looks.
 SECONDS = 0.2
@@ -22,18 +23,33 @@ SECONDS = 0.2
 PR_SET_PDEATHSIG = 1
 
 
+def this_workflow() -> str:
+    """This process and its process numbers' namespace, for the environment of jobs."""
+    return f"{os.getpid()} {_namespace()}"
+
+
+def _namespace() -> int:
+    """Where process numbers are the same: containers have numbers of their own. 0 where a system does not tell."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0
+
+
 def end_with_workflow() -> None:
-    """Let this process get SIGTERM once the workflow's process is no longer above it.
+    """Let this process get SIGTERM once the workflow's process is no longer above it, or if it is not there by now.
 
     Nothing is done in a process that was not started by a workflow, or cannot see it, as in a container with process
     numbers of its own.
     """
-    workflow = int(os.environ.get(WORKFLOW, "0"))
+    workflow, namespace = map(int, os.environ.get(WORKFLOW, "0 0").split())
+    if sys.platform == "linux" and workflow and namespace == _namespace():
+        # Snakemake deletes at once what a killed shell's job has made; nothing may be written after that.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if _is_below(workflow):
-        if sys.platform == "linux":
-            # Snakemake deletes at once what a killed shell's job has made; nothing may be written after that.
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         threading.Thread(target=_watch, args=(workflow,), daemon=True).start()
+    elif workflow and namespace and namespace == _namespace():
+        _end()  # it was killed before this process could look
 
 
 def _is_below(workflow: int) -> bool:
@@ -43,5 +59,9 @@ def _is_below(workflow: int) -> bool:
 def _watch(workflow: int) -> None:
     while _is_below(workflow):
         time.sleep(SECONDS)
+    _end()
+
+
+def _end() -> None:
     print("The workflow was killed, and this job ends.", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)  # a training writes a checkpoint first

@@ -18,10 +18,10 @@ from .batches import Encoded, arrow, strings
 from .checkpoints import Checkpoints
 from .compute import Compute
 from .files import replacing, sha256, write_json
-from .model import read_model, save_weights
+from .model import Classifier, read_model, save_weights
 from .seeds import derived
 from .tickets import Shape
-from .training import predict, settings_from, train, with_chosen
+from .training import Settings, predict, settings_from, train, with_chosen
 from .versions import versions
 from .vocabulary import narrowed
 
@@ -70,14 +70,6 @@ def train_run(
     settings = with_chosen(settings, chosen)
     how = settings_from(settings)
     compute = how.start()
-    data = Encoded.read(encoded)
-    rows = data.chosen_rows(subset)
-    random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
-    model = read_model(config, weights, ticket, how.outputs, how.classifier_dropout, random).to(compute.device)
-    # In an order of their own: predictions depend on it in the last digits.
-    parts = {part: data.first(part, how.evaluate[part]) for part in sorted(how.evaluate, reverse=True)}
-    evaluated = np.concatenate(list(parts.values()))
-    log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     inputs = {
         "config": config,
         "weights": weights,
@@ -88,6 +80,60 @@ def train_run(
     }
     identity = identity_of(run, settings, inputs, compute)
     checkpoints = Checkpoints(checkpoint or checkpoint_of(record), identity, Path(__file__), checkpoint_minutes)
+    made = [predictions, *([trained] if trained else []), record]
+    with checkpoints.claimed():
+        if checkpoints.take(made):
+            return
+        dimensions = Shape.read(shape, how.outputs)
+        found, table, model = _trained(inputs, run, how, compute, checkpoints, began)
+        kept = model.ticket
+        content = {
+            "run": run,
+            **found,
+            "heads_pruned": kept.heads_pruned,
+            "ffn_pruned": kept.ffn_pruned,
+            "heads_kept": [len(heads) for heads in kept.heads],
+            "ffn_kept": list(kept.ffn),
+            "weight_remaining": kept.weight_remaining(dimensions),
+            "parameters": count_parameters(model),
+            "device": str(compute.device),
+            "precision": compute.precision,
+            "memory_bytes": peak_memory(compute.device),
+            "settings": settings,
+            "versions": identity["versions"],
+            "inputs_sha256": identity["inputs_sha256"],
+        }
+        write_predictions(predictions, table)
+        if trained is not None:
+            save_weights(model, trained)
+        write_json(record, content)
+        checkpoints.finish(made)
+
+
+def _trained(
+    inputs: Mapping[str, Path | None],
+    run: Mapping[str, Any],
+    how: Settings,
+    compute: Compute,
+    checkpoints: Checkpoints,
+    began: float,
+) -> tuple[dict[str, Any], pa.Table, Classifier]:
+    """What the record says of a training, its predictions, and the trained model.
+
+    Args:
+        inputs: files by name.
+        run, how, compute, checkpoints: as of :func:`train_run`.
+        began: when the process turned to it.
+    """
+    data = Encoded.read(inputs["encoded"])
+    rows = data.chosen_rows(inputs["subset"])
+    random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
+    files = (inputs[name] for name in ("config", "weights", "ticket"))
+    model = read_model(*files, how.outputs, how.classifier_dropout, random).to(compute.device)
+    # In an order of their own: predictions depend on it in the last digits.
+    parts = {part: data.first(part, how.evaluate[part]) for part in sorted(how.evaluate, reverse=True)}
+    evaluated = np.concatenate(list(parts.values()))
+    log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}
     with narrowed(model, data, rows, compute) as view:
         progress = train(model, view, rows, how, run["seed"], checkpoints)
@@ -95,33 +141,13 @@ def train_run(
     with narrowed(model, data, evaluated, compute) as view:
         outputs = predict(model, view, evaluated)
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
-
-    dimensions = Shape.read(shape, how.outputs)
-    kept = model.ticket
-    content = {
-        "run": run,
+    found = {
         "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
         "steps": progress.steps,
         "losses": progress.losses,
-        "heads_pruned": kept.heads_pruned,
-        "ffn_pruned": kept.ffn_pruned,
-        "heads_kept": [len(heads) for heads in kept.heads],
-        "ffn_kept": list(kept.ffn),
-        "weight_remaining": kept.weight_remaining(dimensions),
-        "parameters": count_parameters(model),
         "seconds": seconds,
-        "device": str(compute.device),
-        "precision": compute.precision,
-        "memory_bytes": peak_memory(compute.device),
-        "settings": settings,
-        "versions": identity["versions"],
-        "inputs_sha256": identity["inputs_sha256"],
     }
-    write_predictions(predictions, predictions_of(data, evaluated, outputs))
-    if trained is not None:
-        save_weights(model, trained)
-    write_json(record, content)
-    checkpoints.remove()
+    return found, predictions_of(data, evaluated, outputs), model
 
 
 def checkpoint_of(record: Path) -> Path:

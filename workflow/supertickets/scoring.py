@@ -12,6 +12,7 @@ import torch
 
 from .batches import Encoded, sorted_batches
 from .errors import UserError
+from .finished import forget_beside
 from .importance import RawScores, write_importance
 from .magnitude import magnitude
 from .model import read_model
@@ -53,7 +54,8 @@ def score_run(
 ) -> None:
     """Score the units of a model on a run's training subset by every method and write ``importance.csv``.
 
-    All methods at once: the weights are deleted afterwards, and what a later kind of ticket asks for must be there.
+    All methods at once: the weights are deleted afterwards, and what a later kind of ticket asks for must be there. So
+    are they where a finished training keeps them for itself.
 
     Args:
         config: the encoder's ``config.json``.
@@ -69,12 +71,14 @@ def score_run(
     Raises:
         UserError: an input is unusable, or a score is not finite.
     """
+    forget_beside(weights)
     how = settings_from(with_chosen(settings, chosen))
     compute = how.start()
     data = Encoded.read(encoded)
     rows = data.chosen_rows(subset)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
     model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
+    data.require_tokens(len(model.encoder.get_input_embeddings().weight))
     batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
     sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
     scores = {}

@@ -6,8 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,12 @@ log = logging.getLogger(__name__)
 
 #: Sentences per batch in passes without weight updates.
 EVALUATION_BATCH = 64
+#: What may take the place of each setting that is searched for, as in the config's schema.
+SEARCHED = {
+    "learning_rate": lambda rate: type(rate) in (int, float) and 0 < rate <= 1,
+    "batch_size": lambda size: type(size) is int and size >= 1,
+    "epochs": lambda epochs: type(epochs) is int and epochs >= 0,
+}
 #: Progress goes to the log this many times per training.
 PROGRESS_LINES = 20
 
@@ -130,10 +135,12 @@ def train(
     # The loss so far stays on the device: nothing waits for it but the few reports.
     progress, total = Progress(), torch.zeros((), dtype=torch.float64, device=view.compute.device)
     model.train()
-    with computing(model, view.compute.precision) as masters, checkpoints.watching() if checkpoints else nullcontext():
+    with computing(model, view.compute.precision) as masters:
         optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
-        if checkpoints and (found := checkpoints.restore(optimizer, view.compute.device)):
-            progress, total = Progress(**found[0]), found[1]
+        if checkpoints:
+            checkpoints.watch()
+            if found := checkpoints.restore(optimizer, view.compute.device):
+                progress, total = Progress(**found[0]), found[1]
         began = time.perf_counter() - progress.seconds
         for epoch in range(settings.epochs):
             groups = training_batches(rows, settings.batch_size, order)
@@ -155,8 +162,8 @@ def train(
             progress.losses.append(_finite(float(total) / len(rows), progress.steps, steps, settings))
             total.zero_()
             log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
-        if checkpoints:  # reading the last loss waits for the device, and a signal may have come meanwhile
-            checkpoints.after_step(optimizer, asdict(progress), total)
+        if checkpoints:
+            checkpoints.after_training(optimizer, asdict(progress), total)
         view.decay = progress.decay
     return progress
 
@@ -216,7 +223,8 @@ def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, A
         return dict(settings)
     content = read_json(chosen)
     found = content.get("chosen") if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not found.keys() <= {known.name for known in fields(Settings)}:
+    searched = isinstance(found, dict) and found.keys() <= SEARCHED.keys()
+    if not found or not searched or not all(SEARCHED[name](value) for name, value in found.items()):
         raise DamagedError(chosen, f"chosen is {found!r:.80}, no settings")
     return {**settings, **found}
 
