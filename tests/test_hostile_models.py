@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import TINY, toy, write_tiny_task
+from families import FAMILIES, write_family
 from hypothesis import given
 from hypothesis import strategies as st
 from test_hostile import changed, damaged, fuzzed, values
@@ -126,3 +127,50 @@ def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, 
     with pytest.raises(UserError, match=r"tokenizer.json makes input_ids up to \d+, the encoder's end at 9"):
         encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
     assert not (tmp_path / "encoded.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "[UNK]"}, "added_tokens": []},
+            r"tokenizer.json and tokenizer_config.json make no tokens of .*toy.parquet \(Exception: WordLevel error",
+        ),
+        (
+            {"post_processor": None, "normalizer": {"type": "Replace", "pattern": {"Regex": ".+"}, "content": ""}},
+            "tokenizer.json makes no token of some text",
+        ),
+    ],
+)
+def test_tokenizers_that_make_no_tokens(
+    encoded: Path, tiny: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    folder = source(tiny, tmp_path / "pretrained").parent
+    tokenizer = json.loads((folder / "tokenizer.json").read_text()) | change
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(UserError, match=message):
+        encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
+    assert not (tmp_path / "encoded.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "change"),
+    [
+        ("bert", {"pad_token_id": "1"}),
+        ("bert", {"pad_token_id": -1}),
+        ("bert", {"pad_token_id": True}),
+        ("bert", {"pad_token_id": 18}),
+        ("roberta", {"pad_token_id": 1.0}),
+        ("modernbert", {"max_position_embeddings": "8192"}),
+        ("deberta-v2", {"max_position_embeddings": 0}),
+        ("distilbert", {"type_vocab_size": "x"}),
+        ("distilbert", {"type_vocab_size": -1}),
+    ],
+)
+def test_numbers_of_a_config_are_such_that_can_be(tmp_path: Path, family: str, change: dict[str, Any]) -> None:
+    write_family(family, tmp_path / "source")
+    path = tmp_path / "source/config.json"
+    path.write_text(json.dumps(FAMILIES[family] | change))
+    with pytest.raises(UserError, match=rf"config.json says {next(iter(change))} "):
+        prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()

@@ -167,6 +167,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
+#: Keys of a model's config that are whole numbers where it has them, with the least that each can be.
+WHOLE = {"vocab_size": 1, "max_position_embeddings": 1, "type_vocab_size": 0, "pad_token_id": 0}
+
+
 def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
     """The adapter for a model's config.
 
@@ -175,7 +179,8 @@ def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
         origin: where it came from, for the message.
 
     Raises:
-        UserError: the architecture is not covered, and says which are; or it is a decoder.
+        UserError: the architecture is not covered, and says which are; or it is a decoder, or one of :data:`WHOLE`
+            cannot be.
     """
     if not isinstance(config, Mapping):
         raise UserError(f"{origin}: not a model's config, which is an object with keys")
@@ -185,4 +190,33 @@ def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
         raise UserError(f"{origin}: model_type is {model_type!r}; the architectures covered are: {covered}")
     if config.get("is_decoder"):
         raise UserError(f"{origin}: is_decoder is true; only encoders, whose tokens attend to all others, are covered")
+    for key in WHOLE.keys() & config.keys():
+        _require_whole(config, key, WHOLE[key], origin)
     return ARCHITECTURES[model_type]
+
+
+def dimensions_of(config: Mapping[str, Any], architecture: Architecture, origin: str) -> tuple[int, int, int, int]:
+    """Layers, heads, hidden and inner width of an encoder, from its config.
+
+    Args:
+        config: content of the model's ``config.json``.
+        architecture: its adapter.
+        origin: where it came from, for the message.
+
+    Raises:
+        UserError: it lacks one, or no encoder has such dimensions.
+    """
+    missing = [name for name in architecture.dimensions if name not in config]
+    if missing:
+        raise UserError(f"{origin} has no {', '.join(missing)}")
+    for name in architecture.dimensions:
+        _require_whole(config, name, 1, origin)
+    layers, heads, hidden, inner = (config[name] for name in architecture.dimensions)
+    if hidden % heads:
+        raise UserError(f"{origin} says {heads} heads and width {hidden}, which is no multiple of that")
+    return layers, heads, hidden, inner
+
+
+def _require_whole(config: Mapping[str, Any], key: str, least: int, origin: str) -> None:
+    if type(config[key]) is not int or config[key] < least:
+        raise UserError(f"{origin} says {key} {config[key]!r:.80}; a whole number from {least} is needed")

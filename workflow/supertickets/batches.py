@@ -60,6 +60,7 @@ class Encoded:
         tokens: token ids of all examples, one after another.
         types: token type ids, aligned with ``tokens``.
         offsets: where each example starts in ``tokens``, shape (n + 1,).
+        origin: where they came from, for messages.
     """
 
     ids: list[str]
@@ -68,6 +69,7 @@ class Encoded:
     tokens: np.ndarray
     types: np.ndarray
     offsets: np.ndarray
+    origin: str = "encoded task"
 
     @property
     def lengths(self) -> np.ndarray:
@@ -84,7 +86,7 @@ class Encoded:
         try:
             table = pq.ParquetFile(path).read()  # this and what follows do not import pandas
             columns = {field.name: table[field.name].cast(field.type).combine_chunks() for field in SCHEMA}
-            return cls._of(columns)
+            return replace(cls._of(columns), origin=str(path))
         # ValueError and TypeError come from bytes that are no text, and from damaged lists
         except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
             raise DamagedError(path, f"not an encoded task ({error})") from error
@@ -106,6 +108,21 @@ class Encoded:
             types=np.from_dlpack(types.values),
             offsets=np.from_dlpack(tokens.offsets),
         )
+
+    def require_tokens(self, end: int) -> None:
+        """Refuse examples without a token, and tokens that an encoder has no embedding of.
+
+        Args:
+            end: how many embeddings it has.
+
+        Raises:
+            UserError: names the file.
+        """
+        if not self.lengths.all():
+            raise DamagedError(self.origin, f"example {self.ids[int(self.lengths.argmin())]!r:.80} has no token")
+        if not 0 <= self.tokens.min() <= self.tokens.max() < end:
+            found = f"token ids from {self.tokens.min()} to {self.tokens.max()}"
+            raise DamagedError(self.origin, f"{found}; the encoder's are from 0 to {end - 1}")
 
     def chosen_rows(self, subset: Path) -> np.ndarray:
         """The rows that a subset names, in its order.

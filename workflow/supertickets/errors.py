@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: Characters of a library's own words that a message holds.
+LONGEST = 400
+
 
 class UserError(Exception):
     """Bad input or a run that cannot give a result.
@@ -20,7 +26,7 @@ class DamagedError(UserError):
     """
 
     def __init__(self, where: object, what: str) -> None:
-        super().__init__(f"{where}: {what}; delete it to have it made again")
+        super().__init__(f"{where}: {one_line(what)}; delete it to have it made again")
 
 
 class DivergedError(UserError):
@@ -29,3 +35,22 @@ class DivergedError(UserError):
 
 class InterruptedRunError(UserError):
     """A signal has ended a training before its end."""
+
+
+def one_line(words: object) -> str:
+    """An error of a library, or other words, in one line of bounded length."""
+    text = " ".join(str(words).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+@contextmanager
+def blamed_on(what: str) -> Iterator[None]:
+    """Whatever a library raises for files of any content as one line, which begins with ``what``.
+
+    Raises:
+        UserError: the block has raised anything.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise UserError(f"{what} ({type(error).__name__}: {one_line(error)})") from error

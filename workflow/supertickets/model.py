@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from .architectures import Architecture, architecture_of
 from .batches import Batch
 from .dropout import cheapen_dropouts
-from .errors import DamagedError, UserError
+from .errors import DamagedError, blamed_on
 from .files import read_json, replacing
 from .first_token import only_first_token
 from .lean import import_modules
@@ -114,7 +113,13 @@ class Classifier(nn.Module):
         return states[0, packing.starts]
 
 
-def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classifier_dropout: float) -> Classifier:
+def build(
+    config: Mapping[str, Any],
+    ticket: Ticket | None,
+    outputs: int,
+    classifier_dropout: float,
+    origin: str = "config.json",
+) -> Classifier:
     """A classifier with the shapes of a ticket and no meaningful weights yet.
 
     Args:
@@ -122,13 +127,15 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
         ticket: units to keep; None for the full encoder.
         outputs: number of classes, 1 for regression.
         classifier_dropout: dropout before the task head.
+        origin: where the config came from, for messages.
 
     Raises:
         UserError: transformers makes no encoder of the config, or the ticket is one of another encoder.
     """
-    architecture = architecture_of(config, "config.json")
+    architecture = architecture_of(config, origin)
     config_class, model_class = _classes(architecture.config_class, architecture.model_class)
-    with _told_of("config.json"):
+    unmade = f"{origin}: transformers makes no encoder of it"
+    with blamed_on(unmade):
         model_config = config_class.from_dict(dict(config))
     model_config._attn_implementation = NAME if architecture.packed else "eager"
     from transformers import initialization, modeling_utils  # only after the lean import
@@ -136,7 +143,7 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
     modeling_utils.ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
 
     with initialization.no_init_weights():  # every weight is loaded or drawn later
-        with _told_of("config.json"):
+        with blamed_on(unmade):
             encoder = model_class(model_config)
         layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
         if ticket is not None:
@@ -147,15 +154,6 @@ def build(config: Mapping[str, Any], ticket: Ticket | None, outputs: int, classi
         model = Classifier(encoder, architecture, kept, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
     return model
-
-
-@contextmanager
-def _told_of(name: str) -> Iterator[None]:
-    """Whatever a library raises for what a file asks for, as one line."""
-    try:
-        yield
-    except Exception as error:
-        raise UserError(f"{name}: transformers makes no encoder of it ({type(error).__name__}: {error})") from error
 
 
 def _classes(*paths: str) -> list[Any]:
@@ -177,12 +175,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a weight file by name.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or holds other numbers than float32.
     """
     try:
-        return load_file(path)
+        tensors = load_file(path)
     except SafetensorError as error:
         raise DamagedError(path, f"not a readable safetensors file ({error})")
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise DamagedError(path, f"holds other numbers than float32: {name} is {tensor.dtype}")
+    return tensors
 
 
 def drawn_weights(model: Classifier, known: Container[str], generator: torch.Generator) -> dict[str, Tensor]:
@@ -217,7 +219,7 @@ def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -
     try:
         model.load_state_dict(tensors | drawn_weights(model, tensors, generator))
     except RuntimeError as error:
-        raise UserError(f"{weights}: does not fit the model: {error}") from error
+        raise DamagedError(weights, f"does not fit the model: {error}") from error
 
 
 def read_model(
@@ -230,7 +232,7 @@ def read_model(
 ) -> Classifier:
     """A classifier from a model's ``config.json``, a weight file and, for a cut model, its ticket."""
     kept = None if ticket is None else Ticket.read(ticket)
-    model = build(read_json(config), kept, outputs, classifier_dropout)
+    model = build(read_json(config), kept, outputs, classifier_dropout, str(config))
     load_weights(model, weights, generator)
     return model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
-from .architectures import Architecture, architecture_of
+from .architectures import Architecture, architecture_of, dimensions_of
 from .errors import UserError
 from .fetch import read_member
 from .files import replacing, require_sha256, write_json
@@ -58,7 +59,7 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
         left_out = OF_OTHER_TASKS + OF_OTHER_CALLS
         config = {key: value for key, value in config.items() if key not in left_out and value is not None}
     architecture = architecture_of(config, f"{source}: config.json")
-    _check_dimensions(config, architecture, source)
+    dimensions_of(config, architecture, f"{source}: config.json")  # before anything is built with them
     weights = read("model.safetensors")
     if "sha256" in definition:
         require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
@@ -97,19 +98,6 @@ def _parsed(content: bytes, source: Path) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"it holds {name}, which is no number")
-
-
-def _check_dimensions(config: Mapping[str, Any], architecture: Architecture, source: Path) -> None:
-    """Refuse dimensions that no encoder has, before anything is built with them."""
-    missing = [name for name in architecture.dimensions if name not in config]
-    if missing:
-        raise UserError(f"{source}: config.json has no {', '.join(missing)}")
-    for name in architecture.dimensions:
-        if type(config[name]) is not int or config[name] < 1:
-            raise UserError(f"{source}: config.json says {name} {config[name]!r:.80}; a whole number above 0 is needed")
-    heads, hidden = (config[name] for name in architecture.dimensions[1:3])
-    if hidden % heads:
-        raise UserError(f"{source}: config.json says {heads} heads and width {hidden}, which is no multiple of that")
 
 
 def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
@@ -189,6 +177,9 @@ def _check_sizes(
     config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], architecture: Architecture, source: Path
 ) -> None:
     """Refuse weights of other sizes than the config's, before memory is taken for the latter."""
+    pad, words = config.get("pad_token_id", 0), config.get("vocab_size", math.inf)
+    if pad >= words:
+        raise UserError(f"{source}: config.json says pad_token_id {pad}, and vocab_size {words}, which ends before it")
     _, _, hidden, ffn = (config[name] for name in architecture.dimensions)
     sizes = {f".{path}.weight": architecture.fused * hidden for path in architecture.head_inputs}
     sizes |= {f".{architecture.ffn_inner}.weight": (architecture.ffn_matrices - 1) * ffn}

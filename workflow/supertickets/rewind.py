@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from .architectures import Architecture, architecture_of
+from .architectures import Architecture, architecture_of, dimensions_of
 from .errors import DamagedError, UserError
 from .files import read_json, replacing
 from .tickets import Ticket
@@ -107,19 +107,25 @@ def read_arrays(weights: Path) -> dict[str, np.ndarray]:
     """The tensors of a weight file by name.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or holds other numbers than float32.
     """
     try:
-        return load_file(weights)
+        tensors = load_file(weights)
     except SafetensorError as error:
         raise DamagedError(weights, f"not a readable safetensors file ({error})")
+    except (TypeError, AttributeError, KeyError) as error:  # as numpy says that it has no such type
+        raise DamagedError(weights, f"holds other numbers than float32 ({error})") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise DamagedError(weights, f"holds other numbers than float32: {name} is {tensor.dtype}")
+    return tensors
 
 
 def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:
     """Write what a ticket keeps of an encoder's tensors; arguments as of :func:`cut_tensors`, in files."""
     content, kept = read_json(config), Ticket.read(ticket)
     architecture = architecture_of(content, str(config))
-    layers, heads = (content[name] for name in architecture.dimensions[:2])
+    layers, heads, _, _ = dimensions_of(content, architecture, str(config))
     kept.require_dimensions(layers, heads, str(ticket))
     with replacing(cut) as part:
         save_file(cut_tensors(tensors, kept, architecture), part)

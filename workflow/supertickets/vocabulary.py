@@ -46,9 +46,13 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
         data: the encoded task.
         rows: all examples that the block will use.
         compute: where the model is, and the precision that the block computes in.
+
+    Raises:
+        UserError: the model has no embedding of some token of the task.
     """
     full = model.encoder.get_input_embeddings()
     pad = model.encoder.config.pad_token_id
+    data.require_tokens(len(full.weight))
     vocabulary = data.vocabulary(rows, pad)
     kept = torch.from_numpy(vocabulary).to(full.weight.device)
     new_pad = int(np.searchsorted(vocabulary, pad))
