@@ -13,7 +13,7 @@ from .inference import LEVEL
 from .multi_task_tables import MODES, summarized, with_differences
 from .outcomes import reported
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
-from .tables import Columns, Files, P, read_table, scope_note, write_formats
+from .tables import TABLES, Columns, Files, P, read_table, scope_note, write_formats
 
 #: What a new task holds of an encoder.
 HELD = {"full": "all", "union": "union", "nearest": "nearest task's"}
@@ -67,9 +67,9 @@ def write_domain_adaptation(
 
 def _of_model(results: Path, model: str) -> pd.DataFrame:
     """The rows of one model: tasks, sizes and ways."""
-    scores = read_table(results / "adaptation" / model / "scores.parquet", "value")
+    scores = read_table(results / "adaptation" / model / "scores.parquet", content=TABLES["scores of ways"])
     table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
-    compared = read_table(results / "adaptation" / model / "comparisons.csv", "difference")
+    compared = read_table(results / "adaptation" / model / "comparisons.csv", content=TABLES["comparisons of ways"])
     table = with_differences(table, compared, PRETRAINED)
     if NO_TICKETS in set(compared["baseline"]):
         more = with_differences(table[["model", "task", "train_size", "way", "split", "metric"]], compared, NO_TICKETS)

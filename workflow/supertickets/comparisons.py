@@ -12,7 +12,7 @@ import pandas as pd
 from .grid import group_runs
 from .inference import Sampled, difference, sample
 from .outcomes import Outcomes, read_outcomes, read_record, reported_split
-from .tables import write_csv
+from .tables import CUT, write_csv
 
 Run = dict[str, Any]
 
@@ -27,9 +27,14 @@ def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[flo
 
 
 def outcomes_by_ratio(results: Path, runs: Mapping[float, list[Run]]) -> dict[str, dict[float, Outcomes]]:
-    """What the runs of each ratio predicted, by split and ratio."""
-    by_ratio = {ratio: read_outcomes(results, members) for ratio, members in runs.items()}
-    return {split: {ratio: outcomes[split] for ratio, outcomes in by_ratio.items()} for split in by_ratio[0.0]}
+    """What the runs of each ratio predicted, by split and ratio; all of them for the same examples."""
+    together = read_outcomes(results, [run for members in runs.values() for run in members])
+    ends = np.cumsum([len(members) for members in runs.values()])[:-1]
+    parts = {split: np.split(outcomes.logits, ends) for split, outcomes in together.items()}
+    return {
+        split: {ratio: Outcomes(outcomes.labels, part) for ratio, part in zip(runs, parts[split], strict=True)}
+        for split, outcomes in together.items()
+    }
 
 
 def sampled(metric: str, outcomes: Outcomes, seeds: int, stream: int = 0) -> Sampled:
@@ -68,5 +73,4 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
 def mean_cut(results: Path, runs: list[Run]) -> dict[str, float]:
     """Means over runs of what their tickets cut."""
     records = [read_record(results, run) for run in runs]
-    names = ("heads_pruned", "ffn_pruned", "weight_remaining")
-    return {name: float(np.mean([record[name] for record in records])) for name in names}
+    return {name: float(np.mean([record[name] for record in records])) for name in CUT}

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from .architectures import architecture_of
 from .encoded_schema import SCHEMA
-from .errors import UserError
+from .errors import UserError, blamed_on
 from .files import read_json, replacing
-from .tables import read_table
+from .tables import Content, read_table
 
 log = logging.getLogger(__name__)
 
@@ -41,27 +41,26 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
     """
     from transformers import AutoTokenizer
 
-    table = read_table(examples, "label")
+    columns = ["id", "split", "text", "text_pair", "label"]
+    table = read_table(examples, content=Content(("id", "split", "text"), ("label",)), columns=columns)
     if not unlabelled:
         table = table[table["label"].notna()]
     config = read_json(tokenizer / "config.json")
-    before = architecture_of(config, str(tokenizer)).first_position(config)
+    before = architecture_of(config, f"{tokenizer}/config.json").first_position(config)
     positions = config.get("max_position_embeddings", max_length + before) - before
     if max_length > positions:
         raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {positions} tokens")
-    try:
+    files = f"{tokenizer}: tokenizer.json and tokenizer_config.json make"
+    with blamed_on(f"{files} no tokenizer"):
         tokenise = AutoTokenizer.from_pretrained(tokenizer)
-    except Exception as error:  # whatever a library raises for files of any content
-        raise UserError(
-            f"{tokenizer}: tokenizer.json and tokenizer_config.json make no tokenizer ({type(error).__name__}: {error})"
-        ) from error
     lengths = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]
             texts, pairs = rows["text"].tolist(), rows["text_pair"].tolist()
             second = pairs if rows["text_pair"].notna().all() else None
-            tokens = tokenise(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
+            with blamed_on(f"{files} no tokens of {examples}"):
+                tokens = tokenise(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
             _check_tokens(tokens, config, tokenizer)
             lengths += map(len, tokens["input_ids"])
             # Labels as numpy has them: pandas' not-a-number would become null.
@@ -79,7 +78,12 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
 
 
 def _check_tokens(tokens: Mapping[str, list[list[int]]], config: Mapping[str, Any], tokenizer: Path) -> None:
-    """Refuse tokens that the encoder has no embedding of: a tokenizer of another encoder, or with tokens added."""
+    """Refuse texts without a token, and tokens that the encoder has no embedding of: a tokenizer of another encoder.
+
+    Without any a sentence would have no first token, whose state is that of the sentence.
+    """
+    if not all(tokens["input_ids"]):
+        raise UserError(f"{tokenizer}: tokenizer.json makes no token of some text, not even one that marks its start")
     # Where types have no embedding they are not used.
     limits = {"input_ids": config.get("vocab_size"), "token_type_ids": config.get("type_vocab_size") or MOST_TYPES}
     for key, limit in limits.items():

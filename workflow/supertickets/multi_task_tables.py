@@ -11,7 +11,7 @@ from .grid import BASELINE
 from .inference import LEVEL, holm
 from .outcomes import reported, reported_split_of
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
-from .tables import Columns, Files, P, read_table, scope_note, write_formats
+from .tables import TABLES, Columns, Files, P, read_table, scope_note, write_formats
 
 #: What modes of training on several tasks are called.
 MODES = {"full": "no tickets", "super": "super tickets", "random": "random tickets", "union": "union of tickets"}
@@ -74,7 +74,7 @@ def write_multi_task_dev(
 
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
     """The rows of one model: each task's ways, and those of their average."""
-    scores = read_table(results / "multi_task" / model / "scores.parquet", "value")
+    scores = read_table(results / "multi_task" / model / "scores.parquet", content=TABLES["scores of ways"])
     splits = scores.groupby("task")["split"].transform(reported_split_of)
     shown = scores[(scores["split"] == splits) | (scores["split"] == "validation_mismatched")]
     table = summarized(shown, ["model", "task", "train_size", "split", "metric", "way"])
@@ -89,7 +89,7 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
         # The published mean is of all of its tasks.
         weight = published["shared_weight"] if published and {*numbers} == {*grid["tasks"]} else None
         table = pd.concat([table, _average(scores, table, weight)], ignore_index=True)
-    compared = read_table(results / "multi_task" / model / "comparisons.csv", "difference")
+    compared = read_table(results / "multi_task" / model / "comparisons.csv", content=TABLES["comparisons of ways"])
     table = with_differences(table, compared, BASELINE)
     places = {name: place for place, name in enumerate([*grid["tasks"], "average", *WAYS])}
     metrics = {name: place for place, name in enumerate(table["metric"].unique())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from .errors import DamagedError, UserError
 from .files import read_json
 from .formulas import predicted
 from .layout import folder_of
+from .tables import CUT
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,54 @@ class Outcomes:
         return np.stack([predicted(logits) for logits in self.logits])
 
 
-def read_record(results: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[str, Any]:
     """The record of a run.
 
+    Args:
+        results: the results folder.
+        run: the run.
+        task: which one, of a run on several tasks; what the record says of that.
+
     Raises:
-        UserError: it is the record of another run.
+        UserError: it is the record of another run, or does not say what the run's ticket cuts.
     """
     path = results / folder_of(run) / "record.json"
     record = read_json(path)
     found = record.get("run") if isinstance(record, dict) else None
     if found != run:
         raise UserError(f"{path}: is of run {found}, expected {run}; delete the folder")
-    return record
+    tasks = record.get("tasks", {})
+    told = tasks.get(task, record) if isinstance(tasks, dict) else record
+    if not isinstance(told, dict) or not _says_cut(told):
+        raise UserError(f"{path}: does not say what its ticket keeps; delete the folder to have it made again")
+    return told
+
+
+def _says_cut(told: Mapping[str, Any]) -> bool:
+    """Whether a record has numbers of what a ticket cuts that can be."""
+    *counts, weight = (told.get(name) for name in CUT)
+    whole = all(type(count) is int and 0 <= count < 2**31 for count in counts)
+    return whole and type(weight) in (int, float) and 0 <= weight <= 1
+
+
+def predictions_file(results: Path, run: Mapping[str, Any]) -> Path:
+    """Where a run's predictions are."""
+    return results / folder_of(run) / "predictions.parquet"
+
+
+def require_splits(found: Mapping[Path, Collection[str]]) -> None:
+    """Refuse predictions without a split that others, of other runs, have.
+
+    Args:
+        found: the splits in each file.
+
+    Raises:
+        UserError: names the file and the split.
+    """
+    for split in sorted(set().union(*found.values())):
+        for path, splits in found.items():
+            if split not in splits:
+                raise DamagedError(path, f"no {split} examples, unlike predictions of other runs")
 
 
 def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = "") -> dict[str, Outcomes]:
@@ -62,12 +99,13 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
         task: which one, of runs on several tasks.
 
     Raises:
-        UserError: two runs predicted other examples; names the file.
+        UserError: two runs predicted other examples, or other splits; names the file.
     """
     labels: dict[str, pd.Series] = {}
     logits: dict[str, list[np.ndarray]] = {}
+    splits: dict[Path, set[str]] = {}
     for run in runs:
-        path = results / folder_of(run) / "predictions.parquet"
+        path = predictions_file(results, run)
         table = _read_predictions(path, None if "task" in run else [("task", "==", task)])
         for split, members in table.groupby("split", sort=True):
             known = members.set_index("id")["label"]
@@ -78,6 +116,8 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
             if others and found.shape != others[0].shape:
                 raise DamagedError(path, f"{found.shape[1]} outputs, not as other runs")
             others.append(found)
+        splits[path] = set(table["split"])
+    require_splits(splits)
     return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
 
 

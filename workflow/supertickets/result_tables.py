@@ -12,7 +12,7 @@ from .grid import groups_of
 from .inference import LEVEL, average
 from .outcomes import reported
 from .selection import EXPERIMENT, WAYS, honest
-from .tables import NUMBERS, Columns, Files, P, read_groups, read_table, scope_note, write_formats
+from .tables import TABLES, Columns, Files, P, read_groups, read_table, scope_note, write_formats
 
 POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
 SCORE, STD = ".1f", ".2f"
@@ -173,7 +173,8 @@ def write_seed_sensitivity(
             | {"training": "alone"}
             | spread_of(by_ratio.get_group(0.0), by_ratio.get_group(ticket["ratio"]))
         )
-    rows += [row for path in others for row in other_spreads(read_table(path, "value"))]
+    tables = (read_table(Path(path), content=TABLES["scores of ways"]) for path in others)
+    rows += [row for table in tables for row in other_spreads(table)]
     # A task that is trained alone anyway is in both.
     table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
@@ -231,7 +232,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         min=("value", "min"),
         max=("value", "max"),
     ).reset_index()
-    comparisons = read_table(results / "comparisons.csv", *NUMBERS["comparisons"])
+    comparisons = read_table(results / "comparisons.csv", content=TABLES["corrected"])
     tested = ["difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"]
     tested += ["examples_low", "examples_high"]
     table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
@@ -257,7 +258,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
 
 def read_verdicts(results: Path) -> pd.DataFrame:
     """The table of verdicts, sizes as text."""
-    return read_table(results / "verdicts.csv", *NUMBERS["selections"])
+    return read_table(results / "verdicts.csv", content=TABLES["verdicts"])
 
 
 def between(table: pd.DataFrame, low: str, high: str, how: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from .errors import UserError
 from .files import replacing
 from .formulas import predicted
 from .grid import group_runs
-from .layout import folder_of
 from .metrics import Score
-from .outcomes import read_outcomes, read_record
+from .outcomes import predictions_file, read_outcomes, read_record, require_splits
+from .tables import CUT
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +35,23 @@ def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metr
     runs = list(group_runs(grid, group))
     log.info("scoring %d runs", len(runs))
     modules = {name: Score(name) for name in metrics.split(",")}
-    table = pd.DataFrame([row for run in runs for row in score_run(results, run, modules)])
+    table = pd.DataFrame(score_runs(results, runs, modules))
     table["train_size"] = table["train_size"].astype(str)  # a number, a share or "all"
     with replacing(scores) as part:
         table.to_parquet(part, index=False)
+
+
+def score_runs(
+    results: Path, runs: Iterable[dict[str, Any]], modules: dict[str, Score], task: str = ""
+) -> list[dict[str, Any]]:
+    """The rows of :func:`score_run` of runs of one model, task and size.
+
+    Raises:
+        UserError: as there, or a run has not predicted a split that another has.
+    """
+    by_run = {predictions_file(results, run): list(score_run(results, run, modules, task)) for run in runs}
+    require_splits({path: {row["split"] for row in rows} for path, rows in by_run.items()})
+    return [row for rows in by_run.values() for row in rows]
 
 
 def score_run(
@@ -55,27 +68,18 @@ def score_run(
     Raises:
         UserError: a score is not finite, or a file is damaged; names the file.
     """
-    record = read_record(results, run)
-    try:
-        told = record["tasks"][task] if "tasks" in record else record
-        cut = {key: told[key] for key in ("heads_pruned", "ffn_pruned", "weight_remaining")}
-        usable = all(math.isfinite(value) for value in cut.values())
-    except (LookupError, TypeError):
-        usable = False
-    if not usable:
-        path = results / folder_of(run) / "record.json"
-        raise UserError(f"{path}: does not say what its ticket keeps; delete the folder to have it made again")
+    record = read_record(results, run, task)
     for split, outcomes in read_outcomes(results, [run], task).items():
         for name, module in modules.items():
             score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
             if not math.isfinite(score[name]):
                 raise UserError(
-                    f"{results / folder_of(run) / 'predictions.parquet'}: {name} on {split} is {score[name]}, as of "
+                    f"{predictions_file(results, run)}: {name} on {split} is {score[name]}, as of "
                     "constant predictions or labels; evaluate on more examples, or train with other settings"
                 )
             yield {
                 **run,
-                **cut,
+                **{key: record[key] for key in CUT},
                 "split": split,
                 "metric": name,
                 "value": score[name],

@@ -8,12 +8,26 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from .files import read_json
+from .errors import DamagedError
 from .grid import groups_of, runs_of
 from .layout import run_folder
+from .outcomes import read_record
 from .tables import Columns, Files, read_groups, read_table, scope_note, write_formats
 
 PARTS = ("train", "validation", "test")
+#: What readers see of the settings, and how.
+SETTINGS: Columns = {
+    "optimizer": ("Optimizer", ""),
+    "learning_rate": ("Learning rate", "g"),
+    "batch_size": ("Batch", "d"),
+    "epochs": ("Epochs", "d"),
+    "steps": ("Steps", "d"),
+    "warmup": ("Warm-up", ".0%"),
+    "weight_decay": ("Decay", "g"),
+    "clip_norm": ("Clip", "g"),
+    "classifier_dropout": ("Dropout", "g"),
+    "parameters": ("Parameters", ",d"),
+}
 
 
 def write_tasks(
@@ -37,7 +51,7 @@ def write_tasks(
         scored = scores[scores["task"] == task].groupby("split")["examples"].max()
         row = {"task": task, "type": definition["type"], "classes": len(definition.get("labels", [])) or float("nan")}
         row |= {part: int(sizes.get(part, 0)) for part in PARTS}
-        row |= {"left_out": int(pq.read_schema(file).metadata[b"dropped"])}
+        row |= {"left_out": _left_out(file)}
         row |= {f"{part}_scored": int(scored.get(part, 0)) for part in PARTS[1:]}
         if definition["type"] == "classification":
             row["largest_class"] = (
@@ -58,6 +72,18 @@ def write_tasks(
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
+def _left_out(task: Path) -> int:
+    """How many rows a task's file says were left out.
+
+    Raises:
+        UserError: it does not say so.
+    """
+    try:
+        return int((pq.read_schema(task).metadata or {})[b"dropped"])
+    except (KeyError, ValueError) as error:
+        raise DamagedError(task, "does not say how many rows were left out") from error
+
+
 def write_hyperparameters(
     results: Path, grid: dict[str, Any], pruning: dict[str, Any], max_length: int, csv: Path, md: Path, tex: Path
 ) -> None:
@@ -73,26 +99,9 @@ def write_hyperparameters(
     rows = []
     for run in runs_of(grid):
         if run["kind"] == "full" and run["seed"] == grid["seeds"][0]:
-            record = read_json(results / run_folder(run) / "record.json")
-            settings = {key: value for key, value in record["settings"].items() if not isinstance(value, dict)}
-            trial = {key: str(run[key]) for key in ("model", "task", "train_size")}
-            rows.append(trial | settings | {"steps": record["steps"], "parameters": record["parameters"]})
+            rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | _settings(results, run))
     table = pd.DataFrame(rows)
-    columns: Columns = {
-        "model": ("Model", ""),
-        "task": ("Task", ""),
-        "train_size": ("Train size", ""),
-        "optimizer": ("Optimizer", ""),
-        "learning_rate": ("Learning rate", "g"),
-        "batch_size": ("Batch", "d"),
-        "epochs": ("Epochs", "d"),
-        "steps": ("Steps", "d"),
-        "warmup": ("Warm-up", ".0%"),
-        "weight_decay": ("Decay", "g"),
-        "clip_norm": ("Clip", "g"),
-        "classifier_dropout": ("Dropout", "g"),
-        "parameters": ("Parameters", ",d"),
-    }
+    columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS
     kinds = "; ".join(told(kind, how) for kind, how in pruning.items() if not how["like"].startswith("random"))
     text = (
         f"Settings of the trainings, the same for full models and tickets. {scope_note(table, grid)} The rate rises "
@@ -100,6 +109,25 @@ def write_hyperparameters(
         f"Sentences are cut to {max_length} tokens. Tickets: {kinds}."
     )
     write_formats(table, columns, text, Files(csv, md, tex))
+
+
+def _settings(results: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a run's record has, its steps and its parameters.
+
+    Raises:
+        UserError: it lacks one of :data:`SETTINGS`.
+    """
+    record = read_record(results, run)
+    settings = record.get("settings")
+    plain = settings.items() if isinstance(settings, dict) else ()
+    found = {key: value for key, value in plain if not isinstance(value, dict)}
+    found |= {key: record.get(key) for key in ("steps", "parameters")}
+    for name, (_, how) in SETTINGS.items():
+        right = str if not how else int if how.endswith("d") else int | float
+        if not isinstance(found.get(name), right):
+            path = results / run_folder(run) / "record.json"
+            raise DamagedError(path, f"its {name} is {found.get(name)!r:.80}")
+    return found
 
 
 def told(kind: str, how: dict[str, Any]) -> str:

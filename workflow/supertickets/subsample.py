@@ -31,16 +31,17 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
     """
     try:
         table = pq.ParquetFile(examples).read(["split", "label"])
-    except (OSError, pa.ArrowException) as error:
+        splits, labels = table["split"].cast(pa.string()), table["label"].cast(pa.float64())
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise DamagedError(examples, f"not a table ({error})") from error
-    rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
+    rows = np.flatnonzero(np.array(splits.to_pylist()) == "train")
     wanted = size_from(size)
     count = len(rows) if wanted == "all" else max(round(wanted * len(rows)), 1) if wanted < 1 else wanted
     if count > len(rows):
         raise UserError(f"train size {count}: {examples} has {len(rows)} training examples")
     order = generator(seed, "training subset").permutation(len(rows))
     if stratify:
-        order = order[stratified(np.array(table["label"].to_pylist())[rows[order]])]
+        order = order[stratified(labels.to_numpy()[rows[order]])]
     write_json(subset, {"rows": rows[order[:count]].tolist()})
 
 

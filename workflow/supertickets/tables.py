@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,100 @@ from .errors import DamagedError
 from .files import replacing
 from .layout import group_file
 
-#: Columns that hold numbers, of the tables of groups.
-NUMBERS = {
-    "scores": ("seed", "ratio", "weight_remaining", "value", "examples"),
-    "comparisons": ("ratio", "weight_remaining", "difference"),
-    "selections": ("ratio", "weight_remaining"),
-    "decompositions": ("ratio", "weight_remaining"),
+#: What a ticket cuts, in records and tables.
+CUT = ("heads_pruned", "ffn_pruned", "weight_remaining")
+#: Columns of a difference between two models (:func:`supertickets.inference.difference`).
+DIFFERENCE = ("full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low")
+DIFFERENCE += ("seeds_high", "p_seeds", "examples_low", "examples_high")
+#: Columns of words.
+WORDS = ("model", "task", "train_size", "kind", "way", "baseline", "split", "metric", "loss", "part", "verdict")
+TRIAL = WORDS[:3]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Columns of a table.
+
+    Attributes:
+        texts: words, no place of which is empty.
+        numbers: numbers, which may be missing, even all of them: one seed tells no spread.
+        flags: true or false.
+        others: anything.
+        of_test: numbers, too, where ``split`` is test in some row.
+    """
+
+    texts: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    of_test: tuple[str, ...] = ()
+
+    def lack(self, table: pd.DataFrame) -> str:
+        """What a table lacks of it, in words; empty where that is nothing."""
+        if table.empty:
+            return "no rows"
+        for what, names, right in (
+            ("text in every place of", self.texts, _is_text),
+            ("numbers in", self.numbers, lambda column: column.dtype.kind in "iuf"),
+            ("true or false in every place of", self.flags, lambda column: column.dtype.kind == "b"),
+            ("values in", self.others, lambda column: True),
+        ):
+            for name in names:
+                if name not in table or not right(table[name]):
+                    return f"no {what} a column {name!r}"
+        if self.of_test and (table["split"] == "test").any():
+            return Content(numbers=self.of_test).lack(table)
+        return ""
+
+
+def _is_text(column: pd.Series) -> bool:
+    return pd.api.types.is_string_dtype(column) and bool(column.notna().all())
+
+
+def _each(way: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{way}" for name in DIFFERENCE)
+
+
+_COMPARISONS = Content(
+    (*TRIAL, "kind", "split", "metric"), ("ratio", *CUT, "seeds", "examples", *DIFFERENCE), ("reported",)
+)
+_HALVES = ("first_half_ratio", "second_half_ratio", "peak_ratio", "peak_low", "peak_high")
+_SELECTIONS = Content(
+    (*TRIAL, "split", "metric"),
+    ("seeds", "ratio", *CUT, *_HALVES, *_each("same_split"), *_each("cross_fitted")),
+    of_test=_each("held_out"),
+)
+#: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
+TABLES = {
+    "scores": Content((*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")),
+    "comparisons": _COMPARISONS,
+    "corrected": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
+    "selections": _SELECTIONS,
+    "verdicts": replace(
+        _SELECTIONS,
+        texts=(*_SELECTIONS.texts, "verdict"),
+        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "holds_ratio", "holds_weight"),
+    ),
+    "decompositions": Content(
+        (*TRIAL, "kind", "split", "loss", "part"), ("ratio", "weight_remaining", "runs", "examples", "value", "half")
+    ),
+    "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples")),
+    # An average over tasks is of no one split and metric.
+    "comparisons of ways": Content(
+        (*TRIAL, "way", "baseline"), ("seeds", "examples", *DIFFERENCE), ("reported",), ("split", "metric")
+    ),
 }
 
 
-def read_table(path: Path, *numbers: str, columns: list[str] | None = None) -> pd.DataFrame:
-    """A table that another stage has written, Parquet or CSV, sizes as text.
+def read_table(
+    path: Path, *numbers: str, content: Content | None = None, columns: list[str] | None = None
+) -> pd.DataFrame:
+    """A table that another stage has written, Parquet or CSV, sizes and names as text.
 
     Args:
         path: the file.
         numbers: columns that hold numbers.
+        content: what it holds, where that is more.
         columns: all that are wanted of a Parquet file.
 
     Raises:
@@ -37,13 +116,11 @@ def read_table(path: Path, *numbers: str, columns: list[str] | None = None) -> p
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path, columns=columns)
-        else:
-            table = pd.read_csv(path, dtype={"train_size": str})
+        else:  # a task may be called null, or 1
+            table = pd.read_csv(path, dtype=dict.fromkeys(WORDS, str), keep_default_na=False, na_values=[""])
     except (OSError, ValueError, pa.ArrowException) as error:  # pandas' own errors are ValueErrors
         raise DamagedError(path, f"not a table ({error})") from error
-    lacking = [name for name in numbers if name not in table or table[name].dtype.kind not in "iuf"]
-    if table.empty or lacking:
-        lack = "no rows" if table.empty else f"no numbers in a column {lacking[0]!r}"
+    if lack := (content or Content(numbers=numbers)).lack(table):
         raise DamagedError(path, f"not a table as it was written: {lack}")
     return table
 
@@ -74,7 +151,7 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]]) ->
     """
     suffix = "parquet" if folder == "scores" else "csv"
     paths = (results / folder / f"{group_file(group)}.{suffix}" for group in groups)
-    return pd.concat([read_table(path, *NUMBERS[folder]) for path in paths], ignore_index=True)
+    return pd.concat([read_table(path, content=TABLES[folder]) for path in paths], ignore_index=True)
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

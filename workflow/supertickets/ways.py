@@ -14,12 +14,12 @@ from .errors import UserError
 from .inference import Sampled, difference, sample
 from .layout import folder_of
 from .metrics import Score
-from .outcomes import read_outcomes, reported_split
-from .scores import score_run
+from .outcomes import predictions_file, read_outcomes, reported_split, require_splits
+from .scores import score_runs
+from .tables import CUT
 
 #: Columns of a table of scores.
-SCORES = ("model", "task", "train_size", "way", "seed", "heads_pruned", "ffn_pruned", "weight_remaining")
-SCORES += ("split", "metric", "value", "examples")
+SCORES = ("model", "task", "train_size", "way", "seed", *CUT, "split", "metric", "value", "examples")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
     for task in trained:
         modules = {name: Score(name) for name in task.metrics}
         for way, runs in task.runs.items():
-            found = (row for run in runs for row in score_run(results, run, modules, task.where["task"]))
+            found = score_runs(results, runs, modules, task.where["task"])
             rows += [{**row, **task.named, "way": way} for row in found]
     return pd.DataFrame(rows)[list(SCORES)]
 
@@ -72,15 +72,16 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
         the columns of :func:`~supertickets.inference.difference`.
 
     Raises:
-        UserError: two ways of a task predicted other examples.
+        UserError: two ways of a task predicted other examples, or other splits.
     """
     rows, shown = [], []
     for place, task in enumerate(trained):
         outcomes = {way: read_outcomes(results, runs, task.where["task"]) for way, runs in task.runs.items()}
+        require_splits({predictions_file(results, task.runs[way][0]): found for way, found in outcomes.items()})
         splits = outcomes[baselines[0]]
         for split in splits:
             for way, found in outcomes.items():
-                if split not in found or not np.array_equal(found[split].labels, splits[split].labels):
+                if not np.array_equal(found[split].labels, splits[split].labels):
                     raise UserError(
                         f"{results}: {task.where}: {way} predicted other {split} examples than {baselines[0]}; delete "
                         f"{results / folder_of(task.runs[way][0])} to have it made again"
