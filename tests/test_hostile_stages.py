@@ -8,20 +8,35 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import TINY
-from test_training import SETTINGS, encoded, run
+import torch
+import yaml
+from conftest import PROJECT, TINY
+from jsonschema import Draft202012Validator
+from safetensors.torch import load_file, save_file
+from test_multi_task import JOINT
+from test_training import CPU, SETTINGS, encoded, run
 
+from supertickets.adaptation_ticket import adaptation_ticket
 from supertickets.batches import Encoded
+from supertickets.encode import encode_task
 from supertickets.entry import run as call
 from supertickets.errors import UserError
-from supertickets.model import build
-from supertickets.rewind import read_arrays, write_cut
+from supertickets.layout import ticket_file
+from supertickets.model import build, read_model, read_weights
+from supertickets.multi_task import Joint
+from supertickets.multi_task_run import shared_models, train_models, train_multi_task
+from supertickets.rewind import read_arrays, rewind, write_cut
+from supertickets.scoring import score_run as score_units
+from supertickets.search import SHORT, choose_settings
+from supertickets.share_tickets import share_tickets
 from supertickets.subsample import subsample
 from supertickets.tables import chosen_ratio, read_groups, read_table
 from supertickets.tickets import Shape, Ticket
-from supertickets.training import with_chosen
+from supertickets.training import SEARCHED, Settings, with_chosen
 
 __all__ = ["encoded"]  # the fixture
 
@@ -200,3 +215,165 @@ def test_what_is_read_below_json_dates_what_is_made(tmp_path: Path) -> None:
     definition = json.dumps({"files": [{"path": str(tmp_path / "source")}]})
     call(make, ["--definition", definition, "--folder", str(tmp_path / "made")])
     assert (tmp_path / "made/made").stat().st_mtime_ns == later
+
+
+@pytest.mark.parametrize("content", [[], {}, {"layers": 3}, 5])
+def test_dimensions_that_are_none_are_not_shared(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "shape.json").write_text(json.dumps(content))
+    trials = [{"model": "tiny", "task": "toy", "train_size": 32, "seed": 1}]
+    with pytest.raises(UserError, match=r"shape.json: not the dimensions of an encoder"):
+        share_tickets(tmp_path, trials, "full", {}, tmp_path / "shape.json", {"toy": 2}, tmp_path / "tickets.json")
+
+
+def test_tickets_of_another_encoder_are_not_shared(tiny: Path, tmp_path: Path) -> None:
+    trial = {"model": "tiny", "task": "toy", "train_size": 32, "seed": 1}
+    path = tmp_path / ticket_file({**trial, "kind": "winning", "ratio": 0.3, "draw": 1})
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(Ticket.full(2, 4).as_json()))
+    with pytest.raises(UserError, match=r"winning-0.30.json: it has 2 layers of 4 heads, the encoder 3 of 4"):
+        share_tickets(
+            tmp_path, [trial], "super", {"toy": 0.3}, tiny / "shape.json", {"toy": 2}, tmp_path / "tickets.json"
+        )
+
+
+@pytest.mark.parametrize("content", [[], {}, 5, {"toy": 5}, {"toy": Ticket.full(2, 4).as_json()}])
+@pytest.mark.parametrize("held", ["own", "union"])
+def test_files_of_tickets_without_a_ticket(tiny: Path, tmp_path: Path, held: str, content: Any) -> None:
+    (tmp_path / "tickets.json").write_text(json.dumps(content))
+    run = {"model": "tiny", "task": "toy", "train_size": 32, "seed": 1, "mode": "super", "held": held}
+    with pytest.raises(UserError, match=r"tickets.json(, task toy)?: (not a ticket|it has 2 layers)"):
+        adaptation_ticket(tmp_path / "tickets.json", run, tiny / "shape.json", {"outputs": 2}, tmp_path / "ticket.json")
+
+
+@pytest.mark.parametrize("content", [[], {}, 5, {"other": Ticket.full(3, 4).as_json()}])
+def test_no_training_on_several_tasks_without_tickets(encoded: Path, tiny: Path, tmp_path: Path, content: Any) -> None:
+    (tmp_path / "tickets.json").write_text(json.dumps(content))
+    files = {"encoded": str(encoded / "encoded.parquet"), "subset": str(encoded / "subset.json")}
+    with pytest.raises(UserError, match=r"tickets.json(, task toy)?: not a ticket.*; delete"):
+        train_multi_task(
+            tiny / "config.json", tiny / "model.safetensors", tiny / "shape.json", tmp_path / "tickets.json",
+            {"toy": files | {"settings": SETTINGS}}, {"model": "tiny", "mode": "super", "seed": 1}, JOINT,
+            *(tmp_path / name for name in ("record.json", "predictions.parquet", "model.safetensors")),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [[], {}, {"score": "x"}, {"score": True}, {"score": float("nan")}])
+def test_searches_without_a_score(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"a.json: not the score of a choice: .*; delete"):
+        choose_settings({"a": [str(tmp_path / "a.json")]}, {"a": {"epochs": 1}}, tmp_path / "chosen.json")
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"batch_size": 0},
+        {"batch_size": 8.0},
+        {"batch_size": True},
+        {"learning_rate": "x"},
+        {"learning_rate": 0},
+        {"learning_rate": 1.5},
+        {"learning_rate": float("nan")},
+        {"epochs": -1},
+        {"outputs": 2},
+        {"epochs": 1, "nonsense": 1},
+    ],
+)
+def test_choices_that_are_no_settings(tmp_path: Path, chosen: dict[str, Any]) -> None:
+    (tmp_path / "chosen.json").write_text(json.dumps({"chosen": chosen}))
+    with pytest.raises(UserError, match=r"chosen.json: chosen is .*, no settings; delete"):
+        with_chosen(SETTINGS, tmp_path / "chosen.json")
+
+
+def test_choices_are_taken_as_the_schema_has_them(tmp_path: Path) -> None:
+    assert SEARCHED.keys() == SHORT.keys()
+    schema = yaml.safe_load((PROJECT / "workflow/schemas/config.schema.yaml").read_text())["$defs"]["training"]
+    for name, taken in SEARCHED.items():
+        check = Draft202012Validator({"type": ["number"]} | schema["properties"][name]).is_valid
+        for value in (-1, 0, 1e-9, 0.5, 1, 2, 8, 1e9):
+            assert taken(value) == (check(value) and (name == "learning_rate" or isinstance(value, int))), (name, value)
+    (tmp_path / "chosen.json").write_text(json.dumps({"chosen": {"learning_rate": 0.1, "epochs": 0}}))
+    assert with_chosen(SETTINGS, tmp_path / "chosen.json") == SETTINGS | {"learning_rate": 0.1, "epochs": 0}
+
+
+@pytest.mark.parametrize("column", ["id", "split", "text", "text_pair", "label"])
+def test_tasks_that_lack_a_column(encoded: Path, tiny: Path, tmp_path: Path, column: str) -> None:
+    pd.read_parquet(encoded / "toy.parquet").drop(columns=column).to_parquet(tmp_path / "toy.parquet")
+    with pytest.raises(UserError, match=rf"toy.parquet: not a table .*{column}[^\n]*; delete it"):
+        encode_task(tiny, tmp_path / "toy.parquet", 16, tmp_path / "encoded.parquet")
+    if column in ("split", "label"):
+        with pytest.raises(UserError, match=rf"toy.parquet: not a table .*{column}[^\n]*; delete it"):
+            subsample(tmp_path / "toy.parquet", "all", 1, 1, tmp_path / "subset.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["toy.parquet"]
+
+
+@pytest.mark.parametrize("change", [{"num_attention_heads": None}, {"hidden_size": "32"}, {"pad_token_id": "0"}])
+def test_configs_that_a_ticket_is_not_cut_by(tiny: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    content = json.loads((tiny / "config.json").read_text()) | change
+    kept = {key: value for key, value in content.items() if value is not None}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    (tmp_path / "ticket.json").write_text(json.dumps(Ticket.full(3, 4).as_json()))
+    with pytest.raises(UserError, match=rf"config.json (has no|says) {next(iter(change))}"):
+        rewind(
+            tiny / "model.safetensors", tmp_path / "config.json", tmp_path / "ticket.json", tmp_path / "cut.safetensors"
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int64])
+def test_weights_of_other_numbers(tiny: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({name: tensor.to(dtype) for name, tensor in load_file(tiny / "model.safetensors").items()}, path)
+    for read in (read_arrays, read_weights):
+        with pytest.raises(UserError, match=r"model.safetensors: holds other numbers than float32.*; delete it"):
+            read(path)
+
+
+def test_weights_that_do_not_fit_are_told_of_in_one_line(tiny: Path, tmp_path: Path) -> None:
+    save_file({"bert.pooler.dense.weight": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match=r"model.safetensors: does not fit the model: .*; delete it") as raised:
+        read_model(tiny / "config.json", tmp_path / "model.safetensors", None, 2, 0.1, torch.Generator())
+    assert len(str(raised.value).splitlines()) == 1 and len(str(raised.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [([99], r"token ids from 99 to 99"), ([-1], r"token ids from -1"), ([], "example .* has no token")],
+)
+def test_encoded_tokens_beyond_the_vocabulary(
+    encoded: Path, tiny: Path, tmp_path: Path, ids: list[int], message: str
+) -> None:
+    path = tmp_path / "encoded.parquet"
+    table = pq.read_table(encoded / "encoded.parquet").to_pandas()
+    pd.DataFrame(table.assign(input_ids=[ids] * len(table), token_type_ids=[[0] * len(ids)] * len(table))).to_parquet(
+        path
+    )
+    (tmp_path / "subset.json").write_bytes((encoded / "subset.json").read_bytes())
+    with pytest.raises(UserError, match=rf"encoded.parquet: {message}.*; delete it"):
+        run(tmp_path, tiny, tmp_path / "run")
+    files = [tiny / "config.json", tiny / "model.safetensors", path, tmp_path / "subset.json"]
+    with pytest.raises(UserError, match=rf"encoded.parquet: {message}"):
+        score_units(*files, 1, SETTINGS, tmp_path / "importance.csv")
+    own = [Settings(**SETTINGS)]
+    tensors, models = shared_models(*files[:2], [Ticket.full(3, 4)], own, 1, CPU)
+    with pytest.raises(UserError, match=rf"encoded.parquet: {message}"):
+        train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, Joint(**JOINT), 1)
+
+
+@pytest.mark.parametrize("library", ["DefaultCPUAllocator: can't allocate memory: you\ntried", "CUDA out of memory."])
+def test_too_little_memory_for_torch_is_one_line(library: str) -> None:
+    def full() -> None:
+        """..."""
+        raise RuntimeError(library)
+
+    with pytest.raises(SystemExit, match=r"^Error: not enough memory: [^\n]*$"):
+        call(full, [])
+
+
+def test_other_errors_of_torch_are_defects() -> None:
+    def defect() -> None:
+        """..."""
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        call(defect, [])

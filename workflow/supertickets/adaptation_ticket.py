@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .files import read_json, sha256, write_json
+from .files import sha256, write_json
 from .importance import read_importance
-from .tickets import Shape, Ticket
+from .tickets import Shape, Ticket, read_tickets
 
 
 def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings: dict[str, Any], ticket: Path) -> None:
@@ -30,14 +30,13 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
     Raises:
         UserError: a file is broken.
     """
-    content = read_json(tickets)
     dimensions = Shape.read(shape, settings["outputs"])
     full = Ticket.full(dimensions.layers, dimensions.heads)
     origin: dict[str, Any] = run | {"tickets_sha256": sha256(tickets)}
     if run["held"] == "full":
         kept = full
     elif run["held"] == "union":
-        kept = Ticket.union([Ticket.of(one, f"{tickets}, task {name}") for name, one in content.items()])
+        kept = Ticket.union(list(_tickets(tickets, [], dimensions).values()))
     else:
         name = run["task"]
         if run["held"] == "nearest":
@@ -45,10 +44,18 @@ def adaptation_ticket(tickets: Path, run: dict[str, Any], shape: Path, settings:
             name = max(similarity, key=similarity.__getitem__)
             hashes = {task: sha256(Path(path)) for task, path in settings["importance"].items()}
             origin |= {"nearest": name, "similarity": similarity, "importance_sha256": hashes}
-        kept = Ticket.of(content.get(name), f"{tickets}, task {name}")
+        kept = _tickets(tickets, [name], dimensions)[name]
     counts = {"heads_pruned": kept.heads_pruned, "ffn_pruned": kept.ffn_pruned}
     remaining = {"weight_remaining": kept.weight_remaining(dimensions)}
     write_json(ticket, kept.as_json() | counts | remaining | {"origin": origin})
+
+
+def _tickets(path: Path, tasks: list[str], shape: Shape) -> dict[str, Ticket]:
+    """The tickets of tasks (:func:`~supertickets.tickets.read_tickets`), all of them of this encoder."""
+    found = read_tickets(path, tasks)
+    for task, ticket in found.items():
+        ticket.require_dimensions(shape.layers, shape.heads, f"{path}, task {task}")
+    return found
 
 
 def _similarity(new: str, settings: dict[str, Any], full: Ticket) -> dict[str, float]:

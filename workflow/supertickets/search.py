@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,9 @@ def choose_settings(scores: dict[str, Any], choices: dict[str, Any], chosen: Pat
             ``scores``, one per seed. A choice with a null among them counts as the worst.
 
     Raises:
-        UserError: there is a null among the scores of every choice.
+        UserError: there is a null among the scores of every choice, or a file holds no score.
     """
-    found = {name: [read_json(Path(path))["score"] for path in scores[name]] for name in choices}
+    found = {name: [_score(Path(path)) for path in scores[name]] for name in choices}
     best = max(choices, key=lambda name: _mean(found[name]))
     if _mean(found[best]) == -math.inf:
         raise UserError(
@@ -52,6 +52,14 @@ def choose_settings(scores: dict[str, Any], choices: dict[str, Any], chosen: Pat
     log.info("%s, of %s", best, found)
     tried = [{**choices[name], "scores": found[name]} for name in choices]
     write_json(chosen, {"chosen": choices[best], "tried": tried})
+
+
+def _score(path: Path) -> float | None:
+    content = read_json(path)
+    score = content.get("score", "missing") if isinstance(content, dict) else "missing"
+    if score is not None and not (type(score) in (int, float) and abs(score) < 101):  # it may be rounded
+        raise DamagedError(path, f"not the score of a choice: {content!r:.80}")
+    return score
 
 
 def _mean(scores: Sequence[float | None]) -> float:

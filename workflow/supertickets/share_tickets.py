@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .files import read_json, write_json
+from .files import write_json
 from .layout import ticket_file
 from .tables import chosen_ratio
 from .tickets import Shape, Ticket
@@ -34,6 +34,9 @@ def share_tickets(
         shape: the encoder's dimensions.
         outputs: number of outputs of each task, which weights remaining depend on.
         tickets: JSON file to write: by task the ticket, its ratio, counts and weight remaining.
+
+    Raises:
+        UserError: a file is broken, or a ticket is of another encoder.
     """
     kept: dict[str, Ticket] = {}
     chosen: dict[str, float] = {}
@@ -43,11 +46,12 @@ def share_tickets(
         if ratio < 0:
             ratio = chosen_ratio(results, trial)
         chosen[task] = ratio
-        if ratio == 0:
-            dimensions = Shape(**read_json(shape))
-            kept[task] = Ticket.full(dimensions.layers, dimensions.heads)
-        else:
-            kept[task] = Ticket.read(results / ticket_file(trial | {"kind": KINDS[mode], "ratio": ratio, "draw": 1}))
+        dimensions = Shape.read(shape, outputs[task])
+        kept[task] = Ticket.full(dimensions.layers, dimensions.heads)
+        if ratio:
+            path = results / ticket_file(trial | {"kind": KINDS[mode], "ratio": ratio, "draw": 1})
+            kept[task] = Ticket.read(path)
+            kept[task].require_dimensions(dimensions.layers, dimensions.heads, str(path))
     if mode == "union":
         kept = dict.fromkeys(kept, Ticket.union(list(kept.values())))
     content = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,22 @@ class Ticket:
         heads = [sorted(set().union(*kept)) for kept in zip(*(ticket.heads for ticket in tickets), strict=True)]
         ffn = sorted(set().union(*(ticket.ffn for ticket in tickets)))
         return cls(tuple(map(tuple, heads)), tuple(ffn), tickets[0].heads_per_layer)
+
+
+def read_tickets(path: Path, tasks: Collection[str] = ()) -> dict[str, Ticket]:
+    """The tickets in a file that has one for each of several tasks (:mod:`supertickets.share_tickets`).
+
+    Args:
+        path: the file.
+        tasks: whose are wanted; all where empty.
+
+    Raises:
+        UserError: the file has none for a task, or a broken one.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not content:
+        raise DamagedError(path, "not a ticket for each of several tasks")
+    return {task: Ticket.of(content.get(task), f"{path}, task {task}") for task in tasks or content}
 
 
 def _check_indices(indices: Sequence[int], end: int, what: str) -> None:

@@ -14,10 +14,9 @@ from matplotlib.patches import Patch
 
 from . import style
 from .curves import finish, size_text
-from .files import read_json
 from .layout import folder_of
 from .ticket_masks import label_units
-from .tickets import Ticket
+from .tickets import read_tickets
 
 
 def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
@@ -84,8 +83,8 @@ def shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tup
     """Shares of seeds in which a task holds a head, shape (tasks, layers, heads), and a block, (tasks, layers)."""
     heads, ffn = [], []
     for seed in seeds:
-        content = read_json(results / folder_of({"model": model, "mode": "super", "seed": seed}) / "tickets.json")
-        tickets = [Ticket.of(content[task], task) for task in tasks]
+        path = results / folder_of({"model": model, "mode": "super", "seed": seed}) / "tickets.json"
+        tickets = list(read_tickets(path, tasks).values())
         layers, count = len(tickets[0].heads), tickets[0].heads_per_layer
         heads.append([[[head in kept for head in range(count)] for kept in ticket.heads] for ticket in tickets])
         ffn.append([[layer in ticket.ffn for layer in range(layers)] for ticket in tickets])
