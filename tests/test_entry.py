@@ -195,20 +195,6 @@ def test_equal_content_is_equal_text() -> None:
     )
 
 
-def test_what_is_made_is_no_older_than_what_was_read_where_the_clock_was_set_back(tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_text("x")
-    later = time.time_ns() + 3600 * 10**9
-    os.utime(source, ns=(later, later))
-
-    def copy(source: Path, target: Path) -> None:
-        """..."""
-        target.write_text(source.read_text())
-
-    run(copy, ["--source", str(source), "--target", str(target)])
-    assert target.stat().st_mtime_ns >= source.stat().st_mtime_ns == later
-
-
 def test_what_another_workflow_writes_meanwhile_is_not_of_the_future(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

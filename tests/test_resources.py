@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,18 @@ def test_profiles_name_rules_and_groups_that_exist(name: str) -> None:
     for rule in groups:
         assert f"rule {rule}:" in rules or f"as {rule} with" in rules, rule
     assert {line.split("=")[0] for line in profile.get("group-components", [])} <= set(groups.values())
+
+
+def test_short_rules_are_no_cluster_jobs_of_their_own() -> None:
+    profile = yaml.safe_load((PROJECT / "profiles/slurm/config.yaml").read_text())
+    rules, here = set(), set()
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
+        text = path.read_text()
+        rules |= set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) | set(re.findall(r" as (\w+) with:", text))
+        for names in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE):
+            here |= set(re.findall(r"\w+", names))
+    grouped = {line.split("=")[0] for line in profile["groups"]}
+    assert rules - here - grouped == {"multi_task", "search_run", "predict_for_server"}  # trainings
 
 
 def test_processes_spread_over_devices_and_give_them_back(tmp_path: Path) -> None:

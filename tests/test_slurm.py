@@ -18,6 +18,8 @@ import pytest
 from conftest import Workspace, new_workspace, tiny_config
 from slurm_cluster import Cluster, why_not
 
+from supertickets.finished import IDENTITY, SUFFIX
+
 pytestmark = pytest.mark.slurm
 
 FIGURE = "results/figures/phase_transition.pdf"
@@ -90,7 +92,7 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     # The full model comes to its limit of a minute; tickets to a limit of memory, at first.
     limits = ["finetune:runtime=attempt"]
     limits += [f"{rule}:mem_mb=400 * attempt" for rule in ("ticket", "rewind", "retrain")]
-    together = ["--group-components", "tickets_{model}_{task}=2", "judged=5"]
+    together = ["--group-components", "tickets_{model}_{task}=2", "judged_{model}_{task}=5"]
     call = Submitted(workspace, FIGURE, "--set-resources", *limits, *together)
     trial = workspace.folder / TRIAL
 
@@ -128,3 +130,35 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     # Where it is run reruns nothing, nor does what a job was allowed.
     assert workspace.planned(FIGURE) == {}
     assert local.planned("--profile", "profiles/slurm", FIGURE) == {}
+
+
+def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(cluster: Cluster, tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", config(epochs_of(60, tmp_path / "short")))
+    folder, target = workspace.folder / TRIAL / "full", f"{TRIAL}/full/record.json"
+    log = folder / "train.log"
+    call = Submitted(workspace, target)
+    cluster.wait(lambda: log.exists() and "epoch" in log.read_text(), "nothing is trained", 300)
+    os.killpg(call.process.pid, signal.SIGKILL)
+    call.process.wait()
+    (first,) = cluster.jobs("RUNNING")
+    workspace.make("--unlock")
+    again = Submitted(workspace, target)
+    cluster.wait(lambda: "waiting for its end" in log.read_text(), "the training is done twice at once", 200)
+    assert first in cluster.jobs("RUNNING")
+    cluster.wait(lambda: (folder / f"checkpoint{SUFFIX}" / IDENTITY).exists(), "the first job comes to no end", 300)
+    again.end()
+    assert "finished before, and taken over" in log.read_text()
+    assert workspace.planned(target) == {} and not cluster.jobs()
+
+
+def test_a_broken_task_holds_up_no_other(cluster: Cluster, tmp_path: Path) -> None:
+    settings = tiny_config(tasks=["toy", "broken"], seeds=[1], ratios=[0.3])
+    settings["define"]["tasks"]["broken"] = settings["define"]["tasks"]["toy"] | {"path": "data/broken.tsv"}
+    workspace = new_workspace(tmp_path / "the project", settings)
+    good = (workspace.folder / "data/toy.tsv").read_text()
+    (workspace.folder / "data/broken.tsv").write_text(f"{good}one field\n")
+    scores = [f"results/scores/tiny/{task}/n32/winning.parquet" for task in ("toy", "broken")]
+    call = Submitted(workspace, *scores, "--retries", "0")
+    assert call.process.wait(600) == 1
+    assert [(workspace.folder / path).exists() for path in scores] == [True, False]
+    assert "broken.tsv, line" in call.log.read_text()
