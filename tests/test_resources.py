@@ -36,6 +36,9 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
     for larger in ({"weights_mb": 440}, {"examples": 10**6}, {"batch_size": 64}, {"max_length": 128}, {"cuda": True}):
         assert memory_mb(**small) < memory_mb(**small | larger), larger
     assert memory_mb(**small | {"max_length": 512}) > memory_mb(**small | {"max_length": 256})
+    # Activations are where they are computed: BERT-large in batches of 32 x 128 needs no 40 GB beside a GPU.
+    large = {"weights_mb": 1340, "examples": 400_000, "batch_size": 32, "max_length": 128}
+    assert memory_mb(**large, cuda=True) < 15_000 < memory_mb(**large, cuda=False)
     short = {"weights_mb": 90, "passes": 1e6, "max_length": 64, "threads": 1, "cuda": False}
     for larger in ({"weights_mb": 440}, {"passes": 3e6}, {"max_length": 512}):
         assert minutes(**short) < minutes(**short | larger), larger

@@ -1,8 +1,9 @@
-# What jobs ask of a machine or a cluster: memory, time and GPUs, from model, data and settings; more with every attempt.
+# What jobs ask of a machine or a cluster: memory, time and GPUs, from model, data and settings; half more with every attempt.
 #
 # A profile overrides any of it under set-resources, by rule.
 
 from functools import cache
+from math import ceil
 
 from supertickets.demands import copying_mb, judging_minutes, memory_mb, minutes, table_mb, table_minutes
 from supertickets.task_sizes import known_sizes
@@ -13,6 +14,11 @@ UNKNOWN_WEIGHTS = {"base": 440, "large": 1340}
 
 #: GPUs that a training asks for: device auto means one too, so that a cluster has no CPU train for weeks by mistake.
 GPUS = int(config["device"] != "cpu")
+
+
+def grown(attempt, demand):
+    """Half more with every attempt: many are repeated because they were cancelled, and those go on where they were."""
+    return ceil(demand * (1 + attempt) / 2)
 
 
 @cache
@@ -61,7 +67,7 @@ def get_training_memory(wildcards, attempt):
     most, counts = training_demand(wildcards)
     examples = sum(map(sum, counts))
     weights = weights_mb(wildcards.model)
-    return attempt * memory_mb(weights, examples, most["batch_size"], config["max_length"], bool(GPUS))
+    return grown(attempt, memory_mb(weights, examples, most["batch_size"], config["max_length"], bool(GPUS)))
 
 
 def get_training_minutes(wildcards, attempt):
@@ -69,22 +75,22 @@ def get_training_minutes(wildcards, attempt):
     most, counts = training_demand(wildcards)
     passes = sum(3 * most["epochs"] * trained + predicted for trained, predicted in counts)
     weights = weights_mb(wildcards.model)
-    return attempt * minutes(weights, passes, config["max_length"], config["threads"], bool(GPUS))
+    return grown(attempt, minutes(weights, passes, config["max_length"], config["threads"], bool(GPUS)))
 
 
 def get_copying_memory(wildcards, attempt):
     """Memory of what reads and writes an encoder's weights, in MB."""
-    return attempt * copying_mb(weights_mb(wildcards.model))
+    return grown(attempt, copying_mb(weights_mb(wildcards.model)))
 
 
 def get_table_memory(wildcards, attempt):
     """Memory of what reads and writes all examples of a task, in MB."""
-    return attempt * table_mb(sum(examples_of(wildcards.task).values()))
+    return grown(attempt, table_mb(sum(examples_of(wildcards.task).values())))
 
 
 def get_table_minutes(wildcards, attempt):
     """Time of the same, in minutes."""
-    return attempt * table_minutes(sum(examples_of(wildcards.task).values()))
+    return grown(attempt, table_minutes(sum(examples_of(wildcards.task).values())))
 
 
 def get_judging_minutes(wildcards, attempt):
@@ -92,4 +98,4 @@ def get_judging_minutes(wildcards, attempt):
     tasks = [wildcards.task] if "task" in wildcards.keys() else [*JOINT_TASKS, *ADAPTED["tasks"]]
     draws = GRID["draws"].get(wildcards.get("kind"), 1)
     runs = len(config["seeds"]) * (1 + len(config["ratios"]) * draws)
-    return attempt * judging_minutes(runs * sum(map(predicted_examples, tasks)))
+    return grown(attempt, judging_minutes(runs * sum(map(predicted_examples, tasks))))

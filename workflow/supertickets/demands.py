@@ -14,8 +14,8 @@ TYPICAL = 64
 PROCESS, CUDA = 1000, 2500
 #: Weights, their gradients and two moments, and what is being read, in sizes of the weights.
 COPIES = 6
-#: Activations of a token, in sizes of the weights.
-ACTIVATIONS = 1.5e-3
+#: Activations of a token, in sizes of the weights; and its attention to each other one, of 72 heads in 90 MB.
+ACTIVATIONS, ATTENTION = 1.5e-3, 1e-5
 #: Memory of an encoded example, in MB.
 EXAMPLE = 2e-3
 #: Floating point operations a second: of a CPU thread, and of a GPU.
@@ -34,11 +34,11 @@ def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int
         examples: all of its tasks, to train on and to predict.
         batch_size: examples per step.
         max_length: longest sequence, in tokens.
-        cuda: whether a CUDA device may compute.
+        cuda: whether a CUDA device may compute, and hold the activations.
     """
-    tokens = batch_size * max_length
-    total = PROCESS + cuda * CUDA + weights_mb * (COPIES + ACTIVATIONS * tokens) + EXAMPLE * examples
-    return math.ceil(total)
+    of_a_token = ACTIVATIONS + ATTENTION * max_length
+    activations = CUDA if cuda else weights_mb * of_a_token * batch_size * max_length
+    return math.ceil(PROCESS + activations + weights_mb * COPIES + EXAMPLE * examples)
 
 
 def minutes(weights_mb: float, passes: float, max_length: int, threads: int, cuda: bool) -> int:
