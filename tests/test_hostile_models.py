@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,51 @@ def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, 
     with pytest.raises(UserError, match=r"tokenizer.json makes input_ids up to \d+, the encoder's end at 9"):
         encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
     assert not (tmp_path / "encoded.parquet").exists()
+
+
+def header(dtype: str, size: int) -> bytes:
+    """The beginning of a weight file with one tensor."""
+    said = json.dumps({"a": {"dtype": dtype, "shape": [size], "data_offsets": [0, size]}}).encode()
+    return len(said).to_bytes(8, "little") + said
+
+
+@pytest.mark.parametrize(
+    ("content", "size", "message"),
+    [
+        (b"", 64 * 2**30, r"model.safetensors: it has 68,719,476,736 bytes; at most 17,179,869,184 are read"),
+        (header("U8", 2**36), 0, r"model.safetensors: it has 68,719,476,\d+ bytes; at most 17,179,869,184 are read"),
+        (b"", 8 * 2**30, r"model.safetensors is not a readable safetensors file"),
+        (header("U8", 2**32), -1, r"model.safetensors is not a readable safetensors file"),
+        (header("U8", 2**32), 1, r"model.safetensors is not a readable safetensors file"),
+        (header("F8_E4M3", 4), 0, r"model.safetensors holds numbers of a type that is not read \(.*; save it in float"),
+    ],
+)
+def test_weights_that_are_not_as_large_as_they_say(
+    tmp_path: Path, model: dict[str, bytes], content: bytes, size: int, message: str
+) -> None:
+    """``size`` is that of the file, or, where the header says one, what there is beyond it."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name, good in (model | {"model.safetensors": content}).items():
+        (source / name).write_bytes(good)
+    if content:
+        tensor = json.loads(content[8:])["a"]
+        size += len(content) + tensor["data_offsets"][1]
+    os.truncate(source / "model.safetensors", size)
+    with pytest.raises(UserError, match=message):
+        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_pipes_are_no_files_of_a_model(tmp_path: Path, model: dict[str, bytes], name: str) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for other in model.keys() - {name}:
+        (source / other).write_bytes(model[other])
+    os.mkfifo(source / name)
+    with pytest.raises(UserError, match=f"{name}: it is not a regular file"):
+        prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import UserError
-from .files import LARGEST, replacing, require_sha256
+from .files import LARGEST, read_whole, replacing, require_sha256
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,9 @@ def read_member(archive: Path, members: Sequence[str]) -> bytes:
         members: path inside it; further entries are paths inside the archive that the former names.
 
     Raises:
-        UserError: there is no such member, or it unpacks to more than two gigabytes; names archive and member.
+        UserError: there is no such member, or it or the archive has more than two gigabytes; names archive and member.
     """
-    content = archive.read_bytes()
+    content = read_whole(archive)
     for member in members:
         content = _member_of(content, member, archive)
     return content
@@ -100,8 +100,10 @@ def _member_of(content: bytes, member: str, archive: Path) -> bytes:
             extracted = tar.extractfile(member)
             if extracted is None:
                 raise KeyError(member)
+            _require_small(extracted.seek(0, io.SEEK_END))  # of what a link leads to; gaps take no room in an archive
+            extracted.seek(0)
             return extracted.read()
-    except (*DAMAGED, KeyError) as error:
+    except (*DAMAGED, LookupError) as error:
         raise UserError(f"{archive}: cannot take {member!r} out of it ({error})") from error
 
 

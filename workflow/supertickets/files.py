@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any
 
 from .errors import DamagedError, UserError
 
-#: Bytes that a compressed file may stand for: more is taken for a decompression bomb.
+#: Bytes that a file may have, or a compressed one stand for: more is taken for a mistake or a decompression bomb.
 LARGEST = 2 * 2**30
 
 #: Seconds after which a temporary file without a lock is nobody's.
@@ -101,19 +102,50 @@ def canonical_json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def unreadable(path: Path, most: int = LARGEST) -> str:
+    """Why a file is not read: it is a pipe or a device, which may have no end, or has over ``most`` bytes; or nothing.
+
+    A file's size may be far more than what it takes on the disk.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    return f"has {status.st_size:,} bytes; at most {most:,} are read" if status.st_size > most else ""
+
+
+def require_readable(path: Path, most: int = LARGEST) -> None:
+    """Refuse a file that is :func:`unreadable`, before memory is taken for it.
+
+    Raises:
+        UserError: names the file, and its size and the limit.
+    """
+    if why := unreadable(path, most):
+        raise UserError(f"{path}: it {why}")
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UserError: it is larger than anything that is read, or a pipe or device.
+    """
+    require_readable(path)
+    return path.read_bytes()
+
+
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def require_sha256(content: bytes, expected: str, origin: str) -> None:
-    """Refuse content whose SHA-256 is not ``expected``; ``origin`` says where it came from.
+def require_sha256(content: bytes | Path, expected: str, origin: str) -> None:
+    """Refuse content, or that of a file, whose SHA-256 is not ``expected``; ``origin`` says where it came from.
 
     Raises:
         UserError: names the origin, both hashes, and what is wrong.
     """
-    found = hashlib.sha256(content).hexdigest()
+    found = sha256(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
     if found != expected:
         raise UserError(
             f"{origin}: its sha256 is {found}, expected {expected}; it is damaged or is not the pinned version"

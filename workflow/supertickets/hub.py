@@ -66,7 +66,7 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
         expected = sha256 or (files[WEIGHTS].lfs or {}).get("sha256")
         try:
             if expected:
-                require_sha256(weights.read_bytes(), expected, f"{origin}: {WEIGHTS}")
+                require_sha256(weights, expected, f"{origin}: {WEIGHTS}")
         except UserError:
             weights.unlink()  # the next run would take it for whole
             raise

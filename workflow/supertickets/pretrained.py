@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, load_file, save_file
 
 from .architectures import Architecture, architecture_of, dimensions_of
 from .errors import UserError
 from .fetch import read_member
-from .files import replacing, require_sha256, write_json
+from .files import read_whole, replacing, require_readable, require_sha256, write_json
 from .layout import TOKENIZER_FILES
 
 log = logging.getLogger(__name__)
 
+#: Bytes that a file of weights may have: the largest encoders of the architectures have less than half of it.
+LARGEST_WEIGHTS = 16 * 2**30
 
 #: Names that old checkpoints have for a norm's weight and bias.
 LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
@@ -50,7 +52,7 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
             ``model.safetensors`` and ``shape.json``.
 
     Raises:
-        UserError: a file is missing or has another hash, the architecture is not covered, or the weights are
+        UserError: a file is missing, too large or has another hash, the architecture is not covered, or the weights are
             not those of the config.
     """
     read = _reader(source, definition)
@@ -60,7 +62,7 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
         config = {key: value for key, value in config.items() if key not in left_out and value is not None}
     architecture = architecture_of(config, f"{source}: config.json")
     dimensions_of(config, architecture, f"{source}: config.json")  # before anything is built with them
-    weights = read("model.safetensors")
+    weights = _weights(source, definition)
     if "sha256" in definition:
         require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
     tensors = standard_tensors(weights, architecture, source)
@@ -82,11 +84,24 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
 
 def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], bytes]:
     """How to read a file of the model by its name."""
-    if "path" in definition:
-        return lambda name: (source.parent / name).read_bytes()
-    if "hub" in definition:
-        return lambda name: (source / name).read_bytes()
+    folder = _folder(source, definition)
+    if folder:
+        return lambda name: read_whole(folder / name)
     return lambda name: read_member(source, [f"{definition['folder']}/{name}"])
+
+
+def _folder(source: Path, definition: Mapping[str, Any]) -> Path | None:
+    """The folder of the model's files, unless they are in an archive."""
+    return source.parent if "path" in definition else source if "hub" in definition else None
+
+
+def _weights(source: Path, definition: Mapping[str, Any]) -> bytes | Path:
+    """The weights, in their file where there is one: its header is checked before memory is taken for the rest."""
+    folder = _folder(source, definition)
+    if not folder:
+        return _reader(source, definition)("model.safetensors")
+    require_readable(folder / "model.safetensors", LARGEST_WEIGHTS)
+    return folder / "model.safetensors"
 
 
 def _parsed(content: bytes, source: Path) -> Any:
@@ -100,15 +115,17 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"it holds {name}, which is no number")
 
 
-def standard_tensors(weights: bytes, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
+def standard_tensors(weights: bytes | Path, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
     """The encoder's trained tensors, float32, named as in the family's models with a task head.
 
     Buffers and heads of other tasks are left out.
     """
     try:
-        tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in load(weights).items()}
-    except KeyError as error:
-        raise UserError(f"{source}: model.safetensors holds numbers of type {error}; save it in float32") from error
+        read = load_file(weights) if isinstance(weights, Path) else load(weights)
+        tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in read.items()}
+    except (KeyError, TypeError, AttributeError) as error:  # as numpy says that it has no such type
+        what = "holds numbers of a type that is not read"
+        raise UserError(f"{source}: model.safetensors {what} ({error}); save it in float32") from error
     except SafetensorError as error:
         raise UserError(f"{source}: model.safetensors is not a readable safetensors file ({error})") from error
     prefix, pooler = f"{architecture.prefix}.", f"{architecture.pooler_source}."

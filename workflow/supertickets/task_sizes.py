@@ -10,6 +10,9 @@ from .task_files import form_of, is_local, resolved
 
 Entry = dict[str, Any]
 
+#: Bytes of a file that are looked at together: a line may be as long as the file.
+CHUNK = 2**20
+
 
 def known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:
     """The most examples that each part of a task can have; None where only reading its files would tell."""
@@ -25,12 +28,20 @@ def known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | Non
 def _lines(file: Entry) -> int:
     """Lines of a file that may hold examples."""
     form = form_of(file["path"])
-    if form == "csv":  # its lines may end in a carriage return alone
-        lines = len(Path(file["path"]).read_bytes().splitlines())
-    else:
-        with Path(file["path"]).open("rb") as stream:
-            lines = sum(1 for _ in stream)
+    lines = _count(Path(file["path"]), returns=form == "csv")
     return lines - ("fields" not in file and form != "jsonl")
+
+
+def _count(path: Path, returns: bool) -> int:
+    """Lines of a file that end in a line feed; with ``returns`` also those that end in a carriage return alone."""
+    lines, last = 0, b"\n"
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            lines += chunk.count(b"\n")
+            if returns:
+                lines += chunk.count(b"\r") - (last + chunk).count(b"\r\n")
+            last = chunk[-1:]
+    return lines + (last != b"\n" and not (returns and last == b"\r"))
 
 
 def _dealt(entry: Entry, examples: int) -> dict[str, int]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from .errors import UserError
 from .fetch import read_member
-from .files import replacing
+from .files import read_whole, replacing
 from .readers import read_rows
 from .seeds import generator
 from .task_files import UNLABELLED
@@ -41,8 +41,8 @@ def prepare_task(definition: dict[str, Any], examples: Path) -> None:
         examples: Parquet file to write.
 
     Raises:
-        UserError: a broken line (file, line, what was found and expected), a part without examples, or sizes other
-            than the pinned ones.
+        UserError: a file that is too large, a broken line (file, line, what was found and expected), a part without
+            examples, or sizes other than the pinned ones.
     """
     tables = [_read(source, definition) for source in definition["files"]]
     dropped = sum(table.attrs["dropped"] for table in tables)
@@ -69,7 +69,7 @@ def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFr
     if "member" in source:
         content, name = read_member(path, source["member"]), f"{path}: {source['member'][-1]}"
     else:
-        content, name = path.read_bytes(), str(path)
+        content, name = read_whole(path), str(path)
     unlabelled = source.get("part") in UNLABELLED
     if unlabelled:  # no row may be left out: the server knows them by their numbers
         columns = {key: column for key, column in source["columns"].items() if key != "target"}
