@@ -141,6 +141,7 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
         ),
         ({"columns": {"id": 0, "text": 1, "target": 3}, "fields": 3}, "from 0 to fields - 1 (fields: 3)"),
         ({"columns": {"id": 0, "text": "text", "target": 3}, "fields": 3}, "give all names"),
+        ({"fields": 4}, "own.columns is {'id': 'id', 'text': 'text', 'target': 'label'}: fields is of files without"),
         ({"path": "data"}, "define.tasks.own: no such file: data"),
         ({"package": "vaderSentiment"}, "metrics, package: One of package and member, path, files, or hub"),
         ({"path": "data.json"}, "own.path is 'data.json': one JSON document is not read; write an object a line"),
@@ -250,6 +251,75 @@ def test_a_source_that_cannot_be_is_refused(source: dict[str, Any], message: str
     task = {"columns": {"text": "t", "target": "y"}, "type": "regression", "metrics": ["pearson"], **source}
     with pytest.raises(UserError, match=re.escape(message)):
         check_config({"define": {"tasks": {"own": task}}})
+
+
+@pytest.mark.parametrize(
+    ("glue", "message"),
+    [
+        ({"columns": {"text": 7, "target": 1}}, "glue.columns is {'text': 7, 'target': 1}: numbers need fields, and"),
+        ({"columns": {"text": -1, "target": 1}}, "glue.columns is {'text': -1, 'target': 1}: numbers need fields, and"),
+        ({"columns": {"text": "a", "target": "b"}}, "glue.columns is {'text': 'a', 'target': 'b'}: fields is of files"),
+        ({"columns": {"text": "a", "target": 1}}, "glue.columns is {'text': 'a', 'target': 1}: give all names"),
+        ({"parts": {"train": {"columns": {}}}}, "glue.parts.train.columns: 'target' is a required property"),
+        ({"parts": {"train": {"columns": {"text": "a"}}}}, "glue.parts.train.columns: 'target' is a required property"),
+        ({"parts": {"ax": {"columns": {}}}}, "glue.parts.ax.columns: 'text' is a required property"),
+        ({"parts": {"ax": {"columns": {"text": None}}}}, "glue.parts.ax.columns.text is None"),
+        ({"parts": {"ax": {"columns": {"text": 0}}}}, "glue.parts.ax.columns is {'text': 0}: numbers need fields"),
+        ({"parts": {"ax": {"columns": {"text": "a"}, "fields": 2}}}, "glue.parts.ax.columns is {'text': 'a'}: fields"),
+        (
+            {"parts": {"ax": {"columns": {"text": 1}, "fields": 1}}},
+            "glue.parts.ax.columns is {'text': 1}: numbers need",
+        ),
+        ({"parts": {"ax": {"columns": {"label": "a"}}}}, "glue.parts.ax.columns: unknown key label; known keys are id"),
+        ({"parts": {"ax": 3}}, "glue.parts.ax is 3"),
+        ({"parts": {"dev": "dev.tsv"}}, "glue.parts: unknown key dev; known keys are ax, test"),
+    ],
+    ids=str,
+)
+def test_columns_of_files_in_the_layout_of_glue_are_checked_too(glue: dict[str, Any], message: str) -> None:
+    parts: dict[str, Any] = {"train": "train.tsv", "validation": "dev.tsv"}
+    parts |= {"ax": {"file": "ax.tsv", "columns": {"text": "sentence"}}}
+    good = {"folder": "x", "fields": 4, "columns": {"text": 3, "target": 1}, "parts": parts}
+    task = {"hub": HUB, "columns": {"text": "t", "target": "y"}, "type": "regression", "metrics": ["pearson"]}
+    config = {"tasks": ["own"], "define": {"tasks": {"own": task | {"glue": good}}}}
+    assert check_config(config)
+    for part, how in glue.get("parts", {}).items():
+        parts[part] = {"file": "x.tsv", **how} if isinstance(how, dict) else how
+    config["define"]["tasks"]["own"] = task | {"glue": good | glue | {"parts": parts}}
+    with pytest.raises(UserError) as error:
+        check_config(config)
+    assert f"define.tasks.own.{message}" in str(error.value)
+
+
+def test_columns_of_a_dataset_have_names() -> None:
+    task = {"hub": HUB | {"columns": {"text": 0, "target": 1}}, "type": "regression", "metrics": ["pearson"]}
+    with pytest.raises(UserError, match=r"own.hub.columns is \{'text': 0, 'target': 1\}: numbers need fields"):
+        check_config({"tasks": ["own"], "define": {"tasks": {"own": task}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("glue: 2020-01-01", "glue is 2020-01-01, which YAML takes for a date: quote it"),
+        ("seeds: [1, 2020-01-01 10:00:00]", "seeds[1] is 2020-01-01 10:00:00, which YAML takes for a date: quote it"),
+        ("define: {tasks: {x: {labels: [2020-01-01, b]}}}", "define.tasks.x.labels[0] is 2020-01-01, which YAML takes"),
+        (
+            "define: {tasks: {x: {glue: {columns: {text: 2020-01-01}}}}}",
+            "define.tasks.x.glue.columns.text is 2020-01-0",
+        ),
+        (
+            "define: {models: {2020-01-01: {path: x}}}",
+            "define.models has the key datetime.date(2020, 1, 1), which is no",
+        ),
+        ("models: !!set {minilm}", "models is {'minilm'}: neither text nor number, list or keys"),
+        ("device: !!binary eA==", "device is b'x': neither text nor number, list or keys"),
+    ],
+)
+def test_what_yaml_makes_of_a_date_is_one_error(text: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        check_config(yaml.safe_load(text))
+    assert str(error.value).startswith(f"the config cannot be used:\n  {message}")
+    assert str(error.value).count("\n") == 1
 
 
 def test_files_in_the_layout_of_glue_must_be_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import tarfile
 import zipfile
@@ -21,15 +22,16 @@ from conftest import PROJECT, TOY, tiny_config, toy, write_tiny_task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from supertickets.config import check_config
+from supertickets.config import CATALOGUE, check_config
 from supertickets.errors import UserError
 from supertickets.fetch import read_member
-from supertickets.files import canonical_json, read_json
+from supertickets.files import LARGEST, canonical_json, read_json
 from supertickets.importance import read_importance, write_importance
 from supertickets.layout import folder_of
 from supertickets.outcomes import read_outcomes, read_record
 from supertickets.scores import score_run
 from supertickets.task_files import resolved
+from supertickets.task_sizes import known_sizes
 from supertickets.tasks import prepare_task
 from supertickets.tickets import Ticket
 
@@ -37,10 +39,19 @@ from supertickets.tickets import Ticket
 fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FULL = Ticket.full(3, 4)
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
+
+def nested(scalars: st.SearchStrategy, keys: st.SearchStrategy) -> st.SearchStrategy:
+    """Values, and lists and mappings of them."""
+    return st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=6
+    )
+
+
+#: What JSON can say, and what YAML can say beside it.
+plain, texts = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), st.text(max_size=8)
+values = nested(plain, texts)
+yaml_values = nested(
+    plain | st.dates() | st.datetimes() | st.binary(max_size=4) | st.sets(texts, max_size=2), texts | st.dates()
 )
 
 
@@ -62,14 +73,14 @@ def leaves(content: Any, path: tuple = ()) -> list[tuple]:
 
 
 @st.composite
-def changed(draw: st.DrawFn, content: Any) -> Any:
+def changed(draw: st.DrawFn, content: Any, drawn: st.SearchStrategy = values) -> Any:
     """Content of a JSON file with one value, anywhere, replaced by something else."""
     copy = json.loads(json.dumps(content))
     path = draw(st.sampled_from(leaves(copy)))
     place = copy
     for key in path[:-1]:
         place = place[key]
-    place[path[-1]] = draw(values)
+    place[path[-1]] = draw(drawn)
     return copy
 
 
@@ -251,6 +262,47 @@ def test_archives_that_unpack_to_far_more(tmp_path: Path, monkeypatch: pytest.Mo
         read_member(path, ["bomb"])
 
 
+def sparse(form: int, linked: bool) -> bytes:
+    """A tar of some kilobytes with a member that says that it has a terabyte of zeros, or with a link to it."""
+    info = tarfile.TarInfo("gaps" if linked else "bomb")
+    link = tarfile.TarInfo("bomb")
+    link.type, link.linkname = tarfile.LNKTYPE, "gaps"
+    info.pax_headers = {"GNU.sparse.size": str(2**40), "GNU.sparse.map": f"{2**40},0"}
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=form) as tar:
+        tar.addfile(info)
+        if linked:
+            tar.addfile(link)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_archives_whose_members_are_mostly_gaps(tmp_path: Path, linked: bool) -> None:
+    (tmp_path / "a.tar").write_bytes(sparse(tarfile.PAX_FORMAT, linked))
+    assert (tmp_path / "a.tar").stat().st_size <= 20_480
+    with pytest.raises(UserError, match=r"a.tar: cannot take 'bomb' out of it \(it unpacks to more than 2,147,483,648"):
+        read_member(tmp_path / "a.tar", ["bomb"])
+
+
+def test_archives_that_end_within_a_list_of_gaps(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("bomb")
+    info.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[482] = 1  # the list goes on in the next block
+    header[148:156] = f"{sum(header[:148]) + sum(header[156:]) + 8 * 32:06o}\0 ".encode()
+    (tmp_path / "a.tar").write_bytes(header)
+    with pytest.raises(UserError, match=r"a.tar: cannot take 'bomb' out of it"):
+        read_member(tmp_path / "a.tar", ["bomb"])
+
+
+@pytest.mark.parametrize("size", [3 * 2**30, 64 * 2**30])
+def test_archives_that_are_too_large(tmp_path: Path, size: int) -> None:
+    (tmp_path / "a.zip").touch()
+    os.truncate(tmp_path / "a.zip", size)
+    with pytest.raises(UserError, match=f"a.zip: it has {size:,} bytes; at most {LARGEST:,} are read"):
+        read_member(tmp_path / "a.zip", ["bomb"])
+
+
 @pytest.mark.parametrize(
     ("text", "rows", "message"),
     [("x" * 100_000, 100_000, "rows up to .* come to more than 2,147,483,648 bytes"), ("", 10**7 + 1, "at most")],
@@ -278,9 +330,86 @@ def test_configs_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, da
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/tiny").mkdir(parents=True, exist_ok=True)
     write_tiny_task(tmp_path / "data/toy.tsv")
-    config = data.draw(st.sampled_from([*SHIPPED, tiny_config()]).flatmap(changed) | st.dictionaries(st.text(), values))
+    shipped = st.sampled_from([*SHIPPED, tiny_config()]).flatmap(lambda config: changed(config, yaml_values))
+    config = data.draw(shipped | st.dictionaries(st.text() | st.dates(), yaml_values))
     with suppress(UserError):
         assert canonical_json(check_config(config))
+
+
+COLA = yaml.safe_load(CATALOGUE.read_text())["tasks"]["cola"]
+
+
+@settings(fuzzed, max_examples=60)
+@given(data=st.data())
+def test_tasks_in_the_layout_of_glue_of_anything(tmp_path: Path, data: st.DataObject) -> None:
+    (tmp_path / "CoLA").mkdir(exist_ok=True)
+    for name in ("train", "dev", "validation"):
+        (tmp_path / f"CoLA/{name}.tsv").write_text("x\t1\t\tOne.\n")
+    for name in ("test", "test_unlabelled"):
+        (tmp_path / f"CoLA/{name}.tsv").write_text("index\tsentence\n0\tTwo.\n")
+    columns = st.dictionaries(st.sampled_from(("id", "text", "target")), st.integers(-2, 5) | st.just("x"), min_size=2)
+    reading = st.fixed_dictionaries({}, optional={"columns": columns, "fields": st.integers(1, 5)})
+    part, whole, own = data.draw(st.tuples(st.sampled_from([*COLA["glue"]["parts"]]), reading, reading))
+    parts = COLA["glue"]["parts"] | ({part: {"file": f"{part}.tsv"} | own} if own else {})
+    glue = COLA["glue"] | whole | {"parts": parts}
+    glue = data.draw(st.just(glue) | changed(glue, yaml_values))
+    config = {"tasks": ["own"], "define": {"tasks": {"own": COLA | {"glue": glue}}}, "glue": str(tmp_path)}
+    config |= {"train_sizes": ["all"], "evaluate": {"validation": "all", "test": "all"}}
+    with suppress(UserError):
+        config = check_config(config)
+        prepare_task(resolved(config["define"]["tasks"]["own"], config["glue"]), tmp_path / "task.parquet")
+
+
+def config_of(name: str, **changes: Any) -> dict[str, Any]:
+    """The tiny experiment with tasks of another file."""
+    config = tiny_config(**changes)
+    for task in config["define"]["tasks"].values():
+        task["path"] = f"data/{name}"
+    return config
+
+
+@pytest.mark.parametrize("name", files())
+@pytest.mark.parametrize("sizes", [[8], ["all"]])
+def test_files_that_are_too_large_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sizes: list[Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/tiny").mkdir(parents=True)
+    path = tmp_path / "data" / name
+    path.touch()
+    os.truncate(path, 64 * 2**30)
+    with pytest.raises(UserError) as error:
+        check_config(config_of(name, train_sizes=sizes))
+    size = f"data/{name} has 68,719,476,736 bytes; at most {LARGEST:,} are read"
+    assert f"\n  define.tasks.toy: {size}" in str(error.value)
+    with pytest.raises(UserError, match=f"{name}: it has 68,719,476,736 bytes; at most"):
+        prepare_task(toy(path), tmp_path / "task.parquet")
+
+
+@pytest.mark.parametrize("name", files())
+def test_pipes_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/tiny").mkdir(parents=True)
+    os.mkfifo(tmp_path / "data" / name)
+    with pytest.raises(UserError, match=f"define.tasks.toy: no such file: data/{name}"):
+        check_config(config_of(name))
+    with pytest.raises(UserError, match=f"{name}: it is not a regular file"):
+        prepare_task(toy(tmp_path / "data" / name), tmp_path / "task.parquet")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 2**20])
+@pytest.mark.parametrize("name", ["toy.tsv", "toy.csv"])
+@fuzzed
+@given(content=st.lists(st.sampled_from([b"\r", b"\n", b"a", b'"', b","])).map(b"".join))
+def test_lines_are_those_that_readers_of_whole_files_see(tmp_path: Path, name: str, chunk: int, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    split = {"group_separator": "_"}
+    entry = {"path": str(tmp_path / name), "columns": {"text": 0, "target": 1}, "fields": 2, "split": split}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("supertickets.task_sizes.CHUNK", chunk)
+        known = known_sizes({"glue": "hub"}, entry)
+    lines = content.splitlines() if name == "toy.csv" else io.BytesIO(content).readlines()
+    assert known == dict.fromkeys(("train", "validation", "test"), len(lines))
 
 
 @pytest.mark.parametrize("name", ["../up", "a b", "a;rm", "$(id)", "a/b", "", ".hidden", "-x", "Ä", "a\n", "x" * 300])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
-    """What YAML can say and nothing here can take: keys that are no text, whole numbers beyond all sizes, no end."""
+    """What YAML can say and nothing here can take: dates, keys that are no text, numbers beyond all sizes, no end."""
     for count, (path, value) in enumerate(_nodes(config)):
         if count == MOST_VALUES:
             yield f"config: more than {MOST_VALUES:,} values; aliases multiply them"
@@ -96,6 +97,10 @@ def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_key(path[:3])}: more than {DEEPEST} keys and lists inside each other"
         elif isinstance(value, int) and abs(value) > LARGEST:
             yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is taken"
+        elif isinstance(value, date):
+            yield f"{_key(path)} is {value}, which YAML takes for a date: quote it"
+        elif not isinstance(value, Mapping | list | str | int | float | None):
+            yield f"{_key(path)} is {value!r:.80}: neither text nor number, list or keys"
         elif isinstance(value, Mapping):
             for key in (key for key in value if not isinstance(key, str)):
                 yield f"{_key(path)} has the key {key!r:.80}, which is no text: quote it"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .files import unreadable
 from .task_files import inputs, is_local, is_there
 from .task_sizes import known_sizes
 
@@ -45,7 +46,7 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"define.models.{name}.path is {entry['path']!r}: no such folder"
         elif kind == "tasks":
             wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry)]
-            wrong = wrong or list(_missing_files(config, name, entry))
+            wrong = wrong or list(_unusable_files(config, name, entry))
             yield from wrong or _sizes_beyond(config, name, entry)
 
 
@@ -122,27 +123,25 @@ def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
         yield from ((kind, name, defined[name]) for name in names if name in defined)
 
 
-def _missing_files(config: Mapping[str, Any], name: str, entry: Entry) -> Iterator[str]:
-    """Local files of a task that do not exist."""
+def _unusable_files(config: Mapping[str, Any], name: str, entry: Entry) -> Iterator[str]:
+    """Local files of a task that do not exist, or are too large."""
     if not is_local(entry, config["glue"]):
         return
+    key = f"define.tasks.{name}" if "glue" not in entry else f"glue is {config['glue']!r}: task {name}"
     for path in inputs(entry, config["glue"]):
         if not is_there(Path(path)):
-            key = f"define.tasks.{name}" if "glue" not in entry else f"glue is {config['glue']!r}: task {name}"
             yield f"{key}: no such file: {path}"
+        elif why := unreadable(Path(path)):
+            yield f"{key}: {path} {why}"
 
 
 def _wrong_task(entry: Entry) -> Iterator[str]:
     """Keys of a task's definition that do not fit each other."""
-    columns = entry.get("columns", {"text": "", "target": ""})
-    places, fields = list(columns.values()), entry.get("fields")
     if "hub" in entry and "columns" not in entry and "columns" not in entry["hub"]:
         yield "columns is missing: the dataset's columns of text and target"
-    elif all(isinstance(place, int) for place in places):
-        if fields is None or not all(0 <= place < fields for place in places):
-            yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
-    elif not all(isinstance(place, str) for place in places):
-        yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
+    for key, reading in _readings(entry):
+        yield from (f"{key}{problem}" for problem in _wrong_columns(reading["columns"], reading.get("fields")))
+    fields = entry.get("fields")
     paths = [entry["path"]] if "path" in entry else entry.get("files", {}).values()
     for path in paths:
         if path.lower().endswith(".json"):
@@ -150,7 +149,7 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
             yield f"{key} is {path!r}: one JSON document is not read; write an object a line, in a .jsonl file"
         elif fields is not None and path.lower().endswith((".jsonl", ".parquet")):
             yield f"fields is {fields}: {path} names its columns; leave fields out and give columns by name"
-    if entry.get("split", {}).get("group_separator") and "id" not in columns:
+    if entry.get("split", {}).get("group_separator") and "id" not in entry.get("columns", {}):
         yield "split.group_separator needs columns.id, which names the documents"
     labels = entry.get("labels", [])
     for label in (label for label in labels if label != label.strip()):
@@ -167,6 +166,26 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
             yield f"metrics holds {metric!r}, which is not a metric of {entry['type']}"
         elif metric == "f1" and len(labels) != 2:
             yield f"metrics holds 'f1', which is of two classes; there are {len(labels)}"
+
+
+def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:
+    """What says which column of a task's files is which, and where it stands in the definition."""
+    places = {"": entry, "hub.": entry.get("hub", {}), "glue.": entry.get("glue", {})}
+    places |= {f"glue.parts.{part}.": file for part, file in places["glue."].get("parts", {}).items()}
+    for key, reading in places.items():
+        if isinstance(reading, Mapping) and "columns" in reading:  # a part may be a file's name
+            yield key, reading
+
+
+def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iterator[str]:
+    """Columns that a file with a header, or one of so many fields without, cannot have."""
+    if all(isinstance(place, int) for place in columns.values()):
+        if fields is None or not all(0 <= place < fields for place in columns.values()):
+            yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
+    elif not all(isinstance(place, str) for place in columns.values()):
+        yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
+    elif fields is not None:
+        yield f"columns is {columns}: fields is of files without a header; leave it out, or give numbers"
 
 
 def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
