@@ -135,9 +135,9 @@ def standard_tensors(weights: bytes | Path, architecture: Architecture, source: 
         if not np.issubdtype(tensor.dtype, np.floating):
             continue
         if architecture.pooler_source and name.startswith(pooler):
-            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = tensor.astype(np.float32)
+            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = tensor.astype(np.float32, copy=False)
         elif name.startswith(prefix) or not prefixed:
-            result[name if prefixed else prefix + name] = tensor.astype(np.float32)
+            result[name if prefixed else prefix + name] = tensor.astype(np.float32, copy=False)
     return result
 
 
