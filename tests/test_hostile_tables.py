@@ -16,7 +16,7 @@ from supertickets.decomposition import decompose_group
 from supertickets.errors import UserError
 from supertickets.grid import groups_of
 from supertickets.layout import run_folder
-from supertickets.result_tables import read_verdicts
+from supertickets.result_tables import read_verdicts, write_seed_sensitivity
 from supertickets.scores import score_group
 from supertickets.selection import select_ticket
 from supertickets.setting_tables import write_hyperparameters, write_tasks
@@ -124,15 +124,18 @@ def test_tables_of_one_seed_lack_nothing(tmp_path: Path) -> None:
         read_groups(tmp_path, folder, groups_of(grid))
     read_table(tmp_path / "comparisons.csv", content=TABLES["corrected"])
     assert read_verdicts(tmp_path)["peak_low"].isna().all()
-    trained = [
-        Ways(where, ["accuracy"], {way: [{**where, "seed": 1, "kind": way, "ratio": ratio, "draw": 1}] for way, ratio in
-        (("full", 0.0), ("winning", 0.3))}) for where in ({**MOVIE, "task": task} for task in grid["tasks"])
-    ]  # fmt: skip
+    trained = []
+    for task in grid["tasks"]:
+        run = {**MOVIE, "task": task, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
+        runs = {"full": [run], "super": [run | {"kind": "winning", "ratio": 0.3}]}
+        trained.append(Ways({**MOVIE, "task": task}, ["accuracy"], runs))
     score_ways(tmp_path, trained).to_parquet(tmp_path / "ways.parquet")
     write_csv(tmp_path / "ways.csv", compare_ways(tmp_path, trained, ["full"], average=True))
-    read_table(tmp_path / "ways.parquet", content=TABLES["scores of ways"])
     compared = read_table(tmp_path / "ways.csv", content=TABLES["comparisons of ways"])
     assert compared["metric"].isna().any() and set(DIFFERENCE) <= set(compared)
+    files = [tmp_path / f"spread.{suffix}" for suffix in ("csv", "md", "tex")]
+    write_seed_sensitivity(tmp_path, grid, [str(tmp_path / "ways.parquet")], *files)  # as a command line has them
+    assert set(pd.read_csv(files[0])["training"]) == {"alone", "all tasks"}
 
 
 def test_names_that_look_like_something_else_are_names(tmp_path: Path) -> None:
