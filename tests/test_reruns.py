@@ -149,6 +149,8 @@ ALL_TRAININGS = {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT
         ({"max_length": 12}, {"encode": 2} | ALL_TRAININGS),
         ({"training_overrides": {"tiny": {"epochs": 1}}}, ALL_TRAININGS),
         ({"train_sizes": [32, 16]}, {}),
+        ({"stratify": True}, {"subsample": 2} | ONE_TASK | COLLECT_ONE),  # the other task is a regression
+        ({"random_draws": 2}, {}),
     ],
     ids=str,
 )
@@ -163,6 +165,21 @@ def test_one_more_size_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(tiny_config(train_sizes=[32, 16]))
     new = {"subsample": 4} | {rule: 2 * count for rule, count in ONE_TASK.items()}
     assert workspace.planned("results/figures/data_size.pdf") == new | COLLECT
+
+
+def test_one_more_draw_of_random_tickets_adds_its_own_jobs_only(workspace: Workspace) -> None:
+    def configure(draws: int) -> None:
+        workspace.configure(tiny_config(tasks=["toy"], kinds=["winning", "random"], random_draws=draws))
+
+    figure = "results/figures/ticket_kinds.pdf"
+    configure(1)
+    workspace.make(figure)
+    configure(2)
+    assert workspace.planned(figure) == TICKETS | {"score": 1, "figure": 1}
+    before = workspace.predictions()
+    workspace.make(figure)
+    after = workspace.predictions()
+    assert len(after) == len(before) + 4 and before.items() <= after.items()
 
 
 def test_settings_of_a_kind_rerun_its_tickets_only(workspace: Workspace) -> None:
