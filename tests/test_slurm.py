@@ -75,6 +75,14 @@ class Submitted:
         return output
 
 
+def tells(log: Path, text: str) -> bool:
+    """Whether a log is there that holds a text; a job that is submitted again begins it anew."""
+    try:
+        return text in log.read_text()
+    except FileNotFoundError:
+        return False
+
+
 def calls_above(module: str, folder: Path) -> list[int]:
     """How many calls of snakemake are above each process of a module in a folder, the submitting one left out."""
     found = []
@@ -97,8 +105,7 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     trial = workspace.folder / TRIAL
 
     def says(name: str, text: str) -> bool:
-        log = trial / name / "train.log"
-        return log.exists() and text in log.read_text()
+        return tells(trial / name / "train.log", text)
 
     def wait(name: str, text: str) -> None:
         cluster.wait(lambda: says(name, text) or call.process.poll() is not None, f"{name} does not say {text!r}", 500)
@@ -137,17 +144,17 @@ def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(cluster: Cluster,
     folder, target = workspace.folder / TRIAL / "full", f"{TRIAL}/full/record.json"
     log = folder / "train.log"
     call = Submitted(workspace, target)
-    cluster.wait(lambda: log.exists() and "epoch" in log.read_text(), "nothing is trained", 300)
+    cluster.wait(lambda: tells(log, "epoch"), "nothing is trained", 300)
     os.killpg(call.process.pid, signal.SIGKILL)
     call.process.wait()
     (first,) = cluster.jobs("RUNNING")
     workspace.make("--unlock")
     again = Submitted(workspace, target)
-    cluster.wait(lambda: "waiting for its end" in log.read_text(), "the training is done twice at once", 200)
+    cluster.wait(lambda: tells(log, "waiting for its end"), "the training is done twice at once", 200)
     assert first in cluster.jobs("RUNNING")
     cluster.wait(lambda: (folder / f"checkpoint{SUFFIX}" / IDENTITY).exists(), "the first job comes to no end", 300)
     again.end()
-    assert "finished before, and taken over" in log.read_text()
+    assert tells(log, "finished before, and taken over")
     assert workspace.planned(target) == {} and not cluster.jobs()
 
 
