@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -200,21 +199,6 @@ def test_too_little_memory_is_one_line() -> None:
 
     with pytest.raises(SystemExit, match="Error: not enough memory"):
         call(full, [])
-
-
-def test_what_is_read_below_json_dates_what_is_made(tmp_path: Path) -> None:
-    later = time.time_ns() + 3600 * 10**9
-    (tmp_path / "source").write_text("x")
-    os.utime(tmp_path / "source", ns=(later, later))
-
-    def make(definition: dict[str, Any], folder: Path) -> None:
-        """..."""
-        folder.mkdir()
-        (folder / "made").write_text("x")
-
-    definition = json.dumps({"files": [{"path": str(tmp_path / "source")}]})
-    call(make, ["--definition", definition, "--folder", str(tmp_path / "made")])
-    assert (tmp_path / "made/made").stat().st_mtime_ns == later
 
 
 @pytest.mark.parametrize("content", [[], {}, {"layers": 3}, 5])

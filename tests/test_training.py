@@ -125,7 +125,9 @@ def test_no_epochs_train_nothing_and_weights_are_written_only_where_asked_for(
     record = json.loads((out / "record.json").read_text())
     assert record["steps"] == 0 and record["losses"] == [] and record["device"] == "cpu"
     assert record["precision"] == "fp32"
-    assert sorted(path.name for path in out.iterdir()) == ["predictions.parquet", "record.json"]
+    made = ["predictions.parquet", "record.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.finished", *made]
+    assert sorted(path.name for path in (out / "checkpoint.finished").iterdir()) == ["identity.json", *made]
 
 
 def test_a_device_that_is_not_there_is_named(
