@@ -40,6 +40,7 @@ def test_it_is_taken_over(encoded: Path, tiny: Path, tmp_path: Path, caplog: pyt
     before = made(out)
     assert (out / MADE[0]).stat().st_nlink == 2  # no space of its own
     lose(out)
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         run(encoded, tiny, out)
     assert made(out) == before  # the record holds the seconds of the first time
