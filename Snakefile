@@ -12,6 +12,7 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/common_accidents.smk"
 include: "workflow/rules/common_search.smk"
 include: "workflow/rules/common_multi_task.smk"
 include: "workflow/rules/common_adaptation.smk"

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
@@ -18,13 +17,11 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from supertickets.clock import bring_back, dated_in_the_future, follow_clock
 from supertickets.config import CATALOGUE, check_config, without_defaults_of_other_tasks
 from supertickets.config_settings import outputs_of, pruning_of, training_of
 from supertickets.environment import set_environment
 from supertickets.errors import UserError
 from supertickets.files import canonical_json
-from supertickets.finished import SUFFIX, forget_noted
 from supertickets.grid import adaptation_ways, grid_of, group_runs, groups_of, multi_task_ways, runs_of, scoped
 from supertickets.layout import (
     ADAPTATION,
@@ -74,8 +71,6 @@ ADAPTED = config["adaptation"]
 TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS, *ADAPTED["tasks"])}
 HUB_DATASETS = hub_downloads(TASKS)
 CHOICES = choices_of(config["search"])
-#: Bytes up to which Snakemake compares files by content, not by time alone (--max-checksum-file-size).
-BY_CONTENT = 1_000_000
 MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
 
 #: Figures and tables with the part of the grid that each shows.
@@ -100,58 +95,6 @@ TABLES = {
     "multi_task_dev": "joint",
     "domain_adaptation": "joint",
 }
-
-
-def own_files():
-    """Files that the user's own models and tasks are made from."""
-    tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
-    yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
-    folders = (DEFINED["models"][model].get("path") for model in config["models"])
-    yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
-
-
-def tell_of_the_clock(late):
-    """Say that files have got another time."""
-    logger.warning(
-        f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
-    )
-
-
-def tidy_up():
-    """Give up what finished trainings keep for themselves until Snakemake has taken note of them."""
-    forget_noted(Path("results").rglob(f"*{SUFFIX}"), Path(".snakemake/incomplete"))
-
-
-if workflow.is_main_process:
-    # First of all, as results must stay later than what they are made from.
-    by_time = (path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT)
-    if ahead := dated_in_the_future(by_time):
-        raise WorkflowError(
-            f"dated in the future, as when a clock is set back: {', '.join(map(str, ahead))}; what is made from them"
-            " would count as outdated: set the clock, or touch them"
-        )
-    if late := bring_back(Path("results")):
-        tell_of_the_clock(late)
-    tidy_up()
-# In a cluster job too: it has a Snakemake of its own.
-follow_clock(Path("results"), tell_of_the_clock)
-
-
-def check_writable():
-    """One error before the first job, not one for each, where results cannot be written."""
-    for folder in [Path("results"), *Path("results").glob("*/")]:
-        if folder.exists() and not os.access(folder, os.W_OK):
-            raise WorkflowError(f"{folder}: not writable: a read-only file system, or a folder of somebody else")
-
-
-def tell_of_a_full_disk():
-    """Logs lie on the same disk: where it is full to the end, no job has had room to say it."""
-    try:
-        with tempfile.TemporaryFile(dir="results", buffering=0) as probe:
-            probe.write(bytes(2**20))
-            os.fsync(probe.fileno())
-    except OSError as error:
-        logger.error(f"results: {error.strerror}")
 
 
 def one_of(values):
