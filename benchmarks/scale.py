@@ -36,6 +36,26 @@ CORES = 2
 EXAMPLES = 400
 #: What a run's record holds that scoring reads, and the size of the rest.
 RECORD = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9, "settings": {"of": "x" * 1500}}
+#: As many jobs as another workflow has, in chains of three, which is the least that Snakemake can be given of them.
+BARE = """
+CHAINS = range({chains})
+rule all:
+    input: expand("retrain/{{chain}}.json", chain=CHAINS)
+rule ticket:
+    output: "ticket/{{chain}}.json"
+    log: "logs/ticket/{{chain}}.log"
+    shell: "ticket --out {{output}} > {{log}}"
+rule rewind:
+    input: "ticket/{{chain}}.json"
+    output: "rewind/{{chain}}.json"
+    log: "logs/rewind/{{chain}}.log"
+    shell: "rewind {{input}} --out {{output}} > {{log}}"
+rule retrain:
+    input: "rewind/{{chain}}.json"
+    output: "retrain/{{chain}}.json"
+    log: "logs/retrain/{{chain}}.log"
+    shell: "retrain {{input}} --out {{output}} > {{log}}"
+"""
 #: Starts a command and writes its peak memory (KiB on Linux) to a file. Linux counts from the size of its starter, so
 #: that is a small process.
 LAUNCHER = """
@@ -87,11 +107,18 @@ def calling(seeds: int, folder: Path) -> list[str]:
     return [*snakemake, "--configfile", str(PAPER), str(more)]
 
 
-def plan(seeds: int, folder: Path) -> tuple[int, Cost]:
-    """Number of jobs of the paper's grid with so many seeds, nothing of it made yet, and what a dry run costs."""
-    cost = measured([*calling(seeds, folder), "--dry-run"], folder)
+def plan(call: Sequence[str], folder: Path) -> tuple[int, Cost]:
+    """Number of jobs that a call of snakemake would run, and what its dry run costs."""
+    cost = measured([*call, "--dry-run"], folder)
     found = re.search(r"^total +(\d+)$", cost.output, re.MULTILINE)
     return int(found[1]) if found else 0, cost
+
+
+def plan_bare(jobs: int) -> tuple[int, Cost]:
+    """The same of a workflow of at least so many jobs that are as plain as can be: the peer."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Snakefile").write_text(BARE.format(chains=-(-(jobs - 1) // 3)))
+        return plan([sys.executable, "-m", "snakemake", "--cores", str(CORES)], Path(folder))
 
 
 def first_job(seeds: int) -> float:
@@ -155,13 +182,15 @@ def main() -> None:
     rows, found = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for seeds in (SEEDS, SEEDS_OF_JOBS):
-            jobs, cost = plan(seeds, Path(folder))
+            jobs, cost = plan(calling(seeds, Path(folder)), Path(folder))
+            bare_jobs, bare = plan_bare(jobs)
             before = first_job(seeds)
             name = f"{seeds} seeds, {jobs:,} jobs"
             rows.append({"what": f"dry run, {name}", "seconds": cost.seconds, "GB": cost.gigabytes})
+            rows.append({"what": f"the peer, {bare_jobs:,} jobs", "seconds": bare.seconds, "GB": bare.gigabytes})
             rows.append({"what": f"from a call to its first job, {name}", "seconds": before})
             found[f"plan_{seeds}"] = {"jobs": jobs, "seconds": cost.seconds, "gigabytes": cost.gigabytes}
-            found[f"plan_{seeds}"]["first_job"] = before
+            found[f"plan_{seeds}"] |= {"first_job": before, "bare": bare.seconds}
         results = Path(folder) / "results"
         grid = synthetic(results, SEEDS_OF_RUNS)
         runs = sum(1 for _ in runs_of(grid))
@@ -174,10 +203,10 @@ def main() -> None:
             rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
             found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
     text = (
-        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; half of a dry run is printing "
-        f"jobs. And what follows {runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: "
-        f"the records are synthetic, with predictions of {EXAMPLES} examples each. Memory is the peak of the largest "
-        "process."
+        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; as a peer, a workflow of as many "
+        "jobs that are as plain as can be, of one input, one output and a command. And what follows "
+        f"{runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the records are synthetic, "
+        f"with predictions of {EXAMPLES} examples each. Memory is the peak of the largest process."
     )
     table = pd.DataFrame(rows).round(2).astype(object).fillna("")
     write("scale", "python -m benchmarks scale", text, table, found | {"runs": runs})

@@ -143,7 +143,7 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
         ({"columns": {"id": 0, "text": "text", "target": 3}, "fields": 3}, "give all names"),
         ({"fields": 4}, "own.columns is {'id': 'id', 'text': 'text', 'target': 'label'}: fields is of files without"),
         ({"path": "data"}, "define.tasks.own: no such file: data"),
-        ({"package": "vaderSentiment"}, "metrics, package: One of package and member, path, files, or hub"),
+        ({"package": "vaderSentiment"}, "One of package (with member and sizes), path, files, all three with col"),
         ({"path": "data.json"}, "own.path is 'data.json': one JSON document is not read; write an object a line"),
         (
             {"path": "data.PARQUET", "fields": 3, "columns": {"text": 1, "target": 2}},

@@ -48,6 +48,8 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
     assert table_minutes(400_000) > 3 and judging_minutes(2_000_000) > 3
     # The default's trainings took 0.84 GB at most, and a quarter of a minute (benchmarks/results/overhead.md).
     assert 840 < memory_mb(91, 780, 8, 64, False) < 2500 and minutes(91, 2220, 64, 1, False) < 30
+    # One on batches of 32 sequences of 512 tokens took 7.3 GB.
+    assert 7300 < memory_mb(91, 128, 32, 512, False) < 9000
 
 
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
