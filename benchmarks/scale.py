@@ -203,8 +203,8 @@ def main() -> None:
             rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
             found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
     text = (
-        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; as a peer, a workflow of as many "
-        "jobs that are as plain as can be, of one input, one output and a command. And what follows "
+        f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; as a peer, a workflow of as "
+        "many jobs that are as plain as can be, of one input, one output and a command. And what follows "
         f"{runs:,} trainings, its runs with {SEEDS_OF_RUNS} seeds, {CORES} jobs at a time: the records are synthetic, "
         f"with predictions of {EXAMPLES} examples each. Memory is the peak of the largest process."
     )
