@@ -271,6 +271,14 @@ def test_a_source_that_cannot_be_is_refused(source: dict[str, Any], message: str
             "glue.parts.ax.columns is {'text': 1}: numbers need",
         ),
         ({"parts": {"ax": {"columns": {"label": "a"}}}}, "glue.parts.ax.columns: unknown key label; known keys are id"),
+        (
+            {"parts": {"ax": {"columns": {"text": "a", "text_pair": "b"}}}},
+            "glue.parts.ax.columns is {'text': 'a', 'text_pair': 'b'}: text_pair is given for all parts or for none",
+        ),
+        (
+            {"columns": {"text": 3, "text_pair": 2, "target": 1}},
+            "glue.parts.ax.columns is {'text': 'sentence'}: text_pair is given for all parts or for none",
+        ),
         ({"parts": {"ax": 3}}, "glue.parts.ax is 3"),
         ({"parts": {"dev": "dev.tsv"}}, "glue.parts: unknown key dev; known keys are ax, test"),
     ],

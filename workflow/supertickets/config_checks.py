@@ -139,7 +139,10 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
     """Keys of a task's definition that do not fit each other."""
     if "hub" in entry and "columns" not in entry and "columns" not in entry["hub"]:
         yield "columns is missing: the dataset's columns of text and target"
+    paired = "text_pair" in entry.get("glue", {}).get("columns", {})
     for key, reading in _readings(entry):
+        if key.startswith("glue.parts.") and ("text_pair" in reading["columns"]) != paired:
+            yield f"{key}columns is {reading['columns']}: text_pair is given for all parts or for none"
         yield from (f"{key}{problem}" for problem in _wrong_columns(reading["columns"], reading.get("fields")))
     fields = entry.get("fields")
     paths = [entry["path"]] if "path" in entry else entry.get("files", {}).values()
