@@ -55,6 +55,20 @@ def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Pat
     assert (run / "record.json").read_bytes() != record and "epoch" in (run / "train.log").read_text()
 
 
+def test_a_look_at_what_runs_gives_up_nothing(undisturbed: Workspace, tmp_path: Path) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    kept = workspace.folder / f"results/runs/tiny/toy/n32/seed1/full/checkpoint{SUFFIX}"
+    kept.mkdir()
+    lock = workspace.folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    workspace.make("--dry-run", *TARGETS)
+    assert kept.exists()  # the group of jobs that it is of may yet fail
+    lock.unlink()
+    workspace.make("--dry-run", *TARGETS)
+    assert not kept.exists()
+
+
 def wait_for(path: Path, text: str, seconds: float = 120) -> None:
     """Until a file is there that holds a text."""
     deadline = time.monotonic() + seconds

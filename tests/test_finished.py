@@ -89,6 +89,7 @@ def test_what_snakemake_has_noted_is_given_up(tmp_path: Path, monkeypatch: pytes
     folders = [Path("results") / name / f"checkpoint{SUFFIX}" for name in ("noted", "short", "l" * 250)]
     for folder in folders:
         folder.mkdir(parents=True)
+        (folder.parent / "record.json").touch()
     for folder in folders[1:]:
         name = base64.urlsafe_b64encode(str(folder.parent / "record.json").encode()).decode()
         pieces = [name[start : start + 254] for start in range(0, len(name), 254)]
@@ -100,6 +101,30 @@ def test_what_snakemake_has_noted_is_given_up(tmp_path: Path, monkeypatch: pytes
     assert [folder.exists() for folder in folders] == [False, True, True]
     forget_noted(folders, tmp_path / "nothing")
     assert not any(folder.exists() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("kept", "output"),
+    [("checkpoint", "record.json"), ("a.b.checkpoint", "a.b.json"), ("rte-full.checkpoint", "rte-full.parquet")],
+)
+def test_what_snakemake_has_deleted_is_not_given_up(tmp_path: Path, kept: str, output: str) -> None:
+    folder = tmp_path / (kept + SUFFIX)
+    folder.mkdir()
+    (tmp_path / f"{output}.log").touch()
+    (tmp_path / f"other.{output}").touch()
+    forget_noted([folder], tmp_path / "marks")  # its group has failed, and nothing is left of what it made
+    assert folder.exists()
+    (tmp_path / output).touch()
+    forget_noted([folder], tmp_path / "marks")
+    assert not folder.exists()
+
+
+def test_what_is_taken_over_needs_no_checkpoint(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    out = run(encoded, tiny, tmp_path / "run")
+    before = made(out)
+    (out / "checkpoint.safetensors").write_bytes(b"of a process that was killed just before it deleted it")
+    run(encoded, tiny, out)
+    assert made(out) == before and not (out / "checkpoint.safetensors").exists()
 
 
 def test_a_second_process_waits_and_takes_over(
@@ -155,6 +180,30 @@ def test_a_signal_while_predicting_finds_a_training_to_go_on_from(
     assert made(run(encoded, tiny, out, precision=precision))[:2] == undisturbed
 
 
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_stop_while_a_checkpoint_is_written_is_not_lost(
+    encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: signal.Signals
+) -> None:
+    undisturbed = made(run(encoded, tiny, tmp_path / "undisturbed"))[:2]
+    batches, save, out = training.sorted_batches, checkpoints.save_file, tmp_path / "run"
+
+    def asking(*arguments: Any) -> Any:
+        os.kill(os.getpid(), first)
+        return batches(*arguments)
+
+    def stopping(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        save(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "sorted_batches", asking)
+        patch.setattr(checkpoints, "save_file", stopping)
+        with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 27 of the training; .* goes on"):
+            run(encoded, tiny, out)
+        assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
+    assert made(run(encoded, tiny, out))[:2] == undisturbed
+
+
 def test_a_checkpoint_is_of_the_code_that_has_trained(
     encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -204,3 +253,21 @@ def test_the_clock_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert told.wait(10)
     times = [path.stat().st_mtime for path in paths]
     assert times == sorted(set(times)) and times[-1] <= now() - 3590
+
+
+def test_a_file_that_is_gone_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = time.time() + 3600
+    for place, name in enumerate(("first", "gone", "last")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (ahead + place, ahead + place))
+    changed = clock._changed
+
+    def going(path: Path) -> int:
+        time_of = changed(path)
+        if path.name == "gone":
+            path.unlink()
+        return time_of
+
+    monkeypatch.setattr(clock, "_changed", going)
+    assert clock.bring_back(tmp_path) == 3
+    assert (tmp_path / "first").stat().st_mtime < (tmp_path / "last").stat().st_mtime <= time.time()

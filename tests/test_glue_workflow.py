@@ -124,6 +124,7 @@ def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
         tmp_path / "again.parquet",
     )  # fmt: skip
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "again.parquet"), known)
+    assert sorted(path.name for path in tmp_path.glob("again*")) == ["again.checkpoint.finished", "again.parquet"]
     # Files of another folder are other data.
     (tmp_path / "GLUE").rename(tmp_path / "moved")
     workspace.configure(tiny | {"glue": str(tmp_path / "moved")})

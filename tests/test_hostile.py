@@ -293,6 +293,26 @@ def test_pipes_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
         prepare_task(toy(tmp_path / "data" / name), tmp_path / "task.parquet")
 
 
+def test_pipes_are_no_json(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ticket.json")
+    with pytest.raises(UserError, match=r"ticket.json: it is not a regular file"):
+        Ticket.read(tmp_path / "ticket.json")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.StructArray.from_arrays([pa.array(["a"]), pa.array(["b"])], ["same", "same"]),
+        pa.array([0], pa.timestamp("s", tz="Not/AZone")),
+    ],
+    ids=["struct", "zone"],
+)
+def test_values_that_pyarrow_does_not_convert(tmp_path: Path, column: pa.Array) -> None:
+    pq.write_table(pa.table({"id": ["1"], "text": column, "label": ["no"]}), tmp_path / "toy.parquet")
+    with pytest.raises(UserError, match=r"toy.parquet: not a readable Parquet file"):
+        prepare_task(toy(tmp_path / "toy.parquet"), tmp_path / "task.parquet")
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 2**20])
 @pytest.mark.parametrize("name", ["toy.tsv", "toy.csv"])
 @fuzzed
@@ -348,6 +368,9 @@ def test_records_that_do_not_say_what_is_kept(tmp_path: Path, change: dict[str, 
         ("logits", [[0.1], [0.1, 0.2]]),
         ("label", ["x", "y"]),
         ("label", [float("inf"), 0.0]),
+        ("split", [0, 1]),
+        ("split", [["test"], ["test"]]),
+        ("id", [0, 1]),
     ],
 )
 def test_predictions_that_are_no_numbers(tmp_path: Path, column: str, values: list[Any]) -> None:

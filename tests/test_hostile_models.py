@@ -13,6 +13,7 @@ from conftest import TINY, toy, write_tiny_task
 from families import FAMILIES, write_family
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load, save
 from test_hostile import changed, damaged, fuzzed, values
 from test_training import encoded
 
@@ -121,6 +122,16 @@ def test_a_config_with_not_a_number(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config.json is not valid JSON \(it holds NaN"):
         prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
     assert not (tmp_path / "pretrained").exists()
+
+
+def test_a_layer_whose_number_is_none(tmp_path: Path, model: dict[str, bytes]) -> None:
+    tensors = load(model["model.safetensors"])
+    name = next(name for name in tensors if ".layer.0." in name)
+    tensors[name.replace(".0.", f".{'1' * 5000}.")] = tensors[name]
+    for file, content in (model | {"model.safetensors": save(tensors)}).items():
+        (tmp_path / file).write_bytes(content)
+    with pytest.raises(UserError, match=r"config.json says 1 layers, model.safetensors has layers \[0, 1111"):
+        prepare_model(tmp_path / "config.json", {"path": str(tmp_path), "layers": 1}, tmp_path / "pretrained")
 
 
 def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, tmp_path: Path) -> None:

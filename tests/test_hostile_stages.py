@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -50,6 +51,8 @@ HEADS = [[0, 1], [0], [3]]
         ({"ffn": [0.5]}, "0.5 is no whole number"),
         ({"ffn": [True]}, "True is no whole number"),
         ({"heads": [[0.0, 1.5], [0], [1]]}, "0.0 is no whole number"),
+        ({"heads_per_layer": 2**62}, "ticket: heads_per_layer is 4,611,.*; it is from 1 to 4,096"),
+        ({"heads_per_layer": 0}, "ticket: heads_per_layer is 0; it is from 1 to 4,096"),
     ],
 )
 def test_units_are_whole_numbers(change: dict[str, Any], message: str) -> None:
@@ -99,6 +102,19 @@ def test_encoded_tasks_of_other_types(encoded: Path, tmp_path: Path, column: str
     table.to_parquet(tmp_path / "encoded.parquet", index=False)
     with pytest.raises(UserError, match=rf"encoded.parquet: .*{message}"):
         Encoded.read(tmp_path / "encoded.parquet")
+
+
+@pytest.mark.parametrize("label", [-100.0, -1.0, 0.5, 2.0, float("nan"), float("inf")])
+def test_encoded_labels_that_are_none(encoded: Path, tiny: Path, tmp_path: Path, label: float) -> None:
+    table = pq.read_table(encoded / "encoded.parquet")
+    labels = table["label"].to_numpy().copy()
+    labels[3] = label
+    place = table.column_names.index("label")
+    pq.write_table(table.set_column(place, "label", pa.array(labels)), tmp_path / "encoded.parquet")
+    (tmp_path / "subset.json").write_bytes((encoded / "subset.json").read_bytes())
+    with pytest.raises(UserError, match=rf"encoded.parquet: label of '.*' is {label}, not a class from 0 to 1; delete"):
+        run(tmp_path, tiny, tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
 
 
 @pytest.mark.parametrize("content", [[], {"layers": 3}, {"layers": "x"}, {"chosen": 1}])

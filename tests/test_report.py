@@ -21,6 +21,7 @@ from supertickets import style
 from supertickets.bias_variance import draw_bias_variance
 from supertickets.curves import size_text
 from supertickets.data_size import by_number, draw_data_size
+from supertickets.errors import UserError
 from supertickets.phase_transition import draw_phase_transition
 from supertickets.result_tables import (
     write_seed_sensitivity,
@@ -33,6 +34,7 @@ from supertickets.single_task_gain import draw_single_task_gain
 from supertickets.tables import Files, P, write_formats
 from supertickets.ticket_kinds import draw_ticket_kinds
 from supertickets.ticket_masks import draw_ticket_masks
+from supertickets.tickets import Ticket
 
 FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "phase_transition": (draw_phase_transition, MAIN),
@@ -195,6 +197,16 @@ def test_masks_show_the_share_of_seeds_that_keep_a_unit(results: Path, drawn: li
     row = verdicts(results).loc["movie"]
     assert axes[0].get_title(loc="left") == f"movie: ratio {row['ratio']:g}, {row['weight_remaining']:.0%} weight"
     assert "3 seeds" in text and "64 training examples" in text and "validation" in text
+
+
+def test_masks_of_different_encoders_are_refused(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn: list[plt.Figure]
+) -> None:
+    wide = Ticket.full(2, 4)
+    read = Ticket.read
+    monkeypatch.setattr(Ticket, "read", lambda path: wide if "seed2" in str(path) else read(path))
+    with pytest.raises(UserError, match=r"seed2.*json: it has 2 layers of 4 heads, the encoder 2 of 3"):
+        draw("ticket_masks", results, drawn)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -206,6 +206,10 @@ def test_other_versions_of_libraries_are_told_and_rerun_nothing_unless_asked(wor
     record = json.loads(path.read_text())
     torch = record["versions"]["torch"]
     assert "made with" not in workspace.make("--dry-run")
+    damaged = workspace.folder / "results/runs/tiny/toy/n31/seed1/full/record.json"  # of another experiment
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("[" * 200_000)
+    assert "Nothing to be done" in workspace.make("--dry-run")
     before = path.stat()
     path.write_text(json.dumps(record | {"versions": record["versions"] | {"torch": "1.0"}}))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

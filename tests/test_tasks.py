@@ -75,6 +75,23 @@ def test_parts_are_fixed_and_share_neither_document_nor_sentence() -> None:
     assert shares["test"] == pytest.approx(0.3, abs=0.01) and shares["validation"] == pytest.approx(0.2, abs=0.01)
 
 
+@pytest.mark.parametrize("separator", ["$$", "._", "..", "**", "((", "::", "|"])
+def test_what_separates_documents_is_no_pattern(separator: str) -> None:
+    ids = [f"{document}{separator}{sentence}{separator}x" for document in range(40) for sentence in range(3)]
+    table = pd.DataFrame({"id": ids, "text": [f"text {identity}" for identity in ids]})
+    parts = split(table, RATED["split"] | {"group_separator": separator})
+    assert parts.groupby(table.index // 3).nunique().max() == 1
+    assert parts.value_counts().to_dict() == {"train": 60, "test": 36, "validation": 24}
+
+
+@pytest.mark.parametrize(("examples", "validation"), [(6, 1), (15, 3)])
+def test_a_part_that_is_too_small_to_be_judged_is_refused(tmp_path: Path, examples: int, validation: int) -> None:
+    write_tiny_task(tmp_path / "toy.tsv", examples)
+    with pytest.raises(UserError, match=rf"toy.tsv: {validation} examples for the part validation.* at least 4 are ne"):
+        prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "toy.parquet")
+    assert not (tmp_path / "toy.parquet").exists()
+
+
 def test_a_task_file_has_every_example_once_and_checks_pinned_sizes(tmp_path: Path) -> None:
     write_tiny_task(tmp_path / "toy.tsv", 100)
     prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "toy.parquet")

@@ -41,7 +41,8 @@ if workflow.is_main_process:
     if late := bring_back(Path("results")):
         tell_of_the_clock(late)
 
-tidy_up()
+if not any(Path(".snakemake/locks").glob("*")):  # or another call runs, and its groups of jobs may yet fail
+    tidy_up()
 # In a cluster job too: it has a Snakemake of its own.
 follow_clock(Path("results"), tell_of_the_clock)
 

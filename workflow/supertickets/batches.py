@@ -17,6 +17,7 @@ from .encoded_schema import SCHEMA
 from .errors import DamagedError
 from .files import read_json
 from .packing import Packing, pack
+from .task_files import UNLABELLED
 
 
 def arrow(array: np.ndarray) -> pa.Array:
@@ -109,20 +110,27 @@ class Encoded:
             offsets=np.from_dlpack(tokens.offsets),
         )
 
-    def require_tokens(self, end: int) -> None:
-        """Refuse examples without a token, and tokens that an encoder has no embedding of.
+    def require_fit(self, embeddings: int, outputs: int) -> None:
+        """Refuse examples without a token, tokens that an encoder has no embedding of, and labels that are none.
 
         Args:
-            end: how many embeddings it has.
+            embeddings: how many it has.
+            outputs: number of classes, or 1 for regression.
 
         Raises:
             UserError: names the file.
         """
         if not self.lengths.all():
             raise DamagedError(self.origin, f"example {self.ids[int(self.lengths.argmin())]!r:.80} has no token")
-        if not 0 <= self.tokens.min() <= self.tokens.max() < end:
+        if not 0 <= self.tokens.min() <= self.tokens.max() < embeddings:
             found = f"token ids from {self.tokens.min()} to {self.tokens.max()}"
-            raise DamagedError(self.origin, f"{found}; the encoder's are from 0 to {end - 1}")
+            raise DamagedError(self.origin, f"{found}; the encoder's are from 0 to {embeddings - 1}")
+        wrong = ~np.isfinite(self.labels) if outputs == 1 else ~np.isin(self.labels, np.arange(outputs))
+        if wrong.any():
+            wrong &= ~np.isin(np.array(self.parts), UNLABELLED)
+        for row in np.flatnonzero(wrong)[:1]:
+            expected = "a number" if outputs == 1 else f"a class from 0 to {outputs - 1}"
+            raise DamagedError(self.origin, f"label of {self.ids[row]!r:.80} is {self.labels[row]}, not {expected}")
 
     def chosen_rows(self, subset: Path) -> np.ndarray:
         """The rows that a subset names, in its order.

@@ -63,7 +63,7 @@ class Checkpoints:
         self.path, self.minutes = path, minutes
         # Of the code as it is now: a module that is edited meanwhile is not what trains here.
         self._identity = {**identity, "code": code_of(source)}
-        self._last, self._signal = time.monotonic(), 0
+        self._last, self._signal, self._writing = time.monotonic(), 0, False
         self._before: dict[int, Any] = {}
         self._end: tuple[Trained, dict[str, Any], Tensor] | None = None
 
@@ -98,7 +98,7 @@ class Checkpoints:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._signal not in STOPPING:  # a stop is not taken back
             self._signal = number
-        if self._end:  # no step will look
+        if self._end and not self._writing:  # no step will look
             self.after_step(*self._end)
 
     def after_training(self, trained: Trained, progress: Mapping[str, Any], running: Tensor) -> None:
@@ -120,9 +120,11 @@ class Checkpoints:
         due = self.minutes and time.monotonic() - self._last >= 60 * self.minutes
         if not (due or self._signal):
             return
-        number, self._signal = self._signal, 0
+        number, self._signal, self._writing = self._signal, 0, True
         written = self._write(trained, progress, running)
-        self._last = time.monotonic()
+        self._last, self._writing = time.monotonic(), False
+        if self._signal in STOPPING:  # it came meanwhile
+            number, self._signal = self._signal, 0
         if number in STOPPING:
             kept = f"{self.path} holds it, and the same call goes on from there" if written else "nothing of it is kept"
             raise InterruptedRunError(
@@ -197,7 +199,10 @@ class Checkpoints:
 
     def take(self, wanted: Sequence[Path]) -> bool:
         """Write the files of this very training, where it had come to its end before (:mod:`.finished`)."""
-        return finished.take(self._finished, self._identity, wanted)
+        taken = finished.take(self._finished, self._identity, wanted)
+        if taken:  # it may have been killed in the middle of :meth:`finish`
+            self._remove()
+        return taken
 
     def finish(self, made: Sequence[Path]) -> None:
         """Keep what the training has written, and delete the checkpoint: it is at its end whatever signal comes."""

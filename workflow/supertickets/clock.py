@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def bring_back(folder: Path) -> int:
         for place, members in enumerate(steps):
             earlier = now - 1000 * (len(steps) - place)  # some file systems count microseconds
             for _, path in members:
-                os.utime(path, ns=(earlier, earlier), follow_symlinks=False)
+                with suppress(FileNotFoundError):  # another process has just removed it
+                    os.utime(path, ns=(earlier, earlier), follow_symlinks=False)
     except OSError:  # a read-only file system, or files of somebody else
         return 0
     return len(late)
@@ -71,5 +73,6 @@ def _follow(folder: Path, tell: Callable[[int], None]) -> None:
     while True:
         time.sleep(LOOK_SECONDS)
         before, ahead = ahead, time.time() - time.monotonic()
-        if ahead < before - SET_BACK and (late := bring_back(folder)):
-            tell(late)
+        if ahead < before - SET_BACK:
+            while late := bring_back(folder):  # what was renamed meanwhile was listed by its old name
+                tell(late)

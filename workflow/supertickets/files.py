@@ -87,8 +87,9 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is not JSON; names file and line.
+        UserError: the file is not JSON, and names file and line; or it is too large, or a pipe or device.
     """
+    require_readable(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:

@@ -50,7 +50,8 @@ def _second_name(path: Path, other: Path) -> None:
     try:
         os.link(path, other)
     except OSError:  # a file system that has one name for a file
-        shutil.copyfile(path, other)
+        with replacing(other) as part:
+            shutil.copyfile(path, part)
 
 
 def take(folder: Path, identity: Mapping[str, Any], wanted: Iterable[Path]) -> bool:
@@ -84,7 +85,9 @@ def forget_beside(path: Path) -> None:
 
 
 def forget_noted(folders: Iterable[Path], marks: Path) -> None:
-    """Give up what Snakemake has taken note of.
+    """Give up what Snakemake has taken note of: what was made is there, and does not count as half made.
+
+    Of a group of jobs in which one fails Snakemake deletes what all of them have made.
 
     Args:
         folders: those with the ending :data:`SUFFIX`, by paths as the workflow has them.
@@ -92,8 +95,15 @@ def forget_noted(folders: Iterable[Path], marks: Path) -> None:
     """
     unnoted = {path.parent for path in _marked(marks)}
     for folder in folders:
-        if folder.parent not in unnoted:
+        if folder.parent not in unnoted and _is_made(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_made(folder: Path) -> bool:
+    """Whether the job's own output is there: NAME.json or NAME.parquet beside NAME.checkpoint, otherwise the record."""
+    name = folder.name.removesuffix(f"checkpoint{SUFFIX}")
+    endings = ("json", "parquet") if name else ("record.json",)
+    return any(folder.with_name(name + ending).exists() for ending in endings)
 
 
 def _marked(marks: Path) -> Iterable[Path]:

@@ -229,8 +229,8 @@ def train_models(
     full = models[0].encoder.get_input_embeddings().weight
     name = next(name for name, parameter in models[0].named_parameters() if parameter is full)
     embedding, pad = tensors[name], models[0].encoder.config.pad_token_id
-    for one in data:
-        one.require_tokens(len(embedding))
+    for one, model in zip(data, models, strict=True):
+        one.require_fit(len(embedding), model.classifier.out_features)
     vocabulary = reduce(np.union1d, [one.vocabulary(members, pad) for one, members in zip(data, rows, strict=True)])
     kept, new_pad = torch.from_numpy(vocabulary).to(compute.device), int(np.searchsorted(vocabulary, pad))
     narrow = embedding[kept]

@@ -15,7 +15,7 @@ from .errors import DamagedError, UserError
 from .files import read_json
 from .formulas import predicted
 from .layout import folder_of
-from .tables import CUT
+from .tables import CUT, Content
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) ->
         numbers = table["label"].to_numpy(np.float64), np.array(table["logits"].tolist(), np.float64)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise DamagedError(path, f"not readable predictions ({error})") from error
+    if lack := Content(texts=("id", "split")).lack(table):
+        raise DamagedError(path, f"not predictions: {lack}")
     finite = all(np.isfinite(values).all() for values in numbers)
     if not finite or numbers[1].ndim != 2 or not numbers[1].shape[1] or table.isna().any(axis=None):
         raise DamagedError(path, "not predictions")

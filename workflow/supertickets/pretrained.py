@@ -152,7 +152,8 @@ def first_layers(
     key = architecture.dimensions[0]
     if count > config[key]:
         raise UserError(f"{source}: layers is {count}, the encoder has {config[key]}; give at most that")
-    path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.")
+    # A longer number is no layer, and Python reads none of thousands of digits.
+    path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d{{1,9}})\.")
     layer_of = {name: match for name in tensors if (match := path.match(name))}
     kept = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
     types = {"layer_types": config["layer_types"][:count]} if "layer_types" in config else {}

@@ -209,8 +209,9 @@ def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[R
                 raise UserError(f"{name}: its rows up to {line + len(batch):,} come to more than {LARGEST:,} bytes")
             yield from enumerate(batch.to_pylist(), start=line + 1)
             line += len(batch)
-    # As pyarrow raises where a page is damaged, a text is not UTF-8, or a date is none of Python's.
-    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+    # As pyarrow raises where a page is damaged, a text is not UTF-8, a date is none of Python's, a time has no zone, or
+    # an object has a name twice.
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise UserError(f"{name}: not a readable Parquet file ({error})") from error
 
 

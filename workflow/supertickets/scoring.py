@@ -78,7 +78,7 @@ def score_run(
     rows = data.chosen_rows(subset)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
     model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
-    data.require_tokens(len(model.encoder.get_input_embeddings().weight))
+    data.require_fit(len(model.encoder.get_input_embeddings().weight), how.outputs)
     batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
     sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
     scores = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +48,12 @@ def predict_for_server(
     log.info("predicting with %s", run)
     model = results / "pretrained" / group["model"]
     size = run["train_size"]
-    with tempfile.TemporaryDirectory(dir=predictions.parent) as folder:  # a system's own may be small
-        weights, ticket = model / "model.safetensors", None
+    weights, ticket = model / "model.safetensors", None
+    # Names of its own: what a process that is killed leaves there is replaced by the next, and removed.
+    rewound, record = (predictions.with_suffix(ending) for ending in (".rewound.safetensors", ".record.json"))
+    try:
         if run["kind"] != "full":
-            ticket, rewound = results / ticket_file(run), Path(folder) / "rewound.safetensors"
+            ticket = results / ticket_file(run)
             rewind(weights, model / "config.json", ticket, rewound)
             weights = rewound
         train_run(
@@ -62,7 +63,7 @@ def predict_for_server(
             subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
             run=run,
             settings=settings,
-            record=Path(folder) / "record.json",
+            record=record,
             predictions=predictions,
             shape=model / "shape.json",
             ticket=ticket,
@@ -70,6 +71,9 @@ def predict_for_server(
             checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
             checkpoint_minutes=checkpoint_minutes,
         )
+    finally:
+        for path in (rewound, record):
+            path.unlink(missing_ok=True)
 
 
 def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:

@@ -27,6 +27,9 @@ TEXTS = ("text", "text_pair")
 
 #: Parts that every task has (``test`` may be empty).
 PARTS = ("train", "validation", "test")
+#: Parts that are scored, and the fewest examples that they may have: each half of them is scored too, a correlation
+#: included, which is of two.
+SCORED, FEWEST = ("validation", "test", "validation_mismatched"), 4
 
 
 def prepare_task(definition: dict[str, Any], examples: Path) -> None:
@@ -84,7 +87,7 @@ def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFr
 
 
 def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: str) -> None:
-    """Refuse a task with an empty part."""
+    """Refuse a task with a part that is empty, or too small for what is done with it."""
     files, sizes = definition["files"], table["split"].value_counts()
     if "part" in files[0]:
         expected = {file["part"]: file["path"] for file in files}
@@ -93,6 +96,10 @@ def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: s
     for part, path in expected.items():
         if part not in sizes:
             raise UserError(f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}")
+        if part in SCORED and sizes[part] < FEWEST:
+            raise UserError(
+                f"{path}: {sizes[part]} examples for the part {part}, at least {FEWEST} are needed{left_out}"
+            )
 
 
 def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:
@@ -173,7 +180,7 @@ def split(table: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
         how: ``seed``, shares ``validation`` and ``test``, and ``group_separator`` (empty: every id is its own).
     """
     separator = how["group_separator"]
-    documents = table["id"].str.split(separator).str[0] if separator else table["id"]
+    documents = table["id"].str.split(separator, n=1, regex=False).str[0] if separator else table["id"]
     names = documents.unique()
     shuffled = generator(how["seed"], "parts").permutation(len(names))
     held_out = np.cumsum([round(how[part] * len(names)) for part in ("test", "validation")])

@@ -16,7 +16,7 @@ from .curves import finish, panel_title
 from .grid import groups_of
 from .layout import ticket_file
 from .tables import read_groups
-from .tickets import Ticket
+from .tickets import Ticket, require_alike
 
 
 def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
@@ -52,7 +52,9 @@ def keepers(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.ndar
     """Shares of seeds whose ticket keeps each head, shape (layers, heads), and each block, shape (layers,)."""
     trial = {key: ticket[key] for key in ("model", "task", "train_size")}
     names = [{**trial, "seed": seed, "kind": "winning", "ratio": ticket["ratio"], "draw": 1} for seed in seeds]
-    tickets = [Ticket.read(results / ticket_file(run)) for run in names]
+    paths = [results / ticket_file(run) for run in names]
+    tickets = [Ticket.read(path) for path in paths]
+    require_alike(dict(zip(map(str, paths), tickets, strict=True)))
     layers = len(tickets[0].heads)
     heads, ffn = np.zeros((layers, tickets[0].heads_per_layer)), np.zeros(layers)
     for one in tickets:

@@ -18,6 +18,9 @@ from .seeds import generator
 #: ``share`` is the plain share. ``decile`` is the published code's: 10 x ratio of 12 layers, 20 x ratio of 24.
 FFN_RULES = {"share": (1, 1), "decile": (10, 12)}
 
+#: Heads that a layer may have: the widest encoders have 64. More is damage, and would take memory.
+MOST_HEADS = 4096
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -73,6 +76,8 @@ class Ticket:
     heads_per_layer: int
 
     def __post_init__(self) -> None:
+        if not 0 < self.heads_per_layer <= MOST_HEADS:
+            raise UserError(f"ticket: heads_per_layer is {self.heads_per_layer:,}; it is from 1 to {MOST_HEADS:,}")
         for layer, kept in enumerate(self.heads):
             if not kept:
                 raise UserError(f"ticket: layer {layer} keeps no attention head; at least one must stay")
@@ -177,6 +182,20 @@ def read_tickets(path: Path, tasks: Collection[str] = ()) -> dict[str, Ticket]:
     if not isinstance(content, dict) or not content:
         raise DamagedError(path, "not a ticket for each of several tasks")
     return {task: Ticket.of(content.get(task), f"{path}, task {task}") for task in tasks or content}
+
+
+def require_alike(tickets: Mapping[str, Ticket]) -> None:
+    """Refuse tickets of different encoders.
+
+    Args:
+        tickets: by where each was read.
+
+    Raises:
+        UserError: names the first that is not of the encoder of the one before.
+    """
+    first = next(iter(tickets.values()))
+    for where, ticket in tickets.items():
+        ticket.require_dimensions(len(first.heads), first.heads_per_layer, where)
 
 
 def _check_indices(indices: Sequence[int], end: int, what: str) -> None:
@@ -331,6 +350,7 @@ def draw_ticket(
     """
     dimensions = Shape.read(shape, settings["outputs"])
     scored = Ticket.read(previous) if previous else Ticket.full(dimensions.layers, dimensions.heads)
+    scored.require_dimensions(dimensions.layers, dimensions.heads, str(previous))
     scores = read_importance(importance, settings["importance"], scored)
     # Not of the ratio: random tickets of one draw are nested, as winning tickets are.
     random = generator(run["seed"], f"ticket {run['model']} {run['task']} {run['kind']} {run['draw']}")

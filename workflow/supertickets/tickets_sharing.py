@@ -16,7 +16,7 @@ from . import style
 from .curves import finish, size_text
 from .layout import folder_of
 from .ticket_masks import label_units
-from .tickets import read_tickets
+from .tickets import read_tickets, require_alike
 
 
 def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
@@ -82,9 +82,11 @@ def draw_unit_panels(
 def shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Shares of seeds in which a task holds a head, shape (tasks, layers, heads), and a block, (tasks, layers)."""
     heads, ffn = [], []
-    for seed in seeds:
-        path = results / folder_of({"model": model, "mode": "super", "seed": seed}) / "tickets.json"
-        tickets = list(read_tickets(path, tasks).values())
+    runs = [{"model": model, "mode": "super", "seed": seed} for seed in seeds]
+    paths = [results / folder_of(run) / "tickets.json" for run in runs]
+    found = {path: read_tickets(path, tasks) for path in paths}
+    require_alike({f"{path}, task {task}": one for path, held in found.items() for task, one in held.items()})
+    for tickets in (list(held.values()) for held in found.values()):
         layers, count = len(tickets[0].heads), tickets[0].heads_per_layer
         heads.append([[[head in kept for head in range(count)] for kept in ticket.heads] for ticket in tickets])
         ffn.append([[layer in ticket.ffn for layer in range(layers)] for ticket in tickets])

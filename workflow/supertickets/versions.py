@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+
+from .errors import UserError
+from .files import read_json
 
 #: Libraries that decide what a training comes to, its encoded examples included.
 COMPUTING = ("torch", "transformers", "tokenizers", "numpy", "pyarrow")
@@ -30,8 +32,8 @@ def other_versions(records: Iterable[Path]) -> tuple[int, str]:
     count, differences = 0, set()
     for path in records:
         try:
-            recorded = json.loads(path.read_bytes())["versions"].items()
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            recorded = read_json(path)["versions"].items()
+        except (OSError, UserError, LookupError, TypeError, AttributeError):
             continue
         other = {(name, str(was)) for name, was in recorded if name in installed and was != installed[name]}
         count += bool(other)

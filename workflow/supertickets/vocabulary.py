@@ -52,7 +52,7 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
     """
     full = model.encoder.get_input_embeddings()
     pad = model.encoder.config.pad_token_id
-    data.require_tokens(len(full.weight))
+    data.require_fit(len(full.weight), model.classifier.out_features)
     vocabulary = data.vocabulary(rows, pad)
     kept = torch.from_numpy(vocabulary).to(full.weight.device)
     new_pad = int(np.searchsorted(vocabulary, pad))
