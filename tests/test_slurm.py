@@ -169,3 +169,22 @@ def test_a_broken_task_holds_up_no_other(cluster: Cluster, tmp_path: Path) -> No
     assert call.process.wait(600) == 1
     assert [(workspace.folder / path).exists() for path in scores] == [True, False]
     assert "broken.tsv, line" in call.log.read_text()
+
+
+def test_what_a_failed_group_has_trained_is_taken_over(cluster: Cluster, tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", tiny_config(tasks=["toy"], seeds=[1]))
+    trials = [workspace.folder / TRIAL / name for name in TICKETS]
+    targets = [f"{TRIAL}/{name}/record.json" for name in TICKETS]
+    components = ["--group-components", "tickets_{model}_{task}=2"]
+    call = Submitted(workspace, *targets, "--retries", "0", *components)
+    identities = {trial / f"checkpoint{SUFFIX}" / IDENTITY: trial for trial in trials}
+    cluster.wait(lambda: any(path.exists() for path in identities), "no ticket is trained", 300)
+    good, broken = sorted(trials, key=lambda trial: not (trial / "record.json").exists())
+    (broken / "checkpoint.lock").mkdir(parents=True)  # before its training has come to that, which cannot lock it
+    before = (good / "record.json").read_bytes()
+    assert call.process.wait(600) == 1
+    assert not (good / "record.json").exists()
+    (broken / "checkpoint.lock").rmdir()
+    Submitted(workspace, *targets, *components).end()
+    assert (good / "record.json").read_bytes() == before and tells(good / "train.log", "taken over")
+    assert (broken / "record.json").exists() and not list(workspace.folder.rglob(f"*{SUFFIX}"))
