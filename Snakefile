@@ -40,12 +40,12 @@ onstart:
 
 
 onsuccess:
-    tidy_up()
+    tidy_up(locks=2)  # of inputs and outputs
 
 
 onerror:
     tell_of_a_full_disk()
-    tidy_up()
+    tidy_up(locks=2)
 
 
 rule all:

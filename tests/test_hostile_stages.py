@@ -126,10 +126,11 @@ def test_dimensions_and_choices_that_are_none(tmp_path: Path, content: Any) -> N
         with_chosen(SETTINGS, tmp_path / "file.json")
 
 
-def test_a_dimension_that_is_no_number(tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("key", "value"), [("heads", 0), ("layers", 2**62), ("heads", 4097)])
+def test_a_dimension_that_can_not_be(tiny: Path, tmp_path: Path, key: str, value: int) -> None:
     content = json.loads((tiny / "shape.json").read_text())
-    (tmp_path / "shape.json").write_text(json.dumps(content | {"heads": 0}))
-    with pytest.raises(UserError, match=r"shape.json: not the dimensions of an encoder: .*'heads': 0"):
+    (tmp_path / "shape.json").write_text(json.dumps(content | {key: value}))
+    with pytest.raises(UserError, match=rf"shape.json: not the dimensions of an encoder: .*'{key}': {value}"):
         Shape.read(tmp_path / "shape.json", 2)
 
 
@@ -177,6 +178,8 @@ def test_a_selection_that_chooses_nothing(tmp_path: Path, content: str, message:
     path.parent.mkdir(parents=True)
     path.write_text("model,ratio\nm,0.3\n")
     assert chosen_ratio(tmp_path, trial) == 0.3
+    path.write_text("model,ratio\nm,1.0\n")  # everything but a head of each layer
+    assert chosen_ratio(tmp_path, trial) == 1
     path.write_text(content)
     with pytest.raises(UserError, match=rf"winning.csv: {message}.*; delete it"):
         chosen_ratio(tmp_path, trial)
@@ -259,9 +262,10 @@ def test_no_training_on_several_tasks_without_tickets(encoded: Path, tiny: Path,
 
 @pytest.mark.parametrize("content", [[], {}, {"score": "x"}, {"score": True}, {"score": float("nan")}])
 def test_searches_without_a_score(tmp_path: Path, content: Any) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"a.json: not the score of a choice: .*; delete"):
-        choose_settings({"a": [str(tmp_path / "a.json")]}, {"a": {"epochs": 1}}, tmp_path / "chosen.json")
+    (tmp_path / "seed1").mkdir()
+    (tmp_path / "seed1/a.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"seed1/a.json: not the score of a choice: .*; delete"):
+        choose_settings([1], {"a": {"epochs": 1}}, tmp_path / "chosen.json")
 
 
 @pytest.mark.parametrize(

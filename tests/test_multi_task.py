@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from conftest import TINY, toy, write_tiny_model, write_tiny_task
 from families import FAMILIES, VOCABULARY, write_family
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from test_surgery import random_ticket
 from test_training import SETTINGS
 from torch import Tensor, nn
@@ -391,6 +392,22 @@ def test_weights_of_another_encoder_are_refused(encoded: Path, tiny: Path, tmp_p
     (other / "pretrained" / "config.json").write_bytes((tiny / "config.json").read_bytes())
     with pytest.raises(UserError, match=r"does not fit the model: it lacks bert\.encoder\.layer\.2"):
         run(encoded, other / "pretrained", tmp_path / "run", dict.fromkeys(DATA, FULL))
+
+
+def test_weights_of_more_than_the_encoder_are_refused(encoded: Path, still: Path, tmp_path: Path) -> None:
+    tensors = load_file(still / "model.safetensors") | {"bert.extra.weight": np.ones((2, 2), np.float32)}
+    shutil.copytree(still, tmp_path / "more")
+    save_file(tensors, tmp_path / "more/model.safetensors")
+    with pytest.raises(UserError, match=r"does not fit the model: it has no bert\.extra\.weight"):
+        run(encoded, tmp_path / "more", tmp_path / "run", dict.fromkeys(DATA, FULL))
+
+
+def test_a_task_that_no_step_is_drawn_for_has_no_loss(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    tickets = dict.fromkeys(DATA, FULL)
+    record, _ = run(encoded, tiny, tmp_path / "run", tickets, sampler="uniform", batch_size=40, epochs=6)
+    found = [(one["steps"], one["losses"]) for one in record["tasks"].values()]
+    assert any(0 in steps for steps, _ in found)
+    assert [[count == 0 for count in steps] for steps, _ in found] == [[loss is None for loss in of] for _, of in found]
 
 
 def test_each_sampler_draws_as_it_says() -> None:

@@ -27,13 +27,10 @@ CHOICES = {"lr0.1": {"learning_rate": 0.1}, "lr0.2": {"learning_rate": 0.2}, "lr
 def test_the_best_mean_counts_and_a_collapse_is_the_worst(
     tmp_path: Path, scores: dict[str, list[float | None]], best: float
 ) -> None:
-    paths: dict[str, list[str]] = {}
     for name, values in scores.items():
         for seed, value in enumerate(values):
-            path = tmp_path / f"{name}-{seed}.json"
-            write_json(path, {"score": value})
-            paths.setdefault(name, []).append(str(path))
-    choose_settings(paths, CHOICES, tmp_path / "chosen.json")
+            write_json(tmp_path / f"seed{seed}/{name}.json", {"score": value})
+    choose_settings([0, 1], CHOICES, tmp_path / "chosen.json")
     content = json.loads((tmp_path / "chosen.json").read_text())
     assert content["chosen"] == {"learning_rate": best}
     assert [tried["scores"] for tried in content["tried"]] == list(scores.values())
@@ -41,11 +38,11 @@ def test_the_best_mean_counts_and_a_collapse_is_the_worst(
 
 def test_a_search_in_which_everything_diverges_chooses_nothing(tmp_path: Path) -> None:
     for name in CHOICES:
-        write_json(tmp_path / f"{name}.json", {"score": None})
+        write_json(tmp_path / f"seed1/{name}.json", {"score": None})
     with pytest.raises(
         UserError, match=r"search: each of lr0.1, lr0.2, lr0.3 diverged for some seed; give lower rates"
     ):
-        choose_settings({name: [str(tmp_path / f"{name}.json")] for name in CHOICES}, CHOICES, tmp_path / "chosen.json")
+        choose_settings([1], CHOICES, tmp_path / "chosen.json")
     assert not (tmp_path / "chosen.json").exists()
 
 

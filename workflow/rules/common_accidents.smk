@@ -24,9 +24,13 @@ def tell_of_the_clock(late):
     )
 
 
-def tidy_up():
-    """Give up what finished trainings keep for themselves until Snakemake has taken note of them."""
-    if workflow.is_main_process:  # and not in every cluster job
+def tidy_up(locks):
+    """Give up what finished trainings keep for themselves until Snakemake has taken note of them.
+
+    Where there are more than this call's own locks another one goes on, and groups of its jobs may yet fail.
+    """
+    others = len(list(Path(".snakemake/locks").glob("*"))) > locks
+    if workflow.is_main_process and not others:  # and not in every cluster job
         forget_noted(Path("results").rglob(f"*{SUFFIX}"), Path(".snakemake/incomplete"))
 
 
@@ -41,8 +45,7 @@ if workflow.is_main_process:
     if late := bring_back(Path("results")):
         tell_of_the_clock(late)
 
-if not any(Path(".snakemake/locks").glob("*")):  # or another call runs, and its groups of jobs may yet fail
-    tidy_up()
+tidy_up(locks=0)
 # In a cluster job too: it has a Snakemake of its own.
 follow_clock(Path("results"), tell_of_the_clock)
 

@@ -49,6 +49,12 @@ def starts():
 
 def get_adaptation_runs(wildcards):
     """Records and predictions of all trainings of a model on new tasks."""
+    if not ADAPTED["tasks"]:
+        raise WorkflowError("adaptation.tasks is empty: name the new tasks")
+    if not starts():
+        raise WorkflowError(
+            f"adaptation.modes is {ADAPTED['modes']} and multi_task.modes is {JOINT['modes']}: they have none in common"
+        )
     return files_of(
         run for _, ways in adaptation_ways(adaptation_grid(wildcards)) for runs in ways.values() for run in runs
     )

@@ -76,6 +76,13 @@ def get_joint_run(wildcards):
     return canonical_json({"model": wildcards.model, "mode": wildcards.mode, "seed": int(wildcards.seed)})
 
 
+def needed_mode(mode):
+    """A mode of multi-task training that something shows."""
+    if mode not in JOINT["modes"]:
+        raise WorkflowError(f"multi_task.modes is {JOINT['modes']}: this needs {mode!r} among them")
+    return mode
+
+
 def modes_of(asked):
     """Modes that the config trains, of those that something asks for."""
     return [mode for mode in asked if mode in JOINT["modes"]]
@@ -83,6 +90,7 @@ def modes_of(asked):
 
 def get_joint_ways(wildcards):
     """Selections, records and predictions of all ways in which a model is trained on the tasks of several-task training."""
+    needed_mode("full")  # what all others are compared with
     grid, files, runs = joint_grid(wildcards), [], []
     for task in JOINT_TASKS:
         given = grid["ratios"].get(task)

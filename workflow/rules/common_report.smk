@@ -22,13 +22,6 @@ def published(tasks=config["tasks"]):
     }
 
 
-def needed_mode(mode):
-    """A mode of multi-task training that something shows."""
-    if mode not in JOINT["modes"]:
-        raise WorkflowError(f"multi_task.modes is {JOINT['modes']}: this needs {mode!r} among them")
-    return mode
-
-
 def get_category(scope):
     """The part of the report that a figure or table of a part of the grid stands in."""
     return "Several tasks" if scope == "joint" else "Single task"
@@ -90,16 +83,9 @@ def get_table_inputs(wildcards):
             )
         return [*get_group_files(scope, "selections"), *get_group_files(scope, "scores")]
     if wildcards.table == "multi_task_dev":
-        needed_mode("full")
         joint = expand([rules.score_multi_task.output[0], rules.compare_multi_task.output[0]], model=config["models"])
         return joint
     if wildcards.table == "domain_adaptation":
-        if not ADAPTED["tasks"]:
-            raise WorkflowError("adaptation.tasks is empty: name the new tasks")
-        if not starts():
-            raise WorkflowError(
-                f"adaptation.modes is {ADAPTED['modes']} and multi_task.modes is {JOINT['modes']}: they have none in common"
-            )
         return expand([rules.score_adaptation.output[0], rules.compare_adaptation.output[0]], model=config["models"])
     if wildcards.table == "single_task_dev":
         return [*rules.judge.output, *get_group_files(scope, "comparisons")]

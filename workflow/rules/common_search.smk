@@ -1,5 +1,8 @@
 # Functions of the search for settings.
 
+#: Seeds that choices are judged with.
+SEARCH_SEEDS = config["seeds"][: config["search"]["seeds"]]
+
 
 def search(suffix):
     """Path pattern below the folder of a search, which is of one model, task and size."""
@@ -18,21 +21,10 @@ def get_searched_settings(wildcards):
     return canonical_json(settings | CHOICES[wildcards.choice] | limit)
 
 
-def searched(wildcards):
-    """Scores of each seed, by choice."""
-    pattern = rules.search_run.output[0]
-    seeds = config["seeds"][: config["search"]["seeds"]]
-    return {name: [pattern.format(seed=seed, choice=name, **wildcards) for seed in seeds] for name in CHOICES}
-
-
 def get_searched(wildcards):
-    """The same, as a rule's input."""
-    return [path for paths in searched(wildcards).values() for path in paths]
-
-
-def get_searched_by_choice(wildcards):
-    """The same as JSON."""
-    return canonical_json(searched(wildcards))
+    """Scores of each seed and choice."""
+    names = {key: [value] for key, value in wildcards.items()}
+    return expand(rules.search_run.output[0], seed=SEARCH_SEEDS, choice=list(CHOICES), **names)
 
 
 def chosen():

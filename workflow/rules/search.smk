@@ -53,9 +53,9 @@ rule choose_settings:
     conda:
         "../../envs/supertickets.yaml"
     params:
-        scores=get_searched_by_choice,
+        seeds=canonical_json(SEARCH_SEEDS),
         choices=canonical_json(CHOICES),
         code=code("choose_settings"),
     shell:
-        "python -P -m scripts.choose_settings --scores {params.scores:q} --choices {params.choices:q}"
+        "python -P -m scripts.choose_settings --seeds {params.seeds:q} --choices {params.choices:q}"
         " --chosen {output:q} > {log:q} 2>&1"

@@ -74,21 +74,20 @@ class Checkpoints:
         One that comes later waits: on a cluster a job goes on when the Snakemake that submitted it is killed, and the
         next one submits it again. In the end signals do what they did before.
         """
-        path = self.path.with_suffix(".lock")
-        handle = _locked(path)
-        try:
-            yield
-            if self._signal in STOPPING:  # no step has seen it
-                name = signal.Signals(self._signal).name
-                raise InterruptedRunError(f"stopped by {name} at the end of the training; the same call does it again")
-        except DivergedError:
-            self._remove()  # it would diverge again
-            raise
-        finally:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-            path.unlink(missing_ok=True)
-            os.close(handle)
+        with alone(self.path.with_suffix(".lock")):
+            try:
+                yield
+                if self._signal in STOPPING:  # no step has seen it
+                    name = signal.Signals(self._signal).name
+                    raise InterruptedRunError(
+                        f"stopped by {name} at the end of the training; the same call does it again"
+                    )
+            except DivergedError:
+                self._remove()  # it would diverge again
+                raise
+            finally:
+                for number, handler in self._before.items():
+                    signal.signal(number, handler)
 
     def watch(self) -> None:
         """Take note of signals from now on."""
@@ -220,6 +219,17 @@ class Checkpoints:
         """Delete the checkpoint, and what a process that was killed has left of one."""
         self.path.unlink(missing_ok=True)
         remove_abandoned(self.path)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Until the block ends, no other process is in one of the same path, a file to lock; it waits."""
+    handle = _locked(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def _locked(path: Path) -> int:

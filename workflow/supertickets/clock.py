@@ -31,15 +31,17 @@ def bring_back(folder: Path) -> int:
     late = sorted((changed, path) for path in paths if (changed := _changed(path)) > time.time_ns())
     now = time.time_ns()
     steps = [list(members) for _, members in groupby(late, key=lambda found: found[0])]
+    dated = 0
     try:
         for place, members in enumerate(steps):
             earlier = now - 1000 * (len(steps) - place)  # some file systems count microseconds
             for _, path in members:
                 with suppress(FileNotFoundError):  # another process has just removed it
                     os.utime(path, ns=(earlier, earlier), follow_symlinks=False)
+                    dated += 1
     except OSError:  # a read-only file system, or files of somebody else
         return 0
-    return len(late)
+    return dated
 
 
 def _changed(path: Path) -> int:

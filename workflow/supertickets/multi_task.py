@@ -63,7 +63,7 @@ class JointProgress:
     steps: int = 0
     seconds: float = 0.0
     turns: list[list[int]] = field(default_factory=list)
-    losses: list[list[float]] = field(default_factory=list)
+    losses: list[list[float | None]] = field(default_factory=list)
     decay: float = 1.0  #: factor by which weight decay has shrunk every decayed matrix
 
 
@@ -181,7 +181,7 @@ def train_tasks(
 def _record(
     progress: JointProgress, turns: Sequence[tuple[int, np.ndarray]], totals: Sequence[float], how: Joint
 ) -> None:
-    """Add an epoch's steps and mean losses; a task that no step was drawn for has not-a-number."""
+    """Add an epoch's steps and mean losses; a task that no step was drawn for has no loss."""
     steps, examples = [0] * len(totals), [0] * len(totals)
     for task, members in turns:
         steps[task] += 1
@@ -192,4 +192,4 @@ def _record(
             f"try a learning_rate below {how.learning_rate:g} or a clip_norm below {how.clip_norm:g}"
         )
     progress.turns.append(steps)
-    progress.losses.append([total / seen if seen else math.nan for total, seen in zip(totals, examples, strict=True)])
+    progress.losses.append([total / seen if seen else None for total, seen in zip(totals, examples, strict=True)])

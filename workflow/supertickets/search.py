@@ -31,19 +31,20 @@ def choices_of(search: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {"-".join(f"{SHORT[key]}{value!r}" for key, value in one.items()): one for one in combinations}
 
 
-def choose_settings(scores: dict[str, Any], choices: dict[str, Any], chosen: Path) -> None:
+def choose_settings(seeds: list[int], choices: dict[str, Any], chosen: Path) -> None:
     """Write the settings with the best mean validation score over the seeds of a search.
 
     Args:
-        scores: JSON file of each seed (:func:`supertickets.search_run.search_run`), by the name of the choice.
-        choices: the settings of each choice; of equal ones the first counts.
-        chosen: JSON file to write: the ``chosen`` settings, and under ``tried`` those of every choice with its
-            ``scores``, one per seed. A choice with a null among them counts as the worst.
+        seeds: those of the search.
+        choices: the settings of each choice by its name; of equal ones the first counts.
+        chosen: JSON file to write, beside the scores of each seed and choice, ``seed{seed}/{choice}.json``
+            (:func:`supertickets.search_run.search_run`): the ``chosen`` settings, and under ``tried`` those of every
+            choice with its ``scores``, one per seed. A choice with a null among them counts as the worst.
 
     Raises:
         UserError: there is a null among the scores of every choice, or a file holds no score.
     """
-    found = {name: [_score(Path(path)) for path in scores[name]] for name in choices}
+    found = {name: [_score(chosen.parent / f"seed{seed}" / f"{name}.json") for seed in seeds] for name in choices}
     best = max(choices, key=lambda name: _mean(found[name]))
     if _mean(found[best]) == -math.inf:
         raise UserError(

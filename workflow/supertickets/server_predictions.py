@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from .checkpoints import alone
 from .grid import group_runs
 from .layout import ticket_file
 from .rewind import rewind
@@ -51,29 +52,30 @@ def predict_for_server(
     weights, ticket = model / "model.safetensors", None
     # Names of its own: what a process that is killed leaves there is replaced by the next, and removed.
     rewound, record = (predictions.with_suffix(ending) for ending in (".rewound.safetensors", ".record.json"))
-    try:
-        if run["kind"] != "full":
-            ticket = results / ticket_file(run)
-            rewind(weights, model / "config.json", ticket, rewound)
-            weights = rewound
-        train_run(
-            config=model / "config.json",
-            weights=weights,
-            encoded=encoded,
-            subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
-            run=run,
-            settings=settings,
-            record=record,
-            predictions=predictions,
-            shape=model / "shape.json",
-            ticket=ticket,
-            chosen=chosen,
-            checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
-            checkpoint_minutes=checkpoint_minutes,
-        )
-    finally:
-        for path in (rewound, record):
-            path.unlink(missing_ok=True)
+    with alone(predictions.with_suffix(".lock")):
+        try:
+            if run["kind"] != "full":
+                ticket = results / ticket_file(run)
+                rewind(weights, model / "config.json", ticket, rewound)
+                weights = rewound
+            train_run(
+                config=model / "config.json",
+                weights=weights,
+                encoded=encoded,
+                subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
+                run=run,
+                settings=settings,
+                record=record,
+                predictions=predictions,
+                shape=model / "shape.json",
+                ticket=ticket,
+                chosen=chosen,
+                checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
+                checkpoint_minutes=checkpoint_minutes,
+            )
+        finally:
+            for path in (rewound, record):
+                path.unlink(missing_ok=True)
 
 
 def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:

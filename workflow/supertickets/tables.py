@@ -133,8 +133,8 @@ def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
     """
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
     found = read_table(path, "ratio")["ratio"]
-    if len(found) != 1 or not 0 <= found[0] < 1:
-        raise DamagedError(path, "not one ratio from 0 to below 1")
+    if len(found) != 1 or not 0 <= found[0] <= 1:
+        raise DamagedError(path, "not one ratio from 0 to 1")
     return float(found[0])
 
 

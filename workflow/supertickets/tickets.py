@@ -18,8 +18,9 @@ from .seeds import generator
 #: ``share`` is the plain share. ``decile`` is the published code's: 10 x ratio of 12 layers, 20 x ratio of 24.
 FFN_RULES = {"share": (1, 1), "decile": (10, 12)}
 
-#: Heads that a layer may have: the widest encoders have 64. More is damage, and would take memory.
-MOST_HEADS = 4096
+#: Layers that an encoder may have, and heads of a layer: the largest have less than a hundred. More is damage, and
+#: would take memory.
+MOST_UNITS = 4096
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Shape:
             shape = cls(**content)
         except TypeError as error:
             raise DamagedError(path, f"not the dimensions of an encoder ({error})") from error
-        if not all(type(number) is int and number > 0 for number in content.values()):
+        whole = all(type(number) is int and number > 0 for number in content.values())
+        if not whole or max(shape.layers, shape.heads) > MOST_UNITS:
             raise DamagedError(path, f"not the dimensions of an encoder: {content!r:.200}")
         return replace(shape, parameters=shape.parameters + outputs * (shape.hidden + 1))
 
@@ -76,8 +78,8 @@ class Ticket:
     heads_per_layer: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.heads_per_layer <= MOST_HEADS:
-            raise UserError(f"ticket: heads_per_layer is {self.heads_per_layer:,}; it is from 1 to {MOST_HEADS:,}")
+        if not 0 < self.heads_per_layer <= MOST_UNITS:
+            raise UserError(f"ticket: heads_per_layer is {self.heads_per_layer:,}; it is from 1 to {MOST_UNITS:,}")
         for layer, kept in enumerate(self.heads):
             if not kept:
                 raise UserError(f"ticket: layer {layer} keeps no attention head; at least one must stay")
