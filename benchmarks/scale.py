@@ -36,7 +36,7 @@ CORES = 2
 EXAMPLES = 400
 #: What a run's record holds that scoring reads, and the size of the rest.
 RECORD = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9, "settings": {"of": "x" * 1500}}
-#: As many jobs as another workflow has, in chains of three, which is the least that Snakemake can be given of them.
+#: A workflow of chains of three jobs that is as plain as can be: the peer.
 BARE = """
 CHAINS = range({chains})
 rule all:

@@ -404,6 +404,7 @@ def test_wrong_settings_are_refused(
         ("results/multi_task/tiny/comparisons.csv", "multi_task.modes is ['super']: this needs 'full' among them"),
         (f"results/{ADAPTED}", "adaptation.tasks is empty: name the new tasks"),
         ("results/adaptation/tiny/scores.parquet", "adaptation.tasks is empty: name the new tasks"),
+        ("results/search/tiny/toy/n32/chosen.json", "search is empty: list values of a setting to choose from"),
     ],
 )
 def test_what_needs_more_than_the_config_has_says_so(tmp_path: Path, target: str, message: str) -> None:

@@ -87,7 +87,7 @@ def test_what_separates_documents_is_no_pattern(separator: str) -> None:
 @pytest.mark.parametrize(("examples", "validation"), [(6, 1), (15, 3)])
 def test_a_part_that_is_too_small_to_be_judged_is_refused(tmp_path: Path, examples: int, validation: int) -> None:
     write_tiny_task(tmp_path / "toy.tsv", examples)
-    with pytest.raises(UserError, match=rf"toy.tsv: {validation} examples for the part validation.* at least 4 are ne"):
+    with pytest.raises(UserError, match=rf"toy.tsv: .* for the part validation is {validation}; at least 4 are needed"):
         prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "toy.parquet")
     assert not (tmp_path / "toy.parquet").exists()
 

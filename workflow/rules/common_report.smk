@@ -83,8 +83,7 @@ def get_table_inputs(wildcards):
             )
         return [*get_group_files(scope, "selections"), *get_group_files(scope, "scores")]
     if wildcards.table == "multi_task_dev":
-        joint = expand([rules.score_multi_task.output[0], rules.compare_multi_task.output[0]], model=config["models"])
-        return joint
+        return expand([rules.score_multi_task.output[0], rules.compare_multi_task.output[0]], model=config["models"])
     if wildcards.table == "domain_adaptation":
         return expand([rules.score_adaptation.output[0], rules.compare_adaptation.output[0]], model=config["models"])
     if wildcards.table == "single_task_dev":

@@ -23,6 +23,8 @@ def get_searched_settings(wildcards):
 
 def get_searched(wildcards):
     """Scores of each seed and choice."""
+    if not CHOICES:
+        raise WorkflowError("search is empty: list values of a setting to choose from")
     names = {key: [value] for key, value in wildcards.items()}
     return expand(rules.search_run.output[0], seed=SEARCH_SEEDS, choice=list(CHOICES), **names)
 

@@ -27,9 +27,8 @@ TEXTS = ("text", "text_pair")
 
 #: Parts that every task has (``test`` may be empty).
 PARTS = ("train", "validation", "test")
-#: Parts that are scored, and the fewest examples that they may have: each half of them is scored too, a correlation
-#: included, which is of two.
-SCORED, FEWEST = ("validation", "test", "validation_mismatched"), 4
+#: The fewest examples of a part that is scored: each half of it is scored too, by a correlation maybe, which is of two.
+FEWEST = 4
 
 
 def prepare_task(definition: dict[str, Any], examples: Path) -> None:
@@ -96,10 +95,9 @@ def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: s
     for part, path in expected.items():
         if part not in sizes:
             raise UserError(f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}")
-        if part in SCORED and sizes[part] < FEWEST:
-            raise UserError(
-                f"{path}: {sizes[part]} examples for the part {part}, at least {FEWEST} are needed{left_out}"
-            )
+        if part not in ("train", *UNLABELLED) and sizes[part] < FEWEST:
+            what = f"number of examples for the part {part} is {sizes[part]}; at least {FEWEST} are needed"
+            raise UserError(f"{path}: {what}: more rows, or another split{left_out}")
 
 
 def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:

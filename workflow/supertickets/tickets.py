@@ -193,7 +193,7 @@ def require_alike(tickets: Mapping[str, Ticket]) -> None:
         tickets: by where each was read.
 
     Raises:
-        UserError: names the first that is not of the encoder of the one before.
+        UserError: names one that is not of the encoder of the first.
     """
     first = next(iter(tickets.values()))
     for where, ticket in tickets.items():
