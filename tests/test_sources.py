@@ -19,7 +19,7 @@ from supertickets.encode import encode_task
 from supertickets.errors import UserError
 from supertickets.readers import read_rows
 from supertickets.task_files import UNLABELLED, hub_downloads, inputs, resolved
-from supertickets.tasks import prepare_task
+from supertickets.tasks import FEWEST, prepare_task
 
 TASKS = yaml.safe_load(CATALOGUE.read_text())["tasks"]
 COLUMNS = {"text": "a", "text_pair": "b", "target": "y"}
@@ -122,6 +122,7 @@ def test_a_part_without_examples_is_refused(tmp_path: Path, rows: int, changes: 
 
 def test_broken_rows_may_be_left_out_and_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     lines = ["a\tb\ty", "one\ttwo\tyes", "one\ttwo", "\ttwo\tno", "one\ttwo\tperhaps", "one\ttwo\t-", "three\tfour\tno"]
+    lines += ["five\tsix\tyes"] * (FEWEST - 2)
     for part in ("train", "dev"):
         (tmp_path / f"{part}.tsv").write_text("\n".join(lines))
     definition = {
@@ -131,7 +132,7 @@ def test_broken_rows_may_be_left_out_and_are_counted(tmp_path: Path, caplog: pyt
     with caplog.at_level("INFO"):
         prepare_task(resolved(definition, "hub"), tmp_path / "task.parquet")
     table = pd.read_parquet(tmp_path / "task.parquet")
-    assert table["split"].value_counts().to_dict() == {"train": 2, "validation": 2}
+    assert table["split"].value_counts().to_dict() == {"train": FEWEST, "validation": FEWEST}
     assert pq.read_schema(tmp_path / "task.parquet").metadata[b"dropped"] == b"8"
     for message in ("1 broken rows are left out, the first in line 3", "2 broken rows", "1 rows without a label"):
         assert message in caplog.text
@@ -185,7 +186,7 @@ def test_the_official_files_are_read(tmp_path: Path, task: str) -> None:
         name = file["file"] if isinstance(file, dict) else file
         path = tmp_path / TASKS[task]["glue"]["folder"] / name
         path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_text(unlabelled_header + unlabelled if part in UNLABELLED else header + line)
+        path.write_text(unlabelled_header + unlabelled if part in UNLABELLED else header + line * FEWEST)
     prepare_task(resolved(TASKS[task], str(tmp_path)), tmp_path / "task.parquet")
     table = pd.read_parquet(tmp_path / "task.parquet")
     assert set(table["split"]) == set(TASKS[task]["glue"]["parts"])
@@ -196,7 +197,9 @@ def test_the_official_files_are_read(tmp_path: Path, task: str) -> None:
     assert (labelled["label"] == expected).all()
     assert set(table["text"].str.lower().str.strip(".")) <= {"one", "two"}
     assert table["text_pair"].isna().all() if task in ("cola", "sst2") else (table["text_pair"] == "other").all()
-    assert (table["id"] == "0").all()
+    for part, ids in table.groupby("split")["id"]:
+        rows = unlabelled.splitlines() if part in UNLABELLED else (line * FEWEST).splitlines()
+        assert set(ids) == {str(row) for row, text in enumerate(rows) if "broken" not in text and text[0] != "-"}
     assert set(table.loc[table["label"].isna(), "split"]) == {
         p for p in TASKS[task]["glue"]["parts"] if "unl" in p or p == "ax"
     }
@@ -206,7 +209,7 @@ def test_unlabelled_files_may_be_absent(tmp_path: Path) -> None:
     folder = tmp_path / "RTE"
     folder.mkdir()
     for name in ("train", "dev"):
-        (folder / f"{name}.tsv").write_text(OFFICIAL["rte"][0] + OFFICIAL["rte"][1])
+        (folder / f"{name}.tsv").write_text(OFFICIAL["rte"][0] + OFFICIAL["rte"][1] * FEWEST)
     prepare_task(resolved(TASKS["rte"], str(tmp_path)), tmp_path / "task.parquet")
     assert set(pd.read_parquet(tmp_path / "task.parquet")["split"]) == {"train", "validation"}
 
@@ -243,7 +246,7 @@ def test_the_hub_says_the_same_as_the_official_files(
             }
             if "text_pair" in columns:
                 row[columns["text_pair"]] = ["other"]
-            pd.DataFrame(row).to_parquet(path)
+            pd.concat([pd.DataFrame(row).assign(idx=number) for number in range(FEWEST)]).to_parquet(path)
     prepare_task(resolved(TASKS[task], "hub"), tmp_path / "task.parquet")
     table = pd.read_parquet(tmp_path / "task.parquet")
     assert set(table["split"]) == set(hub["parts"])
