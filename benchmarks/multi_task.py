@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from supertickets.batches import Encoded
-from supertickets.tickets import Shape, Ticket, draw
+from supertickets.drawing import draw
+from supertickets.tickets import Shape, Ticket
 
 from .children import SETTINGS, request, run
 from .data import MODEL, Task, of_default

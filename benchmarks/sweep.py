@@ -17,9 +17,10 @@ import yaml
 from supertickets.batches import Encoded
 from supertickets.config import check_config
 from supertickets.config_settings import training_of
+from supertickets.drawing import draw
 from supertickets.files import read_json, write_json
 from supertickets.importance import read_importance
-from supertickets.tickets import Shape, Ticket, draw
+from supertickets.tickets import Shape, Ticket
 
 from .children import run, score
 from .data import ROOT, make

@@ -13,9 +13,10 @@ import torch
 
 from supertickets.batches import Encoded
 from supertickets.compute import has_bf16_units
+from supertickets.drawing import draw
 from supertickets.files import write_json
 from supertickets.rewind import rewind
-from supertickets.tickets import Shape, Ticket, draw
+from supertickets.tickets import Shape, Ticket
 
 from . import children
 from .children import request, run, score

@@ -15,8 +15,8 @@ from test_fetch import write_wheel
 from test_glue_workflow import write_rte
 
 from supertickets.config import CATALOGUE, check_config
+from supertickets.drawing import prune_counts
 from supertickets.files import sha256
-from supertickets.tickets import prune_counts
 
 FIGURE = "results/figures/phase_transition.pdf"
 #: Tasks of GLUE; MNLI's download is two, for AX is a configuration of its own.

@@ -99,6 +99,7 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
         ("selection.py", {"select_ticket": 2, "figure": 1}),
         ("metrics.py", {"score": 2, "figure": 1}),
         ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
+        ("drawing.py", {"ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
         ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
         ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
         # The fine-tuned weights that are scored are temporary, so they are made again.

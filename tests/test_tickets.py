@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from supertickets.drawing import FFN_RULES, KINDS, draw, draw_ticket, prune_counts
 from supertickets.errors import UserError
 from supertickets.files import sha256
 from supertickets.importance import normalize, read_importance, write_importance
 from supertickets.seeds import generator
-from supertickets.tickets import FFN_RULES, KINDS, Shape, Ticket, draw, draw_ticket, prune_counts
+from supertickets.tickets import Shape, Ticket
 
 #: Kinds that prune what their ratio says; the other is there to show what drawing with replacement does.
 EXACT = [like for like in KINDS if like != "random_with_replacement"]

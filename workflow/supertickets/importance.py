@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import DamagedError, UserError
 from .files import replacing
-
-if TYPE_CHECKING:
-    from .tickets import Ticket
+from .tickets import Ticket
 
 #: Raw scores of the units that a model has: of each layer's heads, and of the feed-forward blocks.
 RawScores = tuple[list[np.ndarray], np.ndarray]
