@@ -85,7 +85,10 @@ ENDLESS["tasks"] = ENDLESS
         ({"ratio": [0.1]}, ["config: unknown key ratio", "ratios"]),
         ({"ratios": 0.3}, ["ratios is 0.3: a list is needed, like [0.3]"]),
         ({"kinds": ["loosing"]}, ["kinds is ['loosing']: winning has to be among them, and every name in"]),
-        ({"evaluate": {"test": 0}}, ["evaluate.test is 0", "A number of examples from 4, or all."]),
+        (
+            {"evaluate": {"test": 0}},
+            ["evaluate.test is 0: none of what it may be. A number of examples from 4, or all."],
+        ),
         (
             {"kinds": ["lucky", "winning"]},
             ["kinds[0] is 'lucky'", "known are losing, random, random_layer"],
@@ -145,6 +148,10 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
         ({"path": "data"}, "define.tasks.own: no such file: data"),
         ({"package": "vaderSentiment"}, "One of package (with member and sizes), path, files, all three with col"),
         ({"path": "data.json"}, "own.path is 'data.json': one JSON document is not read; write an object a line"),
+        (
+            {"path": "data.XLSX"},
+            "own.path is 'data.XLSX': no such files are read; write .tsv, .csv, .jsonl or .parquet",
+        ),
         (
             {"path": "data.PARQUET", "fields": 3, "columns": {"text": 1, "target": 2}},
             "own.fields is 3: data.PARQUET names its columns; leave fields out",
@@ -251,6 +258,13 @@ def test_a_source_that_cannot_be_is_refused(source: dict[str, Any], message: str
     task = {"columns": {"text": "t", "target": "y"}, "type": "regression", "metrics": ["pearson"], **source}
     with pytest.raises(UserError, match=re.escape(message)):
         check_config({"define": {"tasks": {"own": task}}})
+
+
+def test_one_file_is_not_two_parts() -> None:
+    task = {"files": {"train": "x.csv", "validation": "x.csv"}, "columns": {"text": "t", "target": "y"}}
+    define = {"tasks": {"own": task | {"type": "regression", "metrics": ["pearson"]}}}
+    with pytest.raises(UserError, match=r"own.files.validation is 'x.csv', which is train already"):
+        check_config({"tasks": ["own"], "define": define})
 
 
 @pytest.mark.parametrize(

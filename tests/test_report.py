@@ -19,7 +19,7 @@ from scipy import stats
 
 from supertickets import style
 from supertickets.bias_variance import draw_bias_variance
-from supertickets.curves import size_text
+from supertickets.curves import BAND, panels, size_text
 from supertickets.data_size import by_number, draw_data_size
 from supertickets.errors import UserError
 from supertickets.phase_transition import draw_phase_transition
@@ -102,6 +102,15 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
         assert words in text
     star = next(line for line in axes[0].lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(1 - verdicts(results).loc["movie", "ratio"] / 2)
+
+
+def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
+    shared = {"model": "minilm", "task": "movie", "train_size": "64", "split": "test", "metric": "accuracy"}
+    rows = pd.DataFrame([shared | {"seed": 1, "draw": 1, "examples": 9, "weight_remaining": 0.7}])
+    figure = panels(rows, pd.DataFrame([shared]), lambda axis, *_: axis.plot(0.7, [[100, 60, 0]], "o"), BAND + "Dots.")
+    low, high = figure.axes[0].get_ylim()
+    assert -5 < low < 0 and 100 < high < 105
+    assert figure.get_supxlabel().split("examples. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
 
 
 def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: Path, drawn: list[plt.Figure]) -> None:

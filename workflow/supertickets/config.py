@@ -143,7 +143,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"
     hint = f" ({misread})" if (misread := _misread(error.instance)) else ""
     described = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
-    return f"{key} is {error.instance!r}: {error.message}{hint}. {described}".strip()
+    message = "none of what it may be" if error.validator == "anyOf" else error.message
+    return f"{key} is {error.instance!r}: {message}{hint}. {described}".strip()
 
 
 def _misread(value: object) -> str:

@@ -12,6 +12,9 @@ from .task_sizes import known_sizes
 
 Entry = dict[str, Any]
 
+#: Endings of workbooks, archives and tables of other tools, which are no text.
+NOT_READ = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".arrow", ".feather", ".pkl", ".npz")
+
 #: Metrics of regressions; the others are of classifications.
 REGRESSION_METRICS = ("pearson", "spearman")
 
@@ -150,8 +153,14 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
         if path.lower().endswith(".json"):
             key = "path" if "path" in entry else "files"
             yield f"{key} is {path!r}: one JSON document is not read; write an object a line, in a .jsonl file"
+        elif path.lower().endswith(NOT_READ):
+            key = "path" if "path" in entry else "files"
+            yield f"{key} is {path!r}: no such files are read; write .tsv, .csv, .jsonl or .parquet"
         elif fields is not None and path.lower().endswith((".jsonl", ".parquet")):
             yield f"fields is {fields}: {path} names its columns; leave fields out and give columns by name"
+    for part, path in entry.get("files", {}).items():
+        if (first := next(other for other in entry["files"] if entry["files"][other] == path)) != part:
+            yield f"files.{part} is {path!r}, which is {first} already; each part has examples of its own"
     if entry.get("split", {}).get("group_separator") and "id" not in entry.get("columns", {}):
         yield "split.group_separator needs columns.id, which names the documents"
     labels = entry.get("labels", [])

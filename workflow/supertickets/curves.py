@@ -20,6 +20,9 @@ from .layout import size_from
 from .selection import EXPERIMENT
 from .tables import read_groups
 
+#: What a remark begins with where the full model is a band, which one seed has none of.
+BAND = "Band: the full model's interval. "
+
 #: Share of the range of weights by which neighbouring curves are set apart.
 STEP = 0.012
 
@@ -59,7 +62,8 @@ def panels(
         axis.set_ylabel(f"{ticket['split']} {ticket['metric']}" + style.unit(ticket["metric"]))
         weight_axis(axis, rows["weight_remaining"].min())
         low, high = axis.get_ylim()
-        axis.set_ylim(max(low, style.LOWEST[ticket["metric"]]), min(high, 100))  # no interval says more than that
+        least, edge = style.LOWEST[ticket["metric"]], 0.02 * (high - low)
+        axis.set_ylim(max(low, least - edge), min(high, 100 + edge))  # no interval says more; markers are whole there
         axis.set_title(panel_title(ticket, chosen, keys), loc="left")
         drawn.append(rows)
     finish(figure, axes, note(pd.concat(drawn), remark))
@@ -160,5 +164,5 @@ def note(rows: pd.DataFrame, remark: str) -> str:
     each = f" (random: of {draws} draws each)" if draws > 1 else ""
     spread = f"Mean over {seeds} seeds{each} with its {LEVEL:.0%} t interval."
     if seeds == 1:
-        spread = f"One seed{each}."
+        spread, remark = f"One seed{each}.", remark.removeprefix(BAND)
     return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"

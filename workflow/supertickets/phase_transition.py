@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from . import style
-from .curves import curve, full_model, panels, read_curves
+from .curves import BAND, curve, full_model, panels, read_curves
 
-REMARK = "Band: the full model's interval. Dots: single seeds. The super ticket is chosen on validation examples."
+REMARK = BAND + "Dots: single seeds. The super ticket is chosen on validation examples."
 
 
 def draw_phase_transition(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from . import style
-from .curves import curve, full_model, panels, read_curves, side_by_side
+from .curves import BAND, curve, full_model, panels, read_curves, side_by_side
 
-REMARK = "Band: the full model's interval. Tickets of one ratio have their points set apart to be read."
+REMARK = BAND + "Tickets of one ratio have their points set apart to be read."
 
 
 def draw_ticket_kinds(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
