@@ -128,7 +128,7 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     assert output.count("Trying to restart job") >= 3
     slurm = "".join(path.read_text() for path in (workspace.folder / ".snakemake/slurm_logs").rglob("*.log"))
     assert "DUE TO TIME LIMIT" in slurm and "CANCELLED" in slurm
-    assert "memory" in "".join(path.read_text() for path in cluster.folder.glob("*.log"))
+    assert "exceeded memory limit" in "".join(path.read_text() for path in cluster.folder.glob("*.log"))
     assert not list(trial.rglob("checkpoint.*")) and not cluster.jobs()
 
     beside.result()
