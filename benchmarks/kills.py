@@ -1,11 +1,14 @@
-"""The tiny workflow of the tests, killed at many random moments and called again each time."""
+"""The tiny workflows of the tests, killed at many random moments and called again each time."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,34 +17,48 @@ from .results import write
 
 sys.path.append(str(ROOT / "tests"))  # where the harness is
 
-from accidents import TARGETS, Disturber, accident_config, contents
+from accidents import SHARED_TARGETS, TARGETS, Disturber, Tally, accident_config, contents, shared_config
 from conftest import new_workspace
 
-KILLS, SEED = 60, 1
+SEED = 1
+#: Experiments with their targets, and how many times each is killed.
+EXPERIMENTS = {
+    "several tasks": (shared_config, SHARED_TARGETS, 20),
+    "single tasks": (accident_config, TARGETS, 40),
+}
+NAMES = {"all": "workflow and jobs killed", "workflow": "workflow killed, not its jobs", "job": "one job killed"}
+
+
+def disturbed(config: dict[str, Any], targets: Sequence[str], kills: int) -> tuple[Tally, float]:
+    """What came of so many kills, and the seconds that an undisturbed call takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        undisturbed = new_workspace(Path(folder) / "undisturbed", config)
+        undisturbed.make(*targets)  # the first time reads and compiles everything
+        began = time.perf_counter()
+        undisturbed.make("--forceall", *targets)
+        longest = time.perf_counter() - began
+        disturber = Disturber(undisturbed.copy(Path(folder) / "killed"), contents(undisturbed), SEED, targets)
+        return disturber.run(kills, longest, lambda text: print(text, file=sys.stderr, flush=True)), longest
 
 
 def main() -> None:
-    """Kill it, and write ``results/kills``; what was lost, wrong or done twice is printed and ends in an error."""
-    with tempfile.TemporaryDirectory() as folder:
-        undisturbed = new_workspace(Path(folder) / "undisturbed", accident_config())
-        undisturbed.make(*TARGETS)  # the first time reads and compiles everything
-        began = time.perf_counter()
-        undisturbed.make("--forceall", *TARGETS)
-        longest = time.perf_counter() - began
-        disturber = Disturber(undisturbed.copy(Path(folder) / "killed"), contents(undisturbed), SEED)
-        tally = disturber.run(KILLS, longest, lambda text: print(text, file=sys.stderr, flush=True))
-    names = {"all": "workflow and jobs killed", "workflow": "workflow killed, not its jobs", "job": "one job killed"}
-    rows = [{"what": names[way], "times": count} for way, count in tally.kills.items()]
-    rows += [
-        {"what": "calls that had to be unlocked first", "times": tally.unlocked},
-        {"what": "finished, and compared with the undisturbed run", "times": tally.finished},
-        {"what": "results that differ, or finished runs made again", "times": len(tally.wrong)},
-    ]
+    """Kill them, and write ``results/kills``; what was lost, wrong or done twice is printed and ends in an error."""
+    columns, found, texts = {}, {}, []
+    for name, (config, targets, kills) in EXPERIMENTS.items():
+        tally, longest = disturbed(config(), targets, kills)
+        columns[name] = {NAMES[way]: count for way, count in tally.kills.items()} | {
+            "calls that had to be unlocked first": tally.unlocked,
+            "runs that went on from a checkpoint": tally.resumed,
+            "finished, and compared with the undisturbed run": tally.finished,
+            "results that differ, or finished runs made again": len(tally.wrong),
+        }
+        found[name] = dataclasses.asdict(tally)
+        texts.append(f"{name} at {kills}, each up to {longest:.0f} s after its start")
     text = (
-        f"The tiny workflow of `tests/accidents.py`, killed at {KILLS} random moments (seed {SEED}), each up to "
-        f"{longest:.0f} s after its start, which is how long it takes. A call that has ended by itself is not counted."
+        f"The tiny workflows of `tests/accidents.py`, killed at random moments (seed {SEED}): {'; '.join(texts)}, "
+        "which is how long it takes undisturbed. A call that has ended by itself is not counted."
     )
-    found = {"kills": tally.kills, "unlocked": tally.unlocked, "finished": tally.finished, "wrong": tally.wrong}
-    write("kills", "python -m benchmarks kills", text, pd.DataFrame(rows), found)
-    if tally.wrong:
-        sys.exit("\n".join(tally.wrong))
+    table = pd.DataFrame(columns).rename_axis("what").reset_index()
+    write("kills", "python -m benchmarks kills", text, table, found)
+    if wrong := [problem for tally in found.values() for problem in tally["wrong"]]:
+        sys.exit("\n".join(wrong))

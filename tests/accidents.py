@@ -11,24 +11,40 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conftest import Workspace, tiny_config
 
 from supertickets.finished import IDENTITY, SUFFIX
 
 TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
+#: Of one encoder for two tasks, which a new one goes on from.
+SHARED_TARGETS = (
+    "results/multi_task/tiny/super/seed1/record.json",
+    "results/adaptation/tiny/toy_new/n20/seed1/super-full/record.json",
+)
 #: Of a record what no two runs have in common.
 MEASURED = ("seconds", "memory_bytes")
 WAYS = ("all", "workflow", "job")
 
 
-def accident_config() -> dict[str, object]:
+def accident_config() -> dict[str, Any]:
     """A small experiment whose trainings last for seconds and write checkpoints all the time."""
     how = {"epochs": 100, "batch_size": 8, "learning_rate": 1.0e-3}
     return tiny_config(tasks=["toy"], seeds=[1], training=how, checkpoint_minutes=0.005)
+
+
+def shared_config() -> dict[str, Any]:
+    """The same with one encoder for two tasks, through a ticket of each, and a new task."""
+    shared = {"modes": ["super"], "ratios": {"toy": 0.3, "toy_value": 0.6}}
+    parts = {"multi_task": shared, "adaptation": {"tasks": ["toy_new"], "train_sizes": [20]}}
+    config = accident_config() | {"tasks": ["toy", "toy_value"]} | parts
+    tasks = config["define"]["tasks"]
+    tasks["toy_new"] = tasks["toy"] | {"split": {"seed": 9}}
+    return config
 
 
 def contents(workspace: Workspace) -> dict[str, str]:
@@ -64,10 +80,15 @@ def finished_runs(workspace: Workspace) -> dict[str, bytes]:
 
 @dataclass
 class Tally:
-    """What happened: kills by way, calls that asked to be unlocked, and what was found wrong."""
+    """What happened: kills by way, calls that asked to be unlocked, and what was found wrong.
+
+    Attributes:
+        resumed: runs that have trained on from a checkpoint of their own.
+    """
 
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
     unlocked: int = 0
+    resumed: int = 0
     finished: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -95,10 +116,14 @@ class Disturber:
         workspace: an experiment; its results are deleted.
         expected: what :func:`contents` are when nothing happens.
         seed: of moments and ways.
+        targets: what is asked for.
     """
 
-    def __init__(self, workspace: Workspace, expected: dict[str, str], seed: int) -> None:
-        self.workspace, self.expected, self.random = workspace, expected, random.Random(seed)
+    def __init__(
+        self, workspace: Workspace, expected: dict[str, str], seed: int, targets: Sequence[str] = TARGETS
+    ) -> None:
+        self.workspace, self.expected, self.targets = workspace, expected, targets
+        self.random = random.Random(seed)
         self.tally = Tally()
         self._known: dict[str, bytes] = {}
 
@@ -125,7 +150,7 @@ class Disturber:
         self._known = {}
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *self.targets]
         return subprocess.Popen(
             command, cwd=self.workspace.folder, start_new_session=True, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -169,12 +194,14 @@ class Disturber:
             for path, record in self._known.items()
             if found.get(path, record) != record
         ]
+        new = (Path(path).with_name("train.log") for path in found.keys() - self._known.keys())
+        self.tally.resumed += sum("going on after step" in log.read_text() for log in new)
         self._known |= found
 
     def _finish(self) -> None:
         """Let the workflow come to its end, and compare."""
         self._unlock()
-        done = self.workspace(*TARGETS)
+        done = self.workspace(*self.targets)
         self._look()
         self.tally.finished += 1
         if done.returncode:
