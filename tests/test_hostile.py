@@ -300,16 +300,22 @@ def test_pipes_are_no_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "column",
+    ("column", "message"),
     [
-        pa.StructArray.from_arrays([pa.array(["a"]), pa.array(["b"])], ["same", "same"]),
-        pa.array([0], pa.timestamp("s", tz="Not/AZone")),
+        (
+            pa.StructArray.from_arrays([pa.array(["a"]), pa.array(["b"])], ["same", "same"]),
+            "column 'text' is of the type struct",
+        ),
+        (pa.array([[0] * 9]), "column 'text' is of the type list"),
+        (pa.array([0], pa.timestamp("s", tz="Not/AZone")), "not a readable Parquet file"),
     ],
-    ids=["struct", "zone"],
+    ids=["struct", "list", "zone"],
 )
-def test_values_that_pyarrow_does_not_convert(tmp_path: Path, column: pa.Array) -> None:
+def test_values_that_are_no_texts_or_that_pyarrow_does_not_convert(
+    tmp_path: Path, column: pa.Array, message: str
+) -> None:
     pq.write_table(pa.table({"id": ["1"], "text": column, "label": ["no"]}), tmp_path / "toy.parquet")
-    with pytest.raises(UserError, match=r"toy.parquet: not a readable Parquet file"):
+    with pytest.raises(UserError, match=f"toy.parquet: {message}"):
         prepare_task(toy(tmp_path / "toy.parquet"), tmp_path / "task.parquet")
 
 

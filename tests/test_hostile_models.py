@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import TINY, toy, write_tiny_task
 from families import FAMILIES, write_family
@@ -141,6 +142,36 @@ def test_tokens_that_the_encoder_has_no_embedding_of(encoded: Path, tiny: Path, 
     assert not (tmp_path / "encoded.parquet").exists()
 
 
+def test_a_config_that_transformers_does_not_read(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    folder = source(tiny, tmp_path / "pretrained", hidden_act=-1).parent
+    with pytest.raises(UserError, match=r"config.json: transformers makes no config of it"):
+        encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
+
+
+QUERY = "bert.encoder.layer.0.attention.self.query"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({f"{QUERY}.bias": None}, r"attention.self.query.bias has the shape None in layer 0, and \(32,\) in the last"),
+        ({f"{QUERY}.bias": np.float32(0)}, r"attention.self.query.bias has the shape \(\) in layer 0"),
+        ({f"{QUERY}.weight": np.zeros((32, 16), "f4")}, r"query.weight has the shape \(32, 16\) in layer 0"),
+        ({f"{QUERY}.weight": np.zeros((32, 32), "i8")}, r"query.weight has the shape None in layer 0"),
+        ({f"{QUERY}.weight": np.full((32, 32), np.nan, "f4")}, "query.weight holds numbers that are not finite"),
+        ({f"{QUERY}.weight": np.full((32, 32), 1e300)}, "query.weight holds numbers that are not finite in float32"),
+    ],
+)
+def test_weights_of_no_encoder(tiny: Path, tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = source(tiny, tmp_path / "source")
+    tensors = load((path.parent / "model.safetensors").read_bytes()) | change
+    kept = {name: np.asarray(tensor) for name, tensor in tensors.items() if tensor is not None}
+    (path.parent / "model.safetensors").write_bytes(save(kept))
+    with pytest.raises(UserError, match=rf"model.safetensors: .*{message}"):
+        prepare_model(path, {"path": str(path.parent)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
 def header(dtype: str, size: int) -> bytes:
     """The beginning of a weight file with one tensor."""
     said = json.dumps({"a": {"dtype": dtype, "shape": [size], "data_offsets": [0, size]}}).encode()
@@ -196,6 +227,21 @@ def test_pipes_are_no_files_of_a_model(tmp_path: Path, model: dict[str, bytes], 
         (
             {"post_processor": None, "normalizer": {"type": "Replace", "pattern": {"Regex": ".+"}, "content": ""}},
             "tokenizer.json makes no token of some text",
+        ),
+        (  # which is a panic of its library
+            {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+            r"tokenizer.json and tokenizer_config.json make no tokenizer \(PanicException",
+        ),
+        (
+            {
+                "post_processor": {
+                    "type": "TemplateProcessing",
+                    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}] * 20,
+                    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+                    "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}},
+                }
+            },
+            r"tokenizer.json makes \d+ tokens of a text, and max_length is 16: its special tokens leave no room",
         ),
     ],
 )

@@ -67,11 +67,28 @@ def test_every_form_of_file_is_read_alike(tmp_path: Path, name: str, content: st
         ("f.jsonl", '{"a": "1", "b": null, "y": "3"}\n', r"f.jsonl, line 1: b is None, not a text or a number"),
         ("f.parquet", "nothing", r"f.parquet: not a readable Parquet file"),
         ("f.tsv", "", r"f.tsv: holds no examples"),
+        ("f.tsv", "a\tb\ty\r1\t2\t3\r", r"f.tsv: its lines end in carriage returns alone"),
     ],
 )
 def test_a_broken_row_is_named(name: str, content: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_rows(content.encode(), {"columns": COLUMNS}, name)
+
+
+def test_messages_are_as_short_for_texts_of_any_length(tmp_path: Path) -> None:
+    long = "a" * 200_000
+    for content, columns in ((f"{long}\n1\n", {"text": "b"}), (f"a,b\n1,{long}\n1,{long}\n", {"text": "a", "id": "b"})):
+        with pytest.raises(UserError) as raised:
+            read_rows(content.encode(), {"columns": columns}, "f.csv")
+        assert len(str(raised.value)) < 600
+    table = read_rows(f"a,y\n{long},no\n".encode(), {"columns": {"text": "a", "target": "y"}}, "f.csv")
+    assert table["text"].tolist() == [long]
+    files = {part: str(tmp_path / "f.csv") for part in ("train", "validation")}
+    definition = {"files": files, "columns": {"text": "y", "target": "a"}, "labels": ["no", "yes"]}
+    (tmp_path / "f.csv").write_text(f"a,y\n{long},no\n")
+    with pytest.raises(UserError, match="is not one of the labels") as raised:
+        prepare_task(resolved(definition | {"type": "classification"}, "hub"), tmp_path / "task.parquet")
+    assert len(str(raised.value)) < 600
 
 
 def test_a_quotation_mark_that_never_closes_hides_no_rows() -> None:

@@ -39,7 +39,7 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
         UserError: the encoder has fewer positions than ``max_length`` or other tokens, or the tokenizer's files are
             not usable.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     columns = ["id", "split", "text", "text_pair", "label"]
     table = read_table(examples, content=Content(("id", "split", "text"), ("label",)), columns=columns)
@@ -50,6 +50,8 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
     positions = config.get("max_position_embeddings", max_length + before) - before
     if max_length > positions:
         raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {positions} tokens")
+    with blamed_on(f"{tokenizer}/config.json: transformers makes no config of it"):
+        AutoConfig.from_pretrained(tokenizer)
     files = f"{tokenizer}: tokenizer.json and tokenizer_config.json make"
     with blamed_on(f"{files} no tokenizer"):
         tokenise = AutoTokenizer.from_pretrained(tokenizer)
@@ -63,6 +65,9 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
                 tokens = tokenise(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
             _check_tokens(tokens, config, tokenizer)
             lengths += map(len, tokens["input_ids"])
+            if (longest := max(lengths)) > max_length:
+                what = f"makes {longest} tokens of a text, and max_length is {max_length}"
+                raise UserError(f"{tokenizer}: tokenizer.json {what}: its special tokens leave no room; give more")
             # Labels as numpy has them: pandas' not-a-number would become null.
             columns = [
                 rows["id"],

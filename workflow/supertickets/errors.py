@@ -52,5 +52,7 @@ def blamed_on(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of Rust, as in tokenizers, is no Exception
         raise UserError(f"{what} ({type(error).__name__}: {one_line(error)})") from error

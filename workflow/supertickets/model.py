@@ -150,7 +150,8 @@ def build(
             ticket.require_dimensions(layers, heads, "ticket")
             cut_modules(encoder, ticket, architecture)
         kept = ticket or Ticket.full(layers, heads)
-        pooler = _own_pooler(architecture, model_config)
+        with blamed_on(unmade):
+            pooler = _own_pooler(architecture, model_config)
         model = Classifier(encoder, architecture, kept, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
     return model
@@ -219,7 +220,8 @@ def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -
     try:
         model.load_state_dict(tensors | drawn_weights(model, tensors, generator))
     except RuntimeError as error:
-        raise DamagedError(weights, f"does not fit the model: {error}") from error
+        what = f"the file that it is made from is not of its config.json, or this one is damaged ({error})"
+        raise DamagedError(weights, f"does not fit the model: {what}") from error
 
 
 def read_model(

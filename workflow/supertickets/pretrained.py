@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +135,17 @@ def standard_tensors(weights: bytes | Path, architecture: Architecture, source: 
         if not np.issubdtype(tensor.dtype, np.floating):
             continue
         if architecture.pooler_source and name.startswith(pooler):
-            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = tensor.astype(np.float32, copy=False)
+            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = _float32(tensor, name, source)
         elif name.startswith(prefix) or not prefixed:
-            result[name if prefixed else prefix + name] = tensor.astype(np.float32, copy=False)
+            result[name if prefixed else prefix + name] = _float32(tensor, name, source)
+    return result
+
+
+def _float32(tensor: np.ndarray, name: str, source: Path) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        result = tensor.astype(np.float32, copy=False)
+    if not np.isfinite(result).all():
+        raise UserError(f"{source}: model.safetensors: {name} holds numbers that are not finite in float32")
     return result
 
 
@@ -176,6 +184,7 @@ def shape_of(
         has = ", ".join(sorted(map(str, found)))
         raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers [{has}]")
     _check_sizes(config, tensors, architecture, source)
+    _check_layers([_within(tensors, f"{path}{layer}.") for layer in range(layers)], source)
     parameters = sum(tensor.size for tensor in tensors.values())
     if f"{architecture.pooler_name}.dense.weight" not in tensors:
         parameters += hidden * (hidden + 1)
@@ -189,6 +198,22 @@ def shape_of(
         "head_matrices": architecture.fused * len(architecture.projections(modules)) + 1,
         "ffn_matrices": architecture.ffn_matrices,
     }
+
+
+def _within(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a module, by their names in it."""
+    return {name.removeprefix(prefix): one.shape for name, one in tensors.items() if name.startswith(prefix)}
+
+
+def _check_layers(layers: Sequence[Mapping[str, tuple[int, ...]]], source: Path) -> None:
+    """Refuse layers that differ from the last one; the first may lack a norm, as ModernBERT's does."""
+    last = layers[-1]
+    for number, layer in enumerate(layers):
+        for name in sorted(last.keys() | layer.keys()):
+            spared = number == 0 and name not in layer and name.endswith(("norm.weight", "norm.bias"))
+            if layer.get(name) != last.get(name) and not spared:
+                shapes = f"{name} has the shape {layer.get(name)} in layer {number}, and {last.get(name)} in the last"
+                raise UserError(f"{source}: model.safetensors: {shapes}; layers are alike (None: there is none)")
 
 
 def _check_sizes(

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import UserError
+from .errors import UserError, one_line
 from .files import LARGEST
 from .task_files import form_of
 
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 #: Rows that a Parquet file may have, for a small one can stand for any number of equal ones; and how many of them are
 #: decoded at a time.
 MOST_ROWS, ROWS_AT_A_TIME = 10_000_000, 64
+
+csv.field_size_limit(LARGEST)  # a text has no other limit than its file
 
 #: What a row of a file may give; all but ``text`` may be missing.
 FIELDS = ("id", "text", "text_pair", "target")
@@ -77,7 +79,7 @@ def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFr
     table = table[["id", *(field for field in columns if field != "id"), "line"]]
     twice = table[table["id"].duplicated()]
     if len(twice):
-        raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r} occurs a second time")
+        raise UserError(f"{name}, line {twice['line'].iloc[0]}: id {twice['id'].iloc[0]!r:.80} occurs a second time")
     table.attrs |= {"dropped": len(problems), "first": f"{name}, {first}" * bool(first)}
     return table
 
@@ -120,9 +122,9 @@ def _require_columns(columns: Mapping[str, Any], known: Sequence[str], name: str
     wanted = [column for field, column in columns.items() if field in FIELDS]
     for column in wanted:
         if column not in known:
-            raise UserError(f"{name}, line 1: no column {column!r}; the columns are {list(known)}")
+            raise UserError(f"{name}, line 1: no column {column!r}; the columns are {one_line(list(known))}")
         if list(known).count(column) > 1:
-            raise UserError(f"{name}, line 1: more than one column {column!r}; the columns are {list(known)}")
+            raise UserError(f"{name}, line 1: more than one column {column!r}; the columns are {one_line(list(known))}")
 
 
 def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
@@ -130,6 +132,8 @@ def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator
     text = _text(content, name)
     if form_of(name) == "csv":
         lines = _quoted_lines(text, source.get("delimiter", ","), name)
+    elif "\r" in text and "\n" not in text:
+        raise UserError(f"{name}: its lines end in carriage returns alone; save it with line feeds")
     else:
         lines = _lines(text, source.get("delimiter", "\t"))
     width, header = source.get("fields"), None
@@ -201,6 +205,9 @@ def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[R
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         _require_columns(source["columns"], file.schema_arrow.names, name)
+        for column in (column for column in wanted if pa.types.is_nested(file.schema_arrow.field(column).type)):
+            kind = file.schema_arrow.field(column).type
+            raise UserError(f"{name}: column {column!r} is of the type {kind}, not of texts or numbers")
         if file.metadata.num_rows > MOST_ROWS:
             raise UserError(f"{name}: {file.metadata.num_rows:,} rows; at most {MOST_ROWS:,} are read")
         for batch in map(_plain, file.iter_batches(ROWS_AT_A_TIME, columns=wanted)):
@@ -209,9 +216,8 @@ def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[R
                 raise UserError(f"{name}: its rows up to {line + len(batch):,} come to more than {LARGEST:,} bytes")
             yield from enumerate(batch.to_pylist(), start=line + 1)
             line += len(batch)
-    # As pyarrow raises where a page is damaged, a text is not UTF-8, a date is none of Python's, a time has no zone, or
-    # an object has a name twice.
-    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
+    # As pyarrow raises where a page is damaged, a text is not UTF-8, a date is none of Python's, or a time has no zone.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: not a readable Parquet file ({error})") from error
 
 

@@ -152,7 +152,7 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numb
 def _problems(table: pd.DataFrame, values: pd.Series, what: str) -> pd.Series:
     """What is wrong with each row that is wrong, by its index; ``values`` should be ``what``."""
     unknown = values.isna()
-    found = table.loc[unknown, "target"].map(lambda target: f"{target!r} is not {what}")
+    found = table.loc[unknown, "target"].map(lambda target: f"{target!r:.80} is not {what}")
     for column in (column for column in TEXTS if column in table):
         empty = table.index[table[column] == ""]
         found = pd.concat([found.drop(empty, errors="ignore"), pd.Series("the text is empty", index=empty)])
