@@ -206,7 +206,7 @@ def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[R
         file = pq.ParquetFile(io.BytesIO(content))
         _require_columns(source["columns"], file.schema_arrow.names, name)
         for column in (column for column in wanted if pa.types.is_nested(file.schema_arrow.field(column).type)):
-            kind = file.schema_arrow.field(column).type
+            kind = one_line(file.schema_arrow.field(column).type)
             raise UserError(f"{name}: column {column!r} is of the type {kind}, not of texts or numbers")
         if file.metadata.num_rows > MOST_ROWS:
             raise UserError(f"{name}: {file.metadata.num_rows:,} rows; at most {MOST_ROWS:,} are read")
