@@ -7,20 +7,29 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from made_up_runs import GRID, write_runs
 
+from supertickets.adaptation_tables import write_domain_adaptation
 from supertickets.comparisons import compare_group
 from supertickets.decomposition import decompose_group
 from supertickets.errors import UserError
 from supertickets.grid import groups_of
+from supertickets.importance import read_importance, write_importance
 from supertickets.layout import run_folder
+from supertickets.multi_task_tables import write_multi_task_dev
+from supertickets.phase_transition import draw_phase_transition
 from supertickets.result_tables import read_verdicts, write_seed_sensitivity
 from supertickets.scores import score_group
 from supertickets.selection import select_ticket
+from supertickets.server_predictions import best_run
 from supertickets.setting_tables import write_hyperparameters, write_tasks
 from supertickets.tables import DIFFERENCE, TABLES, WORDS, Content, read_groups, read_table, write_csv
+from supertickets.tickets import Ticket
+from supertickets.verdicts import judge
 from supertickets.ways import Ways, compare_ways, score_ways
 
 MOVIE = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
@@ -74,6 +83,7 @@ def test_tickets_of_one_ratio_on_other_examples(results: Path, tmp_path: Path) -
         ({"settings": 5}, "its optimizer is None"),
         ({"settings": {"optimizer": "adamw", "learning_rate": "x"}}, "its learning_rate is 'x'"),
         ({"steps": 2.5}, "its steps is 2.5"),
+        ({"settings": {"optimizer": "adamw", "learning_rate": 10**400}}, "its learning_rate is 1000"),
     ],
 )
 def test_records_that_lack_what_is_read(results: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -151,3 +161,105 @@ def test_a_task_that_does_not_say_what_is_left_out(results: Path, tmp_path: Path
     pd.DataFrame({"split": ["train"], "label": [1.0]}).to_parquet(tmp_path / "tasks/movie.parquet")
     with pytest.raises(UserError, match=r"tasks/movie.parquet: does not say how many rows were left out; delete"):
         write_tasks(tmp_path, grid, {"movie": {"type": "regression"}}, *(tmp_path / n for n in ("a", "b", "c")))
+
+
+ALONE = GRID | {"tasks": ["movie"], "train_sizes": [64], "kinds": ["winning"]}
+
+
+@pytest.mark.parametrize("folder", ["scores", "comparisons", "selections", "decompositions"])
+@pytest.mark.parametrize("other", ["dev_only/n64/winning", "movie/n32/winning", "movie/n64/random"])
+def test_tables_of_other_groups(results: Path, tmp_path: Path, folder: str, other: str) -> None:
+    for path in (results / folder).glob(f"minilm/{other}.*"):
+        copy = tmp_path / folder / f"minilm/movie/n64/winning{path.suffix}"
+        copy.parent.mkdir(parents=True)
+        shutil.copy(path, copy)
+        with pytest.raises(UserError, match=r"n64/winning.*: its (task|train_size|kind) is .*, of another group"):
+            read_groups(tmp_path, folder, groups_of(ALONE), ALONE)
+
+
+@pytest.mark.parametrize(
+    ("folder", "column", "value", "message"),
+    [
+        ("selections", "ratio", 0.2, r"its ratio is 0.2, none of \[0.1, 0.3, 0.5\]"),
+        ("selections", "ratio", 0.0, "its ratio is 0, none of"),
+        ("selections", "ratio", np.nan, "ratio is nan, no number from 0 to 1"),
+        ("selections", "metric", "f1", "nothing was scored or compared of .*metric f1"),
+        ("selections", "difference_held_out", np.inf, "difference_held_out is inf"),
+        ("selections", "low_held_out", 99.0, "difference_held_out is not between low_held_out and high_held_out"),
+        ("selections", "train_size", "1e5", "train_size is '1e5', no number, share or all"),
+        ("scores", "seed", 9, "rows of test, accuracy, not one for each of 12 ratio, seed, draw"),
+        ("scores", "seed", np.nan, "seed is nan"),
+        ("scores", "value", 1e300, r"value is 1e\+300, no number from -100 to 100"),
+        ("scores", "weight_remaining", np.inf, "weight_remaining is inf"),
+        ("scores", "ratio", 0.1, "its kind is 'full'"),
+        ("comparisons", "reported", False, "not one split is reported"),
+    ],
+)
+def test_tables_of_other_runs(
+    results: Path, tmp_path: Path, folder: str, column: str, value: Any, message: str
+) -> None:
+    for name in ("scores", "comparisons", "selections"):
+        shutil.copytree(results / name / "minilm/movie", tmp_path / name / "minilm/movie")
+    path = next((tmp_path / folder / "minilm/movie/n64").glob("winning.*"))
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    table = table.assign(**{column: value})
+    table.to_parquet(path) if path.suffix == ".parquet" else table.to_csv(path, index=False)
+    made = tmp_path / "made.pdf"
+    with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}.*; delete it"):
+        judge(tmp_path, ALONE, made) if folder == "comparisons" else draw_phase_transition(tmp_path, ALONE, made, made)
+    if column != "reported" and (folder, column) != ("selections", "metric"):
+        with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}"):
+            best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("right", [b'"pandas_type"', b'"int64"'])
+def test_pandas_own_words_in_a_table_that_are_damaged(tmp_path: Path, right: bytes) -> None:
+    pd.DataFrame({"ratio": [1, 2]}, index=pd.Index([3, 5], name="a")).to_parquet(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    words = table.schema.metadata[b"pandas"]
+    assert right in words
+    changed = words.replace(right, right[:-2] + b'0"')
+    pq.write_table(table.replace_schema_metadata({"pandas": changed}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"a.parquet: not a table .*; delete"):
+        read_table(tmp_path / "a.parquet", "ratio")
+
+
+def test_importance_beyond_its_norm(tmp_path: Path) -> None:
+    ticket = Ticket.full(1, 2)
+    write_importance(tmp_path / "a.csv", ticket, {"taylor": ([np.array([0.0, 3.0])], np.array([2.0]))})
+    assert read_importance(tmp_path / "a.csv", "taylor", ticket)["ffn"].tolist() == [1.0]
+    (tmp_path / "a.csv").write_text((tmp_path / "a.csv").read_text().replace("2.0,1.0", "2.0,1e308"))
+    with pytest.raises(UserError, match=r"a.csv, line 4: .*normalized is 1e\+308, not from -1 to 1"):
+        read_importance(tmp_path / "a.csv", "taylor", ticket)
+
+
+@pytest.mark.parametrize("kind", ["multi_task", "adaptation"])
+def test_ways_that_there_are_not(results: Path, tmp_path: Path, kind: str) -> None:
+    names = ["full", "super"] if kind == "multi_task" else ["pretrained", "full-full", "super-union"]
+    run = {**MOVIE, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
+    trained = [Ways(MOVIE, ["accuracy"], {name: [run, run | {"seed": 2}] for name in names})]
+    scores = score_ways(results, trained)
+    compared = compare_ways(results, trained, [name for name in names if name.startswith(("full", "pre"))], False)
+    folder = tmp_path / kind / "minilm"
+    folder.mkdir(parents=True)
+    write = (lambda *a: write_multi_task_dev(*a[:2], [], {}, *a[2:])) if kind == "multi_task" else (
+        lambda *a: write_domain_adaptation(*a[:2], ["rating"], *a[2:])
+    )  # fmt: skip
+    files = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+    for changed, others, message in (
+        (scores.assign(way=scores["way"].replace(names[-1], "zz-full")), compared, "scores.parquet: .*zz-full"),
+        (scores.assign(train_size="1e5"), compared, "scores.parquet: .*train_size is '1e5'"),
+        (scores.assign(model="other"), compared, "scores.parquet: it is of the model 'other'"),
+        (scores, compared.assign(baseline="zz"), "comparisons.csv: its ways and baselines are not those"),
+        (scores, compared[compared["baseline"] != "full-full"].assign(way="zz"), "comparisons.csv: its ways"),
+        (scores, compared, ""),
+    ):
+        changed.to_parquet(folder / "scores.parquet")
+        write_csv(folder / "comparisons.csv", others)
+        if not message:
+            write(tmp_path, ALONE, *files)
+            continue
+        with pytest.raises(UserError, match=message):
+            write(tmp_path, ALONE, *files)
+    assert all(file.exists() for file in files)

@@ -10,10 +10,10 @@ import pandas as pd
 from .curves import size_text
 from .grid import NO_TICKETS, PRETRAINED
 from .inference import LEVEL
-from .multi_task_tables import MODES, summarized, with_differences
+from .multi_task_tables import MODES, read_ways, summarized, with_differences
 from .outcomes import reported
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
-from .tables import TABLES, Columns, Files, P, read_table, scope_note, write_formats
+from .tables import Columns, Files, P, scope_note, write_formats
 
 #: What a new task holds of an encoder.
 HELD = {"full": "all", "union": "union", "nearest": "nearest task's"}
@@ -67,9 +67,9 @@ def write_domain_adaptation(
 
 def _of_model(results: Path, model: str) -> pd.DataFrame:
     """The rows of one model: tasks, sizes and ways."""
-    scores = read_table(results / "adaptation" / model / "scores.parquet", content=TABLES["scores of ways"])
+    known = [PRETRAINED, *(f"{mode}-{held}" for mode in MODES for held in HELD)]
+    scores, compared = read_ways(results / "adaptation" / model, known, PRETRAINED, NO_TICKETS)
     table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
-    compared = read_table(results / "adaptation" / model / "comparisons.csv", content=TABLES["comparisons of ways"])
     table = with_differences(table, compared, PRETRAINED)
     if NO_TICKETS in set(compared["baseline"]):
         more = with_differences(table[["model", "task", "train_size", "way", "split", "metric"]], compared, NO_TICKETS)

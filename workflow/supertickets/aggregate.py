@@ -23,8 +23,8 @@ def aggregate(results: Path, grid: dict[str, Any], parquet: Path, csv: Path, com
             ``p_holm`` and ``p_seeds_holm``.
     """
     groups = groups_of(grid)
-    table = read_groups(results, "scores", groups)
+    table = read_groups(results, "scores", groups, grid)
     with replacing(parquet) as part:
         table.to_parquet(part, index=False)
     write_csv(csv, table)
-    write_csv(comparisons, corrected(read_groups(results, "comparisons", groups)))
+    write_csv(comparisons, corrected(read_groups(results, "comparisons", groups, grid)))

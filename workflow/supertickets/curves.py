@@ -18,7 +18,7 @@ from .inference import LEVEL
 from .intervals import mean_intervals
 from .layout import size_from
 from .selection import EXPERIMENT
-from .tables import read_groups
+from .tables import read_groups, require_among
 
 #: What a remark begins with where the full model is a band, which one seed has none of.
 BAND = "Band: the full model's interval. "
@@ -30,10 +30,17 @@ Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
 
 
 def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes."""
+    """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes.
+
+    Raises:
+        UserError: a file is damaged, or a super ticket is of a ratio, split and metric that nothing was scored by.
+    """
     groups = groups_of(grid)
     winning = [group for group in groups if group["kind"] == "winning"]
-    return read_groups(results, "scores", groups), read_groups(results, "selections", winning)
+    scores = read_groups(results, "scores", groups, grid)
+    chosen = read_groups(results, "selections", winning, grid)
+    require_among(results / "selections", chosen, scores)
+    return scores, chosen
 
 
 def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.DataFrame:

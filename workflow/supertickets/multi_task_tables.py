@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .errors import DamagedError
 from .grid import BASELINE
 from .inference import LEVEL, holm
 from .outcomes import reported, reported_split_of
@@ -74,7 +76,10 @@ def write_multi_task_dev(
 
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
     """The rows of one model: each task's ways, and those of their average."""
-    scores = read_table(results / "multi_task" / model / "scores.parquet", content=TABLES["scores of ways"])
+    folder = results / "multi_task" / model
+    scores, compared = read_ways(folder, WAYS, BASELINE)
+    if wrong := {*scores["task"]} ^ {*grid["tasks"]}:
+        raise DamagedError(folder / "scores.parquet", f"not of the tasks trained: {', '.join(sorted(wrong))}")
     splits = scores.groupby("task")["split"].transform(reported_split_of)
     shown = scores[(scores["split"] == splits) | (scores["split"] == "validation_mismatched")]
     table = summarized(shown, ["model", "task", "train_size", "split", "metric", "way"])
@@ -89,7 +94,6 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
         # The published mean is of all of its tasks.
         weight = published["shared_weight"] if published and {*numbers} == {*grid["tasks"]} else None
         table = pd.concat([table, _average(scores, table, weight)], ignore_index=True)
-    compared = read_table(results / "multi_task" / model / "comparisons.csv", content=TABLES["comparisons of ways"])
     table = with_differences(table, compared, BASELINE)
     places = {name: place for place, name in enumerate([*grid["tasks"], "average", *WAYS])}
     metrics = {name: place for place, name in enumerate(table["metric"].unique())}
@@ -98,6 +102,32 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
         key=lambda row: (places[table["task"][row]], metrics[table["metric"][row]], places[table["way"][row]]),
     )
     return table.loc[order].reset_index(drop=True)
+
+
+def read_ways(folder: Path, known: Collection[str], *baselines: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores and comparisons of the ways in which tasks were trained by one model, which the folder is named by.
+
+    Args:
+        folder: theirs.
+        known: the ways that there are.
+        baselines: those that the others are compared with, where they were scored; the first must be.
+
+    Raises:
+        UserError: a file is damaged, of another model, or of other ways.
+    """
+    paths = folder / "scores.parquet", folder / "comparisons.csv"
+    contents = TABLES["scores of ways"], TABLES["comparisons of ways"]
+    scores, compared = tables = [read_table(path, content=one) for path, one in zip(paths, contents, strict=True)]
+    for path, table in zip(paths, tables, strict=True):
+        if (wrong := table["model"] != folder.name).any():
+            raise DamagedError(path, f"it is of the model {table.loc[wrong, 'model'].iloc[0]!r:.80}")
+    ways = {*scores["way"]}
+    if strange := ways - {*known} or {*baselines[:1]} - ways:
+        raise DamagedError(paths[0], f"its ways are strange or lack the baseline: {', '.join(sorted(strange))}"[:200])
+    expected = {(way, baseline) for baseline in ways.intersection(baselines) for way in ways - {baseline}}
+    if {*zip(compared["way"], compared["baseline"], strict=True)} != expected:
+        raise DamagedError(paths[1], "its ways and baselines are not those that were scored")
+    return scores, compared
 
 
 def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from .grid import groups_of
 from .inference import LEVEL, average
 from .outcomes import reported
 from .selection import EXPERIMENT, WAYS, honest
-from .tables import TABLES, Columns, Files, P, read_groups, read_table, scope_note, write_formats
+from .tables import TABLES, Columns, Files, P, read_groups, read_table, require_among, scope_note, write_formats
 
 POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
 SCORE, STD = ".1f", ".2f"
@@ -108,7 +108,8 @@ def further(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame) -> pd.D
         grid: what spans the runs.
         verdicts: the super tickets. None was chosen on these parts, so what one gains there is held out.
     """
-    compared = read_groups(results, "comparisons", [group for group in groups_of(grid) if group["kind"] == "winning"])
+    winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
+    compared = read_groups(results, "comparisons", winning, grid)
     compared = compared[~compared["split"].isin(["validation", "test"])]
     found = verdicts[[*EXPERIMENT, "ratio"]].merge(compared, on=[*EXPERIMENT, "ratio"])
     return found.assign(**{f"{name}_held_out": found[name] for name in (*MEANS, "low", "high", "p")})
@@ -162,7 +163,8 @@ def write_seed_sensitivity(
     """
     verdicts = read_verdicts(results)
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
-    scores = read_groups(results, "scores", winning)
+    scores = read_groups(results, "scores", winning, grid)
+    require_among(results / "verdicts.csv", verdicts, scores)
     rows = []
     for _, ticket in verdicts.iterrows():
         keys = [*EXPERIMENT, "split", "metric"]
@@ -219,7 +221,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         grid: what spans the runs.
         csv, md, tex: files to write; the CSV file has all splits and metrics, the others what is reported.
     """
-    scores = read_groups(results, "scores", groups_of(grid))
+    scores = read_groups(results, "scores", groups_of(grid), grid)
     keys = [*EXPERIMENT, "kind", "ratio", "split", "metric"]
     cut = ["heads_pruned", "ffn_pruned", "weight_remaining"]
     by_seed = scores.groupby([*keys, "seed"], sort=False, as_index=False)[["value", *cut, "examples"]].mean()

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoints import alone
+from .errors import DamagedError
 from .grid import group_runs
-from .layout import ticket_file
+from .layout import group_file, ticket_file
 from .rewind import rewind
 from .runs import train_run
-from .tables import chosen_ratio, read_groups
+from .tables import read_groups
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +84,17 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
 
     Args:
         results, grid, group, metric, which: as of :func:`predict_for_server`.
+
+    Raises:
+        UserError: a file is damaged, or has no validation score.
     """
-    ratio = chosen_ratio(results, group) if which == "super" else 0.0
-    scores = read_groups(results, "scores", [group])
+    ratio = 0.0
+    if which == "super":
+        ratio = float(read_groups(results, "selections", [group], grid)["ratio"].iloc[0])
+    scores = read_groups(results, "scores", [group], grid)
     scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    if scores.empty:
+        raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
     seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
     runs = group_runs(grid, group)
     return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)

@@ -41,7 +41,7 @@ def write_tasks(
         definitions: each task's definition.
         csv, md, tex: files to write.
     """
-    scores = read_groups(results, "scores", groups_of(grid))
+    scores = read_groups(results, "scores", groups_of(grid), grid)
     rows = []
     for task in grid["tasks"]:
         file = results / "tasks" / f"{task}.parquet"
@@ -124,9 +124,10 @@ def _settings(results: Path, run: dict[str, Any]) -> dict[str, Any]:
     found |= {key: record.get(key) for key in ("steps", "parameters")}
     for name, (_, how) in SETTINGS.items():
         right = str if not how else int if how.endswith("d") else int | float
-        if not isinstance(found.get(name), right):
+        value = found.get(name)
+        if not isinstance(value, right) or (how and not abs(value) < 1e100):
             path = results / run_folder(run) / "record.json"
-            raise DamagedError(path, f"its {name} is {found.get(name)!r:.80}")
+            raise DamagedError(path, f"its {name} is {value!r:.80}")
     return found
 
 

@@ -30,7 +30,7 @@ def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: P
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    main = read_groups(results, "selections", groups_of(grid))
+    main = read_groups(results, "selections", groups_of(grid), grid)
     style.use()
     width = max(style.PANEL_WIDTH + 0.6, 0.75 * len(main) + 1.2)
     figure, (gain, weight) = plt.subplots(

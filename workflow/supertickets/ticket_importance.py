@@ -77,7 +77,7 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
     ]:
         for layer in range(layers):
             total = shares[:, layer].sum()
-            if total == 0:
+            if total <= 0:
                 continue
             radius = RADIUS * np.sqrt(total / largest)
             # Clockwise from the top, as pies are read.

@@ -27,7 +27,7 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    chosen = read_groups(results, "selections", groups_of(grid))
+    chosen = read_groups(results, "selections", groups_of(grid), grid)
     style.use()
     kept = [keepers(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
     columns = min(len(chosen), 2)

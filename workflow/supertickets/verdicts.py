@@ -10,7 +10,7 @@ import pandas as pd
 from .grid import groups_of
 from .inference import LEVEL, holm
 from .selection import EXPERIMENT, honest, honest_way
-from .tables import read_groups, write_csv
+from .tables import read_groups, require_among, write_csv
 
 #: Comparisons that are corrected together: all ratios and tasks of one model, size and kind, of what is reported.
 FAMILY = ["model", "train_size", "kind", "reported"]
@@ -23,10 +23,15 @@ def judge(results: Path, grid: dict[str, Any], verdicts: Path) -> None:
         results: the results folder, with selections and comparisons.
         grid: the winning tickets at all sizes.
         verdicts: CSV file to write: the rows of all chosen tickets, with the columns of :func:`with_verdicts`.
+
+    Raises:
+        UserError: a file is damaged, or a ticket's split, metric or ratio is not among what is reported.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups)
-    write_csv(verdicts, with_verdicts(chosen, corrected(read_groups(results, "comparisons", groups))))
+    chosen = read_groups(results, "selections", groups, grid)
+    comparisons = read_groups(results, "comparisons", groups, grid)
+    require_among(results / "selections", chosen, comparisons[comparisons["reported"]])
+    write_csv(verdicts, with_verdicts(chosen, corrected(comparisons)))
 
 
 def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
