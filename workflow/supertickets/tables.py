@@ -28,6 +28,9 @@ TRIAL = WORDS[:3]
 #: What :func:`~supertickets.layout.size_from` reads.
 SIZE = r"all|[0-9]{1,15}|[0-9]{0,15}\.[0-9]{1,30}"
 
+#: What a number may be beyond its limits, by rounding: a correlation of 1 may come out above.
+EDGE = 1e-6
+
 
 @dataclass(frozen=True)
 class Content:
@@ -78,12 +81,12 @@ class Content:
         least, most = np.array([self.limits[name] for name in names]).reshape(-1, 2).T
         values = table[names].to_numpy(float, na_value=math.nan)
         missing = np.isnan(values) & ~np.isin(names, COMPLETE)
-        for row, column in np.argwhere(~(missing | ((values >= least) & (values <= most)))):
+        for row, column in np.argwhere(~(missing | ((values >= least - EDGE) & (values <= most + EDGE)))):
             what = f"from {least[column]:g} to {most[column]:g}"
             return f"{names[column]} is {values[row, column]:g}, no number {what}"
         for low in (name for name in names if name.startswith("low")):
             value, high = low.replace("low", "difference"), low.replace("low", "high")
-            if (table[low] > table[value]).any() or (table[value] > table[high]).any():
+            if (table[low] > table[value] + EDGE).any() or (table[value] > table[high] + EDGE).any():
                 return f"{value} is not between {low} and {high}"
         return ""
 
