@@ -108,6 +108,7 @@ def test_a_stage_consists_of_what_it_imports() -> None:
     assert not {"phase_transition", "scores", "sensitivity", "tasks", "config"} & names("retrain")
     assert {"style", "intervals", "phase_transition"} <= names("phase_transition")
     assert not {"training", "model", "rewind"} & names("phase_transition")
+    assert not {"tables", "stage_tables"} & (names("encode") | names("retrain"))
     assert not {"training", "model", "surgery"} & (names("rewind") | names("ticket") | names("aggregate"))
     everything = set().union(*(names(script.stem) for script in SCRIPTS))
     used_at_start = {"clock", "config", "config_checks", "config_settings", "demands", "environment", "orphans"}

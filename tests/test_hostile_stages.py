@@ -22,6 +22,7 @@ from test_training import CPU, SETTINGS, encoded, run
 
 from supertickets.adaptation_ticket import adaptation_ticket
 from supertickets.batches import Encoded
+from supertickets.content import read_table
 from supertickets.encode import encode_task
 from supertickets.entry import run as call
 from supertickets.errors import UserError
@@ -33,8 +34,8 @@ from supertickets.rewind import read_arrays, rewind, write_cut
 from supertickets.scoring import score_run as score_units
 from supertickets.search import SHORT, choose_settings
 from supertickets.share_tickets import share_tickets
+from supertickets.stage_tables import chosen_ratio, read_groups
 from supertickets.subsample import subsample
-from supertickets.tables import chosen_ratio, read_groups, read_table
 from supertickets.tickets import Shape, Ticket
 from supertickets.training import SEARCHED, Settings, with_chosen
 
@@ -139,12 +140,12 @@ def test_a_dimension_that_can_not_be(tiny: Path, tmp_path: Path, key: str, value
 def test_tables_of_groups_that_are_none(tmp_path: Path, folder: str, content: bytes) -> None:
     group = {"model": "m", "task": "t", "train_size": "all", "kind": "winning"}
     with pytest.raises(UserError, match="not a table") as raised:
-        read_groups(tmp_path, folder, [group])
+        read_groups(tmp_path, folder, [group], {})
     path = Path(str(raised.value).partition(":")[0])
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"not a table .*; delete it"):
-        read_groups(tmp_path, folder, [group])
+        read_groups(tmp_path, folder, [group], {})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from made_up_runs import GRID, write_runs
 
 from supertickets.adaptation_tables import write_domain_adaptation
 from supertickets.comparisons import compare_group
+from supertickets.content import WORDS, Content, read_table
 from supertickets.decomposition import decompose_group
 from supertickets.errors import UserError
 from supertickets.grid import groups_of
@@ -27,7 +28,8 @@ from supertickets.scores import score_group
 from supertickets.selection import select_ticket
 from supertickets.server_predictions import best_run
 from supertickets.setting_tables import write_hyperparameters, write_tasks
-from supertickets.tables import DIFFERENCE, TABLES, WORDS, Content, read_groups, read_table, write_csv
+from supertickets.stage_tables import DIFFERENCE, TABLES, read_groups
+from supertickets.tables import write_csv
 from supertickets.tickets import Ticket
 from supertickets.verdicts import judge
 from supertickets.ways import Ways, compare_ways, score_ways
@@ -104,7 +106,7 @@ def test_records_that_lack_what_is_read(results: Path, tmp_path: Path, changes: 
 def test_tables_of_groups_lack_no_column(results: Path, tmp_path: Path, folder: str, task: str) -> None:
     group = MOVIE | {"task": task}
     path = next((results / folder).glob(f"minilm/{task}/n64/winning.*"))
-    table = read_groups(results, folder, [group])
+    table = read_groups(results, folder, [group], GRID)
     damaged = tmp_path / path.relative_to(results)
     damaged.parent.mkdir(parents=True)
 
@@ -112,7 +114,7 @@ def test_tables_of_groups_lack_no_column(results: Path, tmp_path: Path, folder: 
         changed.to_parquet(damaged) if damaged.suffix == ".parquet" else changed.to_csv(damaged, index=False)
 
     write(table)
-    assert read_groups(tmp_path, folder, [group]).equals(table)
+    assert read_groups(tmp_path, folder, [group], GRID).equals(table)
     content = TABLES[folder]
     expected = content.texts + content.numbers + content.flags + content.of_test * (task == "movie")
     assert sorted(table.columns) == sorted(expected)
@@ -124,14 +126,14 @@ def test_tables_of_groups_lack_no_column(results: Path, tmp_path: Path, folder: 
                 changed[name] = changed[name].astype(str)
             write(changed)
             with pytest.raises(UserError, match=rf"winning\.\w+: not a table as it was written: .*'{name}'; delete"):
-                read_groups(tmp_path, folder, [group])
+                read_groups(tmp_path, folder, [group], GRID)
 
 
 def test_tables_of_one_seed_lack_nothing(tmp_path: Path) -> None:
     grid = GRID | {"tasks": ["movie", "dev_only"], "train_sizes": [64], "kinds": ["winning"], "seeds": [1]}
     write_runs(tmp_path, grid)
     for folder in ("scores", "comparisons", "selections"):
-        read_groups(tmp_path, folder, groups_of(grid))
+        read_groups(tmp_path, folder, groups_of(grid), grid)
     read_table(tmp_path / "comparisons.csv", content=TABLES["corrected"])
     assert read_verdicts(tmp_path)["peak_low"].isna().all()
     trained = []

@@ -7,7 +7,8 @@ from typing import Any
 
 from .files import replacing
 from .grid import groups_of
-from .tables import read_groups, write_csv
+from .stage_tables import read_groups
+from .tables import write_csv
 from .verdicts import corrected
 
 

@@ -12,7 +12,7 @@ from . import style
 from .curves import finish, grid_of_panels, panel_title, weight_axis
 from .grid import groups_of
 from .inference import LEVEL
-from .tables import read_groups
+from .stage_tables import read_groups
 
 #: Parts of a loss with their names in the legend.
 PARTS = {"loss": "expected loss", "bias": "bias (squared)", "variance": "variance"}

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .content import CUT
 from .grid import group_runs
 from .inference import Sampled, difference, sample
 from .outcomes import Outcomes, read_outcomes, read_record, reported_split
-from .tables import CUT, write_csv
+from .tables import write_csv
 
 Run = dict[str, Any]
 

@@ -149,18 +149,18 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
         yield from (f"{key}{problem}" for problem in _wrong_columns(reading["columns"], reading.get("fields")))
     fields = entry.get("fields")
     paths = [entry["path"]] if "path" in entry else entry.get("files", {}).values()
+    key = "path" if "path" in entry else "files"
     for path in paths:
         if path.lower().endswith(".json"):
-            key = "path" if "path" in entry else "files"
             yield f"{key} is {path!r}: one JSON document is not read; write an object a line, in a .jsonl file"
         elif path.lower().endswith(NOT_READ):
-            key = "path" if "path" in entry else "files"
             yield f"{key} is {path!r}: no such files are read; write .tsv, .csv, .jsonl or .parquet"
         elif fields is not None and path.lower().endswith((".jsonl", ".parquet")):
             yield f"fields is {fields}: {path} names its columns; leave fields out and give columns by name"
+    first: dict[str, str] = {}
     for part, path in entry.get("files", {}).items():
-        if (first := next(other for other in entry["files"] if entry["files"][other] == path)) != part:
-            yield f"files.{part} is {path!r}, which is {first} already; each part has examples of its own"
+        if first.setdefault(path, part) != part:
+            yield f"files.{part} is {path!r}, which is {first[path]} already; each part has examples of its own"
     if entry.get("split", {}).get("group_separator") and "id" not in entry.get("columns", {}):
         yield "split.group_separator needs columns.id, which names the documents"
     labels = entry.get("labels", [])

@@ -18,7 +18,7 @@ from .inference import LEVEL
 from .intervals import mean_intervals
 from .layout import size_from
 from .selection import EXPERIMENT
-from .tables import read_groups, require_among
+from .stage_tables import read_groups, require_among
 
 #: What a remark begins with where the full model is a band, which one seed has none of.
 BAND = "Band: the full model's interval. "

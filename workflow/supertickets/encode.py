@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .architectures import architecture_of
+from .content import Content, read_table
 from .encoded_schema import SCHEMA
 from .errors import UserError, blamed_on
 from .files import read_json, replacing
-from .tables import Content, read_table
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from .files import replacing
 from .grid import BASELINE, multi_task_ways
-from .tables import chosen_ratio, write_csv
+from .stage_tables import chosen_ratio
+from .tables import write_csv
 from .ways import Ways, compare_ways, score_ways
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from .content import read_table
 from .errors import DamagedError
 from .grid import BASELINE
 from .inference import LEVEL, holm
 from .outcomes import reported, reported_split_of
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
-from .tables import TABLES, Columns, Files, P, read_table, scope_note, write_formats
+from .stage_tables import TABLES
+from .tables import Columns, Files, P, scope_note, write_formats
 
 #: What modes of training on several tasks are called.
 MODES = {"full": "no tickets", "super": "super tickets", "random": "random tickets", "union": "union of tickets"}

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .content import CUT, Content
 from .errors import DamagedError, UserError
 from .files import read_json
 from .formulas import predicted
 from .layout import folder_of
-from .tables import CUT, Content
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from .content import read_table
 from .grid import groups_of
 from .inference import LEVEL, average
 from .outcomes import reported
 from .selection import EXPERIMENT, WAYS, honest
-from .tables import TABLES, Columns, Files, P, read_groups, read_table, require_among, scope_note, write_formats
+from .stage_tables import TABLES, read_groups, require_among
+from .tables import Columns, Files, P, scope_note, write_formats
 
 POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
 SCORE, STD = ".1f", ".2f"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from .content import CUT
 from .errors import UserError
 from .files import replacing
 from .formulas import predicted
 from .grid import group_runs
 from .metrics import Score
 from .outcomes import predictions_file, read_outcomes, read_record, require_splits
-from .tables import CUT
 
 log = logging.getLogger(__name__)
 

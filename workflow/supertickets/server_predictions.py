@@ -12,7 +12,7 @@ from .grid import group_runs
 from .layout import group_file, ticket_file
 from .rewind import rewind
 from .runs import train_run
-from .tables import read_groups
+from .stage_tables import read_groups
 
 log = logging.getLogger(__name__)
 

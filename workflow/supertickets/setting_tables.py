@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from .content import read_table
 from .errors import DamagedError
 from .grid import groups_of, runs_of
 from .layout import run_folder
 from .outcomes import read_record
-from .tables import Columns, Files, read_groups, read_table, scope_note, write_formats
+from .stage_tables import read_groups
+from .tables import Columns, Files, scope_note, write_formats
 
 PARTS = ("train", "validation", "test")
 #: What readers see of the settings, and how.

@@ -7,7 +7,7 @@ from typing import Any
 
 from .files import write_json
 from .layout import ticket_file
-from .tables import chosen_ratio
+from .stage_tables import chosen_ratio
 from .tickets import Shape, Ticket
 
 #: By mode the kind of ticket that each task gets; ``full`` has none, and ``union`` is made of those of ``super``.

@@ -16,7 +16,7 @@ from .curves import finish, size_text
 from .grid import groups_of
 from .inference import LEVEL
 from .selection import honest, honest_way
-from .tables import read_groups
+from .stage_tables import read_groups
 
 #: Names in the legend of honest ways to report a gain.
 HONEST = {"held_out": "chosen on validation, reported on test", "cross_fitted": "cross-fitted on halves of validation"}

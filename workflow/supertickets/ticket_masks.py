@@ -15,7 +15,7 @@ from . import style
 from .curves import finish, panel_title
 from .grid import groups_of
 from .layout import ticket_file
-from .tables import read_groups
+from .stage_tables import read_groups
 from .tickets import Ticket, require_alike
 
 

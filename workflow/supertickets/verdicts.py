@@ -10,7 +10,8 @@ import pandas as pd
 from .grid import groups_of
 from .inference import LEVEL, holm
 from .selection import EXPERIMENT, honest, honest_way
-from .tables import read_groups, require_among, write_csv
+from .stage_tables import read_groups, require_among
+from .tables import write_csv
 
 #: Comparisons that are corrected together: all ratios and tasks of one model, size and kind, of what is reported.
 FAMILY = ["model", "train_size", "kind", "reported"]

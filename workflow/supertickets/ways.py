@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .content import CUT
 from .errors import UserError
 from .inference import Sampled, difference, sample
 from .layout import folder_of
 from .metrics import Score
 from .outcomes import predictions_file, read_outcomes, reported_split, require_splits
 from .scores import score_runs
-from .tables import CUT
 
 #: Columns of a table of scores.
 SCORES = ("model", "task", "train_size", "way", "seed", *CUT, "split", "metric", "value", "examples")

@@ -1,0 +1,168 @@
+"""The tables that stages leave to others: what each holds, and of which runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .content import CUT, TRIAL, Content, read_table
+from .errors import DamagedError
+from .layout import group_file
+
+#: Columns of a difference between two models (:func:`supertickets.inference.difference`).
+DIFFERENCE = ("full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low")
+DIFFERENCE += ("seeds_high", "p_seeds", "examples_low", "examples_high")
+
+
+def _each(way: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{way}" for name in DIFFERENCE)
+
+
+_SHARE, _COUNT, _P = (0.0, 1.0), (0.0, 2.0**53), (0.0, 1.0)
+#: No t interval is longer: one of two seeds that differ by 200 points is below 2,000.
+_POINTS = (-1e5, 1e5)
+#: Least and most of numbers, by column.
+LIMITS = dict.fromkeys(("ratio", "weight_remaining", "first_half_ratio", "second_half_ratio", "peak_ratio"), _SHARE)
+LIMITS |= dict.fromkeys(("peak_low", "peak_high", "holds_ratio", "holds_weight"), _SHARE)
+LIMITS |= dict.fromkeys(("seed", *CUT[:2], "half"), _COUNT)
+LIMITS |= dict.fromkeys(("seeds", "examples", "draw", "runs"), (1.0, _COUNT[1]))
+LIMITS |= dict.fromkeys(("p_holm", "p_seeds_holm", "gain_p_holm"), _P)
+for _way in ("", "_same_split", "_cross_fitted", "_held_out"):
+    LIMITS |= {f"{name}{_way}": _P if name.startswith("p") else _POINTS for name in DIFFERENCE if name != "freedom"}
+    LIMITS |= {f"{name}{_way}": (-100.0, 100.0) for name in ("full", "ticket")}
+_SCORES = LIMITS | {"value": (-100.0, 100.0)}
+_COMPARISONS = Content(
+    (*TRIAL, "kind", "split", "metric"),
+    ("ratio", *CUT, "seeds", "examples", *DIFFERENCE),
+    ("reported",),
+    limits=LIMITS,
+)
+_HALVES = ("first_half_ratio", "second_half_ratio", "peak_ratio", "peak_low", "peak_high")
+_SELECTIONS = Content(
+    (*TRIAL, "split", "metric"),
+    ("seeds", "ratio", *CUT, *_HALVES, *_each("same_split"), *_each("cross_fitted")),
+    of_test=_each("held_out"),
+    limits=LIMITS,
+)
+#: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
+TABLES = {
+    "scores": Content(
+        (*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples"), limits=_SCORES
+    ),
+    "comparisons": _COMPARISONS,
+    "corrected": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
+    "selections": _SELECTIONS,
+    "verdicts": replace(
+        _SELECTIONS,
+        texts=(*_SELECTIONS.texts, "verdict"),
+        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "holds_ratio", "holds_weight"),
+    ),
+    "decompositions": Content(
+        (*TRIAL, "kind", "split", "loss", "part"),
+        ("ratio", "weight_remaining", "runs", "examples", "value", "half"),
+        limits=LIMITS | {"value": (-1e100, 1e100), "half": (0.0, 1e100)},
+    ),
+    "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples"), limits=_SCORES),
+    # An average over tasks is of no one split and metric.
+    "comparisons of ways": Content(
+        (*TRIAL, "way", "baseline"),
+        ("seeds", "examples", *DIFFERENCE),
+        ("reported",),
+        ("split", "metric"),
+        limits=LIMITS,
+    ),
+}
+
+
+def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
+    """Ratio of the super ticket of a model, task and train_size.
+
+    Raises:
+        UserError: its file is damaged.
+    """
+    path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
+    found = read_table(path, "ratio")["ratio"]
+    if len(found) != 1 or not 0 < found[0] <= 1:
+        raise DamagedError(path, "not one ratio above 0, up to 1")
+    return float(found[0])
+
+
+def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], grid: Mapping[str, Any]) -> pd.DataFrame:
+    """One table of what was computed from several groups of runs, sizes as text.
+
+    Args:
+        results: the results folder.
+        folder: ``scores`` (Parquet), ``comparisons``, ``selections`` or ``decompositions`` (CSV) in it.
+        groups: model, task, train_size and kind of each.
+        grid: what spans the runs, all of which, and no others, the tables are of.
+
+    Raises:
+        UserError: a file is no such table, of another group, or of other runs.
+    """
+    suffix = "parquet" if folder == "scores" else "csv"
+    tables = []
+    for group in groups:
+        path = results / folder / f"{group_file(group)}.{suffix}"
+        table = read_table(path, content=TABLES[folder])
+        if wrong := _not_of(group, table) or _not_all_of(grid, folder, group["kind"], table):
+            raise DamagedError(path, wrong)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """What a table says that is not of a group, in words; empty where that is nothing."""
+    kinds = pd.Series(group["kind"], table.index)
+    if group["kind"] == "winning" and {"runs", "seed"} & {*table}:  # scores and decompositions
+        kinds = kinds.mask(table["ratio"] == 0, "full")
+    for key, right in {**{key: str(group[key]) for key in TRIAL}, "kind": kinds}.items():
+        if key in table and (wrong := table[key] != right).any():
+            return f"its {key} is {table.loc[wrong, key].iloc[0]!r:.80}, of another group than its name says"
+    return ""
+
+
+def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataFrame) -> str:
+    """What runs of a grid a table of a group lacks, or has beside them, in words; empty where that is nothing."""
+    ratios = {round(ratio, 9) for ratio in grid["ratios"]}
+    if folder == "selections":
+        ratio = round(table["ratio"].iloc[0], 9)
+        return "" if len(table) == 1 and ratio in ratios else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
+    full = {0.0} if kind == "winning" and folder != "comparisons" else set()
+    keys, expected = ["ratio"], {(ratio,) for ratio in ratios | full}
+    if folder == "scores":
+        keys = ["ratio", "seed", "draw"]
+        expected = {*product(ratios, grid["seeds"], range(1, grid["draws"][kind] + 1))}
+        expected |= {*product(full, grid["seeds"], [1])}
+    if "reported" in table and table.loc[table["reported"], "split"].nunique() != 1:
+        return "not one split is reported"
+    parts = [name for name in ("split", "metric", "loss", "part") if name in table]
+    for where, rows in table.groupby(parts):
+        found = [*rows[keys].round(9).itertuples(index=False, name=None)]
+        if len(found) != len(expected) or {*found} != expected:
+            return f"{len(found)} rows of {', '.join(where)}, not one for each of {len(expected)} {', '.join(keys)}"
+    return ""
+
+
+def require_among(where: Path, chosen: pd.DataFrame, table: pd.DataFrame) -> None:
+    """Refuse super tickets that a table has nothing of.
+
+    Args:
+        where: their file, or the folder of their files.
+        chosen: the super tickets.
+        table: scores or comparisons.
+
+    Raises:
+        UserError: it has no row of a ticket's model, task, size, ratio, split and metric.
+    """
+    keys = [*TRIAL, "split", "metric", "ratio"]
+    known = {*table[keys].round(9).itertuples(index=False, name=None)}
+    for ticket in chosen[keys].round(9).to_dict("records"):
+        if tuple(ticket.values()) not in known:
+            path = where if where.suffix else where / f"{group_file({**ticket, 'kind': 'winning'})}.csv"
+            found = ", ".join(f"{key} {value}" for key, value in ticket.items())
+            raise DamagedError(path, f"nothing was scored or compared of {found}")
