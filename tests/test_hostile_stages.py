@@ -365,6 +365,68 @@ def test_encoded_tokens_beyond_the_vocabulary(
         train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, Joint(**JOINT), 1)
 
 
+@pytest.mark.parametrize(
+    ("types", "length", "message"),
+    [
+        (2, 4, "token_type_ids from 2 to 2; the encoder has 2 types"),
+        (127, 4, "token_type_ids from 127"),
+        (-1, 4, "token_type_ids from -1"),
+        (0, 33, "has 33 tokens; the encoder takes at most 32"),
+        (0, 2000, "has 2000 tokens"),
+    ],
+)
+def test_encoded_types_and_positions_beyond_the_encoder(
+    encoded: Path, tiny: Path, tmp_path: Path, types: int, length: int, message: str
+) -> None:
+    path = tmp_path / "encoded.parquet"
+    table = pq.read_table(encoded / "encoded.parquet").to_pandas()
+    table = table.assign(input_ids=[[5] * length] * len(table), token_type_ids=[[types] * length] * len(table))
+    table.to_parquet(path)
+    (tmp_path / "subset.json").write_bytes((encoded / "subset.json").read_bytes())
+    with pytest.raises(UserError, match=rf"encoded.parquet: .*{message}.*; delete it"):
+        run(tmp_path, tiny, tmp_path / "run")
+    files = [tiny / "config.json", tiny / "model.safetensors", path, tmp_path / "subset.json"]
+    with pytest.raises(UserError, match=message):
+        score_units(*files, 1, SETTINGS, tmp_path / "importance.csv")
+    tensors, models = shared_models(*files[:2], [Ticket.full(3, 4)], [Settings(**SETTINGS)], 1, CPU)
+    with pytest.raises(UserError, match=message):
+        train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, Joint(**JOINT), 1)
+
+
+def test_nothing_to_predict_is_found_before_training(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    table = pq.read_table(encoded / "encoded.parquet").to_pandas()
+    table.assign(split="train").to_parquet(tmp_path / "encoded.parquet")
+    (tmp_path / "subset.json").write_bytes((encoded / "subset.json").read_bytes())
+    with pytest.raises(UserError, match=r"encoded.parquet: no examples of validation or test"):
+        run(tmp_path, tiny, tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_subsets_are_of_training_examples_each_once(encoded: Path, tmp_path: Path) -> None:
+    data = Encoded.read(encoded / "encoded.parquet")
+    train, test = data.first("train", 1)[0], data.first("test", 1)[0]
+    for rows, message in (([train, test], f"row {test}: of part 'test', not train"), ([train, train], "2 rows, 1")):
+        (tmp_path / "subset.json").write_text(json.dumps({"rows": [int(row) for row in rows]}))
+        with pytest.raises(UserError, match=rf"subset.json: {message}.*; delete it"):
+            data.chosen_rows(tmp_path / "subset.json")
+
+
+@pytest.mark.parametrize("change", [{"parameters": 1}, {"hidden": 1_000_000}, {"ffn": 10**9}])
+def test_dimensions_that_contradict_each_other(tiny: Path, tmp_path: Path, change: dict[str, int]) -> None:
+    content = json.loads((tiny / "shape.json").read_text())
+    (tmp_path / "shape.json").write_text(json.dumps(content | change))
+    with pytest.raises(UserError, match=r"shape.json: parameters is .*, its heads and .*; delete it"):
+        Shape.read(tmp_path / "shape.json", 2)
+
+
+def test_a_task_whose_text_is_no_text_is_not_sampled(encoded: Path, tmp_path: Path) -> None:
+    table = pq.read_table(encoded / "toy.parquet").select(["label"])
+    split = pa.array([b"tr\xff"] * len(table)).view(pa.string())
+    pq.write_table(table.append_column("split", split), tmp_path / "task.parquet")
+    with pytest.raises(UserError, match=r"task.parquet: not a table .*; delete it"):
+        subsample(tmp_path / "task.parquet", "all", 1, 0, tmp_path / "subset.json")
+
+
 @pytest.mark.parametrize("library", ["DefaultCPUAllocator: can't allocate memory: you\ntried", "CUDA out of memory."])
 def test_too_little_memory_for_torch_is_one_line(library: str) -> None:
     def full() -> None:

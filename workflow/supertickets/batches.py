@@ -110,12 +110,13 @@ class Encoded:
             offsets=np.from_dlpack(tokens.offsets),
         )
 
-    def require_fit(self, embeddings: int, outputs: int) -> None:
-        """Refuse examples without a token, tokens that an encoder has no embedding of, and labels that are none.
+    def require_fit(self, embeddings: int, outputs: int, types: float, positions: float) -> None:
+        """Refuse examples without a token, what an encoder has no embedding of, and labels that are none.
 
         Args:
-            embeddings: how many it has.
+            embeddings: how many tokens it has one of.
             outputs: number of classes, or 1 for regression.
+            types, positions: of how many it has an embedding; infinite where it needs none.
 
         Raises:
             UserError: names the file.
@@ -125,6 +126,12 @@ class Encoded:
         if not 0 <= self.tokens.min() <= self.tokens.max() < embeddings:
             found = f"token ids from {self.tokens.min()} to {self.tokens.max()}"
             raise DamagedError(self.origin, f"{found}; the encoder's are from 0 to {embeddings - 1}")
+        if not 0 <= self.types.min() <= self.types.max() < types:
+            found = f"token_type_ids from {self.types.min()} to {self.types.max()}"
+            raise DamagedError(self.origin, f"{found}; the encoder has {types} types, from 0")
+        if self.lengths.max() > positions:
+            what = f"example {self.ids[int(self.lengths.argmax())]!r:.80} has {self.lengths.max()} tokens"
+            raise DamagedError(self.origin, f"{what}; the encoder takes at most {positions}")
         wrong = ~np.isfinite(self.labels) if outputs == 1 else ~np.isin(self.labels, np.arange(outputs))
         if wrong.any():
             wrong &= ~np.isin(np.array(self.parts), UNLABELLED)
@@ -136,7 +143,7 @@ class Encoded:
         """The rows that a subset names, in its order.
 
         Raises:
-            UserError: the file names none, or others than there are.
+            UserError: the file names none, others than there are or than training examples, or one twice.
         """
         content = read_json(subset)
         rows = content.get("rows") if isinstance(content, dict) else None
@@ -145,11 +152,30 @@ class Encoded:
         wrong = next((row for row in rows if not 0 <= row < len(self.ids)), None)
         if wrong is not None:
             raise DamagedError(subset, f"row {wrong}: the task has {len(self.ids)}")
+        wrong = next((row for row in rows if self.parts[row] != "train"), None)
+        if wrong is not None:
+            raise DamagedError(subset, f"row {wrong}: of part {self.parts[wrong]!r:.80}, not train")
+        if len(set(rows)) < len(rows):
+            raise DamagedError(subset, f"{len(rows)} rows, {len(set(rows))} different ones; each is there once")
         return np.array(rows, dtype=np.int64)
 
     def first(self, part: str, limit: int | None) -> np.ndarray:
         """Rows of the first ``limit`` examples of a part (all where None), in file order."""
         return np.flatnonzero(np.array(self.parts) == part)[:limit]
+
+    def evaluated(self, limits: Mapping[str, int | None]) -> dict[str, np.ndarray]:
+        """Rows of the first examples of each part, in an order of parts that predictions depend on in the last digits.
+
+        Args:
+            limits: of each part how many; None for all.
+
+        Raises:
+            UserError: there are none.
+        """
+        parts = {part: self.first(part, limits[part]) for part in sorted(limits, reverse=True)}
+        if not any(map(len, parts.values())):
+            raise DamagedError(self.origin, f"no examples of {' or '.join(parts)}, which are to be predicted")
+        return parts
 
     def vocabulary(self, rows: np.ndarray, pad: int) -> np.ndarray:
         """Ids of the tokens of some examples and of the padding token, ascending."""

@@ -28,7 +28,7 @@ from .seeds import derived
 from .sharing import SharedEncoder
 from .tickets import Shape, Ticket, read_tickets
 from .training import Settings, predict, settings_from
-from .vocabulary import narrowed
+from .vocabulary import narrowed, require_fit
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +84,15 @@ def train_multi_task(
             return
         data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
         rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
+        parts = [examples.evaluated(own.evaluate) for examples, own in zip(data, settings, strict=True)]
+        evaluated = [np.concatenate(list(members.values())) for members in parts]
         kept = list(read_tickets(tickets, tasks).values())
         tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)
         log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
         seconds = {"load": time.perf_counter() - began}
         progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"], checkpoints)
         began = time.perf_counter()
-        tables = _predictions(tasks, models, data, settings, compute)
+        tables = _predictions(tasks, models, data, evaluated, compute)
         seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
         write_predictions(predictions, *tables)
         _save(trained, tasks, models, whole)
@@ -113,17 +115,15 @@ def _predictions(
     tasks: Mapping[str, Any],
     models: Sequence[Classifier],
     data: Sequence[Encoded],
-    settings: Sequence[Settings],
+    evaluated: Sequence[np.ndarray],
     compute: Compute,
 ) -> list[pa.Table]:
     """Each task's evaluation examples as its model predicts them."""
     tables = []
-    for name, model, examples, own in zip(tasks, models, data, settings, strict=True):
-        parts = [examples.first(part, own.evaluate[part]) for part in sorted(own.evaluate, reverse=True)]
-        evaluated = np.concatenate(parts)
-        with narrowed(model, examples, evaluated, compute) as view:
-            table = predictions_of(examples, evaluated, predict(model, view, evaluated))
-        tables.append(table.append_column("task", strings([name] * len(evaluated))))
+    for name, model, examples, rows in zip(tasks, models, data, evaluated, strict=True):
+        with narrowed(model, examples, rows, compute) as view:
+            table = predictions_of(examples, rows, predict(model, view, rows))
+        tables.append(table.append_column("task", strings([name] * len(rows))))
     return tables
 
 
@@ -233,7 +233,7 @@ def train_models(
     name = next(name for name, parameter in models[0].named_parameters() if parameter is full)
     embedding, pad = tensors[name], models[0].encoder.config.pad_token_id
     for one, model in zip(data, models, strict=True):
-        one.require_fit(len(embedding), model.classifier.out_features)
+        require_fit(model, one, len(embedding))
     vocabulary = reduce(np.union1d, [one.vocabulary(members, pad) for one, members in zip(data, rows, strict=True)])
     kept, new_pad = torch.from_numpy(vocabulary).to(compute.device), int(np.searchsorted(vocabulary, pad))
     narrow = embedding[kept]

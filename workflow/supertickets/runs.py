@@ -127,11 +127,10 @@ def _trained(
     """
     data = Encoded.read(inputs["encoded"])
     rows = data.chosen_rows(inputs["subset"])
+    parts = data.evaluated(how.evaluate)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     files = (inputs[name] for name in ("config", "weights", "ticket"))
     model = read_model(*files, how.outputs, how.classifier_dropout, random).to(compute.device)
-    # In an order of their own: predictions depend on it in the last digits.
-    parts = {part: data.first(part, how.evaluate[part]) for part in sorted(how.evaluate, reverse=True)}
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}

@@ -21,6 +21,7 @@ from .seeds import derived, generator
 from .sensitivity import running_sensitivity, sensitivity
 from .taylor import taylor
 from .training import settings_from, with_chosen
+from .vocabulary import require_fit
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def score_run(
     rows = data.chosen_rows(subset)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
     model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
-    data.require_fit(len(model.encoder.get_input_embeddings().weight), how.outputs)
+    require_fit(model, data, len(model.encoder.get_input_embeddings().weight))
     batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
     sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
     scores = {}

@@ -31,8 +31,9 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
     """
     try:
         table = pq.ParquetFile(examples).read(["split", "label"])
+        table.validate(full=True)  # text that is not UTF-8
         splits, labels = table["split"].cast(pa.string()), table["label"].cast(pa.float64())
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
         raise DamagedError(examples, f"not a table ({error})") from error
     rows = np.flatnonzero(np.array(splits.to_pylist()) == "train")
     wanted = size_from(size)

@@ -42,7 +42,7 @@ class Shape:
         """Read an encoder's ``shape.json`` and add a task head with this many outputs.
 
         Raises:
-            UserError: the file holds something else than these numbers.
+            UserError: the file holds something else than these numbers, or units with more parameters than all.
         """
         content = read_json(path)
         try:
@@ -52,6 +52,10 @@ class Shape:
         whole = all(type(number) is int and number > 0 for number in content.values())
         if not whole or max(shape.layers, shape.heads) > MOST_UNITS:
             raise DamagedError(path, f"not the dimensions of an encoder: {content!r:.200}")
+        block, heads = shape.ffn_matrices * shape.hidden * shape.ffn, shape.head_matrices * shape.hidden**2
+        if (units := shape.layers * (block + heads)) > shape.parameters:
+            what = f"parameters is {shape.parameters:,}, its heads and feed-forward blocks alone have {units:,}"
+            raise DamagedError(path, what)
         return replace(shape, parameters=shape.parameters + outputs * (shape.hidden + 1))
 
 

@@ -7,6 +7,7 @@ small encoder need no gradient, no moments and no update.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -37,6 +38,22 @@ class Narrowed:
         return (self.data.batch(rows, self.pad, self.compute) for rows in groups)
 
 
+def require_fit(model: Classifier, data: Encoded, embeddings: int) -> None:
+    """Refuse examples that a model cannot take (:meth:`~supertickets.batches.Encoded.require_fit`).
+
+    Args:
+        model: the model.
+        data: the encoded task.
+        embeddings: how many tokens it has an embedding of.
+
+    Raises:
+        UserError: names the file.
+    """
+    tables = (getattr(model.encoder.embeddings, f"{name}_embeddings", None) for name in ("token_type", "position"))
+    types, positions = (math.inf if table is None else len(table.weight) for table in tables)
+    data.require_fit(embeddings, model.classifier.out_features, types, positions - model.first_position)
+
+
 @contextmanager
 def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Compute) -> Iterator[Narrowed]:
     """Narrow a model's word embedding to the tokens of some examples, and widen it again afterwards.
@@ -48,11 +65,11 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
         compute: where the model is, and the precision that the block computes in.
 
     Raises:
-        UserError: the model has no embedding of some token of the task.
+        UserError: the model has no embedding of some token of the task, or of its type or position.
     """
     full = model.encoder.get_input_embeddings()
     pad = model.encoder.config.pad_token_id
-    data.require_fit(len(full.weight), model.classifier.out_features)
+    require_fit(model, data, len(full.weight))
     vocabulary = data.vocabulary(rows, pad)
     kept = torch.from_numpy(vocabulary).to(full.weight.device)
     new_pad = int(np.searchsorted(vocabulary, pad))
