@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_up_runs import FIRST, GRID, outputs, score_of, verdicts
 from scipy import stats
@@ -21,6 +24,7 @@ from supertickets.inference import holm, permutation_p
 from supertickets.layout import run_folder
 from supertickets.metrics import Score
 from supertickets.scores import score_group
+from supertickets.selection import select_ticket
 from supertickets.weighted import WEIGHTED
 
 
@@ -146,6 +150,45 @@ def test_a_run_that_is_not_what_it_should_be_is_refused(
         assert not list(tmp_path.iterdir())
     finally:
         path.write_bytes(content)
+
+
+def _rows(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
+    return lambda path: change(pd.read_parquet(path)).to_parquet(path)
+
+
+def _no_text(path: Path) -> None:
+    table = pq.read_table(path)
+    ids = pa.array([b"\xff%d" % row for row in range(len(table))]).view(pa.string())
+    pq.write_table(table.set_column(0, "id", ids), path)
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "message"),
+    [
+        ("movie", _rows(lambda rows: rows.assign(label=5.0)), "label of 'e0' is 5, not a class from 0 to 1"),
+        ("movie", _rows(lambda rows: rows.assign(label=-1.0)), "label of 'e0' is -1, not a class"),
+        ("movie", _rows(lambda rows: rows.assign(label=0.5)), "label of 'e0' is 0.5, not a class"),
+        ("movie", _rows(lambda rows: rows.assign(label=pd.Timestamp(1))), "no numbers in a column 'label'"),
+        ("movie", _rows(lambda rows: rows.assign(id="e")), "id 'e' is there twice in 'validation'"),
+        ("movie", _rows(lambda rows: rows.assign(split="other")), "no test or validation examples"),
+        ("movie", _rows(lambda rows: rows[rows["split"] == "test"]), "no validation examples, on which"),
+        ("movie", _rows(lambda rows: rows.groupby("split").head(1)), "validation has 1 examples.*give 2 at least"),
+        ("rating", _rows(lambda rows: rows.groupby("split").head(3)), "validation has 3 examples.*give 4 at least"),
+        ("rating", _rows(lambda rows: rows.assign(logits=[[1e200]] * 400)), "not finite in float32"),
+        ("movie", _no_text, "not readable predictions"),
+    ],
+)
+def test_predictions_that_all_runs_have_and_that_cannot_be(
+    results: Path, tmp_path: Path, task: str, change: Callable[[Path], None], message: str
+) -> None:
+    group = {"model": "minilm", "task": task, "train_size": 64, "kind": "winning"}
+    runs = f"runs/minilm/{task}/n64"
+    shutil.copytree(results / runs, tmp_path / runs)
+    for path in tmp_path.glob(f"{runs}/*/*/predictions.parquet"):
+        change(path)
+    with pytest.raises(UserError, match=rf"predictions.parquet: .*{message}.*delete it to have it made again$"):
+        select_ticket(tmp_path, GRID, group, FIRST[task], tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()
 
 
 def test_one_seed_has_no_variance(results: Path, tmp_path: Path) -> None:

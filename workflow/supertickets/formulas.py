@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy import stats
 from sklearn import metrics as sk
+
+
+def _correlation(correlate: Callable[..., Any], predicted: np.ndarray, true: np.ndarray) -> float:
+    """A correlation; not-a-number of one example, as of constant ones."""
+    return correlate(predicted, true).statistic if len(true) > 1 else float("nan")
+
 
 #: How each metric is computed from predictions and references, both of shape (n,).
 #: For classification these are class indices, for regression values.
@@ -14,8 +21,8 @@ FORMULAS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": lambda predicted, true: sk.accuracy_score(true, predicted),
     "f1": lambda predicted, true: sk.f1_score(true, predicted),
     "matthews": lambda predicted, true: sk.matthews_corrcoef(true, predicted),
-    "pearson": lambda predicted, true: stats.pearsonr(predicted, true).statistic,
-    "spearman": lambda predicted, true: stats.spearmanr(predicted, true).statistic,
+    "pearson": lambda predicted, true: _correlation(stats.pearsonr, predicted, true),
+    "spearman": lambda predicted, true: _correlation(stats.spearmanr, predicted, true),
 }
 
 

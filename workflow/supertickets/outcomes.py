@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .content import CUT, Content
 from .errors import DamagedError, UserError
 from .files import read_json
 from .formulas import predicted
 from .layout import folder_of
+
+#: A model computes in float32: no label or output is larger.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
         task: which one, of runs on several tasks.
 
     Raises:
-        UserError: two runs predicted other examples, or other splits; names the file.
+        UserError: two runs predicted other examples, or other splits, or none that is reported; names the file.
     """
     labels: dict[str, pd.Series] = {}
     logits: dict[str, list[np.ndarray]] = {}
@@ -118,6 +122,8 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
             others.append(found)
         splits[path] = set(table["split"])
     require_splits(splits)
+    for path in [] if reported_split(logits) in logits else splits:
+        raise DamagedError(path, f"no test or validation examples: its splits are {', '.join(logits)}")
     return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
 
 
@@ -128,15 +134,27 @@ def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) ->
         UserError: the file is damaged.
     """
     try:
-        table = pd.read_parquet(path, columns=["id", "split", "label", "logits"], filters=filters)
-        numbers = table["label"].to_numpy(np.float64), np.array(table["logits"].tolist(), np.float64)
+        read = pq.read_table(path, columns=["id", "split", "label", "logits"], filters=filters)
+        read.validate(full=True)  # pandas finds text that is not UTF-8 when it is used
+        table = read.to_pandas(ignore_metadata=True)
+        logits = np.stack(table["logits"].tolist()) if len(table) else np.empty((0, 0))
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise DamagedError(path, f"not readable predictions ({error})") from error
-    if lack := Content(texts=("id", "split")).lack(table):
+    if lack := Content(texts=("id", "split"), numbers=("label",)).lack(table):
         raise DamagedError(path, f"not predictions: {lack}")
-    finite = all(np.isfinite(values).all() for values in numbers)
-    if not finite or numbers[1].ndim != 2 or not numbers[1].shape[1] or table.isna().any(axis=None):
-        raise DamagedError(path, "not predictions")
+    if logits.dtype.kind not in "iuf" or logits.ndim != 2 or not logits.shape[1]:
+        raise DamagedError(path, "not predictions: logits are not lists of as many numbers in every row")
+    labels, outputs = table["label"].to_numpy(np.float64), logits.shape[1]
+    for name, values in (("label", labels[:, None]), ("logits", logits)):
+        for row in np.flatnonzero(~(np.abs(values) <= LARGEST).all(axis=1))[:1]:
+            what = f"{name} of {table['id'][row]!r:.80} is {table[name][row]}, not finite in float32"
+            raise DamagedError(path, f"not predictions: {what}")
+    for row in np.flatnonzero(~np.isin(labels, np.arange(outputs)))[:1] if outputs > 1 else ():
+        what = f"label of {table['id'][row]!r:.80} is {labels[row]:g}, not a class from 0 to {outputs - 1}"
+        raise DamagedError(path, f"not predictions: {what}")
+    for row in np.flatnonzero(table.duplicated(["split", "id"]))[:1]:
+        what = f"id {table['id'][row]!r:.80} is there twice in {table['split'][row]!r:.80}"
+        raise DamagedError(path, f"not predictions: {what}")
     return table
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 from scipy import stats
 
 from .comparisons import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from .errors import DamagedError, UserError
 from .formulas import FORMULAS
 from .inference import LEVEL, RESAMPLES, Sampled, difference, merged
-from .outcomes import Outcomes, reported_split
+from .outcomes import Outcomes, predictions_file, reported_split
 from .seeds import generator
 from .tables import write_csv
 
@@ -101,11 +102,21 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
             heads_pruned, ffn_pruned, weight_remaining, first_half_ratio and second_half_ratio (what each half is
             reported with), the columns of :func:`peak`, and those of :func:`~supertickets.inference.difference` for
             each of :data:`WAYS`, as in ``difference_held_out``, left out where a way is not to be had.
+
+    Raises:
+        UserError: predictions are damaged, or too few of validation to choose on.
     """
     runs = runs_by_ratio(grid, group)
     seeds = len(grid["seeds"])
     by_split = outcomes_by_ratio(results, runs)
+    path = predictions_file(results, runs[0.0][0])
+    if "validation" not in by_split:
+        raise DamagedError(path, "no validation examples, on which a ticket is chosen")
     validation = by_split["validation"]
+    count, outputs = validation[0.0].logits.shape[1:]
+    if count < (least := 4 if outputs == 1 else 2):
+        what = f"validation has {count} examples; a ticket is chosen on each half: give {least} at least"
+        raise UserError(f"{path}: {what}, or delete it to have it made again")
     ratio = choose(metric, validation, np.arange(len(validation[0.0].labels)))
     parts = halves(metric, validation)
     split = reported_split(by_split)
