@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -438,3 +439,32 @@ def test_the_check_finds_damage(right: Files, tmp_path: Path) -> None:
     (tmp_path / "damaged.zip").write_bytes(content)
     (problem,) = validate_submission(tmp_path / "damaged.zip")
     assert problem.startswith("damaged.zip: not a zip file that can be read (")
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("split", pa.array([["test_unlabelled"]] * 47)),
+        ("id", pa.array([["0"]] * 47)),
+        ("id", pa.array([b"\xff"] * 47).view(pa.string())),
+        ("logits", pa.array([0.5] * 47)),
+        ("logits", pa.array([["0.1", "0.2"]] * 47)),
+        ("logits", pa.array([0.5] * 47).dictionary_encode()),
+    ],
+)
+def test_predictions_of_other_types_are_refused(name: str, column: pa.Array, small: None, tmp_path: Path) -> None:
+    table = table_of({"test_unlabelled": made_up("CoLA.tsv")[:40]})
+    table = table.set_column(table.column_names.index(name), name, column)
+    pq.write_table(table, tmp_path / "cola.parquet")
+    with pytest.raises(UserError, match=r"cola\.parquet: not a Parquet file with columns id, split, logits .*; delete"):
+        write_submission({"cola": str(tmp_path / "cola.parquet")}, tmp_path / "all.zip")
+
+
+def test_predictions_that_end_in_the_middle_are_refused(small: None, tmp_path: Path) -> None:
+    path = tmp_path / "cola.parquet"
+    pq.write_table(table_of({"test_unlabelled": made_up("CoLA.tsv")[:40]}), path)
+    content = path.read_bytes()
+    for start in range(4, len(content) - 60, 7):
+        path.write_bytes(content[:start] + bytes(40) + content[start + 40 :])
+        with suppress(UserError):
+            write_submission({"cola": str(path)}, tmp_path / "all.zip")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .errors import UserError
+from .errors import DamagedError, UserError
 from .files import replacing, write_json
 
 log = logging.getLogger(__name__)
@@ -107,14 +107,23 @@ def write_submission(predictions: dict[str, str], archive: Path) -> None:
 
 
 def _logits(path: Path, file: ServerFile) -> np.ndarray:
-    """The logits for one file of the server, in the order of its examples; shape (examples, outputs)."""
+    """The logits for one file of the server, in the order of its examples; shape (examples, outputs).
+
+    Raises:
+        UserError: the file is damaged, or has not one row of finite numbers for each example.
+    """
     try:
-        table = pq.read_table(path, columns=["id", "logits"], filters=[("split", "==", file.part)])
-        ids, logits = table["id"].cast(pa.string()), table["logits"]
+        table = pq.ParquetFile(path).read(["id", "split", "logits"])
+        table.validate(full=True)  # text that is not UTF-8
+        if not pa.types.is_floating(table["logits"].type.value_type):
+            raise TypeError(f"logits are {table['logits'].type}")
+        table = table.filter(pc.equal(table["split"].cast(pa.string()), file.part))
+        ids, logits = table["id"].cast(pa.string()), table["logits"].cast(pa.list_(table["logits"].type.value_type))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file, expected the predictions of {file.task}")
-    except (pa.ArrowInvalid, KeyError) as error:
-        raise UserError(f"{path}: not a Parquet file with columns id, split, logits ({str(error).splitlines()[0]})")
+    # AttributeError: logits that are no lists; ValueError and TypeError come from damage, too
+    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise DamagedError(path, f"not a Parquet file with columns id, split, logits ({error})") from error
     where = f"{path}, split {file.part}"
     if len(ids) != file.size:
         raise UserError(f"{where}: {len(ids)} rows, expected {file.size}")
