@@ -79,10 +79,18 @@ def test_sizes_are_those_of_the_weights(tmp_path: Path, model: dict[str, bytes],
     assert not (tmp_path / "pretrained").exists()
 
 
-@pytest.mark.parametrize("change", [{"hidden_dropout_prob": 5}, {"hidden_act": "nope"}, {"pad_token_id": 10**9}])
-def test_encoders_that_transformers_does_not_make(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        TINY | {"hidden_dropout_prob": 5},
+        TINY | {"hidden_act": "nope"},
+        TINY | {"pad_token_id": 10**9},
+        FAMILIES["deberta-plain"] | {"conv_act": "nope"},
+    ],
+)
+def test_encoders_that_transformers_does_not_make(config: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"config.json: transformers makes no encoder of it \("):
-        build(TINY | change, None, 2, 0.1)
+        build(config, None, 2, 0.1)
 
 
 def test_classes_that_a_head_has_had_are_left_out(tmp_path: Path, model: dict[str, bytes]) -> None:

@@ -427,6 +427,17 @@ def test_a_task_whose_text_is_no_text_is_not_sampled(encoded: Path, tmp_path: Pa
         subsample(tmp_path / "task.parquet", "all", 1, 0, tmp_path / "subset.json")
 
 
+@pytest.mark.parametrize("column", ["id", "text", "text_pair"])
+def test_a_task_whose_text_is_no_text_is_not_encoded(encoded: Path, tiny: Path, tmp_path: Path, column: str) -> None:
+    table = pq.read_table(encoded / "toy.parquet")
+    text = pa.array([b"tr\xff"] * len(table)).view(pa.string())
+    place = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(place, column, text), tmp_path / "task.parquet")
+    with pytest.raises(UserError, match=r"task.parquet: not a table .*; delete it"):
+        encode_task(tiny, tmp_path / "task.parquet", 16, tmp_path / "encoded.parquet")
+    assert not (tmp_path / "encoded.parquet").exists()
+
+
 @pytest.mark.parametrize("library", ["DefaultCPUAllocator: can't allocate memory: you\ntried", "CUDA out of memory."])
 def test_too_little_memory_for_torch_is_one_line(library: str) -> None:
     def full() -> None:

@@ -175,7 +175,7 @@ def _no_text(path: Path) -> None:
         ("movie", _rows(lambda rows: rows.groupby("split").head(1)), "validation has 1 examples.*give 2 at least"),
         ("rating", _rows(lambda rows: rows.groupby("split").head(3)), "validation has 3 examples.*give 4 at least"),
         ("rating", _rows(lambda rows: rows.assign(logits=[[1e200]] * 400)), "not finite in float32"),
-        ("movie", _no_text, "not readable predictions"),
+        ("movie", _no_text, "not a table"),
     ],
 )
 def test_predictions_that_all_runs_have_and_that_cannot_be(

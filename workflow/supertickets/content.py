@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .errors import DamagedError
 
@@ -95,6 +96,22 @@ def _is_flag(column: pd.Series) -> bool:
     return column.dtype.kind == "b" and bool(column.notna().all())
 
 
+def read_parquet(
+    path: Path, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
+) -> pd.DataFrame:
+    """Columns of those rows of a Parquet file that pass the filters; all where nothing is said.
+
+    Raises:
+        UserError: the file is no Parquet, lacks a column, or has text that is not UTF-8.
+    """
+    try:
+        table = pq.read_table(path, columns=columns, filters=filters)
+        table.validate(full=True)  # pandas finds such text when it is used
+        return table.to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, pa.ArrowException) as error:
+        raise DamagedError(path, f"not a table ({error})") from error
+
+
 def read_table(
     path: Path, *numbers: str, content: Content | None = None, columns: list[str] | None = None
 ) -> pd.DataFrame:
@@ -109,14 +126,13 @@ def read_table(
     Raises:
         UserError: the file is no table, or has no rows or lacks such a column.
     """
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path, columns=columns)
-        else:  # a task may be called null, or 1
+    if path.suffix == ".parquet":
+        table = read_parquet(path, columns)
+    else:  # a task may be called null, or 1
+        try:
             table = pd.read_csv(path, dtype=dict.fromkeys(WORDS, str), keep_default_na=False, na_values=[""])
-    # pandas' own errors are ValueErrors; what its metadata in a Parquet file lacks or holds raises the others.
-    except (OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, pa.ArrowException) as error:
-        raise DamagedError(path, f"not a table ({error})") from error
+        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+            raise DamagedError(path, f"not a table ({error})") from error
     if lack := (content or Content(numbers=numbers)).lack(table):
         raise DamagedError(path, f"not a table as it was written: {lack}")
     return table

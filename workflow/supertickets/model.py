@@ -138,13 +138,14 @@ def build(
     with blamed_on(unmade):
         model_config = config_class.from_dict(dict(config))
     model_config._attn_implementation = NAME if architecture.packed else "eager"
-    from transformers import initialization, modeling_utils  # only after the lean import
+    from transformers import activations, initialization, modeling_utils  # only after the lean import
 
     modeling_utils.ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
 
     with initialization.no_init_weights():  # every weight is loaded or drawn later
         with blamed_on(unmade):
             encoder = model_class(model_config)
+            activations.get_activation(getattr(model_config, "conv_act", "tanh"))  # DeBERTa looks when it is trained
         layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
         if ticket is not None:
             ticket.require_dimensions(layers, heads, "ticket")

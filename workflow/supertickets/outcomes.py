@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from .content import CUT, Content
+from .content import CUT, Content, read_parquet
 from .errors import DamagedError, UserError
 from .files import read_json
 from .formulas import predicted
@@ -133,17 +131,16 @@ def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) ->
     Raises:
         UserError: the file is damaged.
     """
+    table = read_parquet(path, ["id", "split", "label", "logits"], filters)
+    uneven = "not predictions: logits are not lists of as many numbers in every row"
     try:
-        read = pq.read_table(path, columns=["id", "split", "label", "logits"], filters=filters)
-        read.validate(full=True)  # pandas finds text that is not UTF-8 when it is used
-        table = read.to_pandas(ignore_metadata=True)
         logits = np.stack(table["logits"].tolist()) if len(table) else np.empty((0, 0))
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise DamagedError(path, f"not readable predictions ({error})") from error
+    except (ValueError, TypeError) as error:
+        raise DamagedError(path, f"{uneven} ({error})") from error
     if lack := Content(texts=("id", "split"), numbers=("label",)).lack(table):
         raise DamagedError(path, f"not predictions: {lack}")
     if logits.dtype.kind not in "iuf" or logits.ndim != 2 or not logits.shape[1]:
-        raise DamagedError(path, "not predictions: logits are not lists of as many numbers in every row")
+        raise DamagedError(path, uneven)
     labels, outputs = table["label"].to_numpy(np.float64), logits.shape[1]
     for name, values in (("label", labels[:, None]), ("logits", logits)):
         for row in np.flatnonzero(~(np.abs(values) <= LARGEST).all(axis=1))[:1]:
