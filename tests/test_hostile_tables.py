@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from made_up_runs import GRID, write_runs
+from made_up_runs import GRID, SIZES, write_runs
 
 from supertickets.adaptation_tables import write_domain_adaptation
 from supertickets.comparisons import compare_group
@@ -23,12 +23,12 @@ from supertickets.importance import read_importance, write_importance
 from supertickets.layout import run_folder
 from supertickets.multi_task_tables import write_multi_task_dev
 from supertickets.phase_transition import draw_phase_transition
-from supertickets.result_tables import read_verdicts, write_seed_sensitivity
+from supertickets.result_tables import write_seed_sensitivity
 from supertickets.scores import score_group
 from supertickets.selection import select_ticket
 from supertickets.server_predictions import best_run
 from supertickets.setting_tables import write_hyperparameters, write_tasks
-from supertickets.stage_tables import DIFFERENCE, TABLES, read_groups
+from supertickets.stage_tables import DIFFERENCE, TABLES, read_groups, read_judged
 from supertickets.tables import write_csv
 from supertickets.tickets import Ticket
 from supertickets.verdicts import judge
@@ -134,8 +134,8 @@ def test_tables_of_one_seed_lack_nothing(tmp_path: Path) -> None:
     write_runs(tmp_path, grid)
     for folder in ("scores", "comparisons", "selections"):
         read_groups(tmp_path, folder, groups_of(grid), grid)
-    read_table(tmp_path / "comparisons.csv", content=TABLES["corrected"])
-    assert read_verdicts(tmp_path)["peak_low"].isna().all()
+    read_judged(tmp_path, "comparisons.csv", grid)
+    assert read_judged(tmp_path, "verdicts.csv", grid)["peak_low"].isna().all()
     trained = []
     for task in grid["tasks"]:
         run = {**MOVIE, "task": task, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
@@ -213,6 +213,26 @@ def test_tables_of_other_runs(
         with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}"):
             best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
     assert not made.exists()
+
+
+@pytest.mark.parametrize("name", ["comparisons.csv", "verdicts.csv"])
+def test_judgements_of_other_runs(results: Path, tmp_path: Path, name: str) -> None:
+    table = read_judged(results, name, SIZES if name == "verdicts.csv" else GRID)
+    grid = ALONE | {"tasks": ["movie", "dev_only"]}
+    winning = table.assign(kind=table.get("kind", "winning"))["kind"] == "winning"
+    table = table[winning & (table["train_size"] == "64") & table["task"].isin(grid["tasks"])]
+    write_csv(tmp_path / name, table)
+    assert len(read_judged(tmp_path, name, grid)) == len(table)
+    size = table["train_size"]
+    for changed, message in (
+        (table[table["task"] == "movie"], "no rows of minilm, dev_only, 64, winning, unlike the experiment"),
+        (table.assign(train_size=size.where(table["task"] == "movie", "32")), "rows of minilm, dev_only, 32, winning"),
+        (pd.concat([table, table[-1:]]), "minilm, .*, 64, winning: .*(not one for each of|none of)"),
+        (table.assign(ratio=0.2), "minilm, dev_only, 64, winning: .*(not one for each of|none of)"),
+    ):
+        write_csv(tmp_path / name, changed)
+        with pytest.raises(UserError, match=rf"{name}: .*{message}.*; delete it"):
+            read_judged(tmp_path, name, grid)
 
 
 @pytest.mark.parametrize("right", [b'"pandas_type"', b'"int64"'])

@@ -13,7 +13,7 @@ from .grid import groups_of
 from .inference import LEVEL, average
 from .outcomes import reported
 from .selection import EXPERIMENT, WAYS, honest
-from .stage_tables import TABLES, read_groups, require_among
+from .stage_tables import TABLES, read_groups, read_judged, require_among
 from .tables import Columns, Files, P, scope_note, write_formats
 
 POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
@@ -42,7 +42,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         grid: what spans the runs.
         csv, md, tex: files to write.
     """
-    table = read_verdicts(results)
+    table = read_judged(results, "verdicts.csv", grid)
     names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
     names += ["peak_ratio", "peak_low", "peak_high", "holds_ratio", "holds_weight", "verdict"]
     shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO))
@@ -75,7 +75,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         grid: what spans the runs.
         csv, md, tex: files to write.
     """
-    verdicts = read_verdicts(results)
+    verdicts = read_judged(results, "verdicts.csv", grid)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
     table = verdicts.assign(**{name: honest(verdicts, name) for name in (*MEANS, "low", "high")})
     others = further(results, grid, verdicts)
@@ -163,7 +163,7 @@ def write_seed_sensitivity(
         others: files of scores of other ways of training (:func:`~supertickets.ways.score_ways`).
         csv, md, tex: files to write.
     """
-    verdicts = read_verdicts(results)
+    verdicts = read_judged(results, "verdicts.csv", grid)
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
     scores = read_groups(results, "scores", winning, grid)
     require_among(results / "verdicts.csv", verdicts, scores)
@@ -236,7 +236,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         min=("value", "min"),
         max=("value", "max"),
     ).reset_index()
-    comparisons = read_table(results / "comparisons.csv", content=TABLES["corrected"])
+    comparisons = read_judged(results, "comparisons.csv", grid)
     tested = ["difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"]
     tested += ["examples_low", "examples_high"]
     table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
@@ -258,11 +258,6 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         "Holm's correction over ratios and tasks, for each kind and size."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
-
-
-def read_verdicts(results: Path) -> pd.DataFrame:
-    """The table of verdicts, sizes as text."""
-    return read_table(results / "verdicts.csv", content=TABLES["verdicts"])
 
 
 def between(table: pd.DataFrame, low: str, high: str, how: str) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from .content import CUT, TRIAL, Content, read_table
 from .errors import DamagedError
+from .grid import groups_of
 from .layout import group_file
 
 #: Columns of a difference between two models (:func:`supertickets.inference.difference`).
@@ -55,9 +56,10 @@ TABLES = {
         (*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples"), limits=_SCORES
     ),
     "comparisons": _COMPARISONS,
-    "corrected": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
+    # The two that are of all groups.
+    "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
     "selections": _SELECTIONS,
-    "verdicts": replace(
+    "verdicts.csv": replace(
         _SELECTIONS,
         texts=(*_SELECTIONS.texts, "verdict"),
         numbers=(*_SELECTIONS.numbers, "gain_p_holm", "holds_ratio", "holds_weight"),
@@ -113,6 +115,33 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], gr
             raise DamagedError(path, wrong)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def read_judged(results: Path, name: str, grid: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of what was judged of all groups of runs, sizes as text.
+
+    Args:
+        results: the results folder.
+        name: ``comparisons.csv`` or, of winning tickets alone, ``verdicts.csv``.
+        grid: what spans the runs, all of which, and no others, the table is of.
+
+    Raises:
+        UserError: the file is no such table, or of other runs.
+    """
+    path, keys = results / name, [*TRIAL, "kind"]
+    table = read_table(path, content=TABLES[name])
+    groups, folder = groups_of(grid), "comparisons"
+    if name == "verdicts.csv":
+        groups, folder = [group for group in groups if group["kind"] == "winning"], "selections"
+    found = dict([*table.assign(kind=table.get("kind", "winning")).groupby(keys)])
+    expected = {tuple(str(group[key]) for key in keys) for group in groups}
+    for group in sorted(expected ^ {*found}):
+        what = "no rows" if group in expected else "rows"
+        raise DamagedError(path, f"{what} of {', '.join(group)}, unlike the experiment")
+    for group, rows in found.items():
+        if wrong := _not_all_of(grid, folder, group[-1], rows):
+            raise DamagedError(path, f"{', '.join(group)}: {wrong}")
+    return table
 
 
 def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
