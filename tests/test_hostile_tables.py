@@ -268,20 +268,31 @@ def test_ways_that_there_are_not(results: Path, tmp_path: Path, kind: str) -> No
     write = (lambda *a: write_multi_task_dev(*a[:2], [], {}, *a[2:])) if kind == "multi_task" else (
         lambda *a: write_domain_adaptation(*a[:2], ["rating"], *a[2:])
     )  # fmt: skip
-    files = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+    files, grid = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")], ALONE | {"seeds": [1, 2]}
     for changed, others, message in (
         (scores.assign(way=scores["way"].replace(names[-1], "zz-full")), compared, "scores.parquet: .*zz-full"),
         (scores.assign(train_size="1e5"), compared, "scores.parquet: .*train_size is '1e5'"),
         (scores.assign(model="other"), compared, "scores.parquet: it is of the model 'other'"),
-        (scores, compared.assign(baseline="zz"), "comparisons.csv: its ways and baselines are not those"),
-        (scores, compared[compared["baseline"] != "full-full"].assign(way="zz"), "comparisons.csv: its ways"),
+        (scores[1:], compared, f"scores.parquet: .*, not one for each of {2 * len(names)} way, seed; delete"),
+        (
+            scores.assign(seed=7),
+            compared,
+            f"scores.parquet: .*, not one for each of {2 * len(names)} way, seed; delete",
+        ),
+        (scores, compared.assign(baseline="zz"), "comparisons.csv: .*, not one for each of .* way, baseline; delete"),
+        (scores, pd.concat([compared, compared[-1:]]), "comparisons.csv: .*, not one for each of .* way, baseline"),
+        (
+            scores.assign(train_size="32"),
+            compared,
+            "comparisons.csv: movie, 32 is not both scored and compared; delete",
+        ),
         (scores, compared, ""),
     ):
         changed.to_parquet(folder / "scores.parquet")
         write_csv(folder / "comparisons.csv", others)
         if not message:
-            write(tmp_path, ALONE, *files)
+            write(tmp_path, grid, *files)
             continue
         with pytest.raises(UserError, match=message):
-            write(tmp_path, ALONE, *files)
+            write(tmp_path, grid, *files)
     assert all(file.exists() for file in files)

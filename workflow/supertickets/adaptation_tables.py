@@ -30,7 +30,7 @@ def write_domain_adaptation(
         shared: the tasks that have trained the encoders.
         csv, md, tex: files to write.
     """
-    table = pd.concat([_of_model(results, model) for model in grid["models"]], ignore_index=True)
+    table = pd.concat([_of_model(results, grid["seeds"], model) for model in grid["models"]], ignore_index=True)
     several = NO_TICKETS in set(table["way"])
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "size": ("Trained on", "")}
     columns |= {
@@ -65,10 +65,10 @@ def write_domain_adaptation(
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
-def _of_model(results: Path, model: str) -> pd.DataFrame:
+def _of_model(results: Path, seeds: list[int], model: str) -> pd.DataFrame:
     """The rows of one model: tasks, sizes and ways."""
     known = [PRETRAINED, *(f"{mode}-{held}" for mode in MODES for held in HELD)]
-    scores, compared = read_ways(results / "adaptation" / model, known, PRETRAINED, NO_TICKETS)
+    scores, compared = read_ways(results / "adaptation" / model, seeds, known, PRETRAINED, NO_TICKETS)
     table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
     table = with_differences(table, compared, PRETRAINED)
     if NO_TICKETS in set(compared["baseline"]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def write_multi_task_dev(
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
     """The rows of one model: each task's ways, and those of their average."""
     folder = results / "multi_task" / model
-    scores, compared = read_ways(folder, WAYS, BASELINE)
+    scores, compared = read_ways(folder, grid["seeds"], WAYS, BASELINE)
     if wrong := {*scores["task"]} ^ {*grid["tasks"]}:
         raise DamagedError(folder / "scores.parquet", f"not of the tasks trained: {', '.join(sorted(wrong))}")
     splits = scores.groupby("task")["split"].transform(reported_split_of)
@@ -106,16 +107,19 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
     return table.loc[order].reset_index(drop=True)
 
 
-def read_ways(folder: Path, known: Collection[str], *baselines: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_ways(
+    folder: Path, seeds: list[int], known: Collection[str], *baselines: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores and comparisons of the ways in which tasks were trained by one model, which the folder is named by.
 
     Args:
         folder: theirs.
+        seeds: of every way.
         known: the ways that there are.
         baselines: those that the others are compared with, where they were scored; the first must be.
 
     Raises:
-        UserError: a file is damaged, of another model, or of other ways.
+        UserError: a file is damaged, of another model, of other ways, or not of all ways, seeds and tasks.
     """
     paths = folder / "scores.parquet", folder / "comparisons.csv"
     contents = TABLES["scores of ways"], TABLES["comparisons of ways"]
@@ -126,10 +130,22 @@ def read_ways(folder: Path, known: Collection[str], *baselines: str) -> tuple[pd
     ways = {*scores["way"]}
     if strange := ways - {*known} or {*baselines[:1]} - ways:
         raise DamagedError(paths[0], f"its ways are strange or lack the baseline: {', '.join(sorted(strange))}"[:200])
+    _require_all(paths[0], scores, ["way", "seed"], {*product(ways, seeds)})
     expected = {(way, baseline) for baseline in ways.intersection(baselines) for way in ways - {baseline}}
-    if {*zip(compared["way"], compared["baseline"], strict=True)} != expected:
-        raise DamagedError(paths[1], "its ways and baselines are not those that were scored")
+    _require_all(paths[1], compared, ["way", "baseline"], expected)
+    trials = [{*zip(table["task"], table["train_size"], strict=True)} for table in tables]
+    for task, size in sorted(trials[0] ^ {trial for trial in trials[1] if trial[0] != "average"}):
+        raise DamagedError(paths[1], f"{task}, {size} is not both scored and compared")
     return scores, compared
+
+
+def _require_all(path: Path, table: pd.DataFrame, keys: list[str], expected: Set[tuple[Any, ...]]) -> None:
+    """Refuse a table that has not one row of each of these for every task, size, split and metric."""
+    for where, rows in table.groupby(["task", "train_size", "split", "metric"], dropna=False):
+        found = [*rows[keys].itertuples(index=False, name=None)]
+        if len(found) != len(expected) or {*found} != expected:
+            what = f"{len(found)} rows of {', '.join(map(str, where))}"
+            raise DamagedError(path, f"{what}, not one for each of {len(expected)} {', '.join(keys)}")
 
 
 def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:
