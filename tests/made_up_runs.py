@@ -60,7 +60,7 @@ def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) ->
     record = {
         "run": run,
         "heads_pruned": round(72 * run["ratio"]),
-        "ffn_pruned": 1,
+        "ffn_pruned": int(run["kind"] != "full"),
         "steps": 24,
         "parameters": 22_000_000,
     }

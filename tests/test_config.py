@@ -28,6 +28,27 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
     assert len(config["seeds"]) >= 3 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 7
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("own.yaml", "seeds: [1]\ndefine: {tasks: {}}\nseeds: [1, 2]\n", "own.yaml, line 3: the key 'seeds'"),
+        ("own.yaml", "training:\n  epochs: 1\n  dropout: 0\n  'epochs': 2\n", "own.yaml, line 4: the key 'epochs'"),
+        ("own.json", '{"seeds": [1], "seeds": [2]}', "own.json, line 1: the key 'seeds'"),
+    ],
+)
+def test_keys_that_a_file_gives_twice(tmp_path: Path, name: str, content: str, where: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=f"{where} is there twice"):
+        check_config(yaml.safe_load(content), [PROJECT / "config.yaml", tmp_path / name])
+
+
+def test_keys_of_different_places_or_anchors_are_none_twice(tmp_path: Path) -> None:
+    content = "define: {tasks: {a: &a {labels: [no, yes]}, b: {<<: *a}, c: *a}}\ntraining: {epochs: 1}\n"
+    (tmp_path / "own.yaml").write_text(content)
+    (tmp_path / "tabs.json").write_text('{\n\t"seeds": [1]\n}')
+    check_config({}, [tmp_path / "own.yaml", str(tmp_path / "tabs.json"), *PROJECT.glob("configs/*.yaml")])
+
+
 #: As YAML makes of an anchor inside of itself.
 ENDLESS: dict[str, Any] = {}
 ENDLESS["tasks"] = ENDLESS
@@ -38,6 +59,11 @@ ENDLESS["tasks"] = ENDLESS
     [
         ({"ratios": [0.1, 1.2]}, ["ratios[1] is 1.2", "maximum of 1", "at most 1; the full model"]),
         ({"ratios": [0.0]}, ["ratios[0] is 0.0"]),
+        (
+            {"training_overrides": {"/movie": {"epochs": 9}}},
+            ["training_overrides./movie: not a task, a model or model/"],
+        ),
+        ({"multi_task": {"ratios": {"/movie": 0.3}}}, ["multi_task.ratios./movie: not a task or model/task"]),
         ({"define": {"tasks": {"x": None}}}, ["define.tasks.x is empty: give it keys, or leave it out"]),
         ({"ratios": [float("nan")]}, ["ratios[0] is nan: a finite number is needed"]),
         ({"ratios": [0.1, 0.1000000001]}, ["ratios[1] is 0.1000000001", "two decimals"]),
@@ -134,6 +160,14 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
             "own.labels is ['a', 'b']: not of a regression",
         ),
         ({"type": "ranking", "metrics": ["pearson"]}, "own.type is 'ranking'"),
+        (
+            {"labels": ["a", "b"], "metrics": ["f1"], "no_label": ["-", "b"]},
+            "own.no_label holds 'b', which is one of labels: ['a', 'b']",
+        ),
+        (
+            {"labels": ["a", "b"], "metrics": ["f1"], "columns": {"text": "t", "text_pair": "t", "target": "y"}},
+            "own.columns is {'text': 't', 'text_pair': 't', 'target': 'y'}: text, text_pair and target are columns of",
+        ),
         ({"labels": ["a", "b"], "metrics": ["pearson"]}, "own.metrics holds 'pearson', which is not a metric of clas"),
         ({"labels": ["a", "b", "c"], "metrics": ["f1"]}, "own.metrics holds 'f1', which is of two classes"),
         ({"labels": ["a", "b", "c"], "threshold": 0}, "own.labels is ['a', 'b', 'c']: a threshold makes two classes"),
@@ -260,10 +294,13 @@ def test_a_source_that_cannot_be_is_refused(source: dict[str, Any], message: str
         check_config({"define": {"tasks": {"own": task}}})
 
 
-def test_one_file_is_not_two_parts() -> None:
-    task = {"files": {"train": "x.csv", "validation": "x.csv"}, "columns": {"text": "t", "target": "y"}}
+@pytest.mark.parametrize("other", ["x.csv", "./x.csv", "data/../x.csv", "link.csv"])
+def test_one_file_is_not_two_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("link.csv").symlink_to("x.csv")
+    task = {"files": {"train": "x.csv", "validation": other}, "columns": {"text": "t", "target": "y"}}
     define = {"tasks": {"own": task | {"type": "regression", "metrics": ["pearson"]}}}
-    with pytest.raises(UserError, match=r"own.files.validation is 'x.csv', which is train already"):
+    with pytest.raises(UserError, match=rf"own.files.validation is '{other}', which is train already"):
         check_config({"tasks": ["own"], "define": define})
 
 

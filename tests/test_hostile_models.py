@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, toy, write_tiny_task
 from families import FAMILIES, write_family
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 from test_hostile import changed, damaged, fuzzed, values
 from test_training import encoded
+from tokenizers import Tokenizer
 
 from supertickets.encode import encode_task
 from supertickets.errors import UserError
@@ -154,6 +157,24 @@ def test_a_config_that_transformers_does_not_read(encoded: Path, tiny: Path, tmp
     folder = source(tiny, tmp_path / "pretrained", hidden_act=-1).parent
     with pytest.raises(UserError, match=r"config.json: transformers makes no config of it"):
         encode_task(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
+
+
+@pytest.mark.parametrize("change", [{"tokenizer_class": "RobertaTokenizer"}, {"do_lower_case": True}, {}])
+def test_the_tokens_are_those_of_the_tokenizer_as_it_is(tiny: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    folder = source(tiny, tmp_path / "pretrained").parent
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content |= {"normalizer": None, "pre_tokenizer": {"type": "WhitespaceSplit"}}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | change))
+    texts = ["good Film", "a film, good", "BAD film"]
+    columns = {"id": ["1", "2", "3"], "split": ["train"] * 3, "text": texts, "label": [0.0] * 3}
+    table = pa.table(columns | {"text_pair": pa.array([None] * 3, pa.string())})
+    pq.write_table(table, tmp_path / "task.parquet")
+    encode_task(folder, tmp_path / "task.parquet", 16, tmp_path / "encoded.parquet")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    found = pq.read_table(tmp_path / "encoded.parquet")["input_ids"].to_pylist()
+    assert found == [tokenizer.encode(text).ids for text in texts]
 
 
 QUERY = "bert.encoder.layer.0.attention.self.query"

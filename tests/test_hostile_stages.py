@@ -31,6 +31,7 @@ from supertickets.model import build, read_model, read_weights
 from supertickets.multi_task import Joint
 from supertickets.multi_task_run import shared_models, train_models, train_multi_task
 from supertickets.rewind import read_arrays, rewind, write_cut
+from supertickets.runs import train_run
 from supertickets.scoring import score_run as score_units
 from supertickets.search import SHORT, choose_settings
 from supertickets.share_tickets import share_tickets
@@ -52,6 +53,9 @@ HEADS = [[0, 1], [0], [3]]
         ({"ffn": [0.5]}, "0.5 is no whole number"),
         ({"ffn": [True]}, "True is no whole number"),
         ({"heads": [[0.0, 1.5], [0], [1]]}, "0.0 is no whole number"),
+        ({"ffn": {}}, "{} is no list of units"),
+        ({"ffn": ""}, "'' is no list of units"),
+        ({"heads": [[0, 1], {"0": 1}, [3]]}, "{'0': 1} is no list of units"),
         ({"heads_per_layer": 2**62}, "ticket: heads_per_layer is 4,611,.*; it is from 1 to 4,096"),
         ({"heads_per_layer": 0}, "ticket: heads_per_layer is 0; it is from 1 to 4,096"),
     ],
@@ -425,6 +429,22 @@ def test_a_task_whose_text_is_no_text_is_not_sampled(encoded: Path, tmp_path: Pa
     pq.write_table(table.append_column("split", split), tmp_path / "task.parquet")
     with pytest.raises(UserError, match=r"task.parquet: not a table .*; delete it"):
         subsample(tmp_path / "task.parquet", "all", 1, 0, tmp_path / "subset.json")
+
+
+def test_a_subset_of_another_size_is_not_trained_on(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"subset.json: \d+ rows; train_size is 5; delete it"):
+        train_run(
+            config=tiny / "config.json",
+            weights=tiny / "model.safetensors",
+            encoded=encoded / "encoded.parquet",
+            subset=encoded / "subset.json",
+            run={"model": "tiny", "task": "toy", "train_size": 5, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1},
+            settings=SETTINGS,
+            record=tmp_path / "record.json",
+            predictions=tmp_path / "predictions.parquet",
+            shape=tiny / "shape.json",
+        )
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("column", ["id", "text", "text_pair"])

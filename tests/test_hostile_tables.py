@@ -215,6 +215,38 @@ def test_tables_of_other_runs(
     assert not made.exists()
 
 
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_tables_that_have_lost_their_end(results: Path, tmp_path: Path, lost: int) -> None:
+    content = (results / "comparisons/minilm/movie/n64/winning.csv").read_bytes()
+    (tmp_path / "winning.csv").write_bytes(content)
+    read_table(tmp_path / "winning.csv", content=TABLES["comparisons"])
+    (tmp_path / "winning.csv").write_bytes(content[:-lost])
+    with pytest.raises(UserError, match=r"winning.csv: not a table \(its last line has no end\); delete it"):
+        read_table(tmp_path / "winning.csv", content=TABLES["comparisons"])
+    ticket = Ticket.full(1, 2)
+    write_importance(tmp_path / "a.csv", ticket, {"taylor": ([np.array([0.1, 0.3])], np.array([0.7]))})
+    (tmp_path / "a.csv").write_bytes((tmp_path / "a.csv").read_bytes()[:-lost])
+    with pytest.raises(UserError, match=r"a.csv(: not a table \(its last line|, line 4: not a line)"):
+        read_importance(tmp_path / "a.csv", "taylor", ticket)
+
+
+@pytest.mark.parametrize("change", [{"heads_pruned": 5}, {"ffn_pruned": 1}, {"weight_remaining": 0.5}])
+def test_a_full_model_that_something_was_cut_of(results: Path, tmp_path: Path, change: dict[str, float]) -> None:
+    run = {**MOVIE, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
+    record = copied(results, tmp_path) / run_folder(run) / "record.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | change))
+    with pytest.raises(UserError, match=r"full/record.json: does not say what its ticket keeps; delete"):
+        score_group(tmp_path, GRID, MOVIE, "accuracy", tmp_path / "table")
+
+
+def test_a_record_that_says_a_thing_twice(results: Path, tmp_path: Path) -> None:
+    run = {**MOVIE, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
+    record = copied(results, tmp_path) / run_folder(run) / "record.json"
+    record.write_text(record.read_text().rstrip()[:-1] + ', "steps": 25}')
+    with pytest.raises(UserError, match=r"record.json: not valid JSON \(the key 'steps' is there twice\); delete"):
+        score_group(tmp_path, GRID, MOVIE, "accuracy", tmp_path / "table")
+
+
 @pytest.mark.parametrize("name", ["comparisons.csv", "verdicts.csv"])
 def test_judgements_of_other_runs(results: Path, tmp_path: Path, name: str) -> None:
     table = read_judged(results, name, SIZES if name == "verdicts.csv" else GRID)

@@ -46,6 +46,7 @@ def test_a_threshold_makes_two_classes_and_leaves_out_what_lies_on_it() -> None:
     [
         (b"1\t0.5\tfine\n2\t0.5\n", RATED, "f, line 2: 2 fields, expected 3"),
         (b"1\t0.5\tfine\n2\tmany\tgood\n", RATED, "f, line 2: 'many' is not a number"),
+        (b"1\t0.5\tfine\n2\t-1e39\tgood\n", RATED, r"f, line 2: '-1e39' is not a number from -1e\+18 to 1e\+18"),
         (b"1\t0.5\tfine\n2\tnan\tgood\n", RATED, "f, line 2: 'nan' is not a number"),
         (b"1\t0.5\tfine\n2\t1\t \n", RATED, "f, line 2: the text is empty"),
         (b"1\t0.5\tfine\n1\t1\tgood\n", RATED, "f, line 2: id '1' occurs a second time"),

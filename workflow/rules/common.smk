@@ -49,7 +49,9 @@ gc.set_threshold(200_000, 50, 100)
 atexit.register(gc.freeze)
 
 try:
-    config = check_config(without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config))
+    config = check_config(
+        without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config), workflow.configfiles
+    )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -37,16 +37,18 @@ Validator = jsonschema.validators.extend(
 )
 
 
-def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> dict[str, Any]:
     """A complete config: defaults filled in, the catalogue merged into ``define``.
 
     Args:
         config: content of the config files, as Snakemake merges them.
+        files: where they are.
 
     Raises:
         UserError: one line for every wrong key: where it is, its value, and what would be right.
     """
     _refuse(_unusable(config))
+    _refuse(problem for file in files for problem in _repeated_keys(Path(file)))
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     # Which keys go together is said of what has keys: anything else is already refused for its type.
     errors = (
@@ -70,6 +72,26 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         problems = list(inconsistencies(config))
     _refuse(problems)
     return dict(config)
+
+
+def _repeated_keys(path: Path) -> Iterator[str]:
+    """Keys that a config file gives twice, the last of which YAML and JSON take without a word."""
+    try:
+        nodes = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
+    except (yaml.YAMLError, ValueError, RecursionError):  # Snakemake has read it as JSON
+        return
+    seen = set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) not in seen and isinstance(node, yaml.CollectionNode):
+            nodes += [part for entry in node.value for part in (entry if isinstance(entry, tuple) else [entry])]
+        if id(node) not in seen and isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+                if key.value in keys:
+                    yield f"{path}, line {key.start_mark.line + 1}: the key {key.value!r:.80} is there twice"
+                keys.add(key.value)
+        seen.add(id(node))
 
 
 def _refuse(problems: Iterable[str]) -> None:

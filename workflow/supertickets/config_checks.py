@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,7 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
     tasks = _tasks_in_use(config)
     for name in config["training_overrides"]:
-        model, _, task = name.rpartition("/")
-        if not (task in tasks and model in ("", *config["models"])) and name not in config["models"]:
+        if not _names(name, tasks, config) and name not in config["models"]:
             known = f"{', '.join(tasks)}; {', '.join(config['models'])}"
             yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
         elif name in tasks and name in config["models"]:
@@ -53,6 +53,12 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
             yield from wrong or _sizes_beyond(config, name, entry)
 
 
+def _names(name: str, tasks: Collection[str], config: Mapping[str, Any]) -> bool:
+    """Whether it is one of some tasks, or a model of the experiment and one of them."""
+    model, slash, task = name.rpartition("/")
+    return task in tasks and (model in config["models"] if slash else True)
+
+
 def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
     """Tasks and ratios of multi-task training that are not there."""
     joint, known = config["multi_task"], config["define"]["tasks"]
@@ -61,8 +67,7 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
     tasks = joint["tasks"] or config["tasks"]
     for name, ratio in joint["ratios"].items():
-        model, _, task = name.rpartition("/")
-        if task not in tasks or model not in ("", *config["models"]):
+        if not _names(name, tasks, config):
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
         if ratio != round(ratio, 2):
             yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
@@ -159,13 +164,15 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
             yield f"fields is {fields}: {path} names its columns; leave fields out and give columns by name"
     first: dict[str, str] = {}
     for part, path in entry.get("files", {}).items():
-        if first.setdefault(path, part) != part:
-            yield f"files.{part} is {path!r}, which is {first[path]} already; each part has examples of its own"
+        if (other := first.setdefault(os.path.realpath(path), part)) != part:
+            yield f"files.{part} is {path!r}, which is {other} already; each part has examples of its own"
     if entry.get("split", {}).get("group_separator") and "id" not in entry.get("columns", {}):
         yield "split.group_separator needs columns.id, which names the documents"
     labels = entry.get("labels", [])
     for label in (label for label in labels if label != label.strip()):
         yield f"labels holds {label!r}: spaces around targets are not read; write {label.strip()!r}"
+    for label in (label for label in entry.get("no_label", []) if label in labels):
+        yield f"no_label holds {label!r}, which is one of labels: {labels}"
     named = entry.get("hub", {}).get("labels", labels)
     if len(named) != len(labels):
         yield f"hub.labels is {named}: {len(labels)} are needed, in the order of labels: {labels}"
@@ -191,7 +198,10 @@ def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:
 
 def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iterator[str]:
     """Columns that a file with a header, or one of so many fields without, cannot have."""
-    if all(isinstance(place, int) for place in columns.values()):
+    read = [columns[field] for field in ("text", "text_pair", "target") if field in columns]
+    if len({*read}) < len(read):
+        yield f"columns is {columns}: text, text_pair and target are columns of their own"
+    elif all(isinstance(place, int) for place in columns.values()):
         if fields is None or not all(0 <= place < fields for place in columns.values()):
             yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
     elif not all(isinstance(place, str) for place in columns.values()):

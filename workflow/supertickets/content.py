@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import DamagedError
+from .files import require_whole
 
 #: What a ticket cuts, in records and tables.
 CUT = ("heads_pruned", "ffn_pruned", "weight_remaining")
@@ -130,6 +131,7 @@ def read_table(
         table = read_parquet(path, columns)
     else:  # a task may be called null, or 1
         try:
+            require_whole(path)
             table = pd.read_csv(path, dtype=dict.fromkeys(WORDS, str), keep_default_na=False, na_values=[""])
         except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
             raise DamagedError(path, f"not a table ({error})") from error

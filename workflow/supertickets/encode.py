@@ -39,7 +39,7 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
         UserError: the encoder has fewer positions than ``max_length`` or other tokens, or the tokenizer's files are
             not usable.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig, PreTrainedTokenizerFast
 
     columns = ["id", "split", "text", "text_pair", "label"]
     table = read_table(examples, content=Content(("id", "split", "text"), ("label",)), columns=columns)
@@ -54,7 +54,8 @@ def encode_task(tokenizer: Path, examples: Path, max_length: int, encoded: Path,
         AutoConfig.from_pretrained(tokenizer)
     files = f"{tokenizer}: tokenizer.json and tokenizer_config.json make"
     with blamed_on(f"{files} no tokenizer"):
-        tokenise = AutoTokenizer.from_pretrained(tokenizer)
+        # A class of one family would take the vocabulary alone from the file, and make the rest of it anew.
+        tokenise = PreTrainedTokenizerFast.from_pretrained(tokenizer)
     lengths = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):

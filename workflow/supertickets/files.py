@@ -91,11 +91,21 @@ def read_json(path: Path) -> Any:
     """
     require_readable(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_of_different_keys)
     except json.JSONDecodeError as error:
         raise DamagedError(f"{path}, line {error.lineno}", f"not valid JSON ({error.msg})")
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or too deep
         raise DamagedError(path, f"not valid JSON ({error})") from error
+
+
+def _of_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, none of whose keys is there twice."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {key!r:.80} is there twice")
+        content[key] = value
+    return content
 
 
 def canonical_json(content: Any) -> str:
@@ -151,3 +161,13 @@ def require_sha256(content: bytes | Path, expected: str, origin: str) -> None:
         raise UserError(
             f"{origin}: its sha256 is {found}, expected {expected}; it is damaged or is not the pinned version"
         )
+
+
+def require_whole(path: Path) -> None:
+    """Refuse a file of lines that has lost its end: a number that lacks digits is still one.
+
+    Raises:
+        UserError: its last line does not end.
+    """
+    if not path.read_bytes().endswith(b"\n"):
+        raise DamagedError(path, "not a table (its last line has no end)")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import DamagedError, UserError
-from .files import replacing
+from .files import replacing, require_whole
 from .tickets import Ticket
 
 #: Raw scores of the units that a model has: of each layer's heads, and of the feed-forward blocks.
@@ -74,4 +74,5 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
             raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
     if found != list(ticket.units()):
         raise DamagedError(path, f"{len(found)} units have a {method} score, expected {len(list(ticket.units()))}")
+    require_whole(path)
     return scores

@@ -60,15 +60,17 @@ def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[s
         raise UserError(f"{path}: is of run {found}, expected {run}; delete the folder")
     tasks = record.get("tasks", {})
     told = tasks.get(task, record) if isinstance(tasks, dict) else record
-    if not isinstance(told, dict) or not _says_cut(told):
+    if not isinstance(told, dict) or not _says_cut(told, run.get("kind") == "full"):
         raise UserError(f"{path}: does not say what its ticket keeps; delete the folder to have it made again")
     return told
 
 
-def _says_cut(told: Mapping[str, Any]) -> bool:
-    """Whether a record has numbers of what a ticket cuts that can be."""
+def _says_cut(told: Mapping[str, Any], full: bool) -> bool:
+    """Whether a record has numbers of what a ticket cuts that can be; of a full model, nothing is cut."""
     *counts, weight = (told.get(name) for name in CUT)
     whole = all(type(count) is int and 0 <= count < 2**31 for count in counts)
+    if full and (*counts, weight) != (0, 0, 1):
+        return False
     return whole and type(weight) in (int, float) and 0 <= weight <= 1
 
 

@@ -17,6 +17,7 @@ import torch
 from .batches import Encoded, arrow, strings
 from .checkpoints import Checkpoints
 from .compute import Compute
+from .errors import DamagedError
 from .files import replacing, sha256, write_json
 from .model import Classifier, read_model, save_weights
 from .seeds import derived
@@ -127,6 +128,8 @@ def _trained(
     """
     data = Encoded.read(inputs["encoded"])
     rows = data.chosen_rows(inputs["subset"])
+    if isinstance(run["train_size"], int) and run["train_size"] != len(rows):
+        raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {run['train_size']}")
     parts = data.evaluated(how.evaluate)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     files = (inputs[name] for name in ("config", "weights", "ticket"))

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 #: Columns of an example's text.
 TEXTS = ("text", "text_pair")
 
+#: The largest target of a regression: the square of an error of it is a number of float32.
+LARGEST_TARGET = 1e18
+
 #: Parts that every task has (``test`` may be empty).
 PARTS = ("train", "validation", "test")
 #: The fewest examples of a part that is scored: each half of it is scored too, by a correlation maybe, which is of two.
@@ -162,7 +165,9 @@ def _problems(table: pd.DataFrame, values: pd.Series, what: str) -> pd.Series:
 def _values(targets: pd.Series, definition: Mapping[str, Any], numbered: bool) -> tuple[pd.Series, str]:
     """Targets as numbers, not-a-number where they are none; and what they should be."""
     if "threshold" in definition or definition["type"] == "regression":
-        return pd.to_numeric(targets, errors="coerce").replace([math.inf, -math.inf], math.nan), "a number"
+        numbers = pd.to_numeric(targets, errors="coerce")
+        what = f"a number from {-LARGEST_TARGET:g} to {LARGEST_TARGET:g}"
+        return numbers.where(numbers.abs() <= LARGEST_TARGET), what
     names = [str(index) for index in range(len(definition["labels"]))] if numbered else definition["labels"]
     return targets.map({name: float(index) for index, name in enumerate(names)}), f"one of the labels {names}"
 

@@ -138,6 +138,9 @@ class Ticket:
             UserError: a key is missing or a unit does not exist; names ``where`` it was read.
         """
         try:
+            for units in (content["heads"], *content["heads"], content["ffn"]):
+                if not isinstance(units, list):
+                    raise UserError(f"{units!r:.80} is no list of units")
             heads, ffn = tuple(tuple(kept) for kept in content["heads"]), tuple(content["ffn"])
             for number in (content["heads_per_layer"], *ffn, *(head for kept in heads for head in kept)):
                 if type(number) is not int:  # true is 1 and 0.5 is between 0 and 1
