@@ -78,7 +78,7 @@ def _repeated_keys(path: Path) -> Iterator[str]:
     """Keys that a config file gives twice, the last of which YAML and JSON take without a word."""
     try:
         nodes = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
-    except (yaml.YAMLError, ValueError, RecursionError):  # Snakemake has read it as JSON
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):  # Snakemake has read it, as JSON maybe
         return
     seen = set()
     while nodes:
