@@ -128,8 +128,9 @@ def _trained(
     """
     data = Encoded.read(inputs["encoded"])
     rows = data.chosen_rows(inputs["subset"])
-    if isinstance(run["train_size"], int) and run["train_size"] != len(rows):
-        raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {run['train_size']}")
+    size = run.get("train_size")
+    if isinstance(size, int) and size != len(rows):
+        raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {size}")
     parts = data.evaluated(how.evaluate)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     files = (inputs[name] for name in ("config", "weights", "ticket"))
