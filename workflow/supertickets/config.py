@@ -80,18 +80,21 @@ def _repeated_keys(path: Path) -> Iterator[str]:
         nodes = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
     except (OSError, yaml.YAMLError, ValueError, RecursionError):  # Snakemake has read it, as JSON maybe
         return
-    seen = set()
+    seen = set()  # an alias is the node of its anchor
     while nodes:
         node = nodes.pop()
-        if id(node) not in seen and isinstance(node, yaml.CollectionNode):
-            nodes += [part for entry in node.value for part in (entry if isinstance(entry, tuple) else [entry])]
-        if id(node) not in seen and isinstance(node, yaml.MappingNode):
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            nodes += [value for _, value in node.value]
             keys: set[str] = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
                 if key.value in keys:
                     yield f"{path}, line {key.start_mark.line + 1}: the key {key.value!r:.80} is there twice"
                 keys.add(key.value)
-        seen.add(id(node))
 
 
 def _refuse(problems: Iterable[str]) -> None:

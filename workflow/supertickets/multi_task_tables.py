@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Set
+from collections.abc import Collection
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from .grid import BASELINE
 from .inference import LEVEL, holm
 from .outcomes import reported, reported_split_of
 from .result_tables import POINTS, SCORE, SHARE, STD, told, with_intervals
-from .stage_tables import TABLES
+from .stage_tables import TABLES, not_each
 from .tables import Columns, Files, P, scope_note, write_formats
 
 #: What modes of training on several tasks are called.
@@ -130,22 +130,15 @@ def read_ways(
     ways = {*scores["way"]}
     if strange := ways - {*known} or {*baselines[:1]} - ways:
         raise DamagedError(paths[0], f"its ways are strange or lack the baseline: {', '.join(sorted(strange))}"[:200])
-    _require_all(paths[0], scores, ["way", "seed"], {*product(ways, seeds)})
     expected = {(way, baseline) for baseline in ways.intersection(baselines) for way in ways - {baseline}}
-    _require_all(paths[1], compared, ["way", "baseline"], expected)
+    wanted = (["way", "seed"], {*product(ways, seeds)}), (["way", "baseline"], expected)
+    for path, table, (keys, each) in zip(paths, tables, wanted, strict=True):
+        if wrong := not_each(table, ["task", "train_size", "split", "metric"], keys, each):
+            raise DamagedError(path, wrong)
     trials = [{*zip(table["task"], table["train_size"], strict=True)} for table in tables]
     for task, size in sorted(trials[0] ^ {trial for trial in trials[1] if trial[0] != "average"}):
         raise DamagedError(paths[1], f"{task}, {size} is not both scored and compared")
     return scores, compared
-
-
-def _require_all(path: Path, table: pd.DataFrame, keys: list[str], expected: Set[tuple[Any, ...]]) -> None:
-    """Refuse a table that has not one row of each of these for every task, size, split and metric."""
-    for where, rows in table.groupby(["task", "train_size", "split", "metric"], dropna=False):
-        found = [*rows[keys].itertuples(index=False, name=None)]
-        if len(found) != len(expected) or {*found} != expected:
-            what = f"{len(found)} rows of {', '.join(map(str, where))}"
-            raise DamagedError(path, f"{what}, not one for each of {len(expected)} {', '.join(keys)}")
 
 
 def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -169,11 +169,16 @@ def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataF
         expected |= {*product(full, grid["seeds"], [1])}
     if "reported" in table and table.loc[table["reported"], "split"].nunique() != 1:
         return "not one split is reported"
-    parts = [name for name in ("split", "metric", "loss", "part") if name in table]
-    for where, rows in table.groupby(parts):
+    return not_each(table, [name for name in ("split", "metric", "loss", "part") if name in table], keys, expected)
+
+
+def not_each(table: pd.DataFrame, parts: list[str], keys: list[str], expected: Set[tuple[Any, ...]]) -> str:
+    """Which part of a table has not one row for each of some values of its keys, in words; empty where none is so."""
+    for where, rows in table.groupby(parts, dropna=False):
         found = [*rows[keys].round(9).itertuples(index=False, name=None)]
         if len(found) != len(expected) or {*found} != expected:
-            return f"{len(found)} rows of {', '.join(where)}, not one for each of {len(expected)} {', '.join(keys)}"
+            what = f"{len(found)} rows of {', '.join(map(str, where))}"
+            return f"{what}, not one for each of {len(expected)} {', '.join(keys)}"
     return ""
 
 
