@@ -3,31 +3,29 @@
 snakemake --cores all results/figures/phase_transition.pdf
 """
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+# Another folder (--directory), or another workflow that uses this one as a module, may have a config of its own.
+DEFAULT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)) / "config.yaml"
 
-configfile: "config.yaml"
+
+configfile: "config.yaml" if Path("config.yaml").is_file() else str(DEFAULT)
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/common_accidents.smk"
-include: "workflow/rules/common_search.smk"
-include: "workflow/rules/common_multi_task.smk"
-include: "workflow/rules/common_adaptation.smk"
-include: "workflow/rules/common_resources.smk"
-include: "workflow/rules/common_report.smk"
-include: "workflow/rules/common_submit.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/single_task.smk"
-include: "workflow/rules/judge.smk"
+include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/multi_task.smk"
 include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/submit.smk"
+include: "workflow/rules/submission.smk"
 
 
 localrules:
@@ -44,13 +42,13 @@ onsuccess:
 
 
 onerror:
-    tell_of_a_full_disk()
+    report_full_disk()
     tidy_up(locks=2)
 
 
 rule all:
     input:
-        get_everything,
+        lambda wildcards: everything(config),
         "results/scores.parquet",
 
 
@@ -59,5 +57,4 @@ rule fetch_all:
         get_downloads,
 
 
-# Last: it names all rules.
-include: "workflow/rules/cluster.smk"
+run_groups_in_one_process()

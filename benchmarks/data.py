@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import AutoTokenizer
 
-from supertickets.batches import Encoded
-from supertickets.environment import MALLOC
+from supertickets.encoder.encoded import Encoded
+from supertickets.jobs.environment import MALLOC
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "results/pretrained/minilm"

@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 
-from supertickets.config import CATALOGUE, check_config
-from supertickets.grid import grid_of, runs_of
-from supertickets.runs import write_predictions
+from supertickets.experiment.config import CATALOGUE, check_config
+from supertickets.experiment.grid import grid_of, runs_of
+from supertickets.training.run import write_predictions
 
 from .data import ROOT, environment
 from .results import write

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supertickets.batches import Encoded
-from supertickets.model import Classifier
-from supertickets.multi_task import Joint
-from supertickets.multi_task_run import shared_models, train_models
-from supertickets.tickets import Ticket
-from supertickets.training import settings_from
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.model import Classifier
+from supertickets.encoder.ticket import Ticket
+from supertickets.multi_task.loop import Joint
+from supertickets.multi_task.run import shared_models, train_models
+from supertickets.training.loop import settings_from
 
 
 def multiply_by_zero(model: Classifier, ticket: Ticket) -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
-from supertickets.batches import Encoded, sorted_batches
-from supertickets.importance import write_importance
-from supertickets.tickets import Ticket
+from supertickets.encoder.batches import sorted_batches
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.ticket import Ticket
+from supertickets.tickets.importance_table import write_importance
 
 from .peer import examples, import_all
 

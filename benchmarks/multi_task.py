@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.batches import Encoded
-from supertickets.drawing import draw
-from supertickets.tickets import Shape, Ticket
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.tickets.prune import draw
+from supertickets.training.loop import arithmetic
 
 from .children import SETTINGS, request, run
 from .data import MODEL, Task, of_default
 from .results import spread, write
-from .training import arithmetic
 
 SEEDS = (1, 2, 3, 4, 5)
 TRAIN, THREADS = 128, 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from supertickets.files import read_json, write_json
-from supertickets.runs import train_run
+from supertickets.training.run import train_run
 
 from .rounded import Rounded
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from supertickets.config import check_config
-from supertickets.config_settings import training_of
+from supertickets.experiment.config import check_config
+from supertickets.experiment.settings import training_of
 from supertickets.files import canonical_json, read_json
 
 from .data import MODEL, ROOT, environment, make, movie

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from supertickets.batches import Encoded, sorted_batches
-from supertickets.model import Classifier, read_model
-from supertickets.sample import Sample
-from supertickets.scoring import METHODS
-from supertickets.training import predict, settings_from, train
-from supertickets.vocabulary import narrowed
+from supertickets.encoder.batches import sorted_batches
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.model import Classifier, read_model
+from supertickets.encoder.narrow import narrowed
+from supertickets.experiment.settings import SCORES
+from supertickets.tickets.importance import method_of
+from supertickets.tickets.sample import Sample
+from supertickets.training.loop import predict, settings_from, train
 
 from .children import request, run
 from .data import MODEL, movie
@@ -44,8 +46,8 @@ def main() -> None:
             seconds["epoch"].append(train(model, view, rows, how, 1).seconds)
         began = time.perf_counter()
         sample = Sample(model, data, batches, compute, np.random.default_rng(0))
-        for method in METHODS.values():
-            method(sample)
+        for name in SCORES:
+            method_of(name)(sample)
         seconds["importance"].append(time.perf_counter() - began)
         with narrowed(model, data, evaluated, compute) as view:
             began = time.perf_counter()
@@ -58,7 +60,7 @@ def main() -> None:
         [
             {"what": f"one epoch of training, {TRAIN} sentences", "seconds": spread(seconds["epoch"])},
             {
-                "what": f"all importance scores of the same ({', '.join(METHODS)})",
+                "what": f"all importance scores of the same ({', '.join(SCORES)})",
                 "seconds": spread(seconds["importance"]),
             },
             {"what": f"predicting {EVALUATED} sentences", "seconds": spread(seconds["predict"])},

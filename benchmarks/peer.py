@@ -27,8 +27,8 @@ from transformers import (
     set_seed,
 )
 
-from supertickets.batches import Encoded
-from supertickets.tickets import Ticket
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.ticket import Ticket
 
 
 def import_all(asked: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from supertickets.compute import has_bf16_units
+from supertickets.engine.device import has_bf16_units
 
 from .children import request, run, score
 from .data import Task, movie, sts_b

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from supertickets.experiment.grid import groups_of, runs_of
+from supertickets.experiment.paths import folder_of, group_file
 from supertickets.files import canonical_json
-from supertickets.grid import groups_of, runs_of
-from supertickets.layout import folder_of, group_file
 
 from .data import ROOT, environment
 from .results import write

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from supertickets.batches import Encoded
-from supertickets.config import check_config
-from supertickets.config_settings import training_of
-from supertickets.drawing import draw
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.experiment.config import check_config
+from supertickets.experiment.settings import training_of
 from supertickets.files import read_json, write_json
-from supertickets.importance import read_importance
-from supertickets.tickets import Shape, Ticket
+from supertickets.tickets.importance_table import read_importance
+from supertickets.tickets.prune import draw
 
 from .children import run, score
 from .data import ROOT, make

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from supertickets.batches import Encoded
-from supertickets.compute import has_bf16_units
-from supertickets.drawing import draw
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.rewind import rewind
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.engine.device import has_bf16_units
 from supertickets.files import write_json
-from supertickets.rewind import rewind
-from supertickets.tickets import Shape, Ticket
+from supertickets.tickets.prune import draw
 
 from . import children
 from .children import request, run, score

@@ -18,7 +18,7 @@ from typing import Any
 
 from conftest import Workspace, tiny_config
 
-from supertickets.finished import IDENTITY, SUFFIX
+from supertickets.jobs.finished import IDENTITY, SUFFIX
 
 TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
 #: Of one encoder for two tasks, which a new one goes on from.

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from supertickets.task_files import resolved
+from supertickets.experiment.task_files import resolved
 
 PROJECT = Path(__file__).parents[1]
+LIBRARY = PROJECT / "workflow" / "supertickets"
 WORDS = ["good", "fine", "great", "bad", "poor", "awful", "film", "book", "a", "the", "was", "it", "very", "not"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 TINY = {
@@ -41,6 +42,19 @@ TOY = {
     "labels": ["no", "yes"],
     "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
 }
+
+
+def names_in(package: str) -> set[str]:
+    """Names of the modules of a package of the library, ``tickets/methods``."""
+    return {path.stem for path in (LIBRARY / package).glob("[!_]*.py")}
+
+
+def output_of(code: str) -> str:
+    """What a Python process prints that finds the library."""
+    environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def toy(path: Path, **changes: Any) -> dict[str, Any]:
@@ -214,7 +228,7 @@ def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model's files in the form that the library reads."""
-    from supertickets.pretrained import prepare_model
+    from supertickets.encoder.pretrained import prepare_model
 
     source = tmp_path_factory.mktemp("tiny")
     write_tiny_model(source)

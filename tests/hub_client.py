@@ -16,11 +16,11 @@ from typing import Any
 from conftest import PROJECT
 from hub_server import Hub
 
-#: Calls functions of supertickets.hub, a line of JSON each. It notes waits in place of waiting.
+#: Calls functions of supertickets.data.hub, a line of JSON each. It notes waits in place of waiting.
 WORKER = """
 import json, logging, sys, time
 from pathlib import Path
-from supertickets import hub
+from supertickets.data import hub
 from supertickets.errors import UserError
 
 answers, sys.stdout = sys.stdout, sys.stderr

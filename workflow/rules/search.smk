@@ -4,17 +4,48 @@
 # Makes:  results/search/{model}/{task}/n{train_size}/seed{seed}/{choice}.json  validation score of a full model
 #         results/search/{model}/{task}/n{train_size}/chosen.json               the best choice, and what all scored
 
+#: Seeds that choices are judged with.
+SEARCH_SEEDS = config["seeds"][: config["search"]["seeds"]]
+
+
+wildcard_constraints:
+    choice=one_of(CHOICES) or "none",
+
 
 localrules:
     choose_settings,
 
 
-rule search_run:
+def search(suffix):
+    """Path pattern below the folder of a search, which is of one model, task and size."""
+    return f"results/{SEARCH}/{suffix}"
+
+
+def get_tried_settings(wildcards):
+    """The settings of one choice, as JSON."""
+    return canonical_json(tried_settings(config, wildcards.model, wildcards.task, wildcards.choice))
+
+
+def get_tried_scores(wildcards):
+    """Scores of each seed and choice."""
+    if not CHOICES:
+        raise WorkflowError("search is empty: list values of a setting to choose from")
+    names = {key: [value] for key, value in wildcards.items()}
+    return expand(rules.try_settings.output[0], seed=SEARCH_SEEDS, choice=list(CHOICES), **names)
+
+
+def chosen():
+    """What the search at the main size chose for a model and task, where the config has one."""
+    main = config["train_sizes"][0]
+    return {"chosen": search("chosen.json").replace("{train_size}", str(main))} if CHOICES else {}
+
+
+rule try_settings:
     input:
-        config=rules.fetch_model.output.config,
-        weights=rules.fetch_model.output.weights,
-        shape=rules.fetch_model.output.shape,
-        encoded=rules.encode.output,
+        config=rules.prepare_model.output.config,
+        weights=rules.prepare_model.output.weights,
+        shape=rules.prepare_model.output.shape,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         search("seed{seed}/{choice}.json"),
@@ -30,20 +61,20 @@ rule search_run:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
+        **work("training.try_settings:try_settings", lambda wildcards: metric_modules([get_first_metric(wildcards)])),
         run=get_run,
-        settings=get_searched_settings,
+        settings=get_tried_settings,
         metric=get_first_metric,
         options=get_training_options,
-        code=code("search_run"),
     shell:
-        "python -P -m scripts.search_run --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
         " --metric {params.metric} --score {output:q} {params.options} > {log:q} 2>&1"
 
 
 rule choose_settings:
     input:
-        get_searched,
+        get_tried_scores,
     output:
         search("chosen.json"),
     log:
@@ -53,9 +84,9 @@ rule choose_settings:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        **work("training.choose_settings:choose_settings"),
         seeds=canonical_json(SEARCH_SEEDS),
         choices=canonical_json(CHOICES),
-        code=code("choose_settings"),
     shell:
-        "python -P -m scripts.choose_settings --seeds {params.seeds:q} --choices {params.choices:q}"
+        "python -P -m supertickets {params.work} --seeds {params.seeds:q} --choices {params.choices:q}"
         " --chosen {output:q} > {log:q} 2>&1"

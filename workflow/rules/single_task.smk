@@ -8,13 +8,60 @@
 #         steps/{kind}-{ratio}/{step}/  ticket, retraining and scores of each step of an iterative kind
 
 
+wildcard_constraints:
+    step=r"\d+",
+
+
+def step(suffix):
+    """Path pattern below the folder of one step of an iterative ticket."""
+    return trial(f"steps/{{kind}}-{{ratio}}/{{step}}/{suffix}")
+
+
+def pruning(wildcards):
+    """How the tickets of a kind are scored and cut."""
+    return pruning_of(config, kind_and_draw(wildcards.kind)[0])
+
+
+def get_ticket_run(wildcards):
+    """The identity of a ticket's run as JSON; a step of k has its share of the ratio."""
+    done = int(wildcards.step) / pruning(wildcards)["steps"] if "step" in wildcards.keys() else 1
+    return get_run(wildcards, wildcards.kind, round(float(wildcards.ratio) * done, 2))
+
+
+def get_ticket_settings(wildcards):
+    """How a ticket is drawn, as JSON."""
+    return canonical_json({**pruning(wildcards), "outputs": outputs_of(config, wildcards.task)})
+
+
+def get_scored_weights(wildcards):
+    """The weights that importance is computed on."""
+    if wildcards.weights == "pretrained":
+        return rules.prepare_model.output.weights.format(**wildcards)
+    return rules.finetune.output.trained.format(**wildcards)
+
+
+def get_methods(wildcards):
+    """The importance scores that are computed; a step scores the weights that it has trained."""
+    return methods_of(config, wildcards.get("weights", "fine_tuned"))
+
+
+def get_scores_to_prune_by(wildcards):
+    """Scores of the full model, or of the ticket of the step before with that ticket."""
+    how = pruning(wildcards)
+    before = int(wildcards.get("step", how["steps"])) - 1
+    if before == 0:
+        return {"importance": trial(f"importance/{how['weights']}.csv").format(**wildcards)}
+    names = {"importance": "importance.csv", "previous": "ticket.json"}
+    return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
+
+
 rule finetune:
     input:
         **chosen(),
-        config=rules.fetch_model.output.config,
-        weights=rules.fetch_model.output.weights,
-        shape=rules.fetch_model.output.shape,
-        encoded=rules.encode.output,
+        config=rules.prepare_model.output.config,
+        weights=rules.prepare_model.output.weights,
+        shape=rules.prepare_model.output.shape,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         record=trial("full/record.json"),
@@ -32,22 +79,22 @@ rule finetune:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
+        **work("training.run:train_run"),
         run=get_run,
         settings=get_settings,
         options=get_training_options,
-        code=code("finetune"),
     shell:
-        "python -P -m scripts.finetune --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
 
 
-rule importance:
+rule score_units:
     input:
         **chosen(),
-        config=rules.fetch_model.output.config,
+        config=rules.prepare_model.output.config,
         weights=get_scored_weights,
-        encoded=rules.encode.output,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         trial("importance/{weights}.csv"),
@@ -63,19 +110,23 @@ rule importance:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
+        **work(
+            "tickets.importance:score_units",
+            lambda wildcards: [f"tickets.methods.{name}" for name in get_methods(wildcards)],
+        ),
         settings=get_settings,
+        methods=lambda wildcards: canonical_json(get_methods(wildcards)),
         files=get_optional_files,
-        code=code("importance"),
     shell:
-        "python -P -m scripts.importance --config {input.config:q} --weights {input.weights:q}"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --seed {wildcards.seed}"
-        " --settings {params.settings:q} --importance {output:q} {params.files} > {log:q} 2>&1"
+        " --settings {params.settings:q} --methods {params.methods:q} --importance {output:q} {params.files} > {log:q} 2>&1"
 
 
-rule ticket:
+rule prune:
     input:
         unpack(get_scores_to_prune_by),
-        shape=rules.fetch_model.output.shape,
+        shape=rules.prepare_model.output.shape,
     output:
         trial("tickets/{kind}-{ratio}.json"),
     log:
@@ -85,20 +136,20 @@ rule ticket:
     conda:
         "../../envs/supertickets.yaml"
     params:
+        **work("tickets.prune:prune", lambda wildcards: [f"tickets.kinds.{pruning(wildcards)['like']}"]),
         run=get_ticket_run,
         settings=get_ticket_settings,
         files=get_optional_files,
-        code=code("ticket"),
     shell:
-        "python -P -m scripts.ticket --importance {input.importance:q} --shape {input.shape:q}"
+        "python -P -m supertickets {params.work} --importance {input.importance:q} --shape {input.shape:q}"
         " --run {params.run:q} --settings {params.settings:q} --ticket {output:q} {params.files} > {log:q} 2>&1"
 
 
 rule rewind:
     input:
-        config=rules.fetch_model.output.config,
-        weights=rules.fetch_model.output.weights,
-        ticket=rules.ticket.output,
+        config=rules.prepare_model.output.config,
+        weights=rules.prepare_model.output.weights,
+        ticket=rules.prune.output,
     output:
         kept(trial("{kind}-{ratio}/rewound.safetensors")),
     log:
@@ -110,20 +161,20 @@ rule rewind:
     resources:
         mem_mb=get_copying_memory,
     params:
-        code=code("rewind"),
+        **work("encoder.rewind:rewind"),
     shell:
-        "python -P -m scripts.rewind --pretrained {input.weights:q} --config {input.config:q} --ticket {input.ticket:q}"
+        "python -P -m supertickets {params.work} --pretrained {input.weights:q} --config {input.config:q} --ticket {input.ticket:q}"
         " --rewound {output:q} > {log:q} 2>&1"
 
 
 rule retrain:
     input:
         **chosen(),
-        config=rules.fetch_model.output.config,
+        config=rules.prepare_model.output.config,
         weights=rules.rewind.output,
-        shape=rules.fetch_model.output.shape,
-        ticket=rules.ticket.output,
-        encoded=rules.encode.output,
+        shape=rules.prepare_model.output.shape,
+        ticket=rules.prune.output,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         **if_kept(trained=trial("{kind}-{ratio}/model.safetensors")),
@@ -141,12 +192,12 @@ rule retrain:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
+        **work("training.run:train_run"),
         run=get_ticket_run,
         settings=get_settings,
         options=get_training_options,
-        code=code("retrain"),
     shell:
-        "python -P -m scripts.retrain --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q}"
         " --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
@@ -155,7 +206,7 @@ rule retrain:
 # An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.
 
 
-use rule ticket as ticket_step with:
+use rule prune as prune_step with:
     output:
         step("ticket.json"),
     log:
@@ -166,9 +217,9 @@ use rule ticket as ticket_step with:
 
 use rule rewind as rewind_step with:
     input:
-        config=rules.fetch_model.output.config,
-        weights=rules.fetch_model.output.weights,
-        ticket=rules.ticket_step.output,
+        config=rules.prepare_model.output.config,
+        weights=rules.prepare_model.output.weights,
+        ticket=rules.prune_step.output,
     output:
         temp(step("rewound.safetensors")),
     log:
@@ -180,11 +231,11 @@ use rule rewind as rewind_step with:
 use rule retrain as retrain_step with:
     input:
         **chosen(),
-        config=rules.fetch_model.output.config,
+        config=rules.prepare_model.output.config,
         weights=rules.rewind_step.output,
-        shape=rules.fetch_model.output.shape,
-        ticket=rules.ticket_step.output,
-        encoded=rules.encode.output,
+        shape=rules.prepare_model.output.shape,
+        ticket=rules.prune_step.output,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         trained=temp(step("model.safetensors")),
@@ -196,13 +247,13 @@ use rule retrain as retrain_step with:
         step("train.benchmark.tsv")
 
 
-use rule importance as importance_step with:
+use rule score_units as score_units_step with:
     input:
         **chosen(),
-        config=rules.fetch_model.output.config,
+        config=rules.prepare_model.output.config,
         weights=rules.retrain_step.output.trained,
-        ticket=rules.ticket_step.output,
-        encoded=rules.encode.output,
+        ticket=rules.prune_step.output,
+        encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
         step("importance.csv"),

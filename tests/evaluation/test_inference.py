@@ -1,0 +1,338 @@
+"""Intervals and tests against hand computation and references, and by simulation with a known truth."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import names_in
+from scipy import stats
+
+from supertickets.evaluation import significance as inference
+from supertickets.evaluation.judge import corrected, with_verdicts
+from supertickets.evaluation.metric import metric_of
+from supertickets.evaluation.predictions import Outcomes
+from supertickets.evaluation.select_ticket import choose, cross_fitted, halves, peak
+from supertickets.evaluation.significance import (
+    average,
+    difference,
+    holm,
+    mean_intervals,
+    over_both,
+    permutation_p,
+    sample,
+    seed_interval,
+    wald,
+)
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulations repeat everything many times."""
+    monkeypatch.setattr(inference, "RESAMPLES", 150)
+
+
+def crossed(
+    random: np.random.Generator, seeds: int, examples: int, by_seed: float, by_example: float, rest: float
+) -> np.ndarray:
+    """Differences of zero mean for each seed and example, from three sources."""
+    parts = (random.normal(size=shape) * spread for shape, spread in (
+        ((seeds, 1), by_seed), ((1, examples), by_example), ((seeds, examples), rest)
+    ))  # fmt: skip
+    return sum(parts)
+
+
+def test_means_over_seeds_have_students_intervals() -> None:
+    values = [70.0, 72.0, 77.0]
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+    table = mean_intervals(pd.DataFrame({"ratio": [0.1, 0.1, 0.1, 0.2], "value": [*values, 50.0]}), ["ratio"])
+    several, single = table.loc[0.1], table.loc[0.2]
+    assert (several["mean"] - several["half"], several["mean"] + several["half"]) == pytest.approx((low, high))
+    assert (single["mean"], single["half"], single["seeds"]) == (50, 0, 1)
+
+
+def test_the_permutation_test_is_that_of_all_signs() -> None:
+    differences = np.array([1.0, 2.0, -0.5, 3.0, 0.25])
+    means = [np.mean(differences * signs) for signs in product([1, -1], repeat=5)]
+    expected = 2 * min(np.mean(np.array(means) >= differences.mean()), np.mean(np.array(means) <= differences.mean()))
+    assert permutation_p(differences) == pytest.approx(expected)
+    assert [permutation_p(np.ones(count)) for count in (2, 3, 6)] == [0.5, 0.25, 0.03125]
+    assert np.isnan(permutation_p(np.ones(1)))
+
+
+def test_the_bootstrap_over_seeds_is_that_of_all_resamples_at_a_raised_level() -> None:
+    differences = np.array([1.0, 2.0, -0.5, 3.0, 0.25, 1.5])
+    means = np.sort([np.mean(chosen) for chosen in product(differences, repeat=6)])
+    tail = stats.norm.sf(np.sqrt(6 / 5) * stats.t.ppf(0.975, 5))
+    assert tail == pytest.approx(0.0024, abs=1e-4)
+    assert seed_interval(differences) == pytest.approx(np.quantile(means, [tail, 1 - tail]), abs=0.15)
+    assert seed_interval(np.array([1.0, 2.0, 4.0])) == (1.0, 4.0)  # three seeds: their range
+    assert np.isnan(seed_interval(np.array([1.0]))).all()
+
+
+def test_holm_by_hand() -> None:
+    found = holm(np.array([0.04, np.nan, 0.01, 0.03]))
+    np.testing.assert_allclose(found, [0.06, np.nan, 0.03, 0.06])
+    assert np.isnan(holm(np.array([np.nan]))).all()
+
+
+def test_the_error_over_seeds_and_examples_is_that_of_the_two_way_table() -> None:
+    random = np.random.default_rng(5)
+    table = 100 * np.sign(crossed(random, 4, 300, 0.3, 0.7, 1.0))
+    resampled = np.array([table[:, random.integers(300, size=300)].mean(1) for _ in range(6000)]).T
+    error, freedom = over_both(table.mean(1), resampled, 300)
+    rest = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+    a, b = table.mean(1).var(ddof=1) / 4, table.mean(0).var(ddof=1) / 300
+    c = (rest**2).sum() / (3 * 299) / 1200
+    variance = max(a + b - c, a, b)
+    assert error == pytest.approx(np.sqrt(variance), rel=0.03)
+    assert freedom == pytest.approx(variance**2 / (a**2 / 3 + b**2 / 299 + c**2 / (3 * 299)), rel=0.1)
+    low, high, p = wald(1.0, [(error, freedom), (0.1 * error, 3)])
+    assert (low, high) == pytest.approx(stats.t.interval(0.95, freedom, loc=1.0, scale=error))
+    assert p == pytest.approx(2 * stats.t.sf(1.0 / error, freedom))
+    assert wald(1.0, [(0.1 * error, 3), (error, freedom)]) == (low, high, p)  # the more careful one, in any order
+    assert np.isnan(wald(2.0, [(0.0, 2.0)])).all()  # no spread is no certainty
+    assert np.isnan(wald(0.0, [(0.0, 2.0)])[:2]).all() and wald(0.0, [(0.0, 2.0)])[2] == 1.0
+    assert np.isnan([wald(mean, [(1.0, 2.0), (np.nan, 0)]) for mean in (0.0, 1.0)]).all()
+
+
+def test_an_average_over_tasks_adds_their_variances() -> None:
+    found = average(np.array([1.0, 3.0]), np.array([0.6, 0.8]), np.array([4.0, 9.0]), np.array([0.3, 0.4]), 3)
+    freedom = 0.25**2 / (0.09**2 / 4 + 0.16**2 / 9)
+    over_seeds = 0.0625**2 / (0.0225**2 / 2 + 0.04**2 / 2)
+    pairs = [(0.5, freedom), (0.25, over_seeds)]
+    low, high = max((stats.t.interval(0.95, df, loc=2.0, scale=error) for error, df in pairs), key=np.ptp)
+    p = max(2 * stats.t.sf(2.0 / error, df) for error, df in pairs)
+    assert found == pytest.approx({"difference": 2.0, "low": low, "high": high, "p": p})
+    nothing = average(*np.full((4, 2), np.nan), 1)
+    assert np.isnan([nothing[name] for name in ("low", "high", "p")]).all()
+
+
+@pytest.mark.parametrize("metric", sorted(names_in("evaluation/metrics")))
+def test_scores_on_resampled_examples_are_those_of_the_metric(metric: str, few_resamples: None) -> None:
+    random = np.random.default_rng(2)
+    regression = metric in ("pearson", "spearman")
+    labels = random.normal(size=60).round(1) if regression else random.integers(0, 2, 60).astype(float)
+    noise = random.normal(size=(2, 60)).round(1)
+    predicted = labels + noise if regression else np.where(noise > 0, labels, 1 - labels)
+    counts = random.multinomial(60, np.full(60, 1 / 60), size=20)
+    for run in predicted:
+        expected = [metric_of(metric).plain(np.repeat(run, count), np.repeat(labels, count)) for count in counts]
+        np.testing.assert_allclose(metric_of(metric).weighted(run, labels, counts.astype(float)), expected, rtol=1e-9)
+    found = sample(metric, labels, predicted)
+    np.testing.assert_allclose(found.scores, [100 * metric_of(metric).plain(run, labels) for run in predicted])
+    assert found.resampled.shape == (2, 150)
+    assert found.resampled.mean() == pytest.approx(found.scores.mean(), abs=5)
+    drawn = sample(metric, labels, np.stack([predicted, predicted[::-1]], axis=1))  # two draws of each seed
+    np.testing.assert_allclose(drawn.scores, [found.scores.mean()] * 2)
+    np.testing.assert_allclose(drawn.resampled, [found.resampled.mean(0)] * 2)
+
+
+def test_weighted_metrics_of_three_classes_and_of_constant_predictions() -> None:
+    random = np.random.default_rng(4)
+    labels, predicted = random.integers(0, 3, (2, 40)).astype(float)
+    counts = random.multinomial(40, np.full(40, 1 / 40), size=5)
+    expected = [metric_of("matthews").plain(np.repeat(predicted, count), np.repeat(labels, count)) for count in counts]
+    np.testing.assert_allclose(metric_of("matthews").weighted(predicted, labels, counts.astype(float)), expected)
+    constant, ones = np.zeros(40), np.ones((1, 40))
+    assert (
+        metric_of("matthews").weighted(constant, labels, ones) == 0
+        and metric_of("f1").weighted(constant, constant, ones) == 0
+    )
+    assert np.isnan([metric_of(name).weighted(constant, labels, ones) for name in ("pearson", "spearman")]).all()
+
+
+def test_the_interval_over_examples_agrees_with_the_normal_one() -> None:
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 2, 400).astype(float)
+    full, ticket = (np.where(random.random((3, 400)) < right, labels, 1 - labels) for right in (0.8, 0.7))
+    values = difference(sample("accuracy", labels, full), sample("accuracy", labels, ticket))
+    by_example = 100 * ((ticket == labels).mean(0) - (full == labels).mean(0))
+    low, high = stats.norm.interval(0.95, loc=by_example.mean(), scale=stats.sem(by_example))
+    assert values["difference"] == pytest.approx(by_example.mean())
+    assert (values["examples_low"], values["examples_high"]) == pytest.approx((low, high), abs=0.5)
+    assert values["ticket"] - values["full"] == pytest.approx(values["difference"])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "spreads"),
+    [(3, (0.0, 0.0, 0.4)), (3, (0.02, 0.2, 0.3)), (3, (0.07, 0.0, 0.3)), (5, (0.05, 0.1, 0.3)), (5, (0.0, 0.3, 0.1))],
+)
+def test_the_interval_over_seeds_and_examples_covers(seeds: int, spreads: tuple[float, float, float]) -> None:
+    random = np.random.default_rng(seeds)
+    p_values, over_seeds_alone = [], 0
+    for _ in range(600):
+        table = crossed(random, seeds, 200, *spreads)
+        counts = random.multinomial(200, np.full(200, 1 / 200), size=150) / 200
+        over_seeds = (stats.sem(table.mean(1)), seeds - 1)
+        low, high, p = wald(table.mean(), [over_both(table.mean(1), table @ counts.T, 200), over_seeds])
+        p_values.append(p)
+        assert (p > 0.05) == (low <= 0 <= high)
+        alone = stats.t.interval(0.95, over_seeds[1], loc=table.mean(), scale=over_seeds[0])
+        over_seeds_alone += alone[0] <= 0 <= alone[1]
+    # 0.05 and four standard deviations; and far out, where Holm's correction looks, at 0.05 / 14.
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.086
+    assert np.mean(np.array(p_values) <= 0.05 / 14) <= 0.0134
+    if spreads == (0.0, 0.3, 0.1):  # what an interval over seeds misses: the luck of the examples
+        assert over_seeds_alone / 600 < 0.5
+
+
+def test_the_bootstrap_over_seeds_covers_and_the_permutation_test_rejects_as_often_as_it_says() -> None:
+    random = np.random.default_rng(7)
+    inside = [low <= 0 <= high for low, high in (seed_interval(random.normal(size=10)) for _ in range(500))]
+    assert 0.92 <= np.mean(inside) <= 0.975  # 0.949 of 1,500
+    rejected = [permutation_p(random.normal(size=8)) <= 0.05 for _ in range(600)]
+    assert 0.025 <= np.mean(rejected) <= 0.07
+    assert np.mean([permutation_p(random.normal(size=8) + 1.5) <= 0.05 for _ in range(50)]) > 0.8
+
+
+def outcomes(random: np.random.Generator, labels: np.ndarray, right: float, seeds: int = 3) -> Outcomes:
+    """Runs that are right with some probability, whatever the example."""
+    hit = random.random((seeds, len(labels))) < right
+    return Outcomes(labels, np.where((labels == 1) == hit, 1.0, -1.0)[..., None] * [-0.5, 0.5])
+
+
+def score(runs: Outcomes) -> float:
+    return 100 * (runs.predicted == runs.labels).mean()
+
+
+def test_reporting_where_the_ticket_was_chosen_flatters_it_and_the_honest_ways_do_not(few_resamples: None) -> None:
+    random = np.random.default_rng(11)
+    same, crossed_over, held_out, p_values = [], [], [], []
+    for _ in range(150):
+        validation, test = ({}, {})
+        for part in (validation, test):
+            labels = random.integers(0, 2, 80).astype(float)
+            part.update({ratio: outcomes(random, labels, 0.75) for ratio in np.arange(8) / 10})
+        ratio = choose("accuracy", validation, np.arange(80))
+        same.append(score(validation[ratio]) - score(validation[0.0]))
+        found = difference(*cross_fitted("accuracy", validation, halves("accuracy", validation), 3))
+        crossed_over.append(found["difference"])
+        p_values.append(found["p"])
+        held_out.append(score(test[ratio]) - score(test[0.0]))
+    assert np.mean(same) > 2.5 and np.mean(same) > 10 * stats.sem(same)
+    assert abs(np.mean(crossed_over)) < 3 * stats.sem(crossed_over)
+    assert abs(np.mean(held_out)) < 3 * stats.sem(held_out)
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.12  # 0.05 and four standard deviations
+
+
+def test_halves_are_each_reported_with_the_ratio_that_is_best_on_the_other() -> None:
+    random = np.random.default_rng(12)
+    labels = random.integers(0, 2, 81).astype(float)
+    runs = {ratio: outcomes(random, labels, 0.7) for ratio in (0.0, 0.1, 0.2, 0.3)}
+    (first, for_first), (second, for_second) = halves("accuracy", runs)
+    assert sorted([*first, *second]) == list(range(81)) and abs(len(first) - len(second)) == 1
+
+    def mean(ratio: float, rows: np.ndarray) -> float:
+        return 100 * (runs[ratio].predicted[:, rows] == labels[rows]).mean()
+
+    assert for_first == max((0.1, 0.2, 0.3), key=lambda ratio: mean(ratio, second))
+    assert for_second == max((0.1, 0.2, 0.3), key=lambda ratio: mean(ratio, first))
+    full, ticket = cross_fitted("accuracy", runs, [(first, for_first), (second, for_second)], 3)
+    assert full.scores.mean() == pytest.approx(score(runs[0.0])) and full.examples == 81
+    shares = len(first) / 81, len(second) / 81
+    expected = shares[0] * mean(for_first, first) + shares[1] * mean(for_second, second)
+    assert ticket.scores.mean() == pytest.approx(expected)
+
+
+def test_halves_of_a_regression_are_scored_apart_whatever_the_scale_of_their_tickets() -> None:
+    random = np.random.default_rng(14)
+    labels = random.normal(size=100)
+    base = labels + random.normal(size=(3, 100))
+    runs = {ratio: Outcomes(labels, (scale * base + shift)[..., None]) for ratio, scale, shift in (
+        (0.0, 1, 0), (0.1, 1, 0), (0.2, 0.5, 0.6)
+    )}  # fmt: skip
+    (first, _), (second, _) = halves("pearson", runs)
+    full, ticket = cross_fitted("pearson", runs, [(first, 0.1), (second, 0.2)], 3)
+    np.testing.assert_allclose(ticket.scores, full.scores)
+    np.testing.assert_allclose(ticket.resampled, full.resampled)
+
+
+def test_equal_scores_choose_the_smaller_ratio_and_the_heavier_peak() -> None:
+    labels = np.zeros(100)
+    right = {0.0: (0.5, 0.5, 0.5), 0.1: (0.89, 0.74, 0.65), 0.2: (0.89, 0.65, 0.74), 0.3: (0.65, 0.74, 0.89)}
+    runs = {
+        ratio: Outcomes(labels, np.stack([np.arange(100) < 100 * share for share in shares])[..., None] * [1.0, 0.0])
+        for ratio, shares in right.items()
+    }
+    assert choose("accuracy", runs, np.arange(100)) == 0.1
+    assert peak({ratio: np.array(shares) for ratio, shares in right.items()})["peak_ratio"] == 0.1
+
+
+def test_the_peak_has_an_interval_over_seeds() -> None:
+    random = np.random.default_rng(15)
+    curve = {0.0: 70.0, 0.1: 72.0, 0.2: 73.0, 0.3: 68.0}
+    found = [peak({ratio: top + random.normal(size=8) for ratio, top in curve.items()}) for _ in range(100)]
+    assert np.mean([one["peak_low"] <= 0.2 <= one["peak_high"] for one in found]) >= 0.9
+    assert np.mean([one["peak_low"] == one["peak_high"] == 0.2 for one in found]) < 0.9
+    assert np.isnan(peak({ratio: np.array([top]) for ratio, top in curve.items()})["peak_low"])
+
+
+def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A chosen ticket and its curve, from simulated runs that are right with these probabilities, by ratio."""
+    parts = {}
+    for split, count in (("validation", 80), ("test", 150)):
+        labels = random.integers(0, 2, count).astype(float)
+        parts[split] = {ratio: outcomes(random, labels, right, 5) for ratio, right in rights.items()}
+    ratio = choose("accuracy", parts["validation"], np.arange(80))
+    sampled = {ratio: sample("accuracy", runs.labels, runs.predicted) for ratio, runs in parts["test"].items()}
+    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 5}
+    rows = [
+        {**trial, "kind": "winning", "ratio": cut, "weight_remaining": 1 - cut} | difference(sampled[0.0], sampled[cut])
+        for cut in rights
+        if cut > 0
+    ]
+    found = next(row for row in rows if row["ratio"] == ratio)
+    names = ("difference", "low", "high", "p")
+    chosen = {**trial, "ratio": ratio, "weight_remaining": 1 - ratio} | {f"{key}_held_out": found[key] for key in names}
+    return pd.DataFrame([chosen]), corrected(pd.DataFrame(rows))
+
+
+def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples: None) -> None:
+    random = np.random.default_rng(13)
+    nothing = dict.fromkeys(np.arange(5) / 10, 0.5)
+    verdicts = [with_verdicts(*sweep(random, nothing))["verdict"].iloc[0] for _ in range(30)]
+    assert sum(verdict.startswith("gains") for verdict in verdicts) <= 30 * 0.05 + 2
+    assert sum(verdict.startswith("holds until 60% weight, the lightest tried (") for verdict in verdicts) >= 25
+
+
+@pytest.mark.parametrize(
+    ("rights", "words", "holds"),
+    [
+        ({0.0: 0.6, 0.1: 0.6, 0.2: 0.9, 0.3: 0.6}, "gains", 0.3),
+        ({0.0: 0.9, 0.1: 0.9, 0.2: 0.9, 0.3: 0.55}, "holds until 80% weight (losses up to ", 0.2),
+        ({0.0: 0.9, 0.1: 0.6, 0.2: 0.9, 0.3: 0.9}, "falls from the start:", 0.0),
+    ],
+)
+def test_a_clear_curve_gets_its_verdict(
+    few_resamples: None, rights: dict[float, float], words: str, holds: float
+) -> None:
+    found = with_verdicts(*sweep(np.random.default_rng(17), rights)).iloc[0]
+    assert found["verdict"].startswith(words) and found["holds_ratio"] == holds
+    assert found["holds_weight"] == 1 - holds
+
+
+def test_runs_that_never_differ_are_no_certainty() -> None:
+    labels = np.tile([0.0, 1.0], 20)
+    same = sample("accuracy", labels, np.stack([labels, 1 - labels]))
+    values = difference(same, same)
+    assert values["difference"] == 0 and values["p"] == 1 and np.isnan([values["low"], values["high"]]).all()
+    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 2}
+    rows = corrected(pd.DataFrame([trial | {"kind": "winning", "ratio": 0.1, "weight_remaining": 0.9} | values]))
+    chosen = trial | {"ratio": 0.1, "weight_remaining": 0.9, "p_held_out": 1.0, "difference_held_out": 0.0}
+    found = with_verdicts(pd.DataFrame([chosen]), rows)["verdict"].iloc[0]
+    assert found == "holds until 90% weight, the lightest tried (how sure, not to be told)"
+
+
+def test_one_seed_tells_nothing() -> None:
+    labels = np.tile([0.0, 1.0], 20)
+    one = sample("accuracy", labels, labels[None])
+    values = difference(one, sample("accuracy", labels, 1 - labels[None]))
+    assert values["difference"] == -100 and np.isnan([values[key] for key in ("low", "high", "p", "seeds_low")]).all()
+    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 1}
+    trial["weight_remaining"] = 0.9
+    rows = corrected(pd.DataFrame([trial | {"kind": "winning", "ratio": 0.1} | values]))
+    chosen = pd.DataFrame([trial | {"ratio": 0.1, "p_held_out": np.nan, "difference_held_out": -100.0}])
+    assert with_verdicts(chosen, rows)["verdict"].iloc[0] == "not to be told from one seed"

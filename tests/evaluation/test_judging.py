@@ -1,0 +1,215 @@
+"""Scores, comparisons and super tickets, from records and predictions written by the tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import names_in
+from made_up_runs import FIRST, GRID, outputs, score_of, verdicts
+from scipy import stats
+from sklearn.metrics import f1_score, matthews_corrcoef
+
+from supertickets.errors import UserError
+from supertickets.evaluation.compare import compare_group
+from supertickets.evaluation.decompose import decompose_group
+from supertickets.evaluation.evaluate_module import Score
+from supertickets.evaluation.metric import predicted
+from supertickets.evaluation.score import score_group
+from supertickets.evaluation.select_ticket import select_ticket
+from supertickets.evaluation.significance import holm, permutation_p
+from supertickets.experiment.paths import run_folder
+
+
+def test_scores_are_tidy_and_right(results: Path) -> None:
+    table = pd.read_parquet(results / "scores.parquet")
+    pd.testing.assert_frame_equal(table, pd.read_csv(results / "scores.csv", dtype={"train_size": str}))
+    columns = "model task train_size seed kind ratio draw heads_pruned ffn_pruned weight_remaining split metric value"
+    assert table.columns.tolist() == [*columns.split(), "examples"]
+    # Three seeds; the full model and four draws at the main size, the winning tickets alone at the other.
+    assert len(table) == 3 * ((1 + 4 * 3) + (1 + 3)) * (2 * 2 + 2 * 2 + 1) and set(table["examples"]) == {200}
+    run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3, "draw": 1}
+    labels, logits = outputs(results, run, "test")
+    where = "task == 'movie' and train_size == '64' and seed == 2 and kind == 'winning' and ratio == 0.3"
+    rows = table.query(f"{where} and split == 'test'").set_index("metric")
+    assert rows.loc["accuracy", "value"] == pytest.approx(100 * (logits.argmax(axis=1) == labels).mean())
+    assert rows.loc["matthews", "value"] == pytest.approx(100 * matthews_corrcoef(labels, logits.argmax(axis=1)))
+
+
+def test_comparisons_are_with_the_full_models_of_the_same_seeds(results: Path) -> None:
+    table = pd.read_csv(results / "comparisons.csv", dtype={"train_size": str})
+    assert len(table) == 3 * (3 * 2 + 3 * 2 + 3) + 3 * (2 + 2 + 1)  # kinds at the main size; winning at the other
+    row = table.query("task == 'rating' and kind == 'random' and ratio == 0.3 and split == 'test'").iloc[0]
+    differences = []
+    for seed in GRID["seeds"]:
+        full = score_of(results, "pearson", "test", task="rating", seed=seed, kind="full", ratio=0.0)
+        tickets = [
+            score_of(results, "pearson", "test", task="rating", seed=seed, kind="random", ratio=0.3, draw=draw)
+            for draw in (1, 2)
+        ]
+        differences.append(np.mean(tickets) - full)
+    assert row["difference"] == pytest.approx(np.mean(differences))
+    assert (row["seeds_low"], row["seeds_high"]) == pytest.approx((min(differences), max(differences)))
+    assert row["p_seeds"] == pytest.approx(permutation_p(np.array(differences)))
+    assert (row["heads_pruned"], row["ffn_pruned"], row["weight_remaining"]) == (22, 1, 0.85)
+    family = table.query("train_size == '64' and kind == 'winning' and reported")
+    assert len(family) == 3 * 3 and set(family["split"]) == {"test", "validation"}
+    np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
+    falls = family.query("task == 'movie' and ratio == 0.5").iloc[0]
+    assert falls["difference"] < -10 and falls["p_holm"] < 0.5
+
+
+def test_the_super_ticket_is_the_best_on_validation_whatever_test_says(results: Path, tmp_path: Path) -> None:
+    chosen = verdicts(results)
+    for task, metric in FIRST.items():
+        means = {
+            ratio: np.mean(
+                [score_of(results, metric, "validation", task=task, seed=seed, ratio=ratio) for seed in (1, 2, 3)]
+            )
+            for ratio in GRID["ratios"]
+        }
+        best = max(means, key=means.get)
+        full = [score_of(results, metric, "validation", task=task, seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
+        assert chosen.loc[task, "ratio"] == best and chosen.loc[task, "metric"] == metric
+        assert chosen.loc[task, "ticket_same_split"] == pytest.approx(means[best])
+        assert chosen.loc[task, "difference_same_split"] == pytest.approx(means[best] - np.mean(full))
+    best = chosen.loc["movie", "ratio"]
+    test = [
+        score_of(results, "accuracy", "test", task="movie", seed=seed, ratio=best)
+        - score_of(results, "accuracy", "test", task="movie", seed=seed, kind="full", ratio=0.0)
+        for seed in (1, 2, 3)
+    ]
+    assert chosen.loc["movie", "difference_held_out"] == pytest.approx(np.mean(test))
+
+
+def test_a_task_without_a_test_part_counts_cross_fitted(results: Path) -> None:
+    row = verdicts(results).loc["dev_only"]
+    assert row["split"] == "validation" and np.isnan(row["difference_held_out"])
+    assert {row["first_half_ratio"], row["second_half_ratio"]} <= set(GRID["ratios"])
+    table = verdicts(results)
+    honest = [*table["p_held_out"].iloc[:2], row["p_cross_fitted"]]
+    np.testing.assert_allclose(table["gain_p_holm"], holm(np.array(honest)))
+
+
+def test_peaks_and_verdicts(results: Path) -> None:
+    table = verdicts(results)
+    movie = table.loc["movie"]
+    assert movie["peak_low"] <= movie["peak_ratio"] <= movie["peak_high"] <= 0.3
+    curve = pd.read_csv(results / "comparisons.csv", dtype={"train_size": str}).query(
+        "task == 'movie' and train_size == '64' and kind == 'winning' and reported"
+    )
+    worse = curve.query("p_holm <= 0.05 and difference < 0")["ratio"]
+    held = curve[curve["ratio"] < worse.min()] if len(worse) else curve
+    assert movie["holds_ratio"] == held["ratio"].max() and movie["holds_weight"] == held["weight_remaining"].min()
+    loss = -held["low"].min()
+    last = "" if len(worse) else ", the lightest tried"
+    expected = f"holds until {movie['holds_weight']:.0%} weight{last} (losses up to {loss:.1f} not excluded)"
+    assert movie["verdict"] == expected
+
+
+def test_a_score_that_is_not_a_number_is_refused(results: Path, tmp_path: Path) -> None:
+    group = {"model": "minilm", "task": "rating", "train_size": 64, "kind": "winning"}
+    run = {**group, "seed": 2, "kind": "full", "ratio": 0.0, "draw": 1}
+    path = results / run_folder(run) / "predictions.parquet"
+    content = path.read_bytes()
+    table = pd.read_parquet(path)
+    table["logits"] = [[1.0]] * len(table)
+    table.to_parquet(path)
+    try:
+        with pytest.raises(UserError, match=r"seed2/full/predictions.parquet: pearson on test is nan"):
+            score_group(results, GRID, group, "pearson", tmp_path / "scores.parquet")
+        assert not list(tmp_path.iterdir())
+    finally:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("record.json", lambda path: path.write_text(path.read_text().replace('"seed": 3', '"seed": 7')), "is of run"),
+        ("predictions.parquet", lambda path: pd.read_parquet(path)[1:].to_parquet(path), "other validation examples"),
+    ],
+)
+def test_a_run_that_is_not_what_it_should_be_is_refused(
+    results: Path, tmp_path: Path, name: str, change: Callable[[Path], None], message: str
+) -> None:
+    group = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
+    path = results / run_folder({**group, "seed": 3, "ratio": 0.5, "draw": 1}) / name
+    content = path.read_bytes()
+    change(path)
+    try:
+        with pytest.raises(UserError, match=rf"seed3/winning-0.50/{name}: {message}"):
+            compare_group(results, GRID, group, "accuracy", tmp_path / "table.csv")
+        assert not list(tmp_path.iterdir())
+    finally:
+        path.write_bytes(content)
+
+
+def _rows(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
+    return lambda path: change(pd.read_parquet(path)).to_parquet(path)
+
+
+def _no_text(path: Path) -> None:
+    table = pq.read_table(path)
+    ids = pa.array([b"\xff%d" % row for row in range(len(table))]).view(pa.string())
+    pq.write_table(table.set_column(0, "id", ids), path)
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "message"),
+    [
+        ("movie", _rows(lambda rows: rows.assign(label=5.0)), "label of 'e0' is 5, not a class from 0 to 1"),
+        ("movie", _rows(lambda rows: rows.assign(label=-1.0)), "label of 'e0' is -1, not a class"),
+        ("movie", _rows(lambda rows: rows.assign(label=0.5)), "label of 'e0' is 0.5, not a class"),
+        ("movie", _rows(lambda rows: rows.assign(label=pd.Timestamp(1))), "no numbers in a column 'label'"),
+        ("movie", _rows(lambda rows: rows.assign(id="e")), "id 'e' is there twice in 'validation'"),
+        ("movie", _rows(lambda rows: rows.assign(split="other")), "no test or validation examples"),
+        ("movie", _rows(lambda rows: rows[rows["split"] == "test"]), "no validation examples, on which"),
+        ("movie", _rows(lambda rows: rows.groupby("split").head(1)), "validation has 1 examples.*give 2 at least"),
+        ("rating", _rows(lambda rows: rows.groupby("split").head(3)), "validation has 3 examples.*give 4 at least"),
+        ("rating", _rows(lambda rows: rows.assign(logits=[[1e200]] * 400)), "not finite in float32"),
+        ("movie", _no_text, "not a table"),
+    ],
+)
+def test_predictions_that_all_runs_have_and_that_cannot_be(
+    results: Path, tmp_path: Path, task: str, change: Callable[[Path], None], message: str
+) -> None:
+    group = {"model": "minilm", "task": task, "train_size": 64, "kind": "winning"}
+    runs = f"runs/minilm/{task}/n64"
+    shutil.copytree(results / runs, tmp_path / runs)
+    for path in tmp_path.glob(f"{runs}/*/*/predictions.parquet"):
+        change(path)
+    with pytest.raises(UserError, match=rf"predictions.parquet: .*{message}.*delete it to have it made again$"):
+        select_ticket(tmp_path, GRID, group, FIRST[task], tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_one_seed_has_no_variance(results: Path, tmp_path: Path) -> None:
+    group = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
+    with pytest.raises(UserError, match="seeds has one seed"):
+        decompose_group(results, GRID | {"seeds": [1]}, group, tmp_path / "table.csv")
+
+
+def test_metrics_agree_with_their_definitions() -> None:
+    random = np.random.default_rng(1)
+    classes, guess = random.integers(0, 2, 50), random.integers(0, 2, 50)
+    values, estimate = random.normal(size=50), random.normal(size=50)
+    expected = {
+        "accuracy": (classes == guess).mean(),
+        "f1": f1_score(classes, guess),
+        "matthews": np.corrcoef(classes, guess)[0, 1],
+        "pearson": np.corrcoef(values, estimate)[0, 1],
+        "spearman": np.corrcoef(stats.rankdata(values), stats.rankdata(estimate))[0, 1],
+    }
+    assert expected.keys() == names_in("evaluation/metrics")
+    for name, value in expected.items():
+        true, predictions = (values, estimate) if name in ("pearson", "spearman") else (classes, guess)
+        assert Score(name).compute(predictions=predictions, references=true) == {name: pytest.approx(100 * value)}
+    assert predicted(np.array([[0.1, 0.7, 0.2], [3.0, 1.0, 2.0]])).tolist() == [1, 0]
+    assert predicted(np.array([[0.5], [2.5]])).tolist() == [0.5, 2.5]

@@ -1,0 +1,133 @@
+"""What jobs ask of a machine, which GPU they take, and how profiles change that."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, Workspace, new_workspace, tiny_config
+
+from supertickets.experiment.resources import judging_minutes, memory_mb, minutes, table_minutes
+from supertickets.jobs.gpus import free_device, visible_devices
+
+HOLD = "from supertickets.jobs.gpus import free_device; import sys, pathlib; \
+print(free_device(sys.argv[2:], pathlib.Path(sys.argv[1])), flush=True); sys.stdin.read()"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return new_workspace(tmp_path_factory.mktemp("fresh") / "the project", tiny_config())
+
+
+def asked(workspace: Workspace, rule: str, *arguments: str) -> dict[str, str]:
+    """What the first job of a rule asks for, in a dry run."""
+    output = workspace.make("--dry-run", *arguments).partition("Job stats:")[2]
+    job = output.partition(f"\nrule {rule}:")[2].partition("\n\n")[0]
+    line = next(line for line in job.splitlines() if line.strip().startswith("resources:"))
+    return dict(part.split("=", 1) for part in line.partition(":")[2].strip().split(", "))
+
+
+def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None:
+    small = {"weights_mb": 90, "examples": 1000, "batch_size": 8, "max_length": 64, "cuda": False}
+    for larger in ({"weights_mb": 440}, {"examples": 10**6}, {"batch_size": 64}, {"max_length": 128}, {"cuda": True}):
+        assert memory_mb(**small) < memory_mb(**small | larger), larger
+    assert memory_mb(**small | {"max_length": 512}) > memory_mb(**small | {"max_length": 256})
+    # Activations are where they are computed: BERT-large in batches of 32 x 128 needs no 40 GB beside a GPU.
+    large = {"weights_mb": 1340, "examples": 400_000, "batch_size": 32, "max_length": 128}
+    assert memory_mb(**large, cuda=True) < 15_000 < memory_mb(**large, cuda=False)
+    short = {"weights_mb": 90, "passes": 1e6, "max_length": 64, "threads": 1, "cuda": False}
+    for larger in ({"weights_mb": 440}, {"passes": 3e6}, {"max_length": 512}):
+        assert minutes(**short) < minutes(**short | larger), larger
+    for less in ({"cuda": True}, {"threads": 4}, {"max_length": 16}):
+        assert minutes(**short) > minutes(**short | less), less
+    assert table_minutes(120) == judging_minutes(500) == 2  # the shortest, for which starting is all
+    assert table_minutes(400_000) > 3 and judging_minutes(2_000_000) > 3
+    # The default's trainings took 0.84 GB at most, and a quarter of a minute (benchmarks/results/overhead.md).
+    assert 840 < memory_mb(91, 780, 8, 64, False) < 2500 and minutes(91, 2220, 64, 1, False) < 30
+    # One on batches of 32 sequences of 512 tokens took 7.3 GB.
+    assert 7300 < memory_mb(91, 128, 32, 512, False) < 9000
+
+
+def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
+    found = asked(fresh, "finetune")
+    assert 1000 < int(found["mem_mb"]) < 1500 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
+    assert asked(fresh, "encode")["runtime"] == asked(fresh, "score")["runtime"] == "2"
+    given = asked(
+        fresh, "finetune", "--set-resources", "finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long"
+    )
+    assert int(given["mem_mb"]) == 123 and given["slurm_partition"] == "long"
+    assert given["runtime"] == found["runtime"]
+    fresh.configure(tiny_config(device="auto", training={"epochs": 2000, "batch_size": 8}))
+    more = asked(fresh, "finetune")
+    assert int(more["gpu"]) == 1 and int(more["mem_mb"]) > int(found["mem_mb"])
+    fresh.configure(tiny_config())
+
+
+@pytest.mark.parametrize("name", ["default", "gpu", pytest.param("slurm", marks=pytest.mark.slurm)])
+def test_profiles_plan(fresh: Workspace, name: str) -> None:
+    assert fresh.planned("--profile", f"profiles/{name}")["retrain"] == 8
+
+
+@pytest.mark.parametrize("name", ["default", "gpu", "slurm"])
+def test_profiles_name_rules_and_groups_that_exist(name: str) -> None:
+    profile = yaml.safe_load((PROJECT / "profiles" / name / "config.yaml").read_text())
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    groups = dict(line.split("=") for line in profile.get("groups", []))
+    for rule in groups:
+        assert f"rule {rule}:" in rules or f"as {rule} with" in rules, rule
+    assert {line.split("=")[0] for line in profile.get("group-components", [])} <= set(groups.values())
+
+
+def test_short_rules_are_no_cluster_jobs_of_their_own() -> None:
+    profile = yaml.safe_load((PROJECT / "profiles/slurm/config.yaml").read_text())
+    rules, here = set(), set()
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
+        text = path.read_text()
+        rules |= set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) | set(re.findall(r" as (\w+) with:", text))
+        for names in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE):
+            here |= set(re.findall(r"\w+", names))
+    grouped = {line.split("=")[0] for line in profile["groups"]}
+    assert rules - here - grouped == {"multi_task", "try_settings", "predict_for_server"}  # trainings
+
+
+def test_processes_spread_over_devices_and_give_them_back(tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    names = ["0", "MIG-1/2"]
+    held = []
+    for _ in range(5):
+        command = [sys.executable, "-c", HOLD, str(folder), *names]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT / "workflow"
+        )
+        held.append((process, int(process.stdout.readline())))
+    assert [device for _, device in held] == [0, 1, 0, 1, 0]
+    held[1][0].kill()  # nothing is left behind by a process that is killed
+    held[1][0].wait()
+    assert free_device(names, folder) == 1
+    assert free_device(names, folder) == 1  # that device holds two, this process both; the other holds three
+    for process, _ in held:
+        process.kill()
+        process.wait()
+
+
+def test_devices_are_called_what_all_processes_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_devices(2) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-7")
+    assert visible_devices(2) == ["3", "GPU-7"]
+
+
+def test_how_often_checkpoints_are_written_reruns_nothing(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(checkpoint_minutes=0.5))
+    assert workspace.planned() == {}
+
+
+def test_the_locks_agree() -> None:
+    lines = (PROJECT / "requirements.lock").read_text().splitlines()
+    own = [line for line in (PROJECT / "requirements-slurm.lock").read_text().splitlines() if "==" in line]
+    assert any(line.startswith("snakemake-executor-plugin-slurm==") for line in own)
+    assert not {line.split("==")[0] for line in own} & {line.split("==")[0] for line in lines}

@@ -1,0 +1,97 @@
+"""Our scores beside the published ones, from records and predictions written by the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import PROJECT
+from made_up_runs import GLUE, score_of, write_runs
+from scipy import stats
+
+from supertickets.report.tables.published import write_published
+from supertickets.report.tables.single_task_dev import write_single_task_dev
+
+PUBLISHED = yaml.safe_load((PROJECT / "workflow" / "published.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the eight tasks with BERT-base, of which MNLI has a mismatched part."""
+    folder = tmp_path_factory.mktemp("glue")
+    write_runs(folder, GLUE)
+    return folder
+
+
+def written(function: Any, results: Path, folder: Path, grid: dict[str, Any] = GLUE, **more: Any) -> pd.DataFrame:
+    function(results, grid, **more, csv=folder / "t.csv", md=folder / "t.md", tex=folder / "t.tex")
+    return pd.read_csv(folder / "t.csv")
+
+
+def by_task(scores: dict[str, dict[str, float]]) -> float:
+    return float(np.mean([np.mean(list(of_task.values())) for of_task in scores.values()]))
+
+
+@pytest.mark.parametrize(
+    ("model", "averages"),
+    [("bert-base", {"full": 82.4, "shared": 83.3}), ("bert-large", {"full": 84.4, "shared": 85.4})],
+)
+def test_the_published_averages_are_those_of_the_published_scores(model: str, averages: dict[str, float]) -> None:
+    tasks = PUBLISHED[model]["tasks"]
+    assert set(tasks) == set(GLUE["tasks"])
+    for which, average in averages.items():
+        found = by_task({task: numbers[which] for task, numbers in tasks.items()})
+        assert found == pytest.approx(average, abs=0.051)
+
+
+def test_ours_and_published_scores_stand_in_one_row(glue: Path, tmp_path: Path) -> None:
+    published = {"bert-base": PUBLISHED["bert-base"]}
+    table = written(write_published, glue, tmp_path, published=published)
+    assert len(table) == 8 + 4 + 1  # MNLI's second part, and the second metrics of QQP, MRPC and STS-B; and the average
+    row = table.query("task == 'mrpc' and metric == 'f1'").iloc[0]
+    where = {"model": "bert-base", "task": "mrpc", "train_size": "all"}
+    ratio = pd.read_csv(glue / "selections/bert-base/mrpc/nall/winning.csv")["ratio"].item()
+    full = np.array(
+        [score_of(glue, "f1", "validation", **where, seed=s, kind="full", ratio=0.0) for s in GLUE["seeds"]]
+    )
+    tickets = np.array([score_of(glue, "f1", "validation", **where, seed=s, ratio=ratio) for s in GLUE["seeds"]])
+    assert (row["full"], row["ticket"]) == pytest.approx((full.mean(), tickets.mean()))
+    half = stats.t.ppf(0.975, 2) * np.std(tickets - full, ddof=1) / 3**0.5
+    gain = (tickets - full).mean()
+    assert (row["gain"], row["gain_low"], row["gain_high"]) == pytest.approx((gain, gain - half, gain + half))
+    assert (row["published_full"], row["published_shared"]) == (86.2, 90.5)
+    assert (row["published_heads_pruned"], row["published_ffn_pruned"]) == (43, 3)
+    mismatched = table.query("task == 'mnli' and metric == 'accuracy_mismatched'").iloc[0]
+    assert (mismatched["published_full"], mismatched["published_shared"]) == (84.2, 84.1)
+    average = table.iloc[-1]
+    assert average["full"] == pytest.approx(table[:-1].groupby("task")["full"].mean().mean())
+    assert average["gain"] == pytest.approx(average["ticket"] - average["full"])
+    assert average["published_full"] == pytest.approx(82.35) and average["published_gain"] == 0.9
+    text = (tmp_path / "t.md").read_text()
+    assert "flatters" in text and "not to be matched" in text and "nan" not in text
+
+
+def test_tasks_that_were_not_run_have_no_row_and_no_average_is_taken(glue: Path, tmp_path: Path) -> None:
+    grid = GLUE | {"tasks": ["rte", "mrpc"]}
+    table = written(write_published, glue, tmp_path, grid, published=PUBLISHED | {})
+    assert table["task"].tolist() == ["rte", "mrpc", "mrpc"] and table["published_gain"].isna().all()
+
+
+def test_mnlis_mismatched_part_is_told_beside_its_matched_one(glue: Path, tmp_path: Path) -> None:
+    table = written(write_single_task_dev, glue, tmp_path)
+    row = table.query("task == 'mnli' and split == 'validation_mismatched'").iloc[0]
+    ratio = table.query("task == 'mnli' and split == 'validation'")["ratio"].item()
+    comparison = pd.read_csv(glue / "comparisons.csv").query(
+        f"task == 'mnli' and split == 'validation_mismatched' and ratio == {ratio}"
+    )
+    assert row["difference_held_out"] == row["difference"] == comparison["difference"].item()
+    assert row["ticket"] == comparison["ticket"].item() and np.isnan(row["difference_same_split"])
+    text = (tmp_path / "t.md").read_text()
+    assert "mnli (mismatched)" in text and "Mismatched: " in text and "Gain, test" in text
+    assert table["task"].tolist()[-1] == "average" and len(table) == 8 + 1 + 1
+    matched = table[table["split"] == "validation"]
+    assert table.iloc[-1]["difference_same_split"] == pytest.approx(matched["difference_same_split"].mean())

@@ -1,0 +1,325 @@
+"""Figures and tables, from records and predictions written by the tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_runs import GRID, KINDS, MAIN, METRICS, PRUNING, SIZES, judge_all, outputs, score_of, verdicts
+from matplotlib.axes import Axes
+from scipy import stats
+
+from supertickets.encoder.ticket import Ticket
+from supertickets.errors import UserError
+from supertickets.experiment.paths import size_text
+from supertickets.report.figures import style
+from supertickets.report.figures.bias_variance import draw_bias_variance
+from supertickets.report.figures.data_size import by_number, draw_data_size
+from supertickets.report.figures.panels import BAND, panels
+from supertickets.report.figures.phase_transition import draw_phase_transition
+from supertickets.report.figures.single_task_gain import draw_single_task_gain
+from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
+from supertickets.report.figures.ticket_masks import draw_ticket_masks
+from supertickets.report.tables.formats import Files, P, write_formats
+from supertickets.report.tables.hyperparameters import write_hyperparameters
+from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
+from supertickets.report.tables.single_task_dev import write_single_task_dev
+from supertickets.report.tables.super_tickets import write_super_tickets
+from supertickets.report.tables.sweep import write_sweep
+from supertickets.report.tables.tasks import write_tasks
+
+FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
+    "phase_transition": (draw_phase_transition, MAIN),
+    "ticket_kinds": (draw_ticket_kinds, KINDS),
+    "data_size": (draw_data_size, SIZES),
+    "bias_variance": (draw_bias_variance, MAIN),
+    "single_task_gain": (draw_single_task_gain, MAIN),
+    "ticket_masks": (draw_ticket_masks, MAIN),
+}
+
+
+def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(results: Path, tmp_path: Path) -> None:
+    grid = GRID | {"seeds": [2], "ratios": [0.3], "train_sizes": [64], "kinds": ["winning"], "draws": {"winning": 1}}
+    (tmp_path / "runs").symlink_to(results / "runs")
+    judge_all(tmp_path, grid)
+    spread = partial(write_seed_sensitivity, others=[])
+    for function in (write_super_tickets, write_single_task_dev, spread, write_sweep):
+        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
+        text = (tmp_path / "t.md").read_text()
+        assert "seeds: 2." in text and "nan" not in text and not re.search(r"\d to [+-]?\d", text)
+    for name in ("phase_transition", "single_task_gain", "ticket_masks"):
+        FIGURES[name][0](tmp_path, grid, tmp_path / "f.pdf", tmp_path / "f.png")
+    table = pd.read_csv(tmp_path / "verdicts.csv")
+    assert set(table["verdict"]) == {"not to be told from one seed"} and set(table["ratio"]) == {0.3}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[plt.Figure]:
+    """Figures are kept instead of being written."""
+    figures: list[plt.Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, *files: figures.append(figure))
+    return figures
+
+
+def draw(name: str, results: Path, drawn: list[plt.Figure]) -> tuple[list[Axes], str]:
+    """The panels of a figure, and its note."""
+    function, grid = FIGURES[name]
+    function(results, grid, results / "unused.pdf", results / "unused.png")
+    figure = drawn[-1]
+    return figure.axes, " ".join(figure.get_supxlabel().split())
+
+
+def points(axis: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values of the curve of this name."""
+    line = next(container for container in axis.containers if container.get_label() == label).lines[0]
+    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
+
+
+def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("phase_transition", results, drawn)
+    titles = [axis.get_title(loc="left") for axis in axes[:3]]
+    assert titles == [f"{task}, 64 training examples" for task in GRID["tasks"]]
+    assert [axis.get_ylabel() for axis in axes[:3]] == [
+        "test accuracy (%)", "test pearson (x 100)", "validation accuracy (%)"
+    ]  # fmt: skip
+    left, right = axes[0].get_xlim()
+    assert left > 1 > 0.75 > right  # the full model at the left
+    scores = pd.read_parquet(results / "scores.parquet")
+    main = scores.query("train_size == '64' and split == 'test' and metric == 'accuracy' and kind == 'winning'")
+    means = main.query("task == 'movie'").groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
+    places, values = points(axes[0], "winning tickets")
+    np.testing.assert_allclose(places, means.index)
+    np.testing.assert_allclose(values, means)
+    for words in ("minilm", "3 seeds", "200 movie test", "200 dev_only validation", "95%", "chosen on validation"):
+        assert words in text
+    star = next(line for line in axes[0].lines if line.get_marker() == "*")
+    assert star.get_xdata()[0] == pytest.approx(1 - verdicts(results).loc["movie", "ratio"] / 2)
+
+
+def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
+    shared = {"model": "minilm", "task": "movie", "train_size": "64", "split": "test", "metric": "accuracy"}
+    rows = pd.DataFrame([shared | {"seed": 1, "draw": 1, "examples": 9, "weight_remaining": 0.7}])
+    figure = panels(rows, pd.DataFrame([shared]), lambda axis, *_: axis.plot(0.7, [[100, 60, 0]], "o"), BAND + "Dots.")
+    low, high = figure.axes[0].get_ylim()
+    assert -5 < low < 0 and 100 < high < 105
+    assert figure.get_supxlabel().split("examples. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
+
+
+def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("ticket_kinds", results, drawn)
+    assert [container.get_label() for container in axes[0].containers] == ["winning", "losing", "random"]
+    scores = pd.read_parquet(results / "scores.parquet")
+    rows = scores.query("task == 'movie' and split == 'test' and metric == 'accuracy' and kind == 'random'")
+    assert len(rows) == 3 * 2 * 3
+    by_seed = rows.groupby(["ratio", "seed"])["value"].mean().unstack()
+    curves = {container.get_label(): container for container in axes[0].containers}
+    np.testing.assert_allclose(np.asarray(curves["random"].lines[0].get_ydata(), dtype=float), by_seed.mean(axis=1))
+    segments = curves["random"].lines[2][0].get_segments()
+    half = stats.t.ppf(0.975, 2) * by_seed.std(axis=1) / 3**0.5
+    np.testing.assert_allclose([(segment[1, 1] - segment[0, 1]) / 2 for segment in segments], half)
+    places = [points(axes[0], label)[0] for label in ("winning", "losing", "random")]
+    assert all((left > right).all() for left, right in pairwise(places))  # none hides another
+    assert "random: of 2 draws" in text
+    looks = [(line.get_color(), line.get_marker()) for line in (curve.lines[0] for curve in curves.values())]
+    assert len(set(looks)) == len({marker for _, marker in looks}) == 3
+
+
+def test_a_kind_of_the_users_own_has_a_look_of_its_own() -> None:
+    kinds = ["winning", "magnitude", "random", "taylor"]
+    looks = [style.look(kind, kind, kinds) for kind in kinds]
+    assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 4
+
+
+def test_sizes_are_drawn_from_the_smallest_with_their_full_models(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("data_size", results, drawn)
+    assert [axis.get_title(loc="left") for axis in axes[:3]] == GRID["tasks"]
+    labels = [container.get_label() for container in axes[0].containers]
+    assert labels == ["32 training examples", "64 training examples"]
+    scores = pd.read_parquet(results / "scores.parquet").query("kind in ['full', 'winning']")
+    rows = scores.query("task == 'rating' and train_size == '32' and split == 'test' and metric == 'pearson'")
+    means = rows.groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
+    places, values = points(axes[1], labels[0])
+    np.testing.assert_allclose(places, means.index, atol=0.01)  # set apart a little
+    np.testing.assert_allclose(values, means)
+    assert means.index[0] == 1 and "full model" in text
+    shares = pd.DataFrame({"train_size": ["all", "500", "0.5", "64", "0.1"]})
+    assert by_number(shares) == ["64", "500", "0.1", "0.5", "all"]
+    assert [size_text(size) for size in ("64", "0.25", "all")] == [
+        "64 training examples",
+        "25% of the training examples",
+        "all training examples",
+    ]
+
+
+def test_bias_and_variance_are_those_of_the_predictions(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("bias_variance", results, drawn)
+    assert [axis.get_ylabel() for axis in axes[:3]] == [
+        "test Brier score", "test squared error", "validation Brier score"
+    ]  # fmt: skip
+    logits, labels = [], None
+    for seed in (1, 2, 3):
+        run = {"model": "minilm", "task": "rating", "train_size": 64, "seed": seed, "kind": "full", "ratio": 0.0}
+        labels, values = outputs(results, run | {"draw": 1}, "test")
+        logits.append(values[:, 0])
+    variance = np.var(logits, axis=0, ddof=1).mean()
+    loss = ((np.array(logits) - labels) ** 2).mean()
+    found = {label: points(axes[1], label)[1] for label in ("expected loss", "bias (squared)", "variance")}
+    assert [found[label][0] for label in found] == pytest.approx([loss, loss - variance, variance])
+    for curve in zip(*found.values(), strict=True):
+        assert curve[0] == pytest.approx(curve[1] + curve[2])
+    assert "minilm" in text and "3 seeds" in text and "200 rating test" in text
+    table = pd.read_csv(results / "decompositions" / "minilm/movie/n64/winning.csv")
+    assert set(table["loss"]) == {"Brier score", "zero-one loss"}
+    wide = table.query("loss == 'zero-one loss'").pivot(index="ratio", columns="part", values="value")
+    scores = pd.read_parquet(results / "scores.parquet").query(
+        "task == 'movie' and train_size == '64' and split == 'test' and metric == 'accuracy' and kind != 'losing'"
+    )
+    errors = 100 - scores[scores["kind"] != "random"].groupby("ratio")["value"].mean()
+    np.testing.assert_allclose(100 * wide["loss"], errors)
+
+
+def test_gains_are_shown_both_ways(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("single_task_gain", results, drawn)
+    same, honest = (container.lines[0].get_ydata() for container in axes[0].containers)
+    table = verdicts(results)
+    np.testing.assert_allclose(np.asarray(same, dtype=float), table["difference_same_split"])
+    expected = [*table["difference_held_out"].iloc[:2], table.loc["dev_only", "difference_cross_fitted"]]
+    np.testing.assert_allclose(np.asarray(honest, dtype=float), expected)
+    assert [patch.get_height() for patch in axes[1].patches] == pytest.approx(table["weight_remaining"].tolist())
+    for words in ("minilm", "64 training examples", "3 seeds", "movie accuracy", "dev_only accuracy"):
+        assert words in text
+
+
+def test_masks_show_the_share_of_seeds_that_keep_a_unit(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("ticket_masks", results, drawn)
+    heads, ffn = (mesh.get_array() for mesh in axes[0].collections)
+    np.testing.assert_allclose(heads, [[1, 1, 1], [1 / 3, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(ffn, [[1], [2 / 3]])
+    row = verdicts(results).loc["movie"]
+    assert axes[0].get_title(loc="left") == f"movie: ratio {row['ratio']:g}, {row['weight_remaining']:.0%} weight"
+    assert "3 seeds" in text and "64 training examples" in text and "validation" in text
+
+
+def test_masks_of_different_encoders_are_refused(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn: list[plt.Figure]
+) -> None:
+    wide = Ticket.full(2, 4)
+    read = Ticket.read
+    monkeypatch.setattr(Ticket, "read", lambda path: wide if "seed2" in str(path) else read(path))
+    with pytest.raises(UserError, match=r"seed2.*json: it has 2 layers of 4 heads, the encoder 2 of 3"):
+        draw("ticket_masks", results, drawn)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: Path, name: str) -> None:
+    function, grid = FIGURES[name]
+    for copy in ("one", "two"):
+        function(results, grid, tmp_path / f"{copy}.pdf", tmp_path / f"{copy}.png")
+    assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF") and (tmp_path / "one.png").stat().st_size > 10_000
+    for suffix in ("pdf", "png"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def table_of(function: Callable[..., None], results: Path, folder: Path, grid: dict, **more: Any) -> tuple[str, str]:
+    """The Markdown and LaTeX of a table; its CSV file is in the folder."""
+    function(results, grid, **more, csv=folder / "t.csv", md=folder / "t.md", tex=folder / "t.tex")
+    md, tex = ((folder / f"t.{suffix}").read_text() for suffix in ("md", "tex"))
+    for words in ("minilm", *GRID["tasks"], "seeds: 1, 2, 3", "64"):
+        assert words in md and words.replace("_", "\\_") in tex
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert f"\\{rule}" in tex
+    assert "nan" not in md and "nan" not in tex.replace("enan", "")
+    return md, tex
+
+
+def test_the_table_of_super_tickets(results: Path, tmp_path: Path) -> None:
+    md, tex = table_of(write_super_tickets, results, tmp_path, SIZES)
+    row = verdicts(results).loc["movie"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in md.splitlines() if line.startswith("|")]
+    (cells,) = [cells for cells in rows if cells[1:3] == ["movie", "64"]]
+    assert cells[3] == f"{row['ratio']:.2f}" and cells[6] == f"{row['weight_remaining']:.1%}"
+    assert cells[-1] == row["verdict"] and "test split (movie, rating) and the validation split (dev_only)" in md
+    assert row["verdict"].replace("%", "\\%") in tex
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 3 * 2
+
+
+def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:
+    md, _ = table_of(write_single_task_dev, results, tmp_path, SIZES)
+    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
+    found = verdicts(results)
+    for way in ("same_split", "cross_fitted", "held_out"):
+        np.testing.assert_allclose(table[f"difference_{way}"].drop("average"), found[f"difference_{way}"])
+    assert table.loc["average", "difference_cross_fitted"] == pytest.approx(found["difference_cross_fitted"].mean())
+    assert np.isnan(table.loc["dev_only", "difference_held_out"])
+    honest = [*found["difference_held_out"].iloc[:2], found.loc["dev_only", "difference_cross_fitted"]]
+    average = table.loc["average"]
+    assert average["difference"] == pytest.approx(np.mean(honest)) and np.isnan(average["difference_held_out"])
+    assert average["low"] < average["difference"] < average["high"]
+    for head in ("Gain, same split", "Gain, cross-fitted", "Gain, test"):
+        assert head in md
+    row = found.loc["movie"]
+    interval = f"{row['difference_held_out']:+.1f} ({row['low_held_out']:+.1f} to {row['high_held_out']:+.1f})"
+    assert interval in md and f"{row['full_held_out']:.1f}" in md
+
+
+def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
+    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others=[])
+    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
+    scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
+    found = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()
+    assert found == pytest.approx([np.mean(scores), np.std(scores, ddof=1), min(scores), max(scores)])
+
+
+def test_the_table_of_the_sweep(results: Path, tmp_path: Path) -> None:
+    md, tex = table_of(write_sweep, results, tmp_path, GRID)
+    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str})
+    assert len(table) == (2 * 2 + 2 * 2 + 1) * (1 + 3 * 3 + 1 + 3)
+    row = table.query(
+        "task == 'movie' and kind == 'random' and ratio == 0.5 and split == 'test' and metric == 'accuracy'"
+    )
+    comparison = pd.read_csv(results / "comparisons.csv").query(
+        "task == 'movie' and kind == 'random' and ratio == 0.5 and split == 'test'"
+    )
+    assert row["difference"].item() == comparison["difference"].item() and row["seeds"].item() == 3
+    shown = [line for line in md.splitlines() if line.startswith("| minilm")]
+    assert len(shown) == 3 * (1 + 3 * 3 + 1 + 3) and "longtable" in tex
+
+
+def test_the_table_of_tasks(results: Path, tmp_path: Path) -> None:
+    labels = {"labels": ["no", "yes"]}
+    definitions = {
+        task: {"type": "regression" if task == "rating" else "classification", "metrics": METRICS[task].split(",")}
+        | ({} if task == "rating" else labels)
+        for task in GRID["tasks"]
+    }
+    md, _ = table_of(write_tasks, results, tmp_path, MAIN, definitions=definitions)
+    table = pd.read_csv(tmp_path / "t.csv").set_index("task")
+    assert table.loc["movie", ["train", "validation", "test", "test_scored"]].tolist() == [6, 2, 0, 200]
+    assert table.loc["movie", "largest_class"] == pytest.approx(4 / 6) and table.loc["dev_only", "test_scored"] == 0
+    assert "accuracy, matthews" in md
+
+
+def test_the_table_of_settings_is_of_the_records(results: Path, tmp_path: Path) -> None:
+    kinds = {"winning": PRUNING | {"ffn_rule": "share"}, "random": PRUNING | {"like": "random", "ffn_rule": "share"}}
+    kinds["stepwise"] = kinds["winning"] | {"steps": 3, "units": "heads", "importance": "taylor"}
+    md, _ = table_of(write_hyperparameters, results, tmp_path, SIZES, pruning=kinds, max_length=64)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert len(table) == 3 * 2 and set(table["learning_rate"]) == {1e-4} and set(table["steps"]) == {24}
+    assert "cut to 64 tokens" in md
+    assert "winning by sensitivity of the fine-tuned weights, heads and FFNs, at once" in md
+    assert "stepwise by taylor of the fine-tuned weights, heads alone, 3 steps" in md and "random by" not in md
+
+
+def test_no_p_is_zero_and_latex_shows_it(tmp_path: Path) -> None:
+    files = Files(*(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    write_formats(pd.DataFrame({"p": [0.0004, 0.5, np.nan]}), {"p": ("p", P)}, "A note.", files)
+    assert "<0.001" in files.md.read_text() and "0.500" in files.md.read_text()
+    assert "\\textless{}0.001" in files.tex.read_text() and "<" not in files.tex.read_text()

@@ -1,0 +1,175 @@
+"""The workflow is killed, and started twice at once: nothing is lost, wrong, or done twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from accidents import TARGETS, Disturber, accident_config, contents, finished_runs
+from conftest import Workspace, new_workspace
+from safetensors.numpy import load_file
+
+from supertickets.jobs.finished import IDENTITY, SUFFIX
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = new_workspace(tmp_path_factory.mktemp("undisturbed") / "the project", accident_config())
+    workspace.make(*TARGETS)
+    return workspace
+
+
+def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
+    workspace = undisturbed.copy(tmp_path_factory.mktemp("killed") / "the project")
+    tally = Disturber(workspace, contents(undisturbed), seed=7).run(kills=3, longest=12)
+    assert not tally.wrong, tally
+    assert sum(tally.kills.values()) == 3 and tally.finished
+
+
+def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", accident_config())
+    run = workspace.folder / "results/runs/tiny/toy/n32/seed1/full"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS]
+    call = subprocess.Popen(command, cwd=workspace.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(run / "train.log", "step")
+    call.send_signal(signal.SIGSTOP)  # as the Snakemake of a login node that is away
+    wait_for(run / f"checkpoint{SUFFIX}" / IDENTITY, "")
+    record = (run / "record.json").read_bytes()
+    call.kill()
+    call.wait()
+    workspace.make("--unlock")
+    workspace.make(*TARGETS)
+    assert (run / "record.json").read_bytes() == record  # with the seconds that it took
+    log = (run / "train.log").read_text()
+    assert "finished before, and taken over from" in log and "epoch" not in log
+    assert not list(workspace.folder.rglob(f"*{SUFFIX}"))
+    # Nor does it stand in the way of who wants it made again.
+    workspace.make("--forcerun", "finetune", "--", *TARGETS)
+    assert (run / "record.json").read_bytes() != record and "epoch" in (run / "train.log").read_text()
+
+
+def test_a_look_at_what_runs_gives_up_nothing(undisturbed: Workspace, tmp_path: Path) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    kept = workspace.folder / f"results/runs/tiny/toy/n32/seed1/full/checkpoint{SUFFIX}"
+    kept.mkdir()
+    lock = workspace.folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    workspace.make("--dry-run", *TARGETS)
+    assert kept.exists()  # the group of jobs that it is of may yet fail
+    lock.unlink()
+    workspace.make("--dry-run", *TARGETS)
+    assert not kept.exists()
+
+
+def wait_for(path: Path, text: str, seconds: float = 120) -> None:
+    """Until a file is there that holds a text."""
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline, f"{path} does not say {text!r}"
+        time.sleep(0.02)
+
+
+def test_a_second_workflow_in_the_folder_is_refused_and_disturbs_nothing(
+    undisturbed: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    workspace = new_workspace(tmp_path_factory.mktemp("twice") / "the project", accident_config())
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS]
+    first = subprocess.Popen(command, cwd=workspace.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 60
+    while not (workspace.folder / "results").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    second = workspace(*TARGETS)
+    assert second.returncode and "cannot be locked" in second.stdout + second.stderr
+    output, _ = first.communicate(timeout=300)
+    assert first.returncode == 0, output
+    assert contents(workspace) == contents(undisturbed)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A results folder that can be mounted on, of an experiment that has a full model; unmounted in the end."""
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True).returncode:
+        pytest.skip("only root may mount, and not in every container")
+    subprocess.run(["umount", tmp_path], check=True)
+    results = tmp_path / "the project" / "results"
+    yield results
+    subprocess.run(["umount", results], check=True)
+
+
+def mount(results: Path, *options: str) -> None:
+    subprocess.run(["mount", *options, results], check=True)
+
+
+def test_a_full_disk_leaves_nothing_half_written(undisturbed: Workspace, mounted: Path) -> None:
+    workspace = new_workspace(mounted.parent, accident_config())
+    expected = contents(undisturbed)
+    mounted.mkdir()
+    mount(mounted, "-t", "tmpfs", "-o", "size=400k", "tmpfs")
+    done = workspace(*TARGETS)
+    assert done.returncode and "No space left on device" in done.stdout + done.stderr
+    before = finished_runs(workspace)
+    assert before
+    for path, content in contents(workspace).items():
+        if path in expected:
+            assert content == expected[path], path
+        else:  # weights that are deleted after their use, and checkpoints
+            load_file(workspace.folder / path)
+    mount(mounted, "-o", "remount,size=100m")
+    workspace.make(*TARGETS)
+    assert contents(workspace) == expected and before.items() <= finished_runs(workspace).items()
+
+
+def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, mounted: Path) -> None:
+    workspace = undisturbed.copy(mounted.parent)
+    shutil.rmtree(mounted / "figures")
+    kept = contents(workspace)
+    mount(mounted, "--bind", str(mounted))
+    mount(mounted, "-o", "remount,ro,bind")
+    done = workspace(*TARGETS)
+    output = done.stdout + done.stderr
+    assert done.returncode and "results: not writable" in output and "Traceback" not in output
+    assert "rule figure" not in output, "jobs were started"
+    assert contents(workspace) == kept
+    mount(mounted, "-o", "remount,rw,bind")
+    workspace.make(*TARGETS)
+    assert contents(workspace) == contents(undisturbed)
+
+
+def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    for path in (workspace.folder / "results").rglob("*"):
+        later = path.lstat().st_mtime_ns + 3600 * 10**9
+        os.utime(path, ns=(later, later))
+    workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
+    known = finished_runs(workspace)
+    # With times alone, as for files that are too large to be compared by content.
+    output = workspace.make("--max-checksum-file-size", "0", *TARGETS)
+    assert "were dated in the future" in output and "older modification time" not in output
+    after = finished_runs(workspace)
+    assert known.items() <= after.items() and len(after) == len(known) + 1
+    assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
+    assert max(path.lstat().st_mtime for path in (workspace.folder / "results").rglob("*")) <= time.time()
+
+
+def test_large_files_of_ones_own_from_the_future_are_refused(undisturbed: Workspace, tmp_path: Path) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    later = time.time() + 3600
+    weights, config = (workspace.folder / "data/tiny" / name for name in ("model.safetensors", "config.json"))
+    os.utime(config, (later, later))  # small, so compared by content
+    assert workspace.planned(*TARGETS) == {}
+    os.truncate(weights, 2_000_000)
+    os.utime(weights, (later, later))
+    times = {path: path.stat().st_mtime_ns for path in (workspace.folder / "results").rglob("*")}
+    refused = workspace("--dry-run", *TARGETS)
+    output = refused.stdout + refused.stderr
+    assert refused.returncode and "future" in output and "data/tiny/model.safetensors" in output
+    assert "config.json" not in output and "touch them" in output
+    assert {path: path.stat().st_mtime_ns for path in times} == times

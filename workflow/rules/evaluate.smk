@@ -1,0 +1,182 @@
+# From the runs' predictions to scores, comparisons and verdicts. Nothing here trains.
+#
+# Needs:  record.json and predictions.parquet of runs
+# Makes:  results/scores/{model}/{task}/n{train_size}/{kind}.parquet  one row for each run, split and metric
+#         results/comparisons/....csv      tickets against full models, with intervals and tests
+#         results/selections/....csv       the super ticket and what it gains, three ways
+#         results/decompositions/....csv   bias and variance of the loss
+#         results/verdicts.csv             selections with verdicts, for every model, task and size
+#         results/scores.parquet, .csv, comparisons.csv  the tables of all groups as one
+
+
+localrules:
+    judge,
+    aggregate,
+
+
+def group_of(wildcards):
+    """A group of runs, from the wildcards of its path."""
+    size = size_from(wildcards.train_size)
+    return {"model": wildcards.model, "task": wildcards.task, "train_size": size, "kind": wildcards.kind}
+
+
+def get_group(wildcards):
+    """What names a group of runs, as JSON."""
+    return canonical_json(group_of(wildcards))
+
+
+def get_group_grid(wildcards):
+    """What spans the runs of a group, as JSON: thousands of paths fit no command line."""
+    draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
+    return canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": draws})
+
+
+def get_group_runs(wildcards):
+    """Records and predictions of the runs of a group."""
+    return run_files(group_runs(GRID, group_of(wildcards)))
+
+
+def get_compared_runs(wildcards):
+    """The same with the full models, which tickets are compared with."""
+    full = (run for run in group_runs(GRID, group_of(wildcards) | {"kind": "winning"}) if run["kind"] == "full")
+    return list(dict.fromkeys([*run_files(full), *get_group_runs(wildcards)]))
+
+
+def get_metrics(wildcards):
+    """A task's metrics; the first chooses super tickets."""
+    return DEFINED["tasks"][wildcards.task]["metrics"]
+
+
+def get_first_metric_module(wildcards):
+    """The module of the first."""
+    return metric_modules(get_metrics(wildcards)[:1])
+
+
+rule score_group:
+    input:
+        get_group_runs,
+    output:
+        f"results/scores/{GROUP_FILE}.parquet",
+    log:
+        f"results/logs/score_group/{GROUP_FILE}.log",
+    benchmark:
+        f"results/benchmarks/score_group/{GROUP_FILE}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
+    params:
+        **work("evaluation.score:score_group", lambda wildcards: metric_modules(get_metrics(wildcards))),
+        grid=get_group_grid,
+        group=get_group,
+        metrics=lambda wildcards: ",".join(get_metrics(wildcards)),
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --metrics {params.metrics:q} --scores {output:q} > {log:q} 2>&1"
+
+
+rule compare_group:
+    input:
+        get_compared_runs,
+    output:
+        f"results/comparisons/{GROUP_FILE}.csv",
+    log:
+        f"results/logs/compare_group/{GROUP_FILE}.log",
+    benchmark:
+        f"results/benchmarks/compare_group/{GROUP_FILE}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
+    params:
+        **work("evaluation.compare:compare_group", get_first_metric_module),
+        grid=get_group_grid,
+        group=get_group,
+        metric=get_first_metric,
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --metric {params.metric:q} --table {output:q} > {log:q} 2>&1"
+
+
+rule select_ticket:
+    input:
+        get_compared_runs,
+    output:
+        f"results/selections/{GROUP_FILE}.csv",
+    log:
+        f"results/logs/select_ticket/{GROUP_FILE}.log",
+    benchmark:
+        f"results/benchmarks/select_ticket/{GROUP_FILE}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
+    params:
+        **work("evaluation.select_ticket:select_ticket", get_first_metric_module),
+        grid=get_group_grid,
+        group=get_group,
+        metric=get_first_metric,
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --metric {params.metric:q} --table {output:q} > {log:q} 2>&1"
+
+
+rule decompose_group:
+    input:
+        get_compared_runs,
+    output:
+        f"results/decompositions/{GROUP_FILE}.csv",
+    log:
+        f"results/logs/decompose_group/{GROUP_FILE}.log",
+    benchmark:
+        f"results/benchmarks/decompose_group/{GROUP_FILE}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
+    params:
+        **work("evaluation.decompose:decompose_group"),
+        grid=get_group_grid,
+        group=get_group,
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --table {output:q} > {log:q} 2>&1"
+
+
+rule judge:
+    input:
+        lambda wildcards: files(config, "sizes", "comparisons", "selections"),
+    output:
+        "results/verdicts.csv",
+    log:
+        "results/logs/judge.log",
+    benchmark:
+        "results/benchmarks/judge.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    params:
+        **work("evaluation.judge:judge"),
+        grid=canonical_json(shown_grid(config, "sizes")),
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --verdicts {output:q} > {log:q} 2>&1"
+
+
+rule aggregate:
+    input:
+        lambda wildcards: files(config, "all", "scores", "comparisons"),
+    output:
+        parquet="results/scores.parquet",
+        csv="results/scores.csv",
+        comparisons="results/comparisons.csv",
+    log:
+        "results/logs/aggregate.log",
+    benchmark:
+        "results/benchmarks/aggregate.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    params:
+        **work("evaluation.aggregate:aggregate"),
+        grid=canonical_json(shown_grid(config, "all")),
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --parquet {output.parquet:q}"
+        " --csv {output.csv:q} --comparisons {output.comparisons:q} > {log:q} 2>&1"

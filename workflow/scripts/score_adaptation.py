@@ -1,7 +1,0 @@
-"""Score the trainings that go on from encoders of several tasks."""
-
-from supertickets.adaptation_scores import score_adaptation
-from supertickets.entry import run
-
-if __name__ == "__main__":
-    run(score_adaptation)

@@ -1,0 +1,208 @@
+"""Fetch models and datasets from the Hugging Face hub, or from where ``HF_ENDPOINT`` says, pinned by commit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, constants, errors, hf_hub_url
+from huggingface_hub.file_download import http_get
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils import build_hf_headers
+
+from supertickets.errors import UserError
+from supertickets.experiment.paths import TOKENIZER_FILES
+from supertickets.files import require_sha256
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = "model.safetensors"
+MODEL_FILES = ("config.json", *TOKENIZER_FILES, WEIGHTS)
+
+#: Seconds before the second, third and fourth try.
+WAITS = (2, 4, 8)
+
+#: A connection that fails. The first is the base of what the HTTP client raises, whichever the hub's library uses.
+LOST = (errors.HTTPError, ConnectionError, TimeoutError)
+
+#: What the libraries raise where an answer is not what they expect.
+NONSENSE = (TypeError, LookupError, AttributeError, ArithmeticError, OSError)
+
+#: Refusals in plain words. The first that fits counts.
+REASONS = {
+    errors.GatedRepoError: "it is gated; accept its terms on its page of the hub, and give your token in HF_TOKEN",
+    errors.RepositoryNotFoundError: "there is no such repository, or it is private; check the name, or set HF_TOKEN",
+    errors.RevisionNotFoundError: "it has no such commit; take one from its history on the hub",
+}
+
+
+def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | None = None) -> None:
+    """Download an encoder's :data:`MODEL_FILES`.
+
+    Args:
+        repository: its name on the hub, ``owner/name``.
+        revision: the commit, 40 hexadecimal digits.
+        folder: where to put the files; it is replaced.
+        sha256: that ``model.safetensors`` must have; the one that the hub names where left out.
+
+    Raises:
+        UserError: the hub cannot be reached or refuses, a file is not there, or the weights have another hash.
+    """
+    origin = f"{repository} at commit {revision}"
+    files = _files(origin, repository, revision, "model")
+    _require_files(files, origin)
+    with _completing(folder, revision) as work:
+        for name in MODEL_FILES:
+            _persistently(origin, partial(_download, repository, revision, files[name], work))
+        weights = work / "files" / WEIGHTS
+        expected = sha256 or (files[WEIGHTS].lfs or {}).get("sha256")
+        try:
+            if expected:
+                require_sha256(weights, expected, f"{origin}: {WEIGHTS}")
+        except UserError:
+            weights.unlink()  # the next run would take it for whole
+            raise
+
+
+def fetch_hub_dataset(dataset: str, revision: str, splits: list[str], folder: Path, name: str | None = None) -> None:
+    """Download splits of a dataset as ``{split}.parquet``, with the columns that it has there. None of its code is run.
+
+    What has come is kept until all is done; for good where ``HF_HOME`` or ``HF_HUB_CACHE`` names a place for it.
+
+    Args:
+        dataset: its name on the hub, ``owner/name``.
+        revision: the commit, 40 hexadecimal digits.
+        splits: names of the splits, as the hub has them.
+        folder: where to put the files; it is replaced.
+        name: of its configuration, where it has several.
+
+    Raises:
+        UserError: the hub cannot be reached or refuses, or there is no such configuration or split.
+    """
+    origin = f"{dataset} at commit {revision}"
+    _files(origin, dataset, revision, "dataset")  # refuses a wrong name or commit before anything is made
+    with _completing(folder, revision) as work:
+        parts = _persistently(origin, partial(_load, dataset, revision, name, work))
+        for split in splits:
+            if split not in parts:
+                raise UserError(f"{origin}: it has no split {split!r}; those there are: {', '.join(parts)}")
+        for stale in (work / "files").iterdir():
+            stale.unlink()
+        for split in splits:
+            log.info("%s: %d rows of %s", origin, len(parts[split]), split)
+            parts[split].to_parquet(str(work / "files" / f"{split}.parquet"))
+
+
+def _files(origin: str, repository: str, revision: str, kind: str) -> dict[str, RepoSibling]:
+    """The files of a commit by their paths."""
+    if not re.fullmatch("[0-9a-f]{40}", revision):
+        reason = "give a commit, 40 hexadecimal digits, because branches and tags move"
+        raise UserError(f"{repository}: revision is {revision!r}; {reason}")
+
+    def ask() -> dict[str, RepoSibling]:
+        found = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=True, timeout=30)
+        return {file.rfilename: file for file in found.siblings or []}
+
+    return _persistently(origin, ask)
+
+
+def _require_files(names: Collection[str], origin: str) -> None:
+    """Refuse a repository that has not all of :data:`MODEL_FILES`."""
+    if WEIGHTS not in names and f"{WEIGHTS}.index.json" in names:
+        raise UserError(f"{origin}: its weights are in several files; only one {WEIGHTS} is read")
+    missing = next((name for name in (WEIGHTS, *MODEL_FILES) if name not in names), None)
+    if missing:
+        remarks = {"tokenizer.json": ", the file of a fast tokenizer, which is needed"}
+        if "pytorch_model.bin" in names:
+            remarks[WEIGHTS] = ", only pytorch_model.bin, a pickle, which is not read"
+        remark = remarks.get(missing, "")
+        raise UserError(f"{origin}: it has no {missing}{remark}; take a commit or a repository that has it")
+
+
+@contextmanager
+def _completing(folder: Path, revision: str) -> Iterator[Path]:
+    """A hidden folder beside ``folder``, whose ``files`` take its place when the block ends well.
+
+    It stays after a failure, and the next run goes on from it if it wants the same commit.
+    """
+    work = folder.with_name(f".{folder.name}.{revision}.part")
+    (work / "files").mkdir(parents=True, exist_ok=True)
+    yield work
+    if folder.exists():
+        shutil.rmtree(folder)
+    (work / "files").rename(folder)
+    shutil.rmtree(work)
+
+
+def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> None:
+    """Get one file, or what is still missing of it: the library's ``hf_hub_download`` begins anew in every call."""
+    whole, part = work / "files" / file.rfilename, work / f"{file.rfilename}.incomplete"
+    if whole.exists():
+        return
+    url = hf_hub_url(repository, file.rfilename, revision=revision)
+    headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # of something compressed no range can be had
+    with part.open("ab") as stream:
+        log.info("fetching %s, of whose %s bytes %d are here", url, file.size, stream.tell())
+        http_get(url, stream, resume_size=stream.tell(), headers=headers, expected_size=file.size)
+    part.rename(whole)
+
+
+def _load(dataset: str, revision: str, name: str | None, work: Path) -> Any:
+    """All splits of a configuration."""
+    import datasets  # takes seconds, which a model need not wait for
+
+    datasets.disable_progress_bars()
+    constants.HF_HUB_DISABLE_XET = True  # has a cache of its own in the user's home
+    if not os.environ.keys() & {"HF_HOME", "HF_HUB_CACHE"}:
+        constants.HF_HUB_CACHE = str(work / "hub")
+    # Without the scheme a folder of that name would be read. What is prepared is never shared with another commit:
+    # when the hub cannot be reached, the library takes any commit that it finds.
+    return datasets.load_dataset(f"hf://datasets/{dataset}", name, revision=revision, cache_dir=str(work / "prepared"))
+
+
+def _persistently(origin: str, action: Callable[[], Any]) -> Any:
+    """What ``action`` returns. After a failure that may pass it is called again, a few times."""
+    waits = iter(WAITS)
+    while True:
+        try:
+            return action()
+        except (*LOST, FileNotFoundError, ValueError, RuntimeError) as error:  # the last three: datasets refuses
+            passing, wait = _passing(error), next(waits, None)
+            if not passing:
+                raise UserError(f"{origin}: {_reason(error)}")
+            if not wait:
+                where = f"{constants.ENDPOINT} does not answer"
+                raise UserError(f"{origin}: {where}: {_reason(passing)}; run again to go on from here")
+            log.warning("%s: %s; trying again in %d s", origin, _reason(passing), wait)
+            time.sleep(wait)
+        except NONSENSE as error:
+            if getattr(error, "errno", None):  # of this machine: a full disk
+                raise
+            raise UserError(f"{origin}: {constants.ENDPOINT} gives an answer that makes no sense ({_reason(error)})")
+
+
+def _passing(error: BaseException | None) -> BaseException | None:
+    """The error, or the one behind it, that says that the connection failed or the hub is busy."""
+    while error and not isinstance(error, LOST):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, errors.HfHubHTTPError):
+        status = error.response.status_code
+        return error if status in (408, 429) or status >= 500 else None
+    return None if isinstance(error, errors.OfflineModeIsEnabled) else error
+
+
+def _reason(error: BaseException) -> str:
+    """Why the hub was of no use, in one line."""
+    for kind, reason in REASONS.items():
+        if isinstance(error, kind):
+            return reason
+    lines = [line for line in str(error).splitlines() if line and not line.startswith("For more information")]
+    return " ".join(lines[:2]) or type(error).__name__  # further lines say how to call the library

@@ -1,0 +1,81 @@
+"""Batches of examples, packed: the sentences of a batch are one row of tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supertickets.encoder.encoded import Encoded
+from supertickets.engine.attention import Packing, pack
+from supertickets.engine.device import Compute
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model takes: n sentences in one row of tokens.
+
+    Attributes:
+        input_ids, token_type_ids, position_ids: shape (1, tokens).
+        packing: which sentence each token belongs to.
+        labels: class index or target value, float64, shape (n,).
+    """
+
+    input_ids: Tensor
+    token_type_ids: Tensor
+    position_ids: Tensor
+    packing: Packing
+    labels: Tensor
+
+
+def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
+    """One epoch: every row once, in random batches; the last may be smaller.
+
+    Batches of similar lengths would spare attention some padding, the only padding that packing leaves, but would not
+    be random: in a small training set each would be of one sort.
+
+    Args:
+        rows: the training examples.
+        batch_size: sentences per batch.
+        random: the run's generator for the order of the data.
+    """
+    order = random.permutation(rows)
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def sorted_batches(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Every row once, in batches sorted by length: for passes in which the order does not count."""
+    order = np.argsort(lengths, kind="stable")
+    return [rows[order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
+
+
+def batch_of(data: Encoded, rows: np.ndarray, pad: int, compute: Compute) -> Batch:
+    """Some examples as a batch.
+
+    Args:
+        data: the examples of a task.
+        rows: which of them, n.
+        pad: id of the padding token, which null tokens are.
+        compute: where to. The copy to a CUDA device is asynchronous: batches are made while the device computes.
+    """
+    begins = data.offsets[rows].astype(np.int64)
+    lengths = data.offsets[rows + 1] - begins
+    tokens = int(lengths.sum())
+    # A GPU would rather have one large group than several small ones.
+    shapes, total, arrays = pack(lengths, compute.multiple(tokens), grouped=compute.device.type == "cpu")
+    starts = np.cumsum(lengths) - lengths
+    position = np.arange(tokens) - np.repeat(starts, lengths)
+    taken = np.repeat(begins, lengths) + position
+    ids, types, positions = np.full(total, pad), np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64)
+    ids[:tokens], types[:tokens], positions[:tokens] = data.tokens[taken], data.types[taken], position
+    # One array, so that one copy brings it all to the device; labels are whole numbers bit by bit.
+    parts = [ids, types, positions, *arrays, starts, data.labels[rows].view(np.int64)]
+    joined = torch.from_numpy(np.concatenate(parts))
+    if compute.device.type == "cuda":
+        joined = joined.pin_memory().to(compute.device, non_blocking=True)
+    on_device = joined.split([len(part) for part in parts])
+    order, padded, places, widths, starts, labels = on_device[3:]
+    packing = Packing(shapes, order, padded, places, on_device[2], widths, starts, tokens)
+    return Batch(*(row[None] for row in on_device[:3]), packing, labels.view(torch.float64))

@@ -1,0 +1,223 @@
+"""Where the heads and feed-forward blocks of an architecture are: one small adapter each.
+
+The rest of the library asks an adapter; only :mod:`supertickets.encoder.first_token` has code for single
+architectures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from supertickets.errors import UserError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Names inside one family of encoders; module paths are relative to a layer unless said otherwise.
+
+    Attributes:
+        config_class, model_class: ``module:class`` of transformers.
+        prefix: name of the encoder inside the family's models with a task head, and so in weight files.
+        layers: path of the list of layers in the model.
+        head_inputs: projections whose output rows belong to heads; a model may do without some of them.
+        head_output: projection whose input columns belong to heads.
+        ffn_inner: first linear map of a feed-forward block.
+        ffn_product: the last one, whose output a mask variable multiplies before the residual add.
+        ffn_parts: what goes with a pruned block, and what stands there instead: ``identity``, ``zero``, or ``norm`` of
+            the residual.
+        ffn_norm: the norm that stays of a pruned block, where it is inside one of its parts.
+        ffn_matrices: matrices of a block, each of hidden times inner width.
+        dimensions: names in the model's config of layers, heads, hidden and inner width.
+        fused: how many projections each of ``head_inputs`` holds, one above the other.
+        pooler: path in the model of what makes a sentence's state the input of the task head. Empty where the model has
+            none: the classifier then has its own, ``pooler`` in weight files.
+        pooler_class: ``module:class`` of such an own pooler; a linear map and ``pooler_activation`` where empty.
+        pooler_activation: a function of torch.nn.functional.
+        pooler_source: name of the own pooler in pre-trained weight files.
+        final: path in the model of a norm after the last layer; empty where there is none.
+        token_types: whether the model takes token types.
+        positions_after_padding: whether positions are counted from behind the padding token's id, not from 0.
+        masks: kinds of attention masks that the model would make of windows; none is made for packed sentences.
+        packed: whether attention is chosen from transformers' table, so that sentences can be packed.
+        shared_bias: whether all layers' attentions get one bias for every head, as their third argument.
+    """
+
+    config_class: str
+    model_class: str
+    prefix: str
+    layers: str
+    head_inputs: tuple[str, ...]
+    head_output: str
+    ffn_inner: str
+    ffn_product: str
+    ffn_parts: tuple[tuple[str, Literal["identity", "zero", "norm"]], ...]
+    ffn_norm: str = ""
+    ffn_matrices: int = 2
+    dimensions: tuple[str, ...] = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size")
+    fused: int = 1
+    pooler: str = ""
+    pooler_class: str = ""
+    pooler_activation: str = ""
+    pooler_source: str = ""
+    final: str = ""
+    token_types: bool = True
+    positions_after_padding: bool = False
+    masks: tuple[str, ...] = ()
+    packed: bool = True
+    shared_bias: bool = False
+
+    @property
+    def attention(self) -> str:
+        """Path of the module whose heads these are."""
+        return self.head_inputs[0].rpartition(".")[0]
+
+    @property
+    def pooler_name(self) -> str:
+        """Name of the pooler in the classifier, and so in weight files."""
+        return f"{self.prefix}.{self.pooler}" if self.pooler else "pooler"
+
+    def projections(self, names: Container[str]) -> list[str]:
+        """The ``head_inputs`` that a layer with these modules has."""
+        return [path for path in self.head_inputs if path in names]
+
+    def first_position(self, config: Mapping[str, Any]) -> int:
+        """The number of a sentence's first position, from the model's config."""
+        return config.get("pad_token_id", 1) + 1 if self.positions_after_padding else 0
+
+
+def _classes(family: str, module: str) -> dict[str, str]:
+    path = f"transformers.models.{module}"
+    config, model = f"{path}.configuration_{module}:{family}Config", f"{path}.modeling_{module}:{family}Model"
+    return {"config_class": config, "model_class": model}
+
+
+BERT = Architecture(
+    **_classes("Bert", "bert"),
+    prefix="bert",
+    layers="encoder.layer",
+    head_inputs=("attention.self.query", "attention.self.key", "attention.self.value"),
+    head_output="attention.output.dense",
+    ffn_inner="intermediate.dense",
+    ffn_product="output.dense",
+    ffn_parts=(("intermediate", "identity"), ("output", "norm")),
+    ffn_norm="output.LayerNorm",
+    pooler="pooler",
+)
+ROBERTA = replace(BERT, **_classes("Roberta", "roberta"), prefix="roberta", positions_after_padding=True)
+ELECTRA = replace(BERT, **_classes("Electra", "electra"), prefix="electra", pooler="", pooler_activation="gelu")
+MPNET = replace(
+    BERT,
+    **_classes("MPNet", "mpnet"),
+    prefix="mpnet",
+    head_inputs=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    head_output="attention.attn.o",
+    token_types=False,
+    positions_after_padding=True,
+    packed=False,
+    shared_bias=True,
+)
+DEBERTA_V2 = replace(
+    ELECTRA,
+    **_classes("DebertaV2", "deberta_v2"),
+    prefix="deberta",
+    head_inputs=tuple(f"attention.self.{name}_proj" for name in ("query", "key", "value", "pos_key", "pos_query")),
+    packed=False,
+)
+DISTILBERT = Architecture(
+    **_classes("DistilBert", "distilbert"),
+    prefix="distilbert",
+    layers="transformer.layer",
+    head_inputs=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+    head_output="attention.out_lin",
+    ffn_inner="ffn.lin1",
+    ffn_product="ffn.lin2",
+    ffn_parts=(("ffn", "zero"),),
+    dimensions=("n_layers", "n_heads", "dim", "hidden_dim"),
+    pooler_activation="relu",
+    token_types=False,
+)
+MODERNBERT = Architecture(
+    **_classes("ModernBert", "modernbert"),
+    prefix="model",
+    layers="layers",
+    head_inputs=("attn.Wqkv",),
+    fused=3,
+    head_output="attn.Wo",
+    ffn_inner="mlp.Wi",
+    ffn_product="mlp.Wo",
+    ffn_parts=(("mlp", "zero"), ("mlp_norm", "identity")),
+    ffn_matrices=3,
+    pooler_class="transformers.models.modernbert.modeling_modernbert:ModernBertPredictionHead",
+    pooler_source="head",
+    final="final_norm",
+    token_types=False,
+    masks=("full_attention", "sliding_attention"),
+)
+
+#: By ``model_type`` of the model's config.json.
+ARCHITECTURES: dict[str, Architecture] = {
+    "bert": BERT,
+    "roberta": ROBERTA,
+    "electra": ELECTRA,
+    "mpnet": MPNET,
+    "distilbert": DISTILBERT,
+    "deberta-v2": DEBERTA_V2,  # also of DeBERTa v3
+    "modernbert": MODERNBERT,
+}
+
+
+#: Keys of a model's config that are whole numbers where it has them, with the least that each can be.
+WHOLE = {"vocab_size": 1, "max_position_embeddings": 1, "type_vocab_size": 0, "pad_token_id": 0}
+
+
+def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
+    """The adapter for a model's config.
+
+    Args:
+        config: content of the model's ``config.json``.
+        origin: where it came from, for the message.
+
+    Raises:
+        UserError: the architecture is not covered, and says which are; or it is a decoder, or one of :data:`WHOLE`
+            cannot be.
+    """
+    if not isinstance(config, Mapping):
+        raise UserError(f"{origin}: not a model's config, which is an object with keys")
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        covered = ", ".join(sorted(ARCHITECTURES))
+        raise UserError(f"{origin}: model_type is {model_type!r}; the architectures covered are: {covered}")
+    if config.get("is_decoder"):
+        raise UserError(f"{origin}: is_decoder is true; only encoders, whose tokens attend to all others, are covered")
+    for key in WHOLE.keys() & config.keys():
+        _require_whole(config, key, WHOLE[key], origin)
+    return ARCHITECTURES[model_type]
+
+
+def dimensions_of(config: Mapping[str, Any], architecture: Architecture, origin: str) -> tuple[int, int, int, int]:
+    """Layers, heads, hidden and inner width of an encoder, from its config.
+
+    Args:
+        config: content of the model's ``config.json``.
+        architecture: its adapter.
+        origin: where it came from, for the message.
+
+    Raises:
+        UserError: it lacks one, or no encoder has such dimensions.
+    """
+    missing = [name for name in architecture.dimensions if name not in config]
+    if missing:
+        raise UserError(f"{origin} has no {', '.join(missing)}")
+    for name in architecture.dimensions:
+        _require_whole(config, name, 1, origin)
+    layers, heads, hidden, inner = (config[name] for name in architecture.dimensions)
+    if hidden % heads:
+        raise UserError(f"{origin} says {heads} heads and width {hidden}, which is no multiple of that")
+    return layers, heads, hidden, inner
+
+
+def _require_whole(config: Mapping[str, Any], key: str, least: int, origin: str) -> None:
+    if type(config[key]) is not int or config[key] < least:
+        raise UserError(f"{origin} says {key} {config[key]!r:.80}; a whole number from {least} is needed")

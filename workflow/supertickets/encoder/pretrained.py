@@ -1,0 +1,242 @@
+"""Bring a pre-trained encoder into one form: config, tokenizer, float32 weights by standard names, dimensions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, load_file, save_file
+
+from supertickets.data.archive import read_member
+from supertickets.encoder.families import Architecture, architecture_of, dimensions_of
+from supertickets.errors import UserError
+from supertickets.experiment.paths import TOKENIZER_FILES
+from supertickets.files import read_whole, replacing, require_readable, require_sha256, write_json
+
+log = logging.getLogger(__name__)
+
+#: Bytes that a file of weights may have: the largest encoders of the architectures have less than half of it.
+LARGEST_WEIGHTS = 16 * 2**30
+
+#: Names that old checkpoints have for a norm's weight and bias.
+LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
+
+
+#: Keys of a config that say what classes a head has had, of which transformers makes lists, and how others call it.
+OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
+OF_OTHER_CALLS = ("return_dict", "use_return_dict", "torchscript", "output_attentions", "output_hidden_states")
+OF_OTHER_CALLS += ("chunk_size_feed_forward", "is_decoder", "add_cross_attention")
+
+
+def _new_name(match: re.Match[str]) -> str:
+    return {"gamma": "weight", "beta": "bias"}[match[1]]
+
+
+def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) -> None:
+    """Write an encoder's files in the form that every later step reads.
+
+    Args:
+        source: an archive that holds the model, the folder it was downloaded to, or any file in the user's own model
+            folder.
+        definition: the model's entry in the catalogue: ``folder`` inside the archive, ``hub``, or ``path`` of the
+            user's folder; ``sha256`` that ``model.safetensors`` must have, and how many of the first ``layers`` to
+            keep, where given.
+        pretrained: folder to write: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``,
+            ``model.safetensors`` and ``shape.json``.
+
+    Raises:
+        UserError: a file is missing, too large or has another hash, the architecture is not covered, or the weights are
+            not those of the config.
+    """
+    read = _reader(source, definition)
+    config = _parsed(read("config.json"), source)
+    if isinstance(config, dict):
+        left_out = OF_OTHER_TASKS + OF_OTHER_CALLS
+        config = {key: value for key, value in config.items() if key not in left_out and value is not None}
+    architecture = architecture_of(config, f"{source}: config.json")
+    dimensions_of(config, architecture, f"{source}: config.json")  # before anything is built with them
+    weights = _weights(source, definition)
+    if "sha256" in definition:
+        require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
+    tensors = standard_tensors(weights, architecture, source)
+    if config.get("position_biased_input") is False:  # DeBERTa's checkpoints may hold positions that it does not use
+        tensors.pop(f"{architecture.prefix}.embeddings.position_embeddings.weight", None)
+    if "layers" in definition:
+        config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
+    shape = shape_of(config, tensors, architecture, source)
+
+    pretrained.mkdir(parents=True, exist_ok=True)
+    for name in TOKENIZER_FILES:
+        (pretrained / name).write_bytes(read(name))
+    (pretrained / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with replacing(pretrained / "model.safetensors") as part:
+        save_file(tensors, part)
+    write_json(pretrained / "shape.json", shape)
+    log.info("%s: %s", source, shape)
+
+
+def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], bytes]:
+    """How to read a file of the model by its name."""
+    folder = _folder(source, definition)
+    if folder:
+        return lambda name: read_whole(folder / name)
+    return lambda name: read_member(source, [f"{definition['folder']}/{name}"])
+
+
+def _folder(source: Path, definition: Mapping[str, Any]) -> Path | None:
+    """The folder of the model's files, unless they are in an archive."""
+    return source.parent if "path" in definition else source if "hub" in definition else None
+
+
+def _weights(source: Path, definition: Mapping[str, Any]) -> bytes | Path:
+    """The weights, in their file where there is one: its header is checked before memory is taken for the rest."""
+    folder = _folder(source, definition)
+    if not folder:
+        return _reader(source, definition)("model.safetensors")
+    require_readable(folder / "model.safetensors", LARGEST_WEIGHTS)
+    return folder / "model.safetensors"
+
+
+def _parsed(content: bytes, source: Path) -> Any:
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source}: config.json is not valid JSON ({error})") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no number")
+
+
+def standard_tensors(weights: bytes | Path, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
+    """The encoder's trained tensors, float32, named as in the family's models with a task head.
+
+    Buffers and heads of other tasks are left out.
+    """
+    try:
+        read = load_file(weights) if isinstance(weights, Path) else load(weights)
+        tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in read.items()}
+    except (KeyError, TypeError, AttributeError) as error:  # as numpy says that it has no such type
+        what = "holds numbers of a type that is not read"
+        raise UserError(f"{source}: model.safetensors {what} ({error}); save it in float32") from error
+    except SafetensorError as error:
+        raise UserError(f"{source}: model.safetensors is not a readable safetensors file ({error})") from error
+    prefix, pooler = f"{architecture.prefix}.", f"{architecture.pooler_source}."
+    prefixed = any(name.startswith(prefix) for name in tensors)
+    result = {}
+    for name, tensor in sorted(tensors.items()):
+        if not np.issubdtype(tensor.dtype, np.floating):
+            continue
+        if architecture.pooler_source and name.startswith(pooler):
+            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = _float32(tensor, name, source)
+        elif name.startswith(prefix) or not prefixed:
+            result[name if prefixed else prefix + name] = _float32(tensor, name, source)
+    return result
+
+
+def _float32(tensor: np.ndarray, name: str, source: Path) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        result = tensor.astype(np.float32, copy=False)
+    if not np.isfinite(result).all():
+        raise UserError(f"{source}: model.safetensors: {name} holds numbers that are not finite in float32")
+    return result
+
+
+def first_layers(
+    config: dict[str, Any], tensors: dict[str, np.ndarray], architecture: Architecture, count: int, source: Path
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The encoder without its upper layers.
+
+    Raises:
+        UserError: it has fewer layers than ``count``.
+    """
+    key = architecture.dimensions[0]
+    if count > config[key]:
+        raise UserError(f"{source}: layers is {count}, the encoder has {config[key]}; give at most that")
+    # A longer number is no layer, and Python reads none of thousands of digits.
+    path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d{{1,9}})\.")
+    layer_of = {name: match for name in tensors if (match := path.match(name))}
+    kept = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
+    types = {"layer_types": config["layer_types"][:count]} if "layer_types" in config else {}
+    return {**config, key: count, **types}, kept
+
+
+def shape_of(
+    config: dict[str, int], tensors: dict[str, np.ndarray], architecture: Architecture, source: Path
+) -> dict[str, int]:
+    """Dimensions of the encoder and its number of parameters, a pooler that is still to be drawn included.
+
+    Raises:
+        UserError: the config lacks a dimension, or the weights have other layers.
+    """
+    layers, heads, hidden, ffn = (config[name] for name in architecture.dimensions)
+    path = f"{architecture.prefix}.{architecture.layers}."
+    numbers = {name[len(path) :].partition(".")[0] for name in tensors if name.startswith(path)}
+    found = {int(number) if number.isdecimal() and len(number) < 10 else number for number in numbers}
+    if len(found) != layers or found != set(range(layers)):
+        has = ", ".join(sorted(map(str, found)))
+        raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers [{has}]")
+    _check_sizes(config, tensors, architecture, source)
+    _check_layers([_within(tensors, f"{path}{layer}.") for layer in range(layers)], source)
+    parameters = sum(tensor.size for tensor in tensors.values())
+    if f"{architecture.pooler_name}.dense.weight" not in tensors:
+        parameters += hidden * (hidden + 1)
+    modules = {name[len(path) :].partition(".")[2].rpartition(".")[0] for name in tensors if name.startswith(path)}
+    return {
+        "layers": layers,
+        "heads": heads,
+        "hidden": hidden,
+        "ffn": ffn,
+        "parameters": parameters,
+        "head_matrices": architecture.fused * len(architecture.projections(modules)) + 1,
+        "ffn_matrices": architecture.ffn_matrices,
+    }
+
+
+def _within(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a module, by their names in it."""
+    return {name.removeprefix(prefix): one.shape for name, one in tensors.items() if name.startswith(prefix)}
+
+
+def _check_layers(layers: Sequence[Mapping[str, tuple[int, ...]]], source: Path) -> None:
+    """Refuse layers that differ from the last one; the first may lack a norm, as ModernBERT's does."""
+    last = layers[-1]
+    for number, layer in enumerate(layers):
+        for name in sorted(last.keys() | layer.keys()):
+            spared = number == 0 and name not in layer and name.endswith(("norm.weight", "norm.bias"))
+            if layer.get(name) != last.get(name) and not spared:
+                shapes = f"{name} has the shape {layer.get(name)} in layer {number}, and {last.get(name)} in the last"
+                raise UserError(f"{source}: model.safetensors: {shapes}; layers are alike (None: there is none)")
+
+
+def _check_sizes(
+    config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], architecture: Architecture, source: Path
+) -> None:
+    """Refuse weights of other sizes than the config's, before memory is taken for the latter."""
+    pad, words = config.get("pad_token_id", 0), config.get("vocab_size", math.inf)
+    if pad >= words:
+        raise UserError(f"{source}: config.json says pad_token_id {pad}, and vocab_size {words}, which ends before it")
+    _, _, hidden, ffn = (config[name] for name in architecture.dimensions)
+    sizes = {f".{path}.weight": architecture.fused * hidden for path in architecture.head_inputs}
+    sizes |= {f".{architecture.ffn_inner}.weight": (architecture.ffn_matrices - 1) * ffn}
+    for key, names in (
+        ("vocab_size", ("word_embeddings", "tok_embeddings")),
+        ("max_position_embeddings", ("position_embeddings",)),
+        ("type_vocab_size", ("token_type_embeddings",)),
+    ):
+        if key in config:
+            sizes |= {f".{name}.weight": config[key] for name in names}
+    for name, tensor in tensors.items():
+        expected = next((size for ending, size in sizes.items() if name.endswith(ending)), None)
+        if expected is not None and (tensor.ndim != 2 or tensor.shape[0] != expected):
+            raise UserError(
+                f"{source}: config.json asks for {expected!r:.80} rows of {name}, in model.safetensors its shape is "
+                f"{list(tensor.shape)}"
+            )

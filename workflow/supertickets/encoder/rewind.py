@@ -1,0 +1,131 @@
+"""Rewind: cut a ticket out of the pre-trained weights. Arrays only, no torch: rewinding is copying."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from supertickets.encoder.families import Architecture, architecture_of, dimensions_of
+from supertickets.encoder.ticket import Ticket
+from supertickets.errors import DamagedError, UserError
+from supertickets.files import read_json, replacing
+
+
+def kept_columns(heads: tuple[int, ...], head_size: int) -> np.ndarray:
+    """Indices of the kept heads' columns in a layer's context vectors, shape (kept heads * head size,)."""
+    return np.concatenate([np.arange(head * head_size, (head + 1) * head_size) for head in heads])
+
+
+def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture: Architecture) -> dict[str, np.ndarray]:
+    """Cut pre-trained tensors down to what a ticket keeps.
+
+    Args:
+        tensors: the full encoder, named ``{prefix}.{layers}.{i}.{module}.{weight or bias}``.
+        ticket: the units to keep.
+        architecture: where heads and blocks are.
+
+    Returns:
+        New mapping: query, key and value keep the rows of kept heads, the output projection their columns;
+        a pruned feed-forward block keeps nothing but the norm of a sum with it.
+
+    Raises:
+        UserError: the tensors have other layers than the ticket.
+    """
+    inside = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.")
+    layers = {int(match[1]) for match in map(inside.match, tensors) if match}
+    if layers != set(range(len(ticket.heads))):
+        raise UserError(
+            f"the ticket has {len(ticket.heads)} layers, the weights have layers {sorted(layers)}; "
+            "both must come from the same encoder"
+        )
+    result: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        axis, kept = kept_part(name, tensor.shape, ticket, architecture)
+        if len(kept) == tensor.shape[axis]:
+            result[name] = tensor
+        elif len(kept):
+            result[name] = np.ascontiguousarray(tensor.take(kept, axis))
+    return result
+
+
+def kept_part(name: str, shape: Sequence[int], ticket: Ticket, architecture: Architecture) -> tuple[int, np.ndarray]:
+    """Which part of a weight tensor a ticket keeps.
+
+    Args:
+        name, shape: of the full encoder's tensor.
+        ticket: the units to keep.
+        architecture: where heads and blocks are.
+
+    Returns:
+        An axis, and the indices along it that are kept: all of a tensor that belongs to no pruned unit, none of one
+        that belongs to pruned units alone.
+    """
+    everything = np.arange(shape[0])
+    layers = f"{architecture.prefix}.{architecture.layers}."
+    if not name.startswith(layers):
+        return 0, everything
+    number, _, path = name.removeprefix(layers).partition(".")
+    module, _, parameter = path.rpartition(".")
+    layer = int(number)
+    if module in architecture.head_inputs:
+        part = shape[0] // architecture.fused
+        rows = kept_columns(ticket.heads[layer], part // ticket.heads_per_layer)
+        return 0, np.concatenate([place * part + rows for place in range(architecture.fused)])
+    if module == architecture.head_output and parameter == "weight":
+        return 1, kept_columns(ticket.heads[layer], shape[1] // ticket.heads_per_layer)
+    gone = layer not in ticket.ffn and _goes_with_ffn(module, architecture)
+    return 0, everything[:0] if gone else everything
+
+
+def _goes_with_ffn(module: str, architecture: Architecture) -> bool:
+    """Whether a module is removed together with a layer's feed-forward block."""
+    inside = any(module == part or module.startswith(f"{part}.") for part, _ in architecture.ffn_parts)
+    return inside and module != architecture.ffn_norm
+
+
+def rewind(pretrained: Path, config: Path, ticket: Path, rewound: Path) -> None:
+    """Write the pre-trained weights of the units that a ticket keeps.
+
+    Args:
+        pretrained: ``model.safetensors`` of the full encoder.
+        config: its ``config.json``.
+        ticket: the ticket file.
+        rewound: the weight file to write.
+
+    Raises:
+        UserError: the weights cannot be read, or do not fit the ticket.
+    """
+    write_cut(read_arrays(pretrained), config, ticket, rewound)
+
+
+def read_arrays(weights: Path) -> dict[str, np.ndarray]:
+    """The tensors of a weight file by name.
+
+    Raises:
+        UserError: the file cannot be read, or holds other numbers than float32.
+    """
+    try:
+        tensors = load_file(weights)
+    except SafetensorError as error:
+        raise DamagedError(weights, f"not a readable safetensors file ({error})")
+    except (TypeError, AttributeError, KeyError) as error:  # as numpy says that it has no such type
+        raise DamagedError(weights, f"holds other numbers than float32 ({error})") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise DamagedError(weights, f"holds other numbers than float32: {name} is {tensor.dtype}")
+    return tensors
+
+
+def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:
+    """Write what a ticket keeps of an encoder's tensors; arguments as of :func:`cut_tensors`, in files."""
+    content, kept = read_json(config), Ticket.read(ticket)
+    architecture = architecture_of(content, str(config))
+    layers, heads, _, _ = dimensions_of(content, architecture, str(config))
+    kept.require_dimensions(layers, heads, str(ticket))
+    with replacing(cut) as part:
+        save_file(cut_tensors(tensors, kept, architecture), part)

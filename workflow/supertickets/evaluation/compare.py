@@ -1,0 +1,77 @@
+"""Compare the tickets of a group of runs with the full models of the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supertickets.evaluation.columns import CUT
+from supertickets.evaluation.predictions import Outcomes, read_outcomes, read_record
+from supertickets.evaluation.results import reported_split, write_csv
+from supertickets.evaluation.significance import Sampled, difference, sample
+from supertickets.experiment.grid import group_runs
+
+Run = dict[str, Any]
+
+
+def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[float, list[Run]]:
+    """The runs of a group and their full models (ratio 0) by ratio, seed by seed, draw by draw."""
+    full = [run for run in group_runs(grid, {**group, "kind": "winning"}) if run["kind"] == "full"]
+    tickets = [run for run in group_runs(grid, group) if run["kind"] != "full"]
+    ratios = sorted({run["ratio"] for run in tickets})
+    by_seed = {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
+    return {0.0: full} | by_seed
+
+
+def outcomes_by_ratio(results: Path, runs: Mapping[float, list[Run]]) -> dict[str, dict[float, Outcomes]]:
+    """What the runs of each ratio predicted, by split and ratio; all of them for the same examples."""
+    together = read_outcomes(results, [run for members in runs.values() for run in members])
+    ends = np.cumsum([len(members) for members in runs.values()])[:-1]
+    parts = {split: np.split(outcomes.logits, ends) for split, outcomes in together.items()}
+    return {
+        split: {ratio: Outcomes(outcomes.labels, part) for ratio, part in zip(runs, parts[split], strict=True)}
+        for split, outcomes in together.items()
+    }
+
+
+def sampled(metric: str, outcomes: Outcomes, seeds: int, stream: int = 0) -> Sampled:
+    """Scores of the runs of one ratio, each seed's averaged over its draws; ``stream`` is that of ``sample``."""
+    predicted = outcomes.predicted
+    return sample(metric, outcomes.labels, predicted.reshape(seeds, -1, predicted.shape[-1]), stream)
+
+
+def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
+    """Write how the tickets of a group differ from the full models, at every ratio and on every split.
+
+    Args:
+        results: the results folder.
+        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        group: model, task, train_size and kind.
+        metric: the task's first metric.
+        table: CSV file to write: the group, ratio, heads_pruned, ffn_pruned, weight_remaining, split, reported
+            (whether the split is), metric, seeds, examples, and the columns of
+            :func:`~supertickets.evaluation.significance.difference`.
+    """
+    runs = runs_by_ratio(grid, group)
+    seeds = len(grid["seeds"])
+    rows = []
+    by_split = outcomes_by_ratio(results, runs)
+    for split, outcomes in by_split.items():
+        full = sampled(metric, outcomes[0.0], seeds)
+        for ratio, ticket in outcomes.items():
+            if ratio > 0:
+                row = {**group, "ratio": ratio, **mean_cut(results, runs[ratio])}
+                row |= {"split": split, "reported": split == reported_split(by_split)}
+                row |= {"metric": metric, "seeds": seeds, "examples": len(ticket.labels)}
+                rows.append(row | difference(full, sampled(metric, ticket, seeds)))
+    write_csv(table, pd.DataFrame(rows))
+
+
+def mean_cut(results: Path, runs: list[Run]) -> dict[str, float]:
+    """Means over runs of what their tickets cut."""
+    records = [read_record(results, run) for run in runs]
+    return {name: float(np.mean([record[name] for record in records])) for name in CUT}

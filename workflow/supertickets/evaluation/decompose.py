@@ -1,0 +1,101 @@
+"""Bias and variance of the loss over training runs: over seeds, and so over training subsets too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from supertickets.errors import UserError
+from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio
+from supertickets.evaluation.predictions import Outcomes
+from supertickets.evaluation.results import reported_split, write_csv
+from supertickets.evaluation.significance import LEVEL
+
+
+def squared(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Squared error, squared bias and variance of each example, without the bias of few runs.
+
+    With m and s^2 the mean and the unbiased variance over n runs of one output, bias^2 is (m - target)^2 - s^2 / n and
+    the variance s^2; they add up to the mean squared error exactly. Several outputs are summed over: for the
+    probabilities of classes and targets of 0 and 1 the loss is Brier's score. Sources: Geman, Bienenstock and Doursat,
+    Neural Networks and the Bias/Variance Dilemma, Neural Computation 4, 1992; for probabilities Yang et al.,
+    Rethinking Bias-Variance Trade-off for Generalization of Neural Networks, ICML 2020.
+
+    Args:
+        outputs: shape (runs, examples, outputs).
+        targets: shape (examples, outputs).
+
+    Returns:
+        Loss, bias^2 (which may be negative for single examples) and variance, each of shape (examples,).
+    """
+    variance = outputs.var(axis=0, ddof=1)
+    bias = (outputs.mean(axis=0) - targets) ** 2 - variance / len(outputs)
+    loss = ((outputs - targets) ** 2).mean(axis=0)
+    return loss.sum(-1), bias.sum(-1), variance.sum(-1)
+
+
+def zero_one(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Error, bias and net variance of each example under zero-one loss.
+
+    The bias is whether the main prediction, that of most runs, is wrong. Disagreement with it adds to the error where
+    it is right and takes from it where it is wrong; net, that is error - bias. A tie goes to the lower class. Source:
+    Domingos, A Unified Bias-Variance Decomposition for Zero-One and Squared Loss, AAAI 2000.
+
+    Args:
+        predicted: class of each run and example, shape (runs, examples).
+        labels: shape (examples,).
+
+    Returns:
+        Error, bias and net variance, each of shape (examples,).
+    """
+    main = stats.mode(predicted, axis=0).mode
+    error = (predicted != labels).mean(axis=0)
+    bias = (main != labels).astype(float)
+    return error, bias, error - bias
+
+
+def parts_of(outcomes: Outcomes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Loss, bias and variance of each example for every loss that suits the task, the one that is drawn first."""
+    classes = outcomes.logits.shape[-1]
+    if classes == 1:
+        yield "squared error", squared(outcomes.logits, outcomes.labels[:, None])
+    else:
+        targets = np.eye(classes)[outcomes.labels.astype(int)]
+        yield "Brier score", squared(special.softmax(outcomes.logits.astype(np.float64), axis=-1), targets)
+        yield "zero-one loss", zero_one(outcomes.predicted, outcomes.labels)
+
+
+def decompose_group(results: Path, grid: dict[str, Any], group: dict[str, Any], table: Path) -> None:
+    """Write loss, bias and variance of the full model (ratio 0) and of the winning tickets at every ratio.
+
+    Args:
+        results: the results folder.
+        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        group: model, task, train_size and the kind ``winning``.
+        table: CSV file to write: model, task, train_size, kind, ratio, weight_remaining, split, runs, examples,
+            loss (its name), part (loss, bias, variance), value, and ``half``, the half width of its normal interval
+            over examples.
+
+    Raises:
+        UserError: there is one seed, which shows no variance.
+    """
+    if len(grid["seeds"]) < 2:
+        raise UserError("seeds has one seed: bias and variance are over seeds; give two at least")
+    runs = runs_by_ratio(grid, group)
+    by_split = outcomes_by_ratio(results, runs)
+    split = reported_split(by_split)
+    rows = []
+    for ratio, outcomes in by_split[split].items():
+        row = {**group, "kind": group["kind"] if ratio else "full", "ratio": ratio}
+        row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"]}
+        row |= {"split": split, "runs": len(outcomes.logits), "examples": len(outcomes.labels)}
+        for loss, parts in parts_of(outcomes):
+            for part, values in zip(("loss", "bias", "variance"), parts, strict=True):
+                half = stats.norm.ppf((1 + LEVEL) / 2) * stats.sem(values)
+                rows.append({**row, "loss": loss, "part": part, "value": values.mean(), "half": half})
+    write_csv(table, pd.DataFrame(rows))

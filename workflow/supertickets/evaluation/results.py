@@ -1,0 +1,240 @@
+"""The tables that stages leave to others: what each holds, and of which runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supertickets.errors import DamagedError
+from supertickets.evaluation.columns import CUT, TRIAL, Content, read_table
+from supertickets.experiment.grid import groups_of
+from supertickets.experiment.paths import group_file
+from supertickets.files import replacing
+
+#: Columns of a difference between two models (:func:`supertickets.evaluation.significance.difference`).
+DIFFERENCE = ("full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low")
+DIFFERENCE += ("seeds_high", "p_seeds", "examples_low", "examples_high")
+
+
+def _each(way: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{way}" for name in DIFFERENCE)
+
+
+_SHARE, _COUNT, _P = (0.0, 1.0), (0.0, 2.0**53), (0.0, 1.0)
+#: No t interval is longer: one of two seeds that differ by 200 points is below 2,000.
+_POINTS = (-1e5, 1e5)
+#: Least and most of numbers, by column.
+LIMITS = dict.fromkeys(("ratio", "weight_remaining", "first_half_ratio", "second_half_ratio", "peak_ratio"), _SHARE)
+LIMITS |= dict.fromkeys(("peak_low", "peak_high", "holds_ratio", "holds_weight"), _SHARE)
+LIMITS |= dict.fromkeys(("seed", *CUT[:2], "half"), _COUNT)
+LIMITS |= dict.fromkeys(("seeds", "examples", "draw", "runs"), (1.0, _COUNT[1]))
+LIMITS |= dict.fromkeys(("p_holm", "p_seeds_holm", "gain_p_holm"), _P)
+for _way in ("", "_same_split", "_cross_fitted", "_held_out"):
+    LIMITS |= {f"{name}{_way}": _P if name.startswith("p") else _POINTS for name in DIFFERENCE if name != "freedom"}
+    LIMITS |= {f"{name}{_way}": (-100.0, 100.0) for name in ("full", "ticket")}
+_SCORES = LIMITS | {"value": (-100.0, 100.0)}
+_COMPARISONS = Content(
+    (*TRIAL, "kind", "split", "metric"),
+    ("ratio", *CUT, "seeds", "examples", *DIFFERENCE),
+    ("reported",),
+    limits=LIMITS,
+)
+_HALVES = ("first_half_ratio", "second_half_ratio", "peak_ratio", "peak_low", "peak_high")
+_SELECTIONS = Content(
+    (*TRIAL, "split", "metric"),
+    ("seeds", "ratio", *CUT, *_HALVES, *_each("same_split"), *_each("cross_fitted")),
+    of_test=_each("held_out"),
+    limits=LIMITS,
+)
+#: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
+TABLES = {
+    "scores": Content(
+        (*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples"), limits=_SCORES
+    ),
+    "comparisons": _COMPARISONS,
+    # The two that are of all groups.
+    "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
+    "selections": _SELECTIONS,
+    "verdicts.csv": replace(
+        _SELECTIONS,
+        texts=(*_SELECTIONS.texts, "verdict"),
+        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "holds_ratio", "holds_weight"),
+    ),
+    "decompositions": Content(
+        (*TRIAL, "kind", "split", "loss", "part"),
+        ("ratio", "weight_remaining", "runs", "examples", "value", "half"),
+        limits=LIMITS | {"value": (-1e100, 1e100), "half": (0.0, 1e100)},
+    ),
+    "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples"), limits=_SCORES),
+    # An average over tasks is of no one split and metric.
+    "comparisons of ways": Content(
+        (*TRIAL, "way", "baseline"),
+        ("seeds", "examples", *DIFFERENCE),
+        ("reported",),
+        ("split", "metric"),
+        limits=LIMITS,
+    ),
+}
+
+
+def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
+    """Ratio of the super ticket of a model, task and train_size.
+
+    Raises:
+        UserError: its file is damaged.
+    """
+    path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
+    found = read_table(path, "ratio")["ratio"]
+    if len(found) != 1 or not 0 < found[0] <= 1:
+        raise DamagedError(path, "not one ratio above 0, up to 1")
+    return float(found[0])
+
+
+def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], grid: Mapping[str, Any]) -> pd.DataFrame:
+    """One table of what was computed from several groups of runs, sizes as text.
+
+    Args:
+        results: the results folder.
+        folder: ``scores`` (Parquet), ``comparisons``, ``selections`` or ``decompositions`` (CSV) in it.
+        groups: model, task, train_size and kind of each.
+        grid: what spans the runs, all of which, and no others, the tables are of.
+
+    Raises:
+        UserError: a file is no such table, of another group, or of other runs.
+    """
+    suffix = "parquet" if folder == "scores" else "csv"
+    tables = []
+    for group in groups:
+        path = results / folder / f"{group_file(group)}.{suffix}"
+        table = read_table(path, content=TABLES[folder])
+        if wrong := _not_of(group, table) or _not_all_of(grid, folder, group["kind"], table):
+            raise DamagedError(path, wrong)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_judged(results: Path, name: str, grid: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of what was judged of all groups of runs, sizes as text.
+
+    Args:
+        results: the results folder.
+        name: ``comparisons.csv`` or, of winning tickets alone, ``verdicts.csv``.
+        grid: what spans the runs, all of which, and no others, the table is of.
+
+    Raises:
+        UserError: the file is no such table, or of other runs.
+    """
+    path, keys = results / name, [*TRIAL, "kind"]
+    table = read_table(path, content=TABLES[name])
+    groups, folder = groups_of(grid), "comparisons"
+    if name == "verdicts.csv":
+        groups, folder = [group for group in groups if group["kind"] == "winning"], "selections"
+    found = dict([*table.assign(kind=table.get("kind", "winning")).groupby(keys)])
+    expected = {tuple(str(group[key]) for key in keys) for group in groups}
+    for group in sorted(expected ^ {*found}):
+        what = "no rows" if group in expected else "rows"
+        raise DamagedError(path, f"{what} of {', '.join(group)}, unlike the experiment")
+    for group, rows in found.items():
+        if wrong := _not_all_of(grid, folder, group[-1], rows):
+            raise DamagedError(path, f"{', '.join(group)}: {wrong}")
+    return table
+
+
+def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
+    """What a table says that is not of a group, in words; empty where that is nothing."""
+    kinds = pd.Series(group["kind"], table.index)
+    if group["kind"] == "winning" and {"runs", "seed"} & {*table}:  # scores and decompositions
+        kinds = kinds.mask(table["ratio"] == 0, "full")
+    for key, right in {**{key: str(group[key]) for key in TRIAL}, "kind": kinds}.items():
+        if key in table and (wrong := table[key] != right).any():
+            return f"its {key} is {table.loc[wrong, key].iloc[0]!r:.80}, of another group than its name says"
+    return ""
+
+
+def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataFrame) -> str:
+    """What runs of a grid a table of a group lacks, or has beside them, in words; empty where that is nothing."""
+    ratios = {round(ratio, 9) for ratio in grid["ratios"]}
+    if folder == "selections":
+        ratio = round(table["ratio"].iloc[0], 9)
+        return "" if len(table) == 1 and ratio in ratios else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
+    full = {0.0} if kind == "winning" and folder != "comparisons" else set()
+    keys, expected = ["ratio"], {(ratio,) for ratio in ratios | full}
+    if folder == "scores":
+        keys = ["ratio", "seed", "draw"]
+        expected = {*product(ratios, grid["seeds"], range(1, grid["draws"][kind] + 1))}
+        expected |= {*product(full, grid["seeds"], [1])}
+    if "reported" in table and table.loc[table["reported"], "split"].nunique() != 1:
+        return "not one split is reported"
+    return not_each(table, [name for name in ("split", "metric", "loss", "part") if name in table], keys, expected)
+
+
+def not_each(table: pd.DataFrame, parts: list[str], keys: list[str], expected: Set[tuple[Any, ...]]) -> str:
+    """Which part of a table has not one row for each of some values of its keys, in words; empty where none is so."""
+    for where, rows in table.groupby(parts, dropna=False):
+        found = [*rows[keys].round(9).itertuples(index=False, name=None)]
+        if len(found) != len(expected) or {*found} != expected:
+            what = f"{len(found)} rows of {', '.join(map(str, where))}"
+            return f"{what}, not one for each of {len(expected)} {', '.join(keys)}"
+    return ""
+
+
+def require_among(where: Path, chosen: pd.DataFrame, table: pd.DataFrame) -> None:
+    """Refuse super tickets that a table has nothing of.
+
+    Args:
+        where: their file, or the folder of their files.
+        chosen: the super tickets.
+        table: scores or comparisons.
+
+    Raises:
+        UserError: it has no row of a ticket's model, task, size, ratio, split and metric.
+    """
+    keys = [*TRIAL, "split", "metric", "ratio"]
+    known = {*table[keys].round(9).itertuples(index=False, name=None)}
+    for ticket in chosen[keys].round(9).to_dict("records"):
+        if tuple(ticket.values()) not in known:
+            path = where if where.suffix else where / f"{group_file({**ticket, 'kind': 'winning'})}.csv"
+            found = ", ".join(f"{key} {value}" for key, value in ticket.items())
+            raise DamagedError(path, f"nothing was scored or compared of {found}")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV in full precision."""
+    with replacing(path) as part:
+        table.to_csv(part, index=False, lineterminator="\n")
+
+
+def reported_split(splits: Iterable[str]) -> str:
+    """The split that is reported: test, or validation where there are no labelled test examples."""
+    return "test" if "test" in splits else "validation"
+
+
+def reported_split_of(splits: pd.Series) -> str:
+    """The same, from a column of a task's splits."""
+    return reported_split(splits.unique())
+
+
+def reported(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of scores that are reported: of each task's first metric, on the split that is."""
+    by_task = scores.groupby("task")
+    first = scores["metric"] == by_task["metric"].transform("first")
+    return scores[first & (scores["split"] == by_task["split"].transform(reported_split_of))]
+
+
+def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes.
+
+    Raises:
+        UserError: a file is damaged, or a super ticket is of a ratio, split and metric that nothing was scored by.
+    """
+    groups = groups_of(grid)
+    winning = [group for group in groups if group["kind"] == "winning"]
+    scores = read_groups(results, "scores", groups, grid)
+    chosen = read_groups(results, "selections", winning, grid)
+    require_among(results / "selections", chosen, scores)
+    return scores, chosen

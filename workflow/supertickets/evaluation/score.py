@@ -1,0 +1,87 @@
+"""Score the runs of an experiment: tidy tables, one row for each run, split and metric."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supertickets.errors import UserError
+from supertickets.evaluation.columns import CUT
+from supertickets.evaluation.evaluate_module import Score
+from supertickets.evaluation.metric import predicted
+from supertickets.evaluation.predictions import predictions_file, read_outcomes, read_record, require_splits
+from supertickets.experiment.grid import group_runs
+from supertickets.files import replacing
+
+log = logging.getLogger(__name__)
+
+
+def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metrics: str, scores: Path) -> None:
+    """Score the predictions of a group of runs.
+
+    Args:
+        results: the results folder.
+        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        group: model, task, train_size and kind.
+        metrics: names of the task's metrics, separated by commas.
+        scores: Parquet file to write: model, task, train_size, seed, kind, ratio, draw, heads_pruned, ffn_pruned,
+            weight_remaining, split, metric, value (0 to 100), examples (number scored).
+    """
+    runs = list(group_runs(grid, group))
+    log.info("scoring %d runs", len(runs))
+    modules = {name: Score(name) for name in metrics.split(",")}
+    table = pd.DataFrame(score_runs(results, runs, modules))
+    table["train_size"] = table["train_size"].astype(str)  # a number, a share or "all"
+    with replacing(scores) as part:
+        table.to_parquet(part, index=False)
+
+
+def score_runs(
+    results: Path, runs: Iterable[dict[str, Any]], modules: dict[str, Score], task: str = ""
+) -> list[dict[str, Any]]:
+    """The rows of :func:`score_run` of runs of one model, task and size.
+
+    Raises:
+        UserError: as there, or a run has not predicted a split that another has.
+    """
+    by_run = {predictions_file(results, run): list(score_run(results, run, modules, task)) for run in runs}
+    require_splits({path: {row["split"] for row in rows} for path, rows in by_run.items()})
+    return [row for rows in by_run.values() for row in rows]
+
+
+def score_run(
+    results: Path, run: dict[str, Any], modules: dict[str, Score], task: str = ""
+) -> Iterator[dict[str, Any]]:
+    """A row for each split and metric: the run, what its ticket cuts, split, metric, value and examples.
+
+    Args:
+        results: the results folder.
+        run: the run.
+        modules: metrics by name.
+        task: which one, of a run on several tasks.
+
+    Raises:
+        UserError: a score is not finite, or a file is damaged; names the file.
+    """
+    record = read_record(results, run, task)
+    for split, outcomes in read_outcomes(results, [run], task).items():
+        for name, module in modules.items():
+            score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
+            if not math.isfinite(score[name]):
+                raise UserError(
+                    f"{predictions_file(results, run)}: {name} on {split} is {score[name]}, as of "
+                    "constant predictions or labels; evaluate on more examples, or train with other settings"
+                )
+            yield {
+                **run,
+                **{key: record[key] for key in CUT},
+                "split": split,
+                "metric": name,
+                "value": score[name],
+                "examples": len(outcomes.labels),
+            }

@@ -1,0 +1,120 @@
+"""One task, trained in several ways: what each scores, and how they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supertickets.errors import UserError
+from supertickets.evaluation.columns import CUT
+from supertickets.evaluation.evaluate_module import Score
+from supertickets.evaluation.predictions import predictions_file, read_outcomes, require_splits
+from supertickets.evaluation.results import reported_split
+from supertickets.evaluation.score import score_runs
+from supertickets.evaluation.significance import Sampled, difference, sample
+from supertickets.experiment.paths import folder_of
+
+#: Columns of a table of scores.
+SCORES = ("model", "task", "train_size", "way", "seed", *CUT, "split", "metric", "value", "examples")
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The trainings of one model on one task and size.
+
+    Attributes:
+        where: model, task and train_size.
+        metrics: of the task; the first is compared.
+        runs: by way its run of each seed, in the same order; each may be one on several tasks.
+    """
+
+    where: dict[str, Any]
+    metrics: list[str]
+    runs: Mapping[str, list[dict[str, Any]]]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """``where`` as tables have it, a size as text: pandas would make 20 beside 0.5 a 20.0."""
+        return {**self.where, "train_size": str(self.where["train_size"])}
+
+
+def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
+    """Scores of all runs: a row for each, and each split and metric, with the columns :data:`SCORES`.
+
+    Raises:
+        UserError: a score is not finite, or a record is of another run.
+    """
+    rows = []
+    for task in trained:
+        modules = {name: Score(name) for name in task.metrics}
+        for way, runs in task.runs.items():
+            found = score_runs(results, runs, modules, task.where["task"])
+            rows += [{**row, **task.named, "way": way} for row in found]
+    return pd.DataFrame(rows)[list(SCORES)]
+
+
+def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool) -> pd.DataFrame:
+    """How ways differ from some of them, for every task and split.
+
+    Args:
+        results: the results folder.
+        trained: tasks and their ways, which are the same for all of them.
+        baselines: the ways that all others are compared with.
+        average: add the average over tasks, of what is reported; seeds count once, as of tasks that were trained
+            together.
+
+    Returns:
+        model, task, train_size, way, baseline, split, reported (whether the split is), metric, seeds, examples, and
+        the columns of :func:`~supertickets.evaluation.significance.difference`.
+
+    Raises:
+        UserError: two ways of a task predicted other examples, or other splits.
+    """
+    rows, shown = [], []
+    for place, task in enumerate(trained):
+        outcomes = {way: read_outcomes(results, runs, task.where["task"]) for way, runs in task.runs.items()}
+        require_splits({predictions_file(results, task.runs[way][0]): found for way, found in outcomes.items()})
+        splits = outcomes[baselines[0]]
+        for split in splits:
+            for way, found in outcomes.items():
+                if not np.array_equal(found[split].labels, splits[split].labels):
+                    raise UserError(
+                        f"{results}: {task.where}: {way} predicted other {split} examples than {baselines[0]}; delete "
+                        f"{results / folder_of(task.runs[way][0])} to have it made again"
+                    )
+            # Examples of different tasks are drawn apart.
+            scores = {
+                way: sample(task.metrics[0], found[split].labels, found[split].predicted, stream=place)
+                for way, found in outcomes.items()
+            }
+            where = {**task.named, "split": split, "metric": task.metrics[0]}
+            where["reported"] = split == reported_split(splits)
+            rows += _compared(where, scores, baselines)
+            if where["reported"]:
+                shown.append(scores)
+    if average and len(trained) > 1:
+        means = {way: _average([scores[way] for scores in shown]) for way in trained[0].runs}
+        rows += _compared({**trained[0].named, "task": "average", "reported": True}, means, baselines)
+    return pd.DataFrame(rows)
+
+
+def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each baseline and other way."""
+    return [
+        {**where, "way": way, "baseline": baseline, "seeds": len(sampled.scores), "examples": sampled.examples}
+        | difference(scores[baseline], sampled)
+        for baseline in baselines
+        for way, sampled in scores.items()
+        if way != baseline
+    ]
+
+
+def _average(tasks: list[Sampled]) -> Sampled:
+    """Average scores over tasks, seed by seed."""
+    scores, resampled = (np.mean([getattr(task, name) for task in tasks], axis=0) for name in ("scores", "resampled"))
+    return Sampled(scores, resampled, sum(task.examples for task in tasks))

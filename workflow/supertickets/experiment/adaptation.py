@@ -1,0 +1,95 @@
+"""Adaptation as a config asks for it: new tasks, continued from multi-task encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from supertickets.errors import UserError
+from supertickets.experiment.grid import adaptation_ways
+from supertickets.experiment.multi_task import trained_modes, trials_of
+from supertickets.experiment.paths import IMPORTANCE, RESULTS, run_files
+from supertickets.experiment.settings import outputs_of, pruning_of
+
+Config = Mapping[str, Any]
+
+
+def starts_of(config: Config) -> list[tuple[str, str]]:
+    """Pairs of an encoder's mode and what a new task holds of it: everything, where there were no tickets."""
+    asked = config["adaptation"]
+    return [
+        (mode, held)
+        for mode in trained_modes(config, asked["modes"])
+        for held in (["full"] if mode == "full" else asked["tickets"])
+    ]
+
+
+def importance_file(config: Config, trial: Mapping[str, Any]) -> str:
+    """The scores that winning tickets of a trial are cut by."""
+    return f"{RESULTS}/{IMPORTANCE.format(**trial, weights=pruning_of(config, 'winning')['weights'])}"
+
+
+def compared_importance(config: Config, trial: Mapping[str, Any], held: str) -> dict[str, str]:
+    """Importance of a new task and of those of the encoder, by task; empty where no ticket depends on it.
+
+    Args:
+        config: of the experiment.
+        trial: model, task, train_size and seed of the new task.
+        held: what it holds of the encoder.
+    """
+    if held != "nearest":
+        return {}
+    trials = [trial, *trials_of(config, trial["model"], int(trial["seed"]))]
+    return {one["task"]: importance_file(config, one) for one in trials}
+
+
+def held_settings(config: Config, trial: Mapping[str, Any], held: str) -> dict[str, Any]:
+    """What decides which ticket a new task holds; arguments as of :func:`compared_importance`."""
+    settings: dict[str, Any] = {"outputs": outputs_of(config, trial["task"])}
+    if held == "nearest":
+        method = pruning_of(config, "winning")["importance"]
+        settings |= {"method": method, "importance": compared_importance(config, trial, held)}
+    return settings
+
+
+def adaptation_grid(config: Config, model: str) -> dict[str, Any]:
+    """What spans the trainings of a model on new tasks."""
+    asked = config["adaptation"]
+    return {
+        "model": model,
+        "train_sizes": asked["train_sizes"],
+        "seeds": config["seeds"],
+        "starts": starts_of(config),
+        "metrics": {task: config["define"]["tasks"][task]["metrics"] for task in asked["tasks"]},
+    }
+
+
+def adaptation_inputs(config: Config, model: str) -> list[str]:
+    """Records and predictions of these trainings.
+
+    Raises:
+        UserError: the config has no new tasks, or no encoder to continue from.
+    """
+    asked = config["adaptation"]
+    if not asked["tasks"]:
+        raise UserError("adaptation.tasks is empty: name the new tasks")
+    if not starts_of(config):
+        raise UserError(
+            f"adaptation.modes is {asked['modes']} and multi_task.modes is {config['multi_task']['modes']}:"
+            " they have none in common"
+        )
+    ways = adaptation_ways(adaptation_grid(config, model))
+    return run_files(run for _, by_way in ways for runs in by_way.values() for run in runs)
+
+
+def new_importance(config: Config, model: str) -> list[str]:
+    """Importance of the new tasks, where there are tickets that one may be the nearest to.
+
+    It is computed with their trainings, whatever they hold: their fine-tuned weights are deleted, and would be trained
+    again for it later.
+    """
+    if all(mode == "full" for mode, _ in starts_of(config)):
+        return []
+    grid = adaptation_grid(config, model)
+    trials = [trial | {"seed": seed} for trial, _ in adaptation_ways(grid) for seed in grid["seeds"]]
+    return [importance_file(config, trial) for trial in trials]

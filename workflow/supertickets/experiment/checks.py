@@ -1,0 +1,241 @@
+"""What a schema cannot say of a config: names that do not exist, settings and sizes that do not fit each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from supertickets.experiment.task_files import inputs, is_local, is_there
+from supertickets.experiment.task_sizes import known_sizes
+from supertickets.files import unreadable
+
+Entry = dict[str, Any]
+
+#: Endings of workbooks, archives and tables of other tools, which are no text.
+NOT_READ = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".arrow", ".feather", ".pkl", ".npz")
+
+#: Metrics of regressions; the others are of classifications.
+REGRESSION_METRICS = ("pearson", "spearman")
+
+
+def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say: names that do not exist, sizes beyond the data, ratios that share a path."""
+    define = config["define"]
+    for kind in ("models", "tasks", "kinds"):
+        for index, name in enumerate(config[kind]):
+            if name not in define[kind]:
+                yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
+    tasks = _tasks_in_use(config)
+    for name in config["training_overrides"]:
+        if not _names(name, tasks, config) and name not in config["models"]:
+            known = f"{', '.join(tasks)}; {', '.join(config['models'])}"
+            yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
+        elif name in tasks and name in config["models"]:
+            yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
+    yield from _wrong_multi_task(config)
+    yield from _wrong_adaptation(config)
+    yield from _wrong_kinds(config)
+    yield from _wrong_search(config)
+    for index, ratio in enumerate(config["ratios"]):
+        if ratio != round(ratio, 2):
+            yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
+    for kind, name, entry in _in_use(config):
+        if "package" in entry and entry["package"] not in define["packages"]:
+            known = ", ".join(sorted(define["packages"]))
+            yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
+        elif kind == "models" and "path" in entry and not is_there(Path(entry["path"]), Path.is_dir):
+            yield f"define.models.{name}.path is {entry['path']!r}: no such folder"
+        elif kind == "tasks":
+            wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry)]
+            wrong = wrong or list(_unusable_files(config, name, entry))
+            yield from wrong or _sizes_beyond(config, name, entry)
+
+
+def _names(name: str, tasks: Collection[str], config: Mapping[str, Any]) -> bool:
+    """Whether it is one of some tasks, or a model of the experiment and one of them."""
+    model, slash, task = name.rpartition("/")
+    return task in tasks and (model in config["models"] if slash else True)
+
+
+def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
+    """Tasks and ratios of multi-task training that are not there."""
+    joint, known = config["multi_task"], config["define"]["tasks"]
+    for index, name in enumerate(joint["tasks"]):
+        if name not in known:
+            yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
+    tasks = joint["tasks"] or config["tasks"]
+    for name, ratio in joint["ratios"].items():
+        if not _names(name, tasks, config):
+            yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
+        if ratio != round(ratio, 2):
+            yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
+
+
+def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
+    """New tasks that are not there, or not new."""
+    known, joint = config["define"]["tasks"], config["multi_task"]["tasks"] or config["tasks"]
+    for index, name in enumerate(config["adaptation"]["tasks"]):
+        if name not in known:
+            yield f"adaptation.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
+        elif name in joint:
+            yield (
+                f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is no new one; leave it "
+                "out here or in multi_task.tasks"
+            )
+
+
+def _tasks_in_use(config: Mapping[str, Any]) -> list[str]:
+    """All tasks of an experiment, new ones last."""
+    return list(dict.fromkeys([*config["tasks"], *config["multi_task"]["tasks"], *config["adaptation"]["tasks"]]))
+
+
+def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
+    """Kinds of tickets whose settings do not fit each other."""
+    kinds = config["define"]["kinds"]
+    for name, like in (("winning", "winning"), ("losing", "losing"), ("random", "random")):
+        if kinds[name]["like"] != like:
+            yield f"define.kinds.{name}.like is {kinds[name]['like']!r}: the name is taken; give yours another one"
+    for kind in config["kinds"]:
+        if kind not in kinds:
+            continue
+        steps = kinds[kind].get("steps", config["pruning"]["steps"])
+        if steps == 1:
+            continue
+        like, weights = kinds[kind]["like"], kinds[kind].get("weights", config["pruning"]["weights"])
+        if like == "winning" and weights != "fine_tuned":
+            yield (
+                f"kind {kind} has steps {steps} and weights {weights!r}: each step scores the weights that the one "
+                "before has trained; write fine_tuned, or steps: 1"
+            )
+        elif like == "random_layerwise" or (like != "winning" and "steps" in kinds[kind]):
+            yield f"kind {kind} has steps {steps}: only kinds like winning are pruned in steps; write steps: 1 for it"
+
+
+def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
+    """A search for what is given, or over seeds that there are not."""
+    search = config["search"]
+    for name, settings in config["training_overrides"].items():
+        for key in (key for key in settings if search.get(key)):
+            yield f"training_overrides.{name}.{key} is {settings[key]!r}: search chooses {key}; leave one of them out"
+    if search["seeds"] > len(config["seeds"]):
+        yield f"search.seeds is {search['seeds']}: there are {len(config['seeds'])} seeds; give at most that"
+
+
+def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
+    """Kind, name and entry of every model and task of the experiment that is defined."""
+    used = {"models": config["models"], "tasks": _tasks_in_use(config)}
+    for kind, names in used.items():
+        defined = config["define"][kind]
+        yield from ((kind, name, defined[name]) for name in names if name in defined)
+
+
+def _unusable_files(config: Mapping[str, Any], name: str, entry: Entry) -> Iterator[str]:
+    """Local files of a task that do not exist, or are too large."""
+    if not is_local(entry, config["glue"]):
+        return
+    key = f"define.tasks.{name}" if "glue" not in entry else f"glue is {config['glue']!r}: task {name}"
+    for path in inputs(entry, config["glue"]):
+        if not is_there(Path(path)):
+            yield f"{key}: no such file: {path}"
+        elif why := unreadable(Path(path)):
+            yield f"{key}: {path} {why}"
+
+
+def _wrong_task(entry: Entry) -> Iterator[str]:
+    """Keys of a task's definition that do not fit each other."""
+    if "hub" in entry and "columns" not in entry and "columns" not in entry["hub"]:
+        yield "columns is missing: the dataset's columns of text and target"
+    paired = "text_pair" in entry.get("glue", {}).get("columns", {})
+    for key, reading in _readings(entry):
+        if key.startswith("glue.parts.") and ("text_pair" in reading["columns"]) != paired:
+            yield f"{key}columns is {reading['columns']}: text_pair is given for all parts or for none"
+        yield from (f"{key}{problem}" for problem in _wrong_columns(reading["columns"], reading.get("fields")))
+    fields = entry.get("fields")
+    paths = [entry["path"]] if "path" in entry else entry.get("files", {}).values()
+    key = "path" if "path" in entry else "files"
+    for path in paths:
+        if path.lower().endswith(".json"):
+            yield f"{key} is {path!r}: one JSON document is not read; write an object a line, in a .jsonl file"
+        elif path.lower().endswith(NOT_READ):
+            yield f"{key} is {path!r}: no such files are read; write .tsv, .csv, .jsonl or .parquet"
+        elif fields is not None and path.lower().endswith((".jsonl", ".parquet")):
+            yield f"fields is {fields}: {path} names its columns; leave fields out and give columns by name"
+    first: dict[str, str] = {}
+    for part, path in entry.get("files", {}).items():
+        if (other := first.setdefault(os.path.realpath(path), part)) != part:
+            yield f"files.{part} is {path!r}, which is {other} already; each part has examples of its own"
+    if entry.get("split", {}).get("group_separator") and "id" not in entry.get("columns", {}):
+        yield "split.group_separator needs columns.id, which names the documents"
+    labels = entry.get("labels", [])
+    for label in (label for label in labels if label != label.strip()):
+        yield f"labels holds {label!r}: spaces around targets are not read; write {label.strip()!r}"
+    for label in (label for label in entry.get("no_label", []) if label in labels):
+        yield f"no_label holds {label!r}, which is one of labels: {labels}"
+    named = entry.get("hub", {}).get("labels", labels)
+    if len(named) != len(labels):
+        yield f"hub.labels is {named}: {len(labels)} are needed, in the order of labels: {labels}"
+    if entry["type"] == "regression":
+        yield from (f"{key} is {entry[key]!r}: not of a regression" for key in ("labels", "threshold") if key in entry)
+    elif "threshold" in entry and len(labels) != 2:
+        yield f"labels is {labels}: a threshold makes two classes, so name two"
+    for metric in entry["metrics"]:
+        if (metric in REGRESSION_METRICS) != (entry["type"] == "regression"):
+            yield f"metrics holds {metric!r}, which is not a metric of {entry['type']}"
+        elif metric == "f1" and len(labels) != 2:
+            yield f"metrics holds 'f1', which is of two classes; there are {len(labels)}"
+
+
+def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:
+    """What says which column of a task's files is which, and where it stands in the definition."""
+    places = {"": entry, "hub.": entry.get("hub", {}), "glue.": entry.get("glue", {})}
+    places |= {f"glue.parts.{part}.": file for part, file in places["glue."].get("parts", {}).items()}
+    for key, reading in places.items():
+        if isinstance(reading, Mapping) and "columns" in reading:  # a part may be a file's name
+            yield key, reading
+
+
+def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iterator[str]:
+    """Columns that a file with a header, or one of so many fields without, cannot have."""
+    read = [columns[field] for field in ("text", "text_pair", "target") if field in columns]
+    if len({*read}) < len(read):
+        yield f"columns is {columns}: text, text_pair and target are columns of their own"
+    elif all(isinstance(place, int) for place in columns.values()):
+        if fields is None or not all(0 <= place < fields for place in columns.values()):
+            yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
+    elif not all(isinstance(place, str) for place in columns.values()):
+        yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
+    elif fields is not None:
+        yield f"columns is {columns}: fields is of files without a header; leave it out, or give numbers"
+
+
+def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
+    """Train and evaluation sizes that a task does not have."""
+    trained = _train_sizes(config, task)
+    asked = [*trained.values(), *config["evaluate"].values()]
+    if not any(isinstance(size, int) for size in asked):
+        return  # nothing to compare with, so no need to read files
+    sizes = known_sizes(config, entry)
+    if sizes is None:
+        return
+    for key, size in trained.items():
+        if size != "all" and size > sizes["train"]:  # a share is below 1
+            most = sizes["train"]
+            yield f"{key} is {size}: task {task} has {most} training examples; give at most that, or all"
+    for part, limit in config["evaluate"].items():
+        spare = part == "test" and sizes[part] == 0  # then nothing is reported on it
+        if limit != "all" and limit > sizes[part] and not spare:
+            most = sizes[part]
+            yield f"evaluate.{part} is {limit}: task {task} has {most} {part} examples; give at most that, or all"
+
+
+def _train_sizes(config: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The sizes that a task is trained at, by their keys."""
+    found = {f"train_sizes[{index}]": size for index, size in enumerate(config["train_sizes"])}
+    new = task in config["adaptation"]["tasks"]
+    if task not in config["tasks"]:  # trained at the main size, with other tasks or in a search
+        searched = any(isinstance(values, list) and values for values in config["search"].values())
+        found = dict(list(found.items())[: int(not new or searched)])
+    sizes = config["adaptation"]["train_sizes"] if new else []
+    return found | {f"adaptation.train_sizes[{index}]": size for index, size in enumerate(sizes)}

@@ -1,0 +1,220 @@
+"""Check a config and fill in its defaults, before anything runs.
+
+Imported at every start of the workflow: standard library, jsonschema and yaml only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from supertickets.errors import UserError
+from supertickets.experiment.checks import inconsistencies
+
+WORKFLOW = Path(__file__).parents[2]
+SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
+CATALOGUE = WORKFLOW / "catalogue.yaml"
+
+#: Keys and lists inside each other, values of all, and the largest whole number that a float is exact for.
+DEEPEST, MOST_VALUES, LARGEST = 20, 1_000_000, 2**53
+
+#: Problems that are told at once.
+MOST = 50
+
+#: JSON schema with whole numbers in the sense of YAML: 1.0 is none, as it would name other files than 1.
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
+def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> dict[str, Any]:
+    """A complete config: defaults filled in, the catalogue merged into ``define``.
+
+    Args:
+        config: content of the config files, as Snakemake merges them.
+        files: where they are.
+
+    Raises:
+        UserError: one line for every wrong key: where it is, its value, and what would be right.
+    """
+    _refuse(_unusable(config))
+    _refuse(problem for file in files for problem in _repeated_keys(Path(file)))
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    # Which keys go together is said of what has keys: anything else is already refused for its type.
+    errors = (
+        error
+        for error in Validator(schema).iter_errors(config)
+        if error.validator not in ("oneOf", "not") or isinstance(error.instance, Mapping)
+    )
+    found = map(_explain, errors)
+    problems = [*dict.fromkeys(found), *_not_finite(config)]
+    if not problems:
+        config = _with_defaults(config, schema, schema)
+        catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+        define = {part: catalogue[part] | config["define"][part] for part in catalogue}
+        # A kind that changes some of a known kind's settings keeps the others; a new one is like the winning.
+        kinds = {
+            name: {"like": "winning", **catalogue["kinds"].get(name, {}), **how}
+            for name, how in define["kinds"].items()
+        }
+        define["kinds"] = kinds
+        config = {**config, "define": define}
+        problems = list(inconsistencies(config))
+    _refuse(problems)
+    return dict(config)
+
+
+def _repeated_keys(path: Path) -> Iterator[str]:
+    """Keys that a config file gives twice, the last of which YAML and JSON take without a word."""
+    try:
+        nodes = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):  # Snakemake has read it, as JSON maybe
+        return
+    seen = set()  # an alias is the node of its anchor
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            nodes += [value for _, value in node.value]
+            keys: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+                if key.value in keys:
+                    yield f"{path}, line {key.start_mark.line + 1}: the key {key.value!r:.80} is there twice"
+                keys.add(key.value)
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    lines = [f"  {problem}" for problem in islice(problems, MOST)]
+    if lines:
+        raise UserError("the config cannot be used:\n" + "\n".join(lines))
+
+
+def _nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Everything inside a config with the path to it, one level deeper than is taken."""
+    yield path, value
+    if len(path) <= DEEPEST and isinstance(value, Mapping | list):
+        items = ((str(key), inner) for key, inner in value.items()) if isinstance(value, Mapping) else enumerate(value)
+        for key, inner in items:
+            yield from _nodes(inner, (*path, key))
+
+
+def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
+    """What YAML can say and nothing here can take: dates, keys that are no text, numbers beyond all sizes, no end."""
+    for count, (path, value) in enumerate(_nodes(config)):
+        if count == MOST_VALUES:
+            yield f"config: more than {MOST_VALUES:,} values; aliases multiply them"
+            return
+        if len(path) > DEEPEST:
+            yield f"{_key(path[:3])}: more than {DEEPEST} keys and lists inside each other"
+        elif isinstance(value, int) and abs(value) > LARGEST:
+            yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is taken"
+        elif isinstance(value, date):
+            yield f"{_key(path)} is {value}, which YAML takes for a date: quote it"
+        elif not isinstance(value, Mapping | list | str | int | float | None):
+            yield f"{_key(path)} is {value!r:.80}: neither text nor number, list or keys"
+        elif isinstance(value, Mapping):
+            for key in (key for key in value if not isinstance(key, str)):
+                yield f"{_key(path)} has the key {key!r:.80}, which is no text: quote it"
+
+
+def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without the tasks of several-task training and adaptation that belong to other tasks than its own.
+
+    ``config.yaml`` names both beside its own ``tasks``; a config laid over it that names other ``tasks`` means those.
+
+    Args:
+        config: all configs, merged.
+        given: what was laid over ``config.yaml``.
+    """
+    if "tasks" not in given:
+        return dict(config)
+    parts = ("multi_task", "adaptation")
+    # What is no mapping is refused later, with its key.
+    known = {part: config[part] for part in parts if isinstance(config.get(part), Mapping)}
+    told = {part for part in known if isinstance(given.get(part), Mapping) and "tasks" in given[part]}
+    return {**config, **{part: {**known[part], "tasks": []} for part in known if part not in told}}
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """One line for one violation of the schema."""
+    key = _key(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(map(str, set(error.instance) - set(known)))
+        return f"{key}: unknown key {', '.join(unknown)}; known keys are {', '.join(known)}"
+    if error.validator == "contains":
+        return f"{key} is {error.instance!r}: {error.schema['contains']['description']}"
+    if error.validator == "required":
+        return f"{key}: {error.message}"
+    if error.validator in ("oneOf", "not") and "description" in error.schema:
+        return f"{key} has the keys {', '.join(map(str, error.instance))}: {error.schema['description']}"
+    if error.validator == "type" and error.validator_value == "object" and error.instance is None:
+        return f"{key} is empty: give it keys, or leave it out"
+    if error.validator == "type" and error.validator_value == "array":
+        return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"
+    hint = f" ({misread})" if (misread := _misread(error.instance)) else ""
+    described = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
+    message = "none of what it may be" if error.validator == "anyOf" else error.message
+    return f"{key} is {error.instance!r}: {message}{hint}. {described}".strip()
+
+
+def _misread(value: object) -> str:
+    """What YAML or snakemake's command line takes for something else than it looks like, and how to write it."""
+    if isinstance(value, bool):
+        return "YAML takes yes, no, on and off for true and false; quote them"
+    if not isinstance(value, str):
+        return ""
+    if value.lower() in ("true", "false"):
+        return f"without quotes, and on the command line {value.capitalize()}"
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    if "e" in value.lower():
+        return "YAML takes 1e-3 for text; write 1.0e-3"
+    return "without quotes; --config takes numbers in lists for text, so lists belong into a file for --configfile"
+
+
+def _not_finite(config: Mapping[str, Any]) -> Iterator[str]:
+    """Numbers that no limit of the schema refuses: not-a-number and infinity."""
+    for path, value in _nodes(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{_key(path)} is {value!r}: a finite number is needed"
+
+
+def _key(path: Any) -> str:
+    """``training.epochs`` or ``ratios[2]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".") or "config"
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """A copy of ``value`` with the schema's defaults where keys are left out, at every depth."""
+    if not isinstance(value, Mapping):
+        return value
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties", {})
+    filled = dict(value)
+    for key, inner in properties.items():
+        if key not in filled and "default" in inner:
+            filled[key] = inner["default"]
+    for key, content in filled.items():
+        inner = properties.get(key, others)
+        filled[key] = _with_defaults(content, inner, root) if isinstance(inner, Mapping) else content
+    return filled

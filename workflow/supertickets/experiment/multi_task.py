@@ -1,0 +1,130 @@
+"""Multi-task training as a config asks for it: tasks, tickets, settings, and what each step reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from supertickets.errors import UserError
+from supertickets.experiment.grid import multi_task_ways
+from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
+from supertickets.experiment.settings import outputs_of, training_of
+
+Config = Mapping[str, Any]
+
+#: Kind of the tickets that a mode's tickets are made from.
+KIND_OF_MODE = {"super": "winning", "random": "random", "union": "winning"}
+
+
+def shared_tasks(config: Config) -> list[str]:
+    """The tasks of multi-task training."""
+    return config["multi_task"]["tasks"] or config["tasks"]
+
+
+def trials_of(config: Config, model: str, seed: int) -> list[dict[str, Any]]:
+    """The trial of each task at the main size: model, train_size, seed and task."""
+    size = config["train_sizes"][0]
+    return [{"model": model, "train_size": size, "seed": seed, "task": task} for task in shared_tasks(config)]
+
+
+def given_ratios(config: Config, model: str) -> dict[str, float]:
+    """The ratio of a task's super ticket, by task, where the config gives it."""
+    given = config["multi_task"]["ratios"]
+    named = {task: given.get(f"{model}/{task}", given.get(task)) for task in shared_tasks(config)}
+    return {task: ratio for task, ratio in named.items() if ratio is not None}
+
+
+def ticket_inputs(config: Config, model: str, mode: str, seed: int) -> list[str]:
+    """Selections, and the tickets that one of them may have chosen."""
+    if mode == "full":
+        return []
+    ratios = given_ratios(config, model)
+    files = []
+    for trial in trials_of(config, model, seed):
+        given = ratios.get(trial["task"])
+        if given is None:
+            files += group_files("selections", [trial | {"kind": "winning"}])
+        asked = config["ratios"] if given is None else [given] * (given > 0)
+        kind = KIND_OF_MODE[mode]
+        files += [f"{RESULTS}/{ticket_file(trial | {'kind': kind, 'ratio': ratio, 'draw': 1})}" for ratio in asked]
+    return files
+
+
+def example_files(config: Config, model: str, seed: int) -> dict[str, dict[str, str]]:
+    """The files that each task is trained from, ``encoded`` and ``subset``, by task."""
+    return {
+        trial["task"]: {
+            "encoded": f"{RESULTS}/{ENCODED.format(**trial)}",
+            "subset": f"{RESULTS}/{SUBSET.format(**trial)}",
+        }
+        for trial in trials_of(config, model, seed)
+    }
+
+
+def task_settings(config: Config, model: str, seed: int) -> dict[str, dict[str, Any]]:
+    """The same with the training settings of each task."""
+    files = example_files(config, model, seed)
+    return {task: {**files[task], "settings": training_of(config, model, task)} for task in files}
+
+
+def outputs_by_task(config: Config) -> dict[str, int]:
+    """Number of outputs of each task."""
+    return {task: outputs_of(config, task) for task in shared_tasks(config)}
+
+
+def joint_settings(config: Config) -> dict[str, Any]:
+    """How one encoder is trained on all tasks."""
+    asked = config["multi_task"]
+    training = {**config["training"], **asked["training"]}
+    training.pop("classifier_dropout")  # each task's head has its own
+    return {**{key: asked[key] for key in ("sampler", "temperature", "cap", "untouched")}, **training}
+
+
+def trained_modes(config: Config, asked: Iterable[str]) -> list[str]:
+    """The modes that the config trains, of those that something asks for."""
+    return [mode for mode in asked if mode in config["multi_task"]["modes"]]
+
+
+def require_mode(config: Config, mode: str) -> str:
+    """A mode that something shows.
+
+    Raises:
+        UserError: the config does not train it.
+    """
+    modes = config["multi_task"]["modes"]
+    if mode not in modes:
+        raise UserError(f"multi_task.modes is {modes}: this needs {mode!r} among them")
+    return mode
+
+
+def multi_task_grid(config: Config, model: str) -> dict[str, Any]:
+    """What spans the ways in which a model is trained on the tasks."""
+    return {
+        "model": model,
+        "train_size": config["train_sizes"][0],
+        "seeds": config["seeds"],
+        "modes": config["multi_task"]["modes"],
+        "then_single": trained_modes(config, config["multi_task"]["then_single"]),
+        "ratios": given_ratios(config, model),
+        "metrics": {task: config["define"]["tasks"][task]["metrics"] for task in shared_tasks(config)},
+    }
+
+
+def multi_task_inputs(config: Config, model: str) -> list[str]:
+    """Selections, records and predictions of all these ways.
+
+    Raises:
+        UserError: the config does not train the mode that all others are compared with.
+    """
+    require_mode(config, "full")
+    grid = multi_task_grid(config, model)
+    files: list[str] = []
+    runs: list[dict[str, Any]] = []
+    for task in shared_tasks(config):
+        given = grid["ratios"].get(task)
+        if given is None:
+            group = {"model": model, "task": task, "train_size": grid["train_size"], "kind": "winning"}
+            files += group_files("selections", [group])
+        for ratio in config["ratios"] if given is None else [given]:
+            runs += [run for members in multi_task_ways(grid, task, ratio)[1].values() for run in members]
+    return [*files, *dict.fromkeys(run_files(runs))]

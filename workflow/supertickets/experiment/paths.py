@@ -1,0 +1,106 @@
+"""Where results are, and how a run is named. The only place that spells these paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+#: Folder of everything that is made.
+RESULTS = "results"
+
+#: Folder of the runs of one model, task, size and seed, below the results folder.
+TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
+
+#: Folder of a training on several tasks, likewise.
+MULTI_TASK = "multi_task/{model}/{mode}/seed{seed}"
+
+#: Folder of a training that goes on from an encoder of several tasks: from which one, and what it holds of that.
+ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}"
+
+#: Importance scores of the units of a model, by weights (``fine_tuned`` or ``pretrained``).
+IMPORTANCE = f"{TRIAL}/importance/{{weights}}.csv"
+
+#: Tokenised task, rows of a training subset, dimensions of an encoder, and the settings that a search chose.
+ENCODED = "encoded/{model}/{task}.parquet"
+SUBSET = "subsets/{task}/n{train_size}/seed{seed}.json"
+SHAPE = "pretrained/{model}/shape.json"
+SEARCH = "search/{model}/{task}/n{train_size}"
+
+#: Files of a tokenizer that a model folder holds.
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+#: All files of a model folder.
+MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
+
+
+#: What is computed from a group of runs, below a folder of its own, without the suffix.
+GROUP_FILE = "{model}/{task}/n{train_size}/{kind}"
+
+
+def size_from(text: str) -> int | float | str:
+    """A training size from a path: a number of examples, a share of them below 1, or ``all``."""
+    return text if text == "all" else float(text) if "." in text else int(text)
+
+
+def drawn_kind(kind: str, draw: int) -> str:
+    """A kind with the number of its draw, as paths have it: ``random``, ``random.2``, ``random.3``, ..."""
+    return kind if draw == 1 else f"{kind}.{draw}"
+
+
+def kind_and_draw(name: str) -> tuple[str, int]:
+    """The inverse of :func:`drawn_kind`."""
+    kind, _, draw = name.partition(".")
+    return kind, int(draw or 1)
+
+
+def run_folder(run: dict[str, Any]) -> str:
+    """Folder of a run (model, task, train_size, seed, kind, ratio, draw), below the results folder.
+
+    A ticket's is named like ``winning-0.30`` or ``random.2-0.30``, the full model's is ``full``.
+    """
+    return f"{TRIAL.format(**run)}/{'full' if run['kind'] == 'full' else _ticket_name(run)}"
+
+
+def ticket_file(run: dict[str, Any]) -> str:
+    """The ticket of a run, below the results folder."""
+    return f"{TRIAL.format(**run)}/tickets/{_ticket_name(run)}.json"
+
+
+def _ticket_name(run: dict[str, Any]) -> str:
+    return f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
+
+
+def folder_of(run: dict[str, Any]) -> str:
+    """Folder of any training, told by what names it, below the results folder."""
+    if "kind" in run:
+        return run_folder(run)
+    return (ADAPTATION if "held" in run else MULTI_TASK).format(**run)
+
+
+def group_file(group: dict[str, Any]) -> str:
+    """File of a group (model, task, train_size, kind) below a folder of the results folder, without the suffix."""
+    return GROUP_FILE.format(**group)
+
+
+def run_files(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Records and predictions of some runs."""
+    names = ("record.json", "predictions.parquet")
+    return [f"{RESULTS}/{folder_of(dict(run))}/{name}" for run in runs for name in names]
+
+
+def group_files(folder: str, groups: Iterable[dict[str, Any]]) -> list[str]:
+    """What was computed from some groups of runs, in a folder of the results folder."""
+    suffix = "parquet" if folder == "scores" else "csv"
+    return [f"{RESULTS}/{folder}/{group_file(group)}.{suffix}" for group in groups]
+
+
+def head_name(task: str, parameter: str) -> str:
+    """What a parameter of a task's own is called in the weights of an encoder of several tasks."""
+    return f"{task}/{parameter}"
+
+
+def size_text(train_size: str) -> str:
+    """How many training examples, for a title."""
+    size = size_from(train_size)
+    if isinstance(size, float):
+        return f"{100 * size:g}% of the training examples"
+    return f"{size} training examples"

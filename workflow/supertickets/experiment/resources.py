@@ -1,0 +1,133 @@
+"""What a training asks of a machine: memory and time, from the size of its model and of its data.
+
+Rough and rather too much than too little: a cluster kills what goes beyond. Held against an AMD EPYC with
+all-MiniLM-L6-v2; the rate of a GPU is a guess.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.settings import training_of
+from supertickets.experiment.task_sizes import known_sizes
+
+Config = Mapping[str, Any]
+
+#: Tokens of a typical example; where longer ones are let through, half of what they may have.
+TYPICAL = 64
+#: Memory of a process that has imported torch, and of one that computes on CUDA, in MB.
+PROCESS, CUDA = 1000, 2500
+#: Weights, their gradients and two moments, and what is being read, in sizes of the weights.
+COPIES = 6
+#: Activations of a token, in sizes of the weights; and its attention to each other one, of 72 heads in 90 MB. The
+#: default's training in batches of 32 sequences of 512 tokens took 7.3 GB, and is reckoned at 8.3.
+ACTIVATIONS, ATTENTION = 1.5e-3, 6e-6
+#: Memory of an encoded example, in MB.
+EXAMPLE = 2e-3
+#: Floating point operations a second: of a CPU thread, and of a GPU.
+CPU_RATE, GPU_RATE = 2e10, 2e13
+#: Minutes for starting, reading and writing: of a training, and of anything else.
+START, SHORT = 5, 1
+#: Examples a minute that are read and written in another form, and predictions a minute that are compared.
+TABLE_RATE, COMPARED_RATE = 1e5, 5e5
+
+
+def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int, cuda: bool) -> int:
+    """Resident memory of a training, in MB.
+
+    Args:
+        weights_mb: size of the encoder's weights in float32, in MB.
+        examples: all of its tasks, to train on and to predict.
+        batch_size: examples per step.
+        max_length: longest sequence, in tokens.
+        cuda: whether a CUDA device may compute, and hold the activations.
+    """
+    of_a_token = ACTIVATIONS + ATTENTION * max_length
+    activations = CUDA if cuda else weights_mb * of_a_token * batch_size * max_length
+    return math.ceil(PROCESS + activations + weights_mb * COPIES + EXAMPLE * examples)
+
+
+def minutes(weights_mb: float, passes: float, max_length: int, threads: int, cuda: bool) -> int:
+    """Time of a training, in minutes.
+
+    Args:
+        weights_mb: size of the encoder's weights in float32, in MB.
+        passes: examples that go forward; one that is trained on counts three times, for it goes back as well.
+        max_length: longest sequence, in tokens.
+        threads: of a CPU.
+        cuda: whether a CUDA device computes.
+    """
+    operations = 2 * (weights_mb * 1e6 / 4) * passes * min(max_length, max(TYPICAL, max_length / 2))
+    return START + math.ceil(operations / (GPU_RATE if cuda else CPU_RATE * threads) / 60)
+
+
+def copying_mb(weights_mb: float) -> int:
+    """Resident memory of what reads an encoder's weights and writes others, in MB; argument as of :func:`memory_mb`."""
+    return math.ceil(PROCESS + 4 * weights_mb)
+
+
+def table_mb(examples: int) -> int:
+    """Resident memory of what reads a task's examples and writes them in another form, in MB."""
+    return math.ceil(PROCESS + 4 * EXAMPLE * examples)
+
+
+def table_minutes(examples: int) -> int:
+    """Time of the same, in minutes."""
+    return SHORT + math.ceil(examples / TABLE_RATE)
+
+
+def judging_minutes(predictions: int) -> int:
+    """Time of what scores or compares runs, in minutes.
+
+    Args:
+        predictions: of all these runs together.
+    """
+    return SHORT + math.ceil(predictions / COMPARED_RATE)
+
+
+#: Examples of a part whose number only its file tells, and MB of a base encoder's weights and a large one's.
+UNKNOWN_EXAMPLES = 100_000
+UNKNOWN_WEIGHTS = {"base": 440, "large": 1340}
+
+
+def weights_mb(config: Config, model: str) -> float:
+    """Size of an encoder's float32 weights in MB, from its file where that exists."""
+    entry = config["define"]["models"][model]
+    folders = [f"results/pretrained/{model}", *([entry["path"]] if "path" in entry else [])]
+    found = [path for path in (Path(folder) / "model.safetensors" for folder in folders) if path.is_file()]
+    return found[0].stat().st_size / 1e6 if found else UNKNOWN_WEIGHTS[entry.get("size", "base")]
+
+
+def examples_of(config: Config, task: str) -> dict[str, int]:
+    """Number of examples of each part of a task, or the most that it can be."""
+    known = known_sizes(config, config["define"]["tasks"][task]) or {}
+    return {part: known.get(part, UNKNOWN_EXAMPLES) for part in ("train", "validation", "test")}
+
+
+def trained_examples(examples: Mapping[str, int], size: int | float | str) -> float:
+    """Examples that a task is trained on, from those of its parts."""
+    most = examples["train"]
+    return most if size == "all" else min(size, most) if isinstance(size, int) else float(size) * most
+
+
+def predicted_examples(config: Config, examples: Mapping[str, int]) -> int:
+    """Examples that are predicted after a training, from those of a task's parts."""
+    return sum(examples[part] if limit == "all" else limit for part, limit in config["evaluate"].items())
+
+
+def largest_settings(config: Config, model: str, tasks: Sequence[str] | None) -> dict[str, int]:
+    """The most ``epochs`` and the largest ``batch_size`` that a training may have.
+
+    Args:
+        config: of the experiment.
+        model: the encoder.
+        tasks: what it is trained on alone; None for multi-task training.
+    """
+    settings = [training_of(config, model, task) for task in tasks or shared_tasks(config)]
+    settings += [] if tasks else [{**config["training"], **config["multi_task"]["training"]}]
+    choices = {key: config["search"][key] for key in ("epochs", "batch_size")}
+    return {key: max([*values, *(how[key] for how in settings)]) for key, values in choices.items()}

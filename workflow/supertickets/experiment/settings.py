@@ -1,0 +1,104 @@
+"""Settings of one model, task or kind of tickets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+from supertickets.experiment.parts import FURTHER
+from supertickets.experiment.task_files import parts_of
+
+Entry = dict[str, Any]
+
+#: Importance scores that are always computed, so that a kind that is added later finds them: the weights are deleted.
+SCORES = ("sensitivity", "running_sensitivity", "taylor", "magnitude", "random")
+#: Settings that may be searched for, with what paths call them.
+SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
+
+
+def methods_of(config: Mapping[str, Any], weights: str) -> list[str]:
+    """Importance scores that are computed of some weights: those of :data:`SCORES`, and others that a kind needs."""
+    pruned = (pruning_of(config, kind) for kind in dict.fromkeys(["winning", *config["kinds"]]))
+    return list(dict.fromkeys([*SCORES, *(how["importance"] for how in pruned if how["weights"] == weights)]))
+
+
+def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
+    """How tickets of a kind are scored and cut: the settings of ``pruning``, and what the kind itself says.
+
+    What a kind does not use is fixed, so that another setting of it changes nothing.
+    """
+    how = {**config["pruning"], **config["define"]["kinds"][kind]}
+    if how["like"] != "winning":
+        how["steps"] = 1
+    if how["like"] in ("random", "random_with_replacement"):
+        how |= {"importance": "random", "weights": "fine_tuned"}
+    return how
+
+
+def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
+    """Settings of the trainings of a model on a task.
+
+    Those of ``training``, then the published ones where they are asked for and known, then the overrides of the model,
+    of the task, and of both; and what the task itself says.
+    """
+    limits = {part: None if limit == "all" else limit for part, limit in config["evaluate"].items()}
+    parts = parts_of(config["define"]["tasks"][task], config["glue"])
+    limits |= {part: limits["validation"] for part in FURTHER if part in parts}
+    overrides = config["training_overrides"]
+    return {
+        **config["training"],
+        **(_published(config, model, task) if config["published_settings"] else {}),
+        **overrides.get(model, {}),
+        **overrides.get(task, {}),
+        **overrides.get(f"{model}/{task}", {}),
+        "evaluate": limits,
+        "outputs": outputs_of(config, task),
+        "threads": config["threads"],
+        "device": config["device"],
+        "precision": config["precision"],
+    }
+
+
+def _published(config: Mapping[str, Any], model: str, task: str) -> Entry:
+    """Epochs and dropout before the task head of the published code, where it has the task."""
+    published = dict(config["define"]["tasks"][task].get("published", {}))
+    size = config["define"]["models"][model].get("size")
+    epochs = published.pop("epochs", {}).get(size)
+    return published if epochs is None else published | {"epochs": epochs}
+
+
+def outputs_of(config: Mapping[str, Any], task: str) -> int:
+    """Number of classes of a task, 1 for regression."""
+    definition = config["define"]["tasks"][task]
+    return len(definition["labels"]) if definition["type"] == "classification" else 1
+
+
+def choices_of(search: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every combination of the values to choose from, by a name that is part of paths, as in ``lr5e-05-batch16``.
+
+    Args:
+        search: lists of values by setting; what else it holds is no setting.
+    """
+    keys = [key for key in SHORT if search.get(key)]
+    if not keys:
+        return {}
+    combinations = [dict(zip(keys, values, strict=True)) for values in product(*(search[key] for key in keys))]
+    return {"-".join(f"{SHORT[key]}{value!r}" for key, value in one.items()): one for one in combinations}
+
+
+def unsearched(config: Mapping[str, Any], settings: Mapping[str, Any]) -> Entry:
+    """Settings without those that a search chooses."""
+    return {key: value for key, value in settings.items() if not config["search"].get(key)}
+
+
+def tried_settings(config: Mapping[str, Any], model: str, task: str, choice: str) -> Entry:
+    """A task's settings with those of one choice, for a training that is scored on validation alone."""
+    settings = training_of(config, model, task)
+    limit = {"evaluate": {"validation": settings["evaluate"]["validation"]}}
+    return settings | choices_of(config["search"])[choice] | limit
+
+
+def stratified(config: Mapping[str, Any], task: str) -> bool:
+    """Whether a task's subsets are stratified; a regression has no classes."""
+    return config["stratify"] and outputs_of(config, task) > 1

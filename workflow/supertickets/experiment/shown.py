@@ -1,0 +1,264 @@
+"""Figures and tables: of each all that is known but how it is drawn or written.
+
+A figure is drawn by ``report/figures/{name}.py``, function ``draw_{name}``; a table is written by
+``report/tables/{name}.py``, function ``write_{name}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from supertickets.experiment.adaptation import importance_file, starts_of
+from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
+from supertickets.experiment.multi_task import require_mode, shared_tasks
+from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
+from supertickets.experiment.published import published_numbers, require_published
+from supertickets.experiment.settings import pruning_of
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure or table.
+
+    Attributes:
+        scope: the part of the grid that it shows (:func:`~supertickets.experiment.grid.scoped`), or ``joint``: the
+            tasks of multi-task training.
+        caption: what the report says of it.
+        inputs: the files that it is made from.
+        options: further options of its function, by name.
+        possible: whether the experiment has what it shows.
+    """
+
+    scope: str
+    caption: str
+    inputs: Callable[[Config], list[str]]
+    options: Callable[[Config], dict[str, Any]] = field(default=lambda config: {})
+    possible: Callable[[Config], bool] = field(default=lambda config: True)
+
+    @property
+    def category(self) -> str:
+        """The part of the report that it stands in."""
+        return "Multi-task" if self.scope == "joint" else "Single task"
+
+
+def shown_grid(config: Config, scope: str) -> dict[str, Any]:
+    """The part of the grid that a figure or table shows."""
+    if scope == "joint":
+        return {**scoped(grid_of(config), "main"), "tasks": shared_tasks(config)}
+    return scoped(grid_of(config), scope)
+
+
+def files(config: Config, scope: str, *folders: str) -> list[str]:
+    """What was computed from the groups of a part of the grid, in folders of the results folder."""
+    groups = groups_of(scoped(grid_of(config), scope))
+    return [path for folder in folders for path in group_files(folder, groups)]
+
+
+def curves(scope: str) -> Callable[[Config], list[str]]:
+    """Inputs of curves: scores of a part of the grid, and the super tickets in it."""
+    return lambda config: [
+        *files(config, "sizes" if scope == "sizes" else "main", "selections"),
+        *files(config, scope, "scores"),
+    ]
+
+
+def tickets(config: Config) -> list[str]:
+    """Super tickets at the main size, and all winning tickets there."""
+    runs = (run for run in runs_of(scoped(grid_of(config), "main")) if run["kind"] != "full")
+    return [*files(config, "main", "selections"), *(f"{RESULTS}/{ticket_file(run)}" for run in runs)]
+
+
+def shared_tickets(config: Config) -> list[str]:
+    """The super tickets that the tasks of multi-task training have."""
+    mode = require_mode(config, "super")
+    trainings = product(config["models"], config["seeds"])
+    return [
+        f"{RESULTS}/{MULTI_TASK.format(model=model, mode=mode, seed=seed)}/tickets.json" for model, seed in trainings
+    ]
+
+
+def importance(config: Config) -> list[str]:
+    """Importance of the units for the tasks of multi-task training, and the encoders' dimensions."""
+    size = config["train_sizes"][0]
+    trials = product(config["models"], config["seeds"], shared_tasks(config))
+    keys = ("model", "seed", "task")
+    scores = [importance_file(config, {**dict(zip(keys, trial, strict=True)), "train_size": size}) for trial in trials]
+    return [*scores, *(f"{RESULTS}/{SHAPE.format(model=model)}" for model in config["models"])]
+
+
+def full_records(config: Config) -> list[str]:
+    """Records of all full models."""
+    full = (run for run in runs_of(scoped(grid_of(config), "sizes")) if run["kind"] == "full")
+    return [path for path in run_files(full) if path.endswith(".json")]
+
+
+def by_model(folder: str, *names: str) -> Callable[[Config], list[str]]:
+    """Files of each model in a folder of the results folder."""
+    return lambda config: [f"{RESULTS}/{folder}/{model}/{name}" for name in names for model in config["models"]]
+
+
+def published(config: Config) -> list[str]:
+    """Scores and super tickets at the main size; an error where no published numbers are of these results."""
+    require_published(config)
+    return files(config, "main", "selections", "scores")
+
+
+def other_scores(config: Config) -> list[str]:
+    """Scores of multi-task training and of adaptation, where the config has them with and without tickets."""
+    found: list[str] = []
+    if len(shared_tasks(config)) > 1 and {"full", "super"} <= {*config["multi_task"]["modes"]}:
+        found += by_model("multi_task", "scores.parquet")(config)
+        if config["adaptation"]["tasks"] and {("full", "full"), ("super", "full")} <= {*starts_of(config)}:
+            found += by_model("adaptation", "scores.parquet")(config)
+    return found
+
+
+def several_tasks(config: Config) -> bool:
+    """Whether there is multi-task training."""
+    return len(shared_tasks(config)) > 1
+
+
+def scored_importance(config: Config) -> dict[str, Any]:
+    """Which importance winning tickets are cut by."""
+    how = pruning_of(config, "winning")
+    return {"importance": {"method": how["importance"], "weights": how["weights"]}}
+
+
+def definitions(config: Config) -> dict[str, Any]:
+    """What the table of tasks says of each."""
+    keys = ("type", "labels", "metrics")
+    entries = {task: config["define"]["tasks"][task] for task in config["tasks"]}
+    return {"definitions": {task: {key: entry[key] for key in keys if key in entry} for task, entry in entries.items()}}
+
+
+FIGURES = {
+    "phase_transition": Shown(
+        "main",
+        "Score of the winning tickets against the share of weights that they keep, the full model at the left. Mean "
+        "over seeds with its 95% t interval; the star is the ticket with the best mean validation score.",
+        curves("main"),
+    ),
+    "bias_variance": Shown(
+        "main",
+        "Expected loss, squared bias and variance over training runs against the share of weights that is kept; "
+        "loss = bias + variance.",
+        lambda config: files(config, "main", "decompositions"),
+        possible=lambda config: len(config["seeds"]) > 1,
+    ),
+    "single_task_gain": Shown(
+        "main",
+        "What the super ticket of each task gains over the full model, reported on the split that it was chosen on (as "
+        "published, which flatters it) and on examples that took no part in the choice; below, what it weighs.",
+        lambda config: files(config, "main", "selections"),
+    ),
+    "ticket_kinds": Shown(
+        "kinds",
+        "Score of several kinds of tickets against the share of weights that they keep. At each ratio winning, random "
+        "and losing tickets prune the same numbers of heads and feed-forward blocks. Points of one ratio are set apart "
+        "a little so that the intervals can be read.",
+        curves("kinds"),
+        possible=lambda config: len(config["kinds"]) > 1,
+    ),
+    "data_size": Shown(
+        "sizes",
+        "The phase transition with several numbers of training examples.",
+        curves("sizes"),
+        possible=lambda config: len(config["train_sizes"]) > 1,
+    ),
+    "ticket_masks": Shown(
+        "main",
+        "The heads and feed-forward blocks that the super tickets of each task keep, as the share of seeds.",
+        tickets,
+    ),
+    "tickets_sharing": Shown(
+        "joint",
+        "Which tasks hold each attention head and feed-forward block of the encoder that they share.",
+        shared_tickets,
+        possible=lambda config: several_tasks(config) and "super" in config["multi_task"]["modes"],
+    ),
+    "ticket_importance": Shown(
+        "joint",
+        "How much each attention head and feed-forward block matters to all tasks together, as the area of a pie, and "
+        "to each of them, as slices.",
+        importance,
+        scored_importance,
+        several_tasks,
+    ),
+}
+
+TABLES = {
+    "single_task_dev": Shown(
+        "sizes",
+        "Full model and super ticket: reported on the split that the ticket was chosen on, cross-fitted, and on test.",
+        lambda config: [f"{RESULTS}/verdicts.csv", *files(config, "sizes", "comparisons")],
+    ),
+    "seed_sensitivity": Shown(
+        "sizes",
+        "Spread over seeds of full models and super tickets.",
+        lambda config: [f"{RESULTS}/verdicts.csv", *files(config, "sizes", "scores"), *other_scores(config)],
+        lambda config: {"others": other_scores(config)},
+    ),
+    "super_tickets": Shown(
+        "sizes",
+        "The super ticket of each task, where the curve peaks, until where it holds, and a verdict.",
+        lambda config: [f"{RESULTS}/verdicts.csv"],
+    ),
+    "tasks": Shown(
+        "main",
+        "Sizes, classes and metrics of the tasks.",
+        lambda config: [
+            *files(config, "main", "scores"),
+            *(f"{RESULTS}/tasks/{task}.parquet" for task in config["tasks"]),
+        ],
+        definitions,
+    ),
+    "hyperparameters": Shown(
+        "sizes",
+        "Settings of the trainings, from the runs' records.",
+        full_records,
+        lambda config: {
+            "max_length": config["max_length"],
+            "pruning": {kind: pruning_of(config, kind) for kind in config["kinds"]},
+        },
+    ),
+    "sweep": Shown(
+        "all",
+        "Every ratio, kind and size with its spread and its difference to the full model.",
+        lambda config: [f"{RESULTS}/comparisons.csv", *files(config, "all", "scores")],
+    ),
+    "published": Shown(
+        "main",
+        "Scores beside the published ones.",
+        published,
+        lambda config: {"published": published_numbers(config, config["tasks"])},
+        lambda config: bool(published_numbers(config, config["tasks"])),
+    ),
+    "multi_task_dev": Shown(
+        "joint",
+        "One encoder for all tasks, with and without tickets, beside one for each.",
+        by_model("multi_task", "scores.parquet", "comparisons.csv"),
+        lambda config: {
+            "ratios": list(config["multi_task"]["ratios"]),
+            "published": published_numbers(config, shared_tasks(config)),
+        },
+        lambda config: several_tasks(config) and "full" in config["multi_task"]["modes"],
+    ),
+    "domain_adaptation": Shown(
+        "joint",
+        "New tasks, trained from the pre-trained weights and from multi-task encoders, with and without tickets.",
+        by_model("adaptation", "scores.parquet", "comparisons.csv"),
+        lambda config: {"shared": shared_tasks(config)},
+        lambda config: several_tasks(config) and bool(config["adaptation"]["tasks"] and starts_of(config)),
+    ),
+}
+
+
+def everything(config: Config) -> list[str]:
+    """All figures and tables that an experiment has the runs for."""
+    figures = [f"{RESULTS}/figures/{name}.pdf" for name, shown in FIGURES.items() if shown.possible(config)]
+    return [*figures, *(f"{RESULTS}/tables/{name}.csv" for name, shown in TABLES.items() if shown.possible(config))]

@@ -1,0 +1,51 @@
+"""One process at a time does a piece of work."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+#: Between two looks whether another process has ended.
+LOOK_SECONDS = 0.5
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Until the block ends, no other process is in one of the same path, a file to lock; it waits."""
+    handle = _locked(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    """An open file that no other process has locked; waits for those that do. Without locks it goes on at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = False
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            if not told:
+                log.info("another process does this training, and has locked %s: waiting for its end", path)
+            told = True
+            time.sleep(LOOK_SECONDS)
+            continue
+        except OSError:  # a file system without locks
+            return handle
+        # Who had it before may have removed it, and another one may be there by now.
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(handle).st_ino:
+                return handle
+        os.close(handle)

@@ -1,0 +1,28 @@
+"""The weights that a task goes on from, of an encoder that several tasks have trained. Arrays only, as in rewinding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supertickets.encoder.rewind import read_arrays, write_cut
+from supertickets.experiment.paths import head_name
+
+
+def start_adaptation(shared: Path, config: Path, ticket: Path, task: str, start: Path) -> None:
+    """Write the weights that a task goes on from.
+
+    Args:
+        shared: weights of an encoder that several tasks have trained, with their heads.
+        config: its ``config.json``.
+        ticket: the units that the task goes on with.
+        task: its name. A task that took part in that training goes on with its head, a new one draws it.
+        start: safetensors file to write.
+
+    Raises:
+        UserError: the weights cannot be read, or do not fit the ticket.
+    """
+    tensors = read_arrays(shared)
+    heads = {name: tensors.pop(name) for name in list(tensors) if "/" in name}
+    prefix = head_name(task, "")
+    own = {name.removeprefix(prefix): value for name, value in heads.items() if name.startswith(prefix)}
+    write_cut(tensors | own, config, ticket, start)

@@ -1,0 +1,64 @@
+"""Figure: bias and variance of the loss against weight remaining, one panel a task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import groups_of
+from supertickets.report.figures import style
+from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, weight_axis
+
+#: Parts of a loss with their names in the legend.
+PARTS = {"loss": "expected loss", "bias": "bias (squared)", "variance": "variance"}
+
+
+def draw_bias_variance(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
+    """Draw loss, bias and variance for every model and task.
+
+    Args:
+        results: the results folder, with decompositions.
+        grid: the winning tickets at the main size.
+        pdf, png: files to write.
+    """
+    table = read_groups(results, "decompositions", groups_of(grid), grid)
+    style.use()
+    shown = table[table["loss"] != "zero-one loss"]
+    trials = list(shown.groupby(["model", "task", "train_size"], sort=False))
+    figure, axes = grid_of_panels(len(trials))
+    for axis, (_, rows) in zip(axes, trials, strict=True):
+        panel(axis, rows)
+        axis.set_title(panel_title(rows.iloc[0], shown), loc="left")
+    finish(figure, axes, note(shown))
+    style.save(figure, pdf, png)
+
+
+def panel(axis: Axes, rows: pd.DataFrame) -> None:
+    """Draw the parts of one model's and task's loss; the full model is the first point, hollow."""
+    for (part, label), look in zip(PARTS.items(), style.looks(PARTS.values(), style.OTHER_COLOURS), strict=True):
+        line = rows[rows["part"] == part].sort_values("weight_remaining", ascending=False)
+        # The loss lies on the bias where there is hardly any variance; dashes let both be seen.
+        look |= {"label": label, "linestyle": "--" if part == "loss" else "-", "zorder": 3 if part == "loss" else 2}
+        axis.errorbar(line["weight_remaining"], line["value"], yerr=line["half"], **style.LINE, **look)
+        full = line[line["kind"] == "full"]
+        axis.plot(full["weight_remaining"], full["value"], **style.hollow(look["color"], look["marker"]))
+    axis.set_ylabel(f"{rows['split'].iloc[0]} {rows['loss'].iloc[0]}")
+    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    weight_axis(axis, rows["weight_remaining"].min())
+
+
+def note(table: pd.DataFrame) -> str:
+    """What a reader must know of the numbers."""
+    counts = table.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
+    examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
+    return (
+        f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which draw training "
+        "examples, task head, order and dropout; loss = bias + variance, unbiased for any number of seeds; the bias "
+        f"includes what no model can predict. Bars: {LEVEL:.0%} interval over examples, for these very runs. Hollow: "
+        f"the full model. Scored on {examples} examples."
+    )

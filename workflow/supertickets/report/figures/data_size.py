@@ -1,0 +1,52 @@
+"""Figure: the phase transition with several numbers of training examples, one panel a task."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from supertickets.evaluation.results import read_curves
+from supertickets.experiment.paths import size_text
+from supertickets.report.figures import style
+from supertickets.report.figures.panels import curve, panels, side_by_side
+
+REMARK = (
+    "Hollow points: the full model. Each seed draws its own training examples, a smaller set from a larger one. "
+    "Points of one weight are set apart to be read."
+)
+
+
+def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
+    """Draw score against weight remaining of the winning tickets of every size, for every model and task.
+
+    Args:
+        results: the results folder, with scores and selections.
+        grid: the winning tickets at all sizes.
+        pdf, png: files to write.
+    """
+    scores, chosen = read_curves(results, grid)
+    sizes = by_number(scores)
+    style.use()
+    draw = partial(panel, sizes)
+    main = chosen[chosen["train_size"] == str(grid["train_sizes"][0])]
+    style.save(panels(scores, main, draw, REMARK, ["model", "task"]), pdf, png)
+
+
+def by_number(scores: pd.DataFrame) -> list[str]:
+    """Sizes as the config has them, the smallest first: numbers, then shares, then all."""
+    sizes = scores["train_size"].unique().tolist()
+    return sorted(sizes, key=lambda size: (size == "all", "." in size, float(size) if size != "all" else 0.0))
+
+
+def panel(sizes: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
+    """Draw one curve for each size, the full model its first point."""
+    palette = sns.color_palette("viridis", len(sizes) + 1)[: len(sizes)]  # without its yellow end
+    looks = style.looks([size_text(size) for size in sizes], palette)
+    for size, look, shift in zip(sizes, looks, side_by_side(rows, len(sizes)), strict=True):
+        table = curve(axis, rows[rows["train_size"] == size], look, shift)
+        axis.plot(1.0 + shift, table.loc[0.0, "mean"], **style.hollow(look["color"], look["marker"]))

@@ -1,0 +1,151 @@
+"""Curves of score against weight remaining, one panel a task: what the figures of tickets share."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from supertickets.evaluation.metric import metric_of
+from supertickets.evaluation.select_ticket import EXPERIMENT
+from supertickets.evaluation.significance import LEVEL, mean_intervals
+from supertickets.experiment.paths import size_text
+from supertickets.report.figures import style
+
+#: What a remark begins with where the full model is a band, which one seed has none of.
+BAND = "Band: the full model's interval. "
+
+#: Share of the range of weights by which neighbouring curves are set apart.
+STEP = 0.012
+
+Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
+
+
+def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.DataFrame:
+    """The scores that a panel shows: those that agree with its super ticket in ``keys``, split and metric."""
+    keys = [*keys, "split", "metric"]
+    return scores[(scores[keys] == ticket[keys]).all(axis=1)]
+
+
+def panels(
+    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str, keys: list[str] = EXPERIMENT
+) -> plt.Figure:
+    """One panel for each super ticket, two to a line, with a note below.
+
+    Args:
+        scores: the tidy table of scores.
+        chosen: the super tickets; each names model, task, size, metric and split of its panel.
+        draw: draws one panel, from its scores and its super ticket.
+        remark: what the note says of these curves.
+        keys: what the rows of a panel have in common with its super ticket, metric and split aside.
+    """
+    figure, axes = grid_of_panels(len(chosen))
+    drawn = []
+    for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
+        rows = reported(scores, ticket, keys)
+        draw(axis, rows, ticket)
+        metric = metric_of(ticket["metric"])
+        axis.set_ylabel(f"{ticket['split']} {ticket['metric']} ({metric.unit})")
+        weight_axis(axis, rows["weight_remaining"].min())
+        low, high = axis.get_ylim()
+        least, edge = metric.lowest, 0.02 * (high - low)
+        axis.set_ylim(max(low, least - edge), min(high, 100 + edge))  # no interval says more; markers are whole there
+        axis.set_title(panel_title(ticket, chosen, keys), loc="left")
+        drawn.append(rows)
+    finish(figure, axes, note(pd.concat(drawn), remark))
+    return figure
+
+
+def grid_of_panels(count: int) -> tuple[plt.Figure, list[Axes]]:
+    """A figure with some panels, two to a line, and room for a legend above and a note below."""
+    columns = min(count, 2)
+    lines = -(-count // columns)
+    size = (max(columns * style.PANEL_WIDTH, 4.2), 2.6 * lines + 0.75)
+    figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
+    for axis in axes.flat[count:]:
+        axis.set_axis_off()
+    return figure, list(axes.flat[:count])
+
+
+def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
+    """Add the legend of the first panel above and a note below."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:
+        columns = len(labels) if sum(map(len, labels)) < 14 * figure.get_figwidth() else -(-len(labels) // 2)
+        figure.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.2, handlelength=1.8)
+    width = int(figure.get_figwidth() * 18)
+    figure.supxlabel("\n".join(textwrap.wrap(text, width)), fontsize=7, color="0.35")
+
+
+def curve(
+    axis: Axes, rows: pd.DataFrame, look: Mapping[str, Any], shift: float = 0.0, dots: bool = False
+) -> pd.DataFrame:
+    """Draw the means over seeds of one kind of ticket with their intervals.
+
+    Args:
+        axis: where.
+        rows: scores of one model, task, size, kind, metric and split; several draws of a seed count as their mean.
+        look: ``color``, ``marker``, and ``label``, its name in the legend.
+        shift: what is added to the weights, so that intervals of several kinds can be told apart.
+        dots: draw the single seeds too.
+
+    Returns:
+        By ratio: ``mean``, ``half`` (of the interval), ``seeds`` and ``weight``, the heaviest ticket first.
+    """
+    seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].mean()
+    table = mean_intervals(seeds, ["ratio"])
+    table["weight"] = seeds.groupby("ratio")["weight_remaining"].mean()
+    table = table.sort_values("weight", ascending=False)
+    place = table["weight"] + shift
+    axis.errorbar(place, table["mean"], yerr=table["half"], **style.LINE, **look)
+    if dots:
+        place = seeds["weight_remaining"] + shift
+        axis.scatter(place, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
+    return table
+
+
+def side_by_side(rows: pd.DataFrame, count: int) -> list[float]:
+    """What to add to the weights of several curves so that intervals of equal weights can be told apart."""
+    step = STEP * (1 - rows["weight_remaining"].min())
+    return [step * ((count - 1) / 2 - place) for place in range(count)]
+
+
+def full_model(axis: Axes, rows: pd.DataFrame) -> None:
+    """The full model's mean as a line across the panel, its interval as a band."""
+    full = mean_intervals(rows[rows["kind"] == "full"], ["kind"]).iloc[0]
+    colour = style.COLOURS["full"]
+    axis.axhline(full["mean"], color=colour, linewidth=1, linestyle="--", label="full model")
+    axis.axhspan(full["mean"] - full["half"], full["mean"] + full["half"], color=colour, alpha=0.12, linewidth=0)
+
+
+def weight_axis(axis: Axes, lightest: float) -> None:
+    """Label the horizontal axis and set its limits: the full model at the left, as in the paper."""
+    axis.set_xlabel("weight remaining")
+    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    margin = 0.03 * (1 - lightest)
+    axis.set_xlim(1 + margin, lightest - 2 * margin)
+
+
+def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:
+    """What a panel is of: the task, its size where the panel has one, and the model where there are several."""
+    words = [ticket["model"]] if chosen["model"].nunique() > 1 else []
+    words += [ticket["task"], *([size_text(ticket["train_size"])] if "train_size" in keys else [])]
+    return ", ".join(words)
+
+
+def note(rows: pd.DataFrame, remark: str) -> str:
+    """What a reader must know of the numbers that are drawn, and a remark on them."""
+    models = ", ".join(rows["model"].unique())
+    seeds, draws = rows["seed"].nunique(), rows["draw"].max()
+    counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
+    examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
+    each = f" (random: of {draws} draws each)" if draws > 1 else ""
+    spread = f"Mean over {seeds} seeds{each} with its {LEVEL:.0%} t interval."
+    if seeds == 1:
+        spread, remark = f"One seed{each}.", remark.removeprefix(BAND)
+    return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"

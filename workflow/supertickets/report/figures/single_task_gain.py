@@ -1,0 +1,77 @@
+"""Figure: what each task's super ticket gains over the full model, and what it weighs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.select_ticket import honest, honest_way
+from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import groups_of
+from supertickets.experiment.paths import size_text
+from supertickets.report.figures import style
+from supertickets.report.figures.panels import finish
+
+#: Names in the legend of honest ways to report a gain.
+HONEST = {"held_out": "chosen on validation, reported on test", "cross_fitted": "cross-fitted on halves of validation"}
+
+
+def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
+    """Draw gain (above) and weight remaining (below) of the super ticket of every model and task.
+
+    Args:
+        results: the results folder, with selections.
+        grid: the winning tickets at the main size.
+        pdf, png: files to write.
+    """
+    main = read_groups(results, "selections", groups_of(grid), grid)
+    style.use()
+    width = max(style.PANEL_WIDTH + 0.6, 0.75 * len(main) + 1.2)
+    figure, (gain, weight) = plt.subplots(
+        2, 1, sharex=True, figsize=(width, 4.4), layout="constrained", height_ratios=[2, 1]
+    )
+    gains(gain, main)
+    weight.bar(main.index, main["weight_remaining"], width=0.5, color=style.COLOURS["winning"])
+    weight.set_ylabel("weight\nremaining")
+    weight.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    weight.set_ylim(0, 1)
+    names = main["task"] if main["model"].nunique() == 1 else main["model"] + "\n" + main["task"]
+    weight.set_xticks(main.index, names)
+    weight.set_xlim(-0.6, len(main) - 0.4)
+    weight.grid(False, axis="x")
+    finish(figure, [gain], note(main, grid))
+    style.save(figure, pdf, png)
+
+
+def gains(axis: Axes, table: pd.DataFrame) -> None:
+    """Gains with their intervals, the published way beside the honest one."""
+    axis.axhline(0, color=style.COLOURS["full"], linewidth=1, linestyle="--")
+    label = " or ".join(dict.fromkeys(HONEST[honest_way(split)] for split in table["split"]))
+    flattering, fair = style.looks(["chosen and reported on validation", label], style.OTHER_COLOURS)
+    for look, shift, found in (
+        (flattering, -0.12, lambda name: table[f"{name}_same_split"]),
+        (fair, 0.12, lambda name: honest(table, name)),
+    ):
+        value = found("difference")
+        bars = np.nan_to_num(np.stack([value - found("low"), found("high") - value]))
+        axis.errorbar(table.index + shift, value, yerr=bars, **style.LINE | {"linestyle": "none"}, **look)
+    axis.set_ylabel("gain (points)")
+    axis.grid(False, axis="x")
+
+
+def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
+    """What a reader must know of the numbers."""
+    tasks = ", ".join(f"{row['task']} {row['metric']}" for _, row in table.drop_duplicates("task").iterrows())
+    seeds = len(grid["seeds"])
+    bars = f"bars: {LEVEL:.0%} interval over seeds and examples" if seeds > 1 else "one seed: no intervals"
+    return (
+        f"Encoder: {', '.join(table['model'].unique())}; {size_text(table['train_size'].iloc[0])}. Super ticket minus "
+        f"full model, mean over {seeds} seeds; {bars}. {tasks}. Reported where it was chosen, a ticket is flattered."
+    )

@@ -1,0 +1,96 @@
+"""One look for all figures: legible at a column's width, safe for colour-blind readers, the same bytes again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from supertickets.files import replacing
+
+#: Width of a panel, that of a column of text, in inches.
+PANEL_WIDTH = 3.4
+#: Colours from seaborn's colour-blind palette, and markers, which tell lines apart without colour.
+_PALETTE = sns.color_palette("colorblind")
+MARKER_CYCLE = ("o", "s", "v", "D", "^", "P", "X")
+#: Kinds of tickets with a colour of their own.
+_KINDS = {"winning": 0, "losing": 1, "random": 2, "random_layerwise": 4}
+#: Colours by role.
+COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["winning"]]}
+#: Places in the palette for kinds of the user's own.
+_OTHERS = (5, 6, 8, 9, 7)
+#: Colours of lines that are not of a kind of ticket.
+OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
+#: Colours of tasks, where several stand in one panel.
+TASK_COLOURS = tuple(_PALETTE)
+#: A line of means with intervals.
+LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
+
+
+def cycle(values: Sequence[Any], count: int) -> list[Any]:
+    """The first ``count`` of endlessly repeated values."""
+    return [values[index % len(values)] for index in range(count)]
+
+
+def looks(labels: Iterable[str], colours: Sequence[Any]) -> list[dict[str, Any]]:
+    """Colour, marker and label of some lines."""
+    labels = list(labels)
+    pairs = zip(cycle(colours, len(labels)), cycle(MARKER_CYCLE, len(labels)), labels, strict=True)
+    return [{"color": colour, "marker": marker, "label": label} for colour, marker, label in pairs]
+
+
+def look(kind: str, label: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
+    """Colour, marker and label of a kind of ticket; ``kinds`` are all that are drawn with it."""
+    if kind in _KINDS:
+        place = list(_KINDS).index(kind)
+        return {"color": _PALETTE[_KINDS[kind]], "marker": MARKER_CYCLE[place], "label": label}
+    place = [other for other in kinds if other not in _KINDS].index(kind)
+    marker = cycle(MARKER_CYCLE[len(_KINDS) :], place + 1)[-1]
+    return {"color": _PALETTE[cycle(_OTHERS, place + 1)[-1]], "marker": marker, "label": label}
+
+
+def hollow(colour: Any, marker: str) -> dict[str, Any]:
+    """A hollow point over a line's own, for the full model."""
+    return {
+        "marker": marker, "markersize": 4.5, "color": "white", "markeredgecolor": colour, "linestyle": "none",
+        "zorder": 5,
+    }  # fmt: skip
+
+
+def use() -> None:
+    """Set fonts, lines and grid for every figure drawn after."""
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        rc={
+            "font.size": 9,
+            "axes.labelsize": 9,
+            "axes.titlesize": 9.5,
+            "legend.fontsize": 8,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "axes.grid": True,
+            "grid.color": "0.92",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+            "pdf.fonttype": 42,  # text stays text
+            "savefig.dpi": 300,
+        },
+    )
+
+
+def save(figure: Figure, pdf: Path, png: Path) -> None:
+    """Write a figure as vector PDF and as PNG, without dates, and close it."""
+    with replacing(pdf) as part:
+        figure.savefig(part, format="pdf", metadata={"CreationDate": None})
+    with replacing(png) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})
+    plt.close(figure)

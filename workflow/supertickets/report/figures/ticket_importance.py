@@ -1,0 +1,91 @@
+"""Figure: how much each unit matters to all tasks together, and to each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import Wedge
+
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.experiment.paths import TRIAL, size_text
+from supertickets.report.figures import style
+from supertickets.report.figures.units import draw_unit_panels, label_units
+from supertickets.tickets.importance_table import read_importance
+
+#: Radius of the largest pie, in places of units.
+RADIUS = 0.47
+
+
+def draw_ticket_importance(
+    results: Path, grid: dict[str, Any], importance: dict[str, str], pdf: Path, png: Path
+) -> None:
+    """Draw, for every model, each head and feed-forward block as a pie of the tasks' shares in its importance.
+
+    Args:
+        results: the results folder, with importance and the encoders' dimensions.
+        grid: models, tasks, the train size and seeds.
+        importance: which scores: ``method`` and ``weights``.
+        pdf, png: files to write.
+    """
+    style.use()
+    models, tasks = grid["models"], grid["tasks"]
+    found = [mean_importance(results, model, grid, importance) for model in models]
+    width = 2 * style.PANEL_WIDTH
+    heights = [0.75 + width * 0.86 * heads.shape[1] / (heads.shape[2] + 2.5) for heads, _ in found]
+    scores = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
+    text = (
+        f"Encoder: {', '.join(models)}. {scores}, normalized within a layer's heads and over all feed-forward "
+        f"blocks (FFN), means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
+        "a pie is the sum over tasks, the largest of the heads and the largest of the blocks being equal; a slice is a "
+        "task's share."
+    )
+    draw_unit_panels(models, tasks, found, heights, panel, text, pdf, png)
+
+
+def mean_importance(
+    results: Path, model: str, grid: dict[str, Any], importance: dict[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normalized scores, means over seeds: of heads, shape (tasks, layers, heads), and blocks, (tasks, layers)."""
+    shape = Shape.read(results / "pretrained" / model / "shape.json", 1)
+    full = Ticket.full(shape.layers, shape.heads)
+    heads, ffn = [], []
+    for task in grid["tasks"]:
+        trials = [
+            TRIAL.format(model=model, task=task, train_size=grid["train_sizes"][0], seed=seed) for seed in grid["seeds"]
+        ]
+        paths = [results / trial / "importance" / f"{importance['weights']}.csv" for trial in trials]
+        scores = [read_importance(path, importance["method"], full) for path in paths]
+        heads.append(np.mean([one["head"] for one in scores], axis=0))
+        ffn.append(np.mean([one["ffn"] for one in scores], axis=0))
+    return np.stack(heads), np.stack(ffn)
+
+
+def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:
+    """A pie for each head, layer 1 below, with the feed-forward blocks as a column beside them."""
+    _, layers, count = heads.shape
+    wedges: list[Wedge] = []
+    faces: list[tuple[float, ...]] = []
+    for place, shares, largest in [
+        *((head + 1, heads[:, :, head], heads.sum(axis=0).max()) for head in range(count)),
+        (count + 2, ffn, ffn.sum(axis=0).max()),
+    ]:
+        for layer in range(layers):
+            total = shares[:, layer].sum()
+            if total <= 0:
+                continue
+            radius = RADIUS * np.sqrt(total / largest)
+            # Clockwise from the top, as pies are read.
+            angles = 90 - 360 * np.concatenate([[0], np.cumsum(shares[:, layer])]) / total
+            for start, end, colour in zip(angles[:-1], angles[1:], colours, strict=True):
+                if end < start:
+                    wedges.append(Wedge((place, layer + 1), radius, end, start))
+                    faces.append(colour)
+    axis.add_collection(PatchCollection(wedges, facecolors=faces, edgecolors="white", linewidths=0.3))
+    axis.set_xlim(0.4, count + 2.6)
+    axis.set_ylim(0.4, layers + 0.6)
+    axis.set_aspect("equal")
+    label_units(axis, layers, count)

@@ -1,0 +1,35 @@
+"""Figure: tickets of several kinds against weight remaining, one panel a task."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from supertickets.evaluation.results import read_curves
+from supertickets.report.figures import style
+from supertickets.report.figures.panels import BAND, curve, full_model, panels, side_by_side
+
+REMARK = BAND + "Tickets of one ratio have their points set apart to be read."
+
+
+def draw_ticket_kinds(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
+    """Draw score against weight remaining of every kind of ticket, for every model and task.
+
+    Args:
+        results: the results folder, with scores and selections.
+        grid: all kinds at the main size.
+        pdf, png: files to write.
+    """
+    style.use()
+    style.save(panels(*read_curves(results, grid), partial(panel, grid["kinds"]), REMARK), pdf, png)
+
+
+def panel(kinds: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
+    """Draw the curve of each kind of one model, task and size, side by side where their weights are equal."""
+    full_model(axis, rows)
+    for kind, shift in zip(kinds, side_by_side(rows, len(kinds)), strict=True):
+        curve(axis, rows[rows["kind"] == kind], style.look(kind, kind.replace("_", " "), kinds), shift)

@@ -1,0 +1,85 @@
+"""Figure: which heads and feed-forward blocks each task's super ticket keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+
+from supertickets.encoder.ticket import Ticket, require_alike
+from supertickets.evaluation.results import read_groups
+from supertickets.experiment.grid import groups_of
+from supertickets.experiment.paths import ticket_file
+from supertickets.report.figures import style
+from supertickets.report.figures.panels import finish, panel_title
+from supertickets.report.figures.units import label_units
+
+
+def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
+    """Draw, for every model and task, the share of seeds whose super ticket keeps each unit.
+
+    Args:
+        results: the results folder, with selections and tickets.
+        grid: the winning tickets at the main size.
+        pdf, png: files to write.
+    """
+    chosen = read_groups(results, "selections", groups_of(grid), grid)
+    style.use()
+    kept = [keepers(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
+    columns = min(len(chosen), 2)
+    lines = -(-len(chosen) // columns)
+    height = lines * (0.9 + 0.17 * max(len(ffn) for _, ffn in kept)) + 0.8
+    size = (max(columns * style.PANEL_WIDTH, 4.2), height)
+    figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
+    for axis in axes.flat[len(chosen) :]:
+        axis.set_axis_off()
+    for axis, (_, ticket), shares in zip(axes.flat, chosen.iterrows(), kept, strict=False):
+        mesh = panel(axis, *shares)
+        weight = f"{ticket['weight_remaining']:.0%} weight"
+        axis.set_title(f"{panel_title(ticket, chosen, [])}: ratio {ticket['ratio']:g}, {weight}", loc="left")
+    bar = figure.colorbar(mesh, ax=axes, location="top", shrink=0.4, aspect=20, pad=0.06, ticks=np.linspace(0, 1, 3))
+    bar.set_label("share of seeds that keep the unit")
+    bar.ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    finish(figure, [axes.flat[0]], note(chosen, grid))
+    style.save(figure, pdf, png)
+
+
+def keepers(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of seeds whose ticket keeps each head, shape (layers, heads), and each block, shape (layers,)."""
+    trial = {key: ticket[key] for key in ("model", "task", "train_size")}
+    names = [{**trial, "seed": seed, "kind": "winning", "ratio": ticket["ratio"], "draw": 1} for seed in seeds]
+    paths = [results / ticket_file(run) for run in names]
+    tickets = [Ticket.read(path) for path in paths]
+    require_alike(dict(zip(map(str, paths), tickets, strict=True)))
+    layers = len(tickets[0].heads)
+    heads, ffn = np.zeros((layers, tickets[0].heads_per_layer)), np.zeros(layers)
+    for one in tickets:
+        for layer, kept in enumerate(one.heads):
+            heads[layer, list(kept)] += 1
+        ffn[list(one.ffn)] += 1
+    return heads / len(seeds), ffn / len(seeds)
+
+
+def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
+    """Heads as a grid, layer 1 below, with the feed-forward blocks as a column beside it."""
+    layers, count = heads.shape
+    how = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolors": "0.8", "linewidth": 0.8}
+    mesh = axis.pcolormesh(np.arange(count + 1) + 0.5, np.arange(layers + 1) + 0.5, heads, **how)
+    axis.pcolormesh([count + 1.5, count + 2.5], np.arange(layers + 1) + 0.5, ffn[:, None], **how)
+    label_units(axis, layers, count)
+    return mesh
+
+
+def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:
+    """What a reader must know of the picture."""
+    sizes = ", ".join(chosen["train_size"].unique())
+    return (
+        f"Encoder: {', '.join(chosen['model'].unique())}. Super tickets of {len(grid['seeds'])} seeds, "
+        f"{sizes} training examples; the ratio is chosen on validation examples, by the mean over seeds. Each seed "
+        "scores its own fine-tuned model."
+    )

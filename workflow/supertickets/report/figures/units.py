@@ -1,0 +1,66 @@
+"""Panels with a place for each head and feed-forward block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
+
+from supertickets.report.figures import style
+from supertickets.report.figures.panels import finish
+
+
+def label_units(axis: Axes, layers: int, count: int) -> None:
+    """Name heads, and feed-forward blocks two places behind the last one, along a panel's axes."""
+    step = -(-count // 12)
+    axis.set_xticks([*range(1, count + 1, step), count + 2], [*range(1, count + 1, step), "FFN"])
+    axis.set_yticks(range(1, layers + 1, -(-layers // 12)))
+    axis.set_xlabel("head")
+    axis.set_ylabel("layer")
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+
+
+def draw_unit_panels(
+    models: Sequence[str],
+    tasks: Sequence[str],
+    found: Sequence[tuple[np.ndarray, np.ndarray]],
+    heights: Sequence[float],
+    panel: Callable[[Axes, np.ndarray, np.ndarray, list[tuple[float, ...]]], None],
+    text: str,
+    pdf: Path,
+    png: Path,
+) -> None:
+    """Draw a panel for each model, one below the other, with a colour for each task.
+
+    Args:
+        models, tasks: their names.
+        found: of each model what is drawn of heads, shape (tasks, layers, heads), and blocks, (tasks, layers).
+        heights: of the panels, in inches.
+        panel: draws one, from these and the tasks' colours.
+        text: the note below.
+        pdf, png: files to write.
+    """
+    figure, axes = plt.subplots(
+        len(models),
+        1,
+        squeeze=False,
+        figsize=(2 * style.PANEL_WIDTH, sum(heights) + 0.9),
+        layout="constrained",
+        height_ratios=heights,
+    )
+    colours = [to_rgb(look["color"]) for look in style.looks(tasks, style.TASK_COLOURS)]
+    for axis, model, values in zip(axes.flat, models, found, strict=True):
+        panel(axis, *values, colours)
+        if len(models) > 1:
+            axis.set_title(model, loc="left")
+    patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]
+    figure.legend(handles=patches, loc="outside upper center", ncols=min(len(tasks), 8))
+    finish(figure, list(axes.flat[:1]), text)
+    style.save(figure, pdf, png)

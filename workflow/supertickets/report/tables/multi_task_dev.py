@@ -1,0 +1,126 @@
+"""Table: one encoder for all tasks, with and without tickets, beside one for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supertickets.errors import DamagedError
+from supertickets.evaluation.results import reported, reported_split_of
+from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import BASELINE
+from supertickets.report.tables.formats import (
+    POINTS,
+    SCORE,
+    SHARE,
+    STD,
+    Columns,
+    Files,
+    P,
+    scope_note,
+    told,
+    with_intervals,
+    write_formats,
+)
+from supertickets.report.tables.ways import MODES, read_ways, summarized, with_differences
+
+#: What ways of training are called, in the order of rows.
+WAYS = {"single_full": "one task, full", "single_super": "one task, super ticket"}
+WAYS |= {mode: f"all tasks, {name}" for mode, name in MODES.items()}
+WAYS |= {f"{mode}_then_single": f"all tasks, {name}, then one" for mode, name in MODES.items()}
+#: Which published numbers are of a way.
+PUBLISHED = {"full": "full", "super": "shared"}
+
+
+def write_multi_task_dev(
+    results: Path,
+    grid: dict[str, Any],
+    ratios: list[str],
+    published: dict[str, Any],
+    csv: Path,
+    md: Path,
+    tex: Path,
+) -> None:
+    """Write the scores of single-task and of multi-task training, and what each gains over the latter without tickets.
+
+    Args:
+        results: the results folder, with ``multi_task/``.
+        grid: the winning tickets of the tasks at the main size.
+        ratios: the tasks, or model/task, whose super tickets have ratios of the config's own.
+        published: published numbers by model, as ``workflow/published.yaml`` has them.
+        csv, md, tex: files to write.
+    """
+    table = pd.concat(
+        [_of_model(results, grid, model, published.get(model, {})) for model in grid["models"]], ignore_index=True
+    )
+    columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
+    columns |= {"name": ("Training", ""), "score": ("Score", SCORE), "std": ("Std", STD), "gain": ("Gain", "")}
+    columns |= {"p": ("p", P), "weight_remaining": ("Weight", SHARE)}
+    if published:
+        columns |= {"published": ("Published", SCORE), "published_weight": ("Published weight", SHARE)}
+    shown = table.assign(name=table["way"].map(WAYS), gain=with_intervals(table, ["difference", "low", "high"], POINTS))
+    tasks = table[table["task"] != "average"]
+    text = (
+        f"One encoder for all tasks, each step through the ticket of its task, and one for each task. "
+        f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {told(tasks)}. Gain: over "
+        f"training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a task's "
+        "first metric; p by Holm's correction over tasks, an average's uncorrected. The average is of first metrics. "
+        "Weight: what a task's model keeps."
+    )
+    if ratios:
+        text += f" Super tickets of {', '.join(ratios)} have the ratios that the config gives."
+    if {name.rpartition("/")[2] for name in ratios} != {*grid["tasks"]}:
+        flattered = ", which flatters them where validation is what is reported" * ("validation" in set(tasks["split"]))
+        text += f" Super tickets were chosen on validation{flattered}."
+    if any(name.endswith("_then_single") for name in table["way"]):
+        text += " Then one: each task alone goes on from the encoder of all, with its ticket and its head."
+    if published:
+        text += (
+            " Published: Liang et al., ACL 2021, on the development sets; its average is of the same metrics as ours."
+        )
+    write_formats(table, columns, text, Files(csv, md, tex), shown)
+
+
+def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
+    """The rows of one model: each task's ways, and those of their average."""
+    folder = results / "multi_task" / model
+    scores, compared = read_ways(folder, grid["seeds"], WAYS, BASELINE)
+    if wrong := {*scores["task"]} ^ {*grid["tasks"]}:
+        raise DamagedError(folder / "scores.parquet", f"not of the tasks trained: {', '.join(sorted(wrong))}")
+    splits = scores.groupby("task")["split"].transform(reported_split_of)
+    shown = scores[(scores["split"] == splits) | (scores["split"] == "validation_mismatched")]
+    table = summarized(shown, ["model", "task", "train_size", "split", "metric", "way"])
+    mismatched = table["split"] == "validation_mismatched"
+    table["metric"] += mismatched.map({True: "_mismatched", False: ""})
+    numbers = published.get("tasks", {})
+    table["published"] = [
+        numbers.get(row.task, {}).get(PUBLISHED.get(row.way, ""), {}).get(row.metric, float("nan"))
+        for row in table.itertuples()
+    ]
+    if len(grid["tasks"]) > 1:
+        # The published mean is of all of its tasks.
+        weight = published["shared_weight"] if published and {*numbers} == {*grid["tasks"]} else None
+        table = pd.concat([table, _average(scores, table, weight)], ignore_index=True)
+    table = with_differences(table, compared, BASELINE)
+    places = {name: place for place, name in enumerate([*grid["tasks"], "average", *WAYS])}
+    metrics = {name: place for place, name in enumerate(table["metric"].unique())}
+    order = sorted(
+        table.index,
+        key=lambda row: (places[table["task"][row]], metrics[table["metric"][row]], places[table["way"][row]]),
+    )
+    return table.loc[order].reset_index(drop=True)
+
+
+def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:
+    """Averages over tasks of their first metrics on what is reported, seed by seed; of published ones likewise."""
+    first = reported(scores)
+    by_seed = first.groupby(["model", "train_size", "way", "seed"], sort=False, as_index=False)
+    rows = by_seed[["value", "weight_remaining"]].mean().assign(task="average")
+    average = summarized(rows, ["model", "task", "train_size", "way"])
+    numbers = table.merge(first[["task", "split", "metric"]].drop_duplicates()).groupby("way")["published"]
+    numbers = numbers.agg(lambda found: found.mean(skipna=False))
+    average["published"] = average["way"].map(numbers)
+    average["published_weight"] = average["way"].map({"super": published_weight}).astype(float)
+    return average

@@ -1,0 +1,87 @@
+"""Table: how much the seed of a run matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supertickets.evaluation.columns import read_table
+from supertickets.evaluation.results import TABLES, read_groups, read_judged, reported, require_among
+from supertickets.evaluation.select_ticket import EXPERIMENT
+from supertickets.experiment.grid import groups_of
+from supertickets.report.tables.formats import SCORE, STD, WHERE, Files, scope_note, told, write_formats
+
+#: Ways of training (:mod:`supertickets.experiment.grid`) without and with tickets.
+SPREADS = {
+    "alone": ("single_full", "single_super"),
+    "new task": ("pretrained", ""),
+    "all tasks": ("full", "super"),
+    "all tasks, then alone": ("full_then_single", "super_then_single"),
+    "all tasks, then new task": ("full-full", "super-full"),
+}
+
+
+def write_seed_sensitivity(
+    results: Path, grid: dict[str, Any], others: list[str], csv: Path, md: Path, tex: Path
+) -> None:
+    """Write the spread over seeds of full models and super tickets, on the reported split.
+
+    Args:
+        results: the results folder, with ``verdicts.csv`` and scores.
+        grid: what spans the runs.
+        others: files of scores of other ways of training (:func:`~supertickets.evaluation.ways.score_ways`).
+        csv, md, tex: files to write.
+    """
+    verdicts = read_judged(results, "verdicts.csv", grid)
+    winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
+    scores = read_groups(results, "scores", winning, grid)
+    require_among(results / "verdicts.csv", verdicts, scores)
+    rows = []
+    for _, ticket in verdicts.iterrows():
+        keys = [*EXPERIMENT, "split", "metric"]
+        of_trial = scores[(scores[keys] == ticket[keys]).all(axis=1)]
+        by_ratio = of_trial.groupby("ratio")["value"]
+        rows.append(
+            ticket[[*keys, "seeds", "ratio"]].to_dict()
+            | {"training": "alone"}
+            | spread_of(by_ratio.get_group(0.0), by_ratio.get_group(ticket["ratio"]))
+        )
+    tables = (read_table(Path(path), content=TABLES["scores of ways"]) for path in others)
+    rows += [row for table in tables for row in other_spreads(table)]
+    # A task that is trained alone anyway is in both.
+    table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
+    columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
+    for name, head in (("full", "Full"), ("super", "Super")):
+        columns |= {f"{name}_mean": (head, SCORE), f"{name}_std": (f"{head} std", STD)}
+        columns |= {f"{name}_{what}": (f"{head} {what}", SCORE) for what in ("min", "max")}
+    text = (
+        f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
+        f"Scores on the {told(table)}."
+    )
+    if others:
+        text += (
+            " All tasks: one encoder for them, without tickets and each with its super ticket; then alone: each goes "
+            "on from there by itself; then new task: one goes on that the encoder has not seen, holding all of it."
+        )
+    write_formats(table, columns, text, Files(csv, md, tex))
+
+
+def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
+    """Mean, standard deviation and range over seeds of scores without and with tickets."""
+    pairs = (("full", full), ("super", ticket))
+    return {f"{name}_{what}": getattr(one, what)() for name, one in pairs for what in ("mean", "std", "min", "max")}
+
+
+def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of the spread over seeds, of the ways of training in a table of scores."""
+    keys = [*EXPERIMENT, "split", "metric"]
+    for names, rows in reported(scores).groupby(keys, sort=False):
+        by_way = dict(iter(rows.groupby("way")["value"]))
+        for training, (full, ticket) in SPREADS.items():
+            if {full, ticket} & by_way.keys():
+                spread = spread_of(*(by_way.get(way, pd.Series(dtype=float)) for way in (full, ticket)))
+                where = dict(zip(keys, names, strict=True))
+                yield {**where, "seeds": rows["seed"].nunique(), "training": training} | spread

@@ -1,0 +1,69 @@
+"""Table: every ticket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supertickets.evaluation.results import read_groups, read_judged, reported
+from supertickets.evaluation.select_ticket import EXPERIMENT
+from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import groups_of
+from supertickets.report.tables.formats import (
+    POINTS,
+    RATIO,
+    SCORE,
+    SHARE,
+    WHERE,
+    Files,
+    P,
+    between,
+    scope_note,
+    told,
+    write_formats,
+)
+
+
+def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
+    """Write every ratio, kind and size with its spread and its difference to the full model.
+
+    Args:
+        results: the results folder, with scores and ``comparisons.csv``.
+        grid: what spans the runs.
+        csv, md, tex: files to write; the CSV file has all splits and metrics, the others what is reported.
+    """
+    scores = read_groups(results, "scores", groups_of(grid), grid)
+    keys = [*EXPERIMENT, "kind", "ratio", "split", "metric"]
+    cut = ["heads_pruned", "ffn_pruned", "weight_remaining"]
+    by_seed = scores.groupby([*keys, "seed"], sort=False, as_index=False)[["value", *cut, "examples"]].mean()
+    grouped = by_seed.groupby(keys, sort=False)
+    table = grouped.agg(
+        **{name: (name, "mean") for name in [*cut, "examples"]},
+        seeds=("seed", "nunique"),
+        mean=("value", "mean"),
+        std=("value", "std"),
+        min=("value", "min"),
+        max=("value", "max"),
+    ).reset_index()
+    comparisons = read_judged(results, "comparisons.csv", grid)
+    tested = ["difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"]
+    tested += ["examples_low", "examples_high"]
+    table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
+    shown = reported(table)
+    shown = shown.assign(interval=between(shown, "low", "high", POINTS))
+    columns = WHERE | {
+        "kind": ("Kind", ""),
+        "ratio": ("Ratio", RATIO),
+        "weight_remaining": ("Weight", SHARE),
+        "mean": ("Mean", SCORE),
+        "std": ("Std", SCORE),
+        "difference": ("To full", POINTS),
+        "interval": (f"{LEVEL:.0%}", ""),
+        "p_holm": ("p", P),
+    }
+    text = (
+        f"Every ticket. {scope_note(scores, grid)} Scores on the {told(shown)}; mean and standard deviation "
+        f"over seeds. Intervals of the difference to the full model are of {LEVEL:.0%}, over seeds and examples; p by "
+        "Holm's correction over ratios and tasks, for each kind and size."
+    )
+    write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -1,0 +1,231 @@
+"""Submissions to the GLUE server: the archive that it takes, and a check of one.
+
+The format (https://gluebenchmark.com/faq): one zip of eleven tab-separated files, without folders.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from supertickets.errors import DamagedError, UserError
+from supertickets.files import replacing, write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerFile:
+    """One file that the server wants.
+
+    Attributes:
+        name: its name in the archive.
+        task: whose model predicts it.
+        part: split of its examples in the predictions.
+        labels: of the classes in their order, as the server spells them; None where it wants scores.
+        size: examples in the test file; they are numbered from 0.
+        filler: the answer to all of them where the task is not predicted.
+    """
+
+    name: str
+    task: str
+    part: str
+    labels: tuple[str, ...] | None
+    size: int
+    filler: str
+
+
+TEST = "test_unlabelled"
+BINARY = ("0", "1")
+ENTAILED = ("entailment", "not_entailment")
+INFERENCE = ("entailment", "neutral", "contradiction")
+LOWEST, HIGHEST = 0.0, 5.0
+
+#: What the server wants. Fillers are the commonest label of the training set, for scores their mean; that of the
+#: diagnostic set AX is MNLI's. In QNLI it leads by 11 examples, in MNLI by 3.
+FILES = (
+    ServerFile("CoLA.tsv", "cola", TEST, BINARY, 1063, "1"),
+    ServerFile("SST-2.tsv", "sst2", TEST, BINARY, 1821, "1"),
+    ServerFile("MRPC.tsv", "mrpc", TEST, BINARY, 1725, "1"),
+    ServerFile("STS-B.tsv", "stsb", TEST, None, 1379, "2.701"),
+    ServerFile("MNLI-m.tsv", "mnli", TEST, INFERENCE, 9796, "contradiction"),
+    ServerFile("MNLI-mm.tsv", "mnli", "test_unlabelled_mismatched", INFERENCE, 9847, "contradiction"),
+    ServerFile("QNLI.tsv", "qnli", TEST, ENTAILED, 5463, "not_entailment"),
+    ServerFile("QQP.tsv", "qqp", TEST, BINARY, 390965, "0"),
+    ServerFile("RTE.tsv", "rte", TEST, ENTAILED, 3000, "entailment"),
+    ServerFile("WNLI.tsv", "wnli", TEST, BINARY, 146, "0"),
+    ServerFile("AX.tsv", "mnli", "ax", INFERENCE, 1104, "contradiction"),
+)
+
+
+def write_submission(predictions: dict[str, str], archive: Path) -> None:
+    """Write an archive for the server, and beside it a JSON file that says which of its files hold fillers.
+
+    Equal predictions give equal bytes. The archive is checked before it gets its name.
+
+    Args:
+        predictions: Parquet file of each predicted task, by the task's name: id (the index in the test file, as
+            text), split and logits (one per class, as ``FILES`` orders them; or the score). Rows in any order.
+        archive: zip file to write. The server takes the eleven files alone, so the file of the same name that ends
+            in ``.json`` says of each: task, rows and source.
+
+    Raises:
+        UserError: an unknown task, or not one prediction for each example of a test file. Nothing is written.
+    """
+    tasks = list(dict.fromkeys(file.task for file in FILES))
+    for task in predictions:
+        if task not in tasks:
+            raise UserError(f"predictions: {task!r} is not a task of GLUE; its tasks are {', '.join(tasks)}")
+    if archive.suffix != ".zip":
+        raise UserError(f"{archive}: the server takes a zip file; give it a name that ends in .zip")
+    answers, sources = {}, {}
+    for file in FILES:
+        if file.task in predictions:
+            answers[file.name] = _answers(_logits(Path(predictions[file.task]), file), file.labels)
+            source = "predicted"
+        else:
+            answers[file.name] = [file.filler] * file.size
+            source = f"filler: {'majority class' if file.labels else 'mean training score'} {file.filler}"
+        sources[file.name] = {"task": file.task, "rows": file.size, "source": source}
+        log.info("%s: %d rows, %s", file.name, file.size, source)
+    with replacing(archive) as part:
+        _write_zip(part, answers)
+        if problems := validate_submission(part):
+            raise UserError(f"{archive}: the server would refuse it: {problems[0]} ({len(problems)} problems in all)")
+        write_json(archive.with_suffix(".json"), sources)
+
+
+def _logits(path: Path, file: ServerFile) -> np.ndarray:
+    """The logits for one file of the server, in the order of its examples; shape (examples, outputs).
+
+    Raises:
+        UserError: the file is damaged, or has not one row of finite numbers for each example.
+    """
+    try:
+        table = pq.ParquetFile(path).read(["id", "split", "logits"])
+        table.validate(full=True)  # text that is not UTF-8
+        if not pa.types.is_floating(table["logits"].type.value_type):
+            raise TypeError(f"logits are {table['logits'].type}")
+        table = table.filter(pc.equal(table["split"].cast(pa.string()), file.part))
+        ids, logits = table["id"].cast(pa.string()), table["logits"].cast(pa.list_(table["logits"].type.value_type))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file, expected the predictions of {file.task}")
+    # AttributeError: logits that are no lists; ValueError and TypeError come from damage, too
+    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise DamagedError(path, f"not a Parquet file with columns id, split, logits ({error})") from error
+    where = f"{path}, split {file.part}"
+    if len(ids) != file.size:
+        raise UserError(f"{where}: {len(ids)} rows, expected {file.size}")
+    places = pc.index_in(ids, value_set=pa.array([str(index) for index in range(file.size)]))
+    if places.null_count:
+        unknown = ids.filter(pc.is_null(places))[0].as_py()
+        raise UserError(f"{where}: id {unknown!r}, expected an index from 0 to {file.size - 1}")
+    counts = np.bincount(places.to_numpy(), minlength=file.size)
+    if counts.max() > 1:
+        found = f"id {counts.argmax()} occurs {counts.max()} times, {counts.argmin()} never"
+        raise UserError(f"{where}: {found}; expected each index once")
+    outputs = len(file.labels) if file.labels else 1
+    lengths = pc.fill_null(pc.list_value_length(logits), 0).to_numpy()
+    for row in np.flatnonzero(lengths != outputs)[:1]:
+        raise UserError(f"{where}: {lengths[row]} logits for id {ids[row]}, expected {outputs}: {_wanted(file)}")
+    values = pc.list_flatten(logits).to_numpy().reshape(-1, outputs)
+    for row in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
+        raise UserError(f"{where}: logits {values[row].tolist()} for id {ids[row]}, expected finite numbers")
+    return values[np.argsort(places.to_numpy())]
+
+
+def _answers(logits: np.ndarray, labels: tuple[str, ...] | None) -> list[str]:
+    """What the server reads for each example."""
+    if labels:
+        return [labels[index] for index in logits.argmax(axis=1)]
+    return [f"{score:.3f}" for score in logits[:, 0].clip(LOWEST, HIGHEST) + 0.0]  # the sum makes -0.0 positive
+
+
+def _write_zip(path: Path, answers: Mapping[str, Sequence[str]]) -> None:
+    """Write files of numbered answers; the bytes do not depend on time, user or system."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, column in answers.items():
+            entry = zipfile.ZipInfo(name)  # dated 1980
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, whose permissions follow
+            entry.external_attr = 0o100644 << 16
+            rows = "".join(f"{index}\t{answer}\n" for index, answer in enumerate(column))
+            archive.writestr(entry, f"index\tprediction\n{rows}")
+
+
+def validate_submission(archive: Path) -> list[str]:
+    """What is wrong with an archive for the server; empty where nothing is.
+
+    Each problem names the file in the archive and the line, what was found, and what would be right.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = Counter(opened.namelist())
+            problems = list(_wrong_names(names))
+            for file in FILES:
+                if file.name in names:
+                    problems += _wrong_lines(file, opened.read(file.name))
+            return problems
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password, rare methods
+        return [f"{archive.name}: not a zip file that can be read ({error})"]
+
+
+def _wrong_names(names: Mapping[str, int]) -> Iterator[str]:
+    """What is missing from an archive, and what should not be there."""
+    expected = [file.name for file in FILES]
+    for name, count in names.items():
+        if "/" in name:
+            yield f"{name}: in a folder, expected the files alone"
+        elif name not in expected:
+            yield f"{name}: not a file of a submission, expected {', '.join(expected)}"
+        elif count > 1:
+            yield f"{name}: {count} files of this name, expected one"
+    yield from (f"{name}: no such file in the archive, expected one" for name in expected if name not in names)
+
+
+def _wrong_lines(file: ServerFile, content: bytes) -> Iterator[str]:
+    """What is wrong inside a file; of wrong rows the first, as one row that is missing makes all after it wrong."""
+    try:
+        *lines, rest = content.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        yield f"{file.name}, line {line}: {error.reason}, expected UTF-8"
+        return
+    if rest:
+        lines.append(rest)
+        yield f"{file.name}, line {len(lines)}: ends without a newline, expected one"
+    header, rows = "".join(lines[:1]), lines[1:]
+    if header != "index\tprediction":
+        yield f"{file.name}, line 1: {header!r:.60}, expected the header 'index\\tprediction'"
+    if len(rows) != file.size:
+        yield f"{file.name}, line {max(len(lines), 1)}: the last of {len(rows)} rows, expected {file.size}"
+    wrong = [index for index, row in enumerate(rows) if not _is_right(file, index, row)]
+    for index in wrong[:1]:
+        more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
+        yield f"{file.name}, line {index + 2}: {rows[index]!r:.60}, expected {index}, a tab and {_wanted(file)}{more}"
+
+
+def _is_right(file: ServerFile, index: int, row: str) -> bool:
+    """Whether a row has this index and an answer that the server knows."""
+    place, _, answer = row.partition("\t")
+    if file.labels:
+        known = answer in file.labels
+    else:
+        known = re.fullmatch(r"[0-9]+(\.[0-9]+)?", answer) is not None and LOWEST <= float(answer) <= HIGHEST
+    return known and place == str(index)
+
+
+def _wanted(file: ServerFile) -> str:
+    """The answers that a file may hold, in words."""
+    return f"one of {', '.join(file.labels)}" if file.labels else f"a number from {LOWEST:g} to {HIGHEST:g}"

@@ -1,0 +1,100 @@
+"""Predict the test examples of the GLUE server with a task's best full model or super ticket."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from supertickets.encoder.rewind import rewind
+from supertickets.errors import DamagedError
+from supertickets.evaluation.results import read_groups
+from supertickets.experiment.grid import group_runs
+from supertickets.experiment.paths import group_file, ticket_file
+from supertickets.jobs.locks import alone
+from supertickets.training.run import train_run
+
+log = logging.getLogger(__name__)
+
+
+def predict_for_server(
+    results: Path,
+    grid: dict[str, Any],
+    group: dict[str, Any],
+    metric: str,
+    which: str,
+    settings: dict[str, Any],
+    encoded: Path,
+    predictions: Path,
+    chosen: Path | None = None,
+    checkpoint_minutes: float = 0.0,
+) -> None:
+    """Train the best of a group's full models, or of its super tickets, once more, and predict unlabelled examples.
+
+    Nobody has kept its weights, and the same training gives them again. The best is the seed with the highest
+    validation score; the server takes one model's answers.
+
+    Args:
+        results: the results folder.
+        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        group: model, task, train_size and the kind ``winning``.
+        metric: the task's first metric.
+        which: ``full`` or ``super``.
+        settings: those of the task's trainings; ``evaluate`` names the unlabelled parts.
+        encoded: the tokenised task with its unlabelled examples.
+        predictions: Parquet file to write: id, split, label (none) and logits.
+        chosen: settings that a search chose.
+        checkpoint_minutes: as of :func:`supertickets.training.run.train_run`; the checkpoint is beside the predictions.
+    """
+    run = best_run(results, grid, group, metric, which)
+    log.info("predicting with %s", run)
+    model = results / "pretrained" / group["model"]
+    size = run["train_size"]
+    weights, ticket = model / "model.safetensors", None
+    # Names of its own: what a process that is killed leaves there is replaced by the next, and removed.
+    rewound, record = (predictions.with_suffix(ending) for ending in (".rewound.safetensors", ".record.json"))
+    with alone(predictions.with_suffix(".lock")):
+        try:
+            if run["kind"] != "full":
+                ticket = results / ticket_file(run)
+                rewind(weights, model / "config.json", ticket, rewound)
+                weights = rewound
+            train_run(
+                config=model / "config.json",
+                weights=weights,
+                encoded=encoded,
+                subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
+                run=run,
+                settings=settings,
+                record=record,
+                predictions=predictions,
+                shape=model / "shape.json",
+                ticket=ticket,
+                chosen=chosen,
+                checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
+                checkpoint_minutes=checkpoint_minutes,
+            )
+        finally:
+            for path in (rewound, record):
+                path.unlink(missing_ok=True)
+
+
+def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:
+    """The run with the best validation score among the seeds of the full model, or of the super ticket.
+
+    Args:
+        results, grid, group, metric, which: as of :func:`predict_for_server`.
+
+    Raises:
+        UserError: a file is damaged, or has no validation score.
+    """
+    ratio = 0.0
+    if which == "super":
+        ratio = float(read_groups(results, "selections", [group], grid)["ratio"].iloc[0])
+    scores = read_groups(results, "scores", [group], grid)
+    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    if scores.empty:
+        raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
+    seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
+    runs = group_runs(grid, group)
+    return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)

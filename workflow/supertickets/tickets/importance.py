@@ -1,0 +1,81 @@
+"""Score the units of a model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from supertickets.encoder.batches import sorted_batches
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.model import read_model
+from supertickets.encoder.narrow import require_fit
+from supertickets.errors import UserError
+from supertickets.jobs.finished import forget_beside
+from supertickets.seeds import derived, generator
+from supertickets.tickets.importance_table import RawScores, write_importance
+from supertickets.tickets.sample import Sample
+from supertickets.training.loop import settings_from, with_chosen
+
+log = logging.getLogger(__name__)
+
+
+def method_of(name: str) -> Callable[[Sample], RawScores]:
+    """How a method scores the units of a model: raw scores, higher for what is to be kept."""
+    return import_module(f"supertickets.tickets.methods.{name}").score
+
+
+def score_units(
+    config: Path,
+    weights: Path,
+    encoded: Path,
+    subset: Path,
+    seed: int,
+    settings: dict[str, Any],
+    methods: list[str],
+    importance: Path,
+    ticket: Path | None = None,
+    chosen: Path | None = None,
+) -> None:
+    """Score the units of a model on a run's training subset and write ``importance.csv``.
+
+    By several methods at once, as the weights are deleted afterwards, also those that a finished training keeps for
+    itself.
+
+    Args:
+        config: the encoder's ``config.json``.
+        weights: the weights to score; a task head that they lack is the one that the run's training starts from.
+        encoded: the tokenised task.
+        subset: the run's training rows.
+        seed: the run's seed.
+        settings: content of :class:`~supertickets.training.loop.Settings`; ``batch_size`` sets the batches.
+        methods: modules of :mod:`supertickets.tickets.methods`.
+        importance: CSV file to write.
+        ticket: the ticket that ``weights`` hold; None for the full encoder.
+        chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
+
+    Raises:
+        UserError: an input is unusable, or a score is not finite.
+    """
+    forget_beside(weights)
+    how = settings_from(with_chosen(settings, chosen))
+    compute = how.start()
+    data = Encoded.read(encoded)
+    rows = data.chosen_rows(subset)
+    start = torch.Generator().manual_seed(derived(seed, "task head"))
+    model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
+    require_fit(model, data, len(model.encoder.get_input_embeddings().weight))
+    batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
+    sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
+    scores = {}
+    for name in methods:
+        heads, ffn = scores[name] = method_of(name)(sample)
+        if not (np.isfinite(np.concatenate(heads)).all() and np.isfinite(ffn).all()):
+            raise UserError(f"{weights}: {name} scores are not finite; the model has diverged")
+    write_importance(importance, model.ticket, scores)
+    log.info("scored %d layers on %d batches by %s", len(model.layers), len(batches), ", ".join(scores))

@@ -1,0 +1,78 @@
+"""Importance scores of units: normalized, written, read."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from supertickets.encoder.ticket import Ticket
+from supertickets.errors import DamagedError, UserError
+from supertickets.files import replacing, require_whole
+
+#: Raw scores of the units that a model has: of each layer's heads, and of the feed-forward blocks.
+RawScores = tuple[list[np.ndarray], np.ndarray]
+
+
+def normalize(heads: list[np.ndarray], ffn: np.ndarray) -> RawScores:
+    """Divide head scores by the l2 norm of their layer's, FFN scores by the l2 norm of all (published).
+
+    Scores that are all zero stay zero.
+    """
+    *heads, ffn = (scores / (np.linalg.norm(scores) or 1.0) for scores in [*heads, ffn])
+    return heads, ffn
+
+
+def write_importance(path: Path, ticket: Ticket, scores: dict[str, RawScores]) -> None:
+    """Write raw and normalized scores: method, kind (head or ffn), layer, head, score, normalized.
+
+    Args:
+        path: CSV file to write.
+        ticket: the units that the scored model has.
+        scores: raw scores by method.
+    """
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(["method", "kind", "layer", "head", "score", "normalized"])
+        for method, raw in scores.items():
+            heads, ffn = (np.concatenate(raw[0]), raw[1])
+            normal_heads, normal_ffn = normalize(*raw)
+            values = zip([*heads, *ffn], [*np.concatenate(normal_heads), *normal_ffn], strict=True)
+            for unit, (score, normalized) in zip(ticket.units(), values, strict=True):
+                table.writerow([method, *unit, float(score), float(normalized)])
+
+
+def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.ndarray]:
+    """Normalized scores of one method: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
+
+    Units that the scored model no longer has are minus infinity.
+
+    Args:
+        path: ``importance.csv``.
+        method: a module of :mod:`supertickets.tickets.methods`.
+        ticket: the units that the scored model has.
+
+    Raises:
+        UserError: a line is broken, or the units are not those of the ticket; names file and line.
+    """
+    layers = len(ticket.heads)
+    scores = {"head": np.full((layers, ticket.heads_per_layer), -np.inf), "ffn": np.full(layers, -np.inf)}
+    found = []
+    with path.open(newline="", encoding="utf-8") as stream:
+        table = csv.DictReader(stream)
+        try:
+            for row in table:
+                if row["method"] == method:
+                    unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
+                    score = float(row["normalized"])
+                    if not abs(score) <= 1.25:  # a part of an l2 norm, which has few digits where squares nearly vanish
+                        raise ValueError(f"normalized is {score}, not from -1 to 1")
+                    scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = score
+                    found.append(unit)
+        except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
+            raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
+    if found != list(ticket.units()):
+        raise DamagedError(path, f"{len(found)} units have a {method} score, expected {len(list(ticket.units()))}")
+    require_whole(path)
+    return scores

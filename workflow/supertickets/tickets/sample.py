@@ -1,0 +1,62 @@
+"""What a scoring function may look at, besides the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from supertickets.encoder.batches import Batch, batch_of
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.model import Classifier
+from supertickets.encoder.precision import computing
+from supertickets.engine.device import Compute
+from supertickets.tickets.gradients import Activity, measure
+from supertickets.training.loop import EVALUATION_BATCH, losses_of
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The training examples of a run, and what they tell of a model.
+
+    Attributes:
+        model: a model with its weights.
+        data: the encoded task.
+        batches: rows of each batch of training examples.
+        compute: where the model is, and the precision to compute in.
+        random: source of anything random.
+    """
+
+    model: Classifier
+    data: Encoded
+    batches: list[np.ndarray]
+    compute: Compute
+    random: np.random.Generator
+
+    @cached_property
+    def activity(self) -> Activity:
+        """The model's activity on these examples, measured once; leaves it in evaluation mode, without gradients."""
+        with computing(self.model, self.compute.precision):
+            return measure(self.model, self._losses())
+
+    def _losses(self) -> Iterator[tuple[Tensor, Batch, Tensor]]:
+        """Sums of the mean losses of as many batches as are quick to compute at once.
+
+        Yields:
+            The loss with its graph, the examples, and which of the batches each is of, from 0.
+        """
+        pad = self.model.encoder.config.pad_token_id
+        # What an encoder computes for all sentences at once, as relative positions, is of no single batch.
+        packed = self.model.architecture.packed
+        at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1) if packed else 1
+        for start in range(0, len(self.batches), at_once):
+            joined = self.batches[start : start + at_once]
+            batch = batch_of(self.data, np.concatenate(joined), pad, self.compute)
+            sizes = torch.tensor([len(rows) for rows in joined])
+            numbers = torch.arange(len(joined)).repeat_interleave(sizes).to(self.compute.device)
+            losses = losses_of(self.model(batch), batch.labels) / sizes.to(self.compute.device)[numbers]
+            yield losses.sum(), batch, numbers

@@ -1,0 +1,50 @@
+"""Choices of training settings, and the best of them. Imported at every start of the workflow."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from supertickets.errors import DamagedError, UserError
+from supertickets.files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+
+def choose_settings(seeds: list[int], choices: dict[str, Any], chosen: Path) -> None:
+    """Write the settings with the best mean validation score over the seeds of a search.
+
+    Args:
+        seeds: those of the search.
+        choices: the settings of each choice by its name; of equal ones the first counts.
+        chosen: JSON file to write, beside the scores of each seed and choice, ``seed{seed}/{choice}.json``
+            (:func:`supertickets.training.try_settings.try_settings`): the ``chosen`` settings, and under ``tried``
+            those of every choice with its ``scores``, one per seed. A choice with a null counts as the worst.
+
+    Raises:
+        UserError: there is a null among the scores of every choice, or a file holds no score.
+    """
+    found = {name: [_score(chosen.parent / f"seed{seed}" / f"{name}.json") for seed in seeds] for name in choices}
+    best = max(choices, key=lambda name: _mean(found[name]))
+    if _mean(found[best]) == -math.inf:
+        raise UserError(
+            f"search: each of {', '.join(choices)} diverged for some seed; give lower rates or larger batches"
+        )
+    log.info("%s, of %s", best, found)
+    tried = [{**choices[name], "scores": found[name]} for name in choices]
+    write_json(chosen, {"chosen": choices[best], "tried": tried})
+
+
+def _score(path: Path) -> float | None:
+    content = read_json(path)
+    score = content.get("score", "missing") if isinstance(content, dict) else "missing"
+    if score is not None and not (type(score) in (int, float) and abs(score) < 101):  # it may be rounded
+        raise DamagedError(path, f"not the score of a choice: {content!r:.80}")
+    return score
+
+
+def _mean(scores: Sequence[float | None]) -> float:
+    return -math.inf if None in scores else sum(scores) / len(scores)

@@ -1,0 +1,212 @@
+"""One run, from files to files: train a model, predict, and record what was done."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from supertickets.encoder.encoded import Encoded, arrow, strings
+from supertickets.encoder.model import Classifier, read_model, save_weights
+from supertickets.encoder.narrow import narrowed
+from supertickets.encoder.ticket import Shape
+from supertickets.engine.device import Compute
+from supertickets.errors import DamagedError
+from supertickets.files import replacing, sha256, write_json
+from supertickets.jobs.versions import versions
+from supertickets.seeds import derived
+from supertickets.training.checkpoints import Checkpoints
+from supertickets.training.loop import Settings, predict, settings_from, train, with_chosen
+
+log = logging.getLogger(__name__)
+
+
+def train_run(
+    config: Path,
+    weights: Path,
+    encoded: Path,
+    subset: Path,
+    run: dict[str, Any],
+    settings: dict[str, Any],
+    record: Path,
+    predictions: Path,
+    shape: Path,
+    trained: Path | None = None,
+    ticket: Path | None = None,
+    chosen: Path | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_minutes: float = 0.0,
+) -> None:
+    """Train one model, predict every evaluation example, and write record, predictions and, where asked for, weights.
+
+    Args:
+        config: the encoder's ``config.json``.
+        weights: pre-trained weights: of the full encoder, or of a ticket (rewound).
+        encoded: the tokenised task.
+        subset: rows to train on.
+        run: what the run is: model, task, train_size, seed, kind, ratio, draw.
+        settings: content of :class:`~supertickets.training.loop.Settings`.
+        record: JSON file to write: what was done, at what cost, from what.
+        predictions: Parquet file to write: id, split, label and logits of every evaluation example.
+        shape: the encoder's dimensions.
+        trained: safetensors file to write; None where nobody wants the weights.
+        ticket: the ticket that ``weights`` hold; None for the full encoder.
+        chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
+        checkpoint: safetensors file for the state of an unfinished training; beside the record where None.
+        checkpoint_minutes: time between two checkpoints; 0 for none but those that a signal asks for.
+
+    Raises:
+        UserError: an input is unusable, training diverged, or a signal has ended it. Nothing is written then, but
+            for the checkpoint of one that was interrupted.
+    """
+    began = time.perf_counter()
+    settings = with_chosen(settings, chosen)
+    how = settings_from(settings)
+    compute = how.start()
+    inputs = {
+        "config": config,
+        "weights": weights,
+        "encoded": encoded,
+        "subset": subset,
+        "shape": shape,
+        "ticket": ticket,
+    }
+    identity = identity_of(run, settings, inputs, compute)
+    checkpoints = Checkpoints(
+        checkpoint or checkpoint_of(record), identity, "training.run:train_run", checkpoint_minutes
+    )
+    made = [predictions, *([trained] if trained else []), record]
+    with checkpoints.claimed():
+        if checkpoints.take(made):
+            return
+        dimensions = Shape.read(shape, how.outputs)
+        found, table, model = _trained(inputs, run, how, compute, checkpoints, began)
+        kept = model.ticket
+        content = {
+            "run": run,
+            **found,
+            "heads_pruned": kept.heads_pruned,
+            "ffn_pruned": kept.ffn_pruned,
+            "heads_kept": [len(heads) for heads in kept.heads],
+            "ffn_kept": list(kept.ffn),
+            "weight_remaining": kept.weight_remaining(dimensions),
+            "parameters": count_parameters(model),
+            "device": str(compute.device),
+            "precision": compute.precision,
+            "memory_bytes": peak_memory(compute.device),
+            "settings": settings,
+            "versions": identity["versions"],
+            "inputs_sha256": identity["inputs_sha256"],
+        }
+        write_predictions(predictions, table)
+        if trained is not None:
+            save_weights(model, trained)
+        write_json(record, content)
+        checkpoints.finish(made)
+
+
+def _trained(
+    inputs: Mapping[str, Path | None],
+    run: Mapping[str, Any],
+    how: Settings,
+    compute: Compute,
+    checkpoints: Checkpoints,
+    began: float,
+) -> tuple[dict[str, Any], pa.Table, Classifier]:
+    """What the record says of a training, its predictions, and the trained model.
+
+    Args:
+        inputs: files by name.
+        run, how, compute, checkpoints: as of :func:`train_run`.
+        began: when the process turned to it.
+    """
+    data = Encoded.read(inputs["encoded"])
+    rows = data.chosen_rows(inputs["subset"])
+    size = run.get("train_size")
+    if isinstance(size, int) and size != len(rows):
+        raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {size}")
+    parts = data.evaluated(how.evaluate)
+    random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
+    files = (inputs[name] for name in ("config", "weights", "ticket"))
+    model = read_model(*files, how.outputs, how.classifier_dropout, random).to(compute.device)
+    evaluated = np.concatenate(list(parts.values()))
+    log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
+    seconds = {"load": time.perf_counter() - began}
+    with narrowed(model, data, rows, compute) as view:
+        progress = train(model, view, rows, how, run["seed"], checkpoints)
+    began = time.perf_counter()
+    with narrowed(model, data, evaluated, compute) as view:
+        outputs = predict(model, view, evaluated)
+    seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
+    found = {
+        "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
+        "steps": progress.steps,
+        "losses": progress.losses,
+        "seconds": seconds,
+    }
+    return found, predictions_of(data, evaluated, outputs), model
+
+
+def checkpoint_of(record: Path) -> Path:
+    """Where the state of an unfinished training lies."""
+    return record.with_name("checkpoint.safetensors")
+
+
+def identity_of(
+    run: Mapping[str, Any], settings: Mapping[str, Any], inputs: Mapping[str, Path | None], compute: Compute
+) -> dict[str, Any]:
+    """All but the code that decides what a training comes to.
+
+    Args:
+        run, settings: as of :func:`train_run`.
+        inputs: the files that it reads, by name; None is left out.
+        compute: where and how precisely.
+    """
+    return {
+        "run": run,
+        "settings": settings,
+        "inputs_sha256": {name: sha256(path) for name, path in inputs.items() if path is not None},
+        "versions": versions(),
+        "device": compute.device.type,
+        "precision": compute.precision,
+    }
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """Trained parameters of a model."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def write_predictions(path: Path, *tables: pa.Table) -> None:
+    """Write tables of :func:`predictions_of`, one below the other, as Parquet."""
+    with replacing(path) as part:
+        pq.write_table(pa.concat_tables(tables), part)
+
+
+def predictions_of(data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> pa.Table:
+    """Ids, parts, labels and outputs of some examples."""
+    starts = np.arange(len(rows) + 1, dtype=np.int32) * outputs.shape[1]
+    return pa.table(
+        {
+            "id": strings([data.ids[row] for row in rows]),
+            "split": strings([data.parts[row] for row in rows]),
+            "label": arrow(data.labels[rows]),
+            "logits": pa.ListArray.from_arrays(arrow(starts), arrow(outputs.ravel())),
+        }
+    )
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Largest resident memory of this process, and of its tensors on a CUDA device, in bytes."""
+    memory = {"resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if device.type == "cuda":
+        memory["cuda"] = torch.cuda.max_memory_allocated()
+    return memory
