@@ -16,12 +16,17 @@ Entry = dict[str, Any]
 #: Endings of workbooks, archives and tables of other tools, which are no text.
 NOT_READ = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".arrow", ".feather", ".pkl", ".npz")
 
-#: Metrics of regressions; the others are of classifications.
-REGRESSION_METRICS = ("pearson", "spearman")
 
+def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[str]) -> Iterator[str]:
+    """Names that do not exist, sizes beyond the data, ratios that share a path, and the like.
 
-def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
-    """What a schema cannot say: names that do not exist, sizes beyond the data, ratios that share a path."""
+    Args:
+        config: of an experiment, complete.
+        regression_metrics: metrics of regressions; the others are of classifications.
+
+    Yields:
+        What is wrong: the key, its value, and what would be right.
+    """
     define = config["define"]
     for kind in ("models", "tasks", "kinds"):
         for index, name in enumerate(config[kind]):
@@ -48,7 +53,7 @@ def inconsistencies(config: Mapping[str, Any]) -> Iterator[str]:
         elif kind == "models" and "path" in entry and not is_there(Path(entry["path"]), Path.is_dir):
             yield f"define.models.{name}.path is {entry['path']!r}: no such folder"
         elif kind == "tasks":
-            wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry)]
+            wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry, regression_metrics)]
             wrong = wrong or list(_unusable_files(config, name, entry))
             yield from wrong or _sizes_beyond(config, name, entry)
 
@@ -143,7 +148,7 @@ def _unusable_files(config: Mapping[str, Any], name: str, entry: Entry) -> Itera
             yield f"{key}: {path} {why}"
 
 
-def _wrong_task(entry: Entry) -> Iterator[str]:
+def _wrong_task(entry: Entry, regression_metrics: Collection[str]) -> Iterator[str]:
     """Keys of a task's definition that do not fit each other."""
     if "hub" in entry and "columns" not in entry and "columns" not in entry["hub"]:
         yield "columns is missing: the dataset's columns of text and target"
@@ -181,7 +186,7 @@ def _wrong_task(entry: Entry) -> Iterator[str]:
     elif "threshold" in entry and len(labels) != 2:
         yield f"labels is {labels}: a threshold makes two classes, so name two"
     for metric in entry["metrics"]:
-        if (metric in REGRESSION_METRICS) != (entry["type"] == "regression"):
+        if (metric in regression_metrics) != (entry["type"] == "regression"):
             yield f"metrics holds {metric!r}, which is not a metric of {entry['type']}"
         elif metric == "f1" and len(labels) != 2:
             yield f"metrics holds 'f1', which is of two classes; there are {len(labels)}"

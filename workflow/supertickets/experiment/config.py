@@ -69,7 +69,7 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
         }
         define["kinds"] = kinds
         config = {**config, "define": define}
-        problems = list(inconsistencies(config))
+        problems = list(inconsistencies(config, schema["$defs"]["regression_metric"]["enum"]))
     _refuse(problems)
     return dict(config)
 
