@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from supertickets.errors import DamagedError, UserError
+from supertickets.data.examples import read_examples
+from supertickets.errors import UserError
 from supertickets.experiment.paths import size_from
 from supertickets.files import write_json
 from supertickets.seeds import generator
@@ -29,20 +28,15 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
     Raises:
         UserError: the training part is smaller than ``size``, or the task's file is damaged.
     """
-    try:
-        table = pq.ParquetFile(examples).read(["split", "label"])
-        table.validate(full=True)  # text that is not UTF-8
-        splits, labels = table["split"].cast(pa.string()), table["label"].cast(pa.float64())
-    except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
-        raise DamagedError(examples, f"not a table ({error})") from error
-    rows = np.flatnonzero(np.array(splits.to_pylist()) == "train")
+    table = read_examples(examples, "split", "label")
+    rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
     wanted = size_from(size)
     count = len(rows) if wanted == "all" else max(round(wanted * len(rows)), 1) if wanted < 1 else wanted
     if count > len(rows):
         raise UserError(f"train size {count}: {examples} has {len(rows)} training examples")
     order = generator(seed, "training subset").permutation(len(rows))
     if stratify:
-        order = order[stratified(labels.to_numpy()[rows[order]])]
+        order = order[stratified(table["label"].to_numpy()[rows[order]])]
     write_json(subset, {"rows": rows[order[:count]].tolist()})
 
 

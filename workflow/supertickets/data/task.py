@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from supertickets.data.archive import read_member
+from supertickets.data.examples import write_examples
 from supertickets.data.readers import read_rows
 from supertickets.errors import UserError
 from supertickets.experiment.parts import UNLABELLED
-from supertickets.files import read_whole, replacing
+from supertickets.files import read_whole
 from supertickets.seeds import generator
 
 log = logging.getLogger(__name__)
@@ -61,12 +60,7 @@ def prepare_task(definition: dict[str, Any], examples: Path) -> None:
     order = generator(seed, "order of examples").permutation(len(known))
     table = pd.concat([known.iloc[order], table[table["label"].isna()]])
     _check_sizes(table, definition)
-    columns = {name: pa.array(table[name], pa.string()) for name in ("id", "split", "text")}
-    pairs = table["text_pair"] if "text_pair" in table else [None] * len(table)
-    columns |= {"text_pair": pa.array(pairs, pa.string()), "label": pa.array(table["label"].to_numpy(), pa.float64())}
-    written = pa.table(columns).replace_schema_metadata({"dropped": str(dropped)})
-    with replacing(examples) as part:
-        pq.write_table(written, part)
+    write_examples(examples, table, dropped)
 
 
 def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFrame:

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from supertickets.data.examples import read_examples
 from supertickets.encoder.encoded import SCHEMA
 from supertickets.encoder.families import architecture_of
 from supertickets.errors import UserError, blamed_on
-from supertickets.evaluation.columns import Content, read_table
 from supertickets.files import read_json, replacing
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
     """
     from transformers import AutoConfig, PreTrainedTokenizerFast
 
-    columns = ["id", "split", "text", "text_pair", "label"]
-    table = read_table(examples, content=Content(("id", "split", "text"), ("label",)), columns=columns)
+    table = read_examples(examples, "id", "split", "text", "text_pair", "label").to_pandas()
     if not unlabelled:
         table = table[table["label"].notna()]
     config = read_json(tokenizer / "config.json")
@@ -55,7 +54,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
     files = f"{tokenizer}: tokenizer.json and tokenizer_config.json make"
     with blamed_on(f"{files} no tokenizer"):
         # A class of one family would take the vocabulary alone from the file, and make the rest of it anew.
-        tokenise = PreTrainedTokenizerFast.from_pretrained(tokenizer)
+        encode = PreTrainedTokenizerFast.from_pretrained(tokenizer)
     lengths = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):
@@ -63,7 +62,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
             texts, pairs = rows["text"].tolist(), rows["text_pair"].tolist()
             second = pairs if rows["text_pair"].notna().all() else None
             with blamed_on(f"{files} no tokens of {examples}"):
-                tokens = tokenise(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
+                tokens = encode(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
             _check_tokens(tokens, config, tokenizer)
             lengths += map(len, tokens["input_ids"])
             if (longest := max(lengths)) > max_length:

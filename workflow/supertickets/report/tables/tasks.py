@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from supertickets.errors import DamagedError
-from supertickets.evaluation.columns import read_table
+from supertickets.data.examples import read_examples, read_left_out
 from supertickets.evaluation.results import read_groups
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import Columns, Files, scope_note, write_formats
@@ -32,13 +30,13 @@ def write_tasks(
     rows = []
     for task in grid["tasks"]:
         file = results / "tasks" / f"{task}.parquet"
-        examples = read_table(file, "label", columns=["split", "label"])
+        examples = read_examples(file, "split", "label").to_pandas()
         definition = definitions[task]
         sizes = examples["split"].value_counts()
         scored = scores[scores["task"] == task].groupby("split")["examples"].max()
         row = {"task": task, "type": definition["type"], "classes": len(definition.get("labels", [])) or float("nan")}
         row |= {part: int(sizes.get(part, 0)) for part in PARTS}
-        row |= {"left_out": _left_out(file)}
+        row |= {"left_out": read_left_out(file)}
         row |= {f"{part}_scored": int(scored.get(part, 0)) for part in PARTS[1:]}
         if definition["type"] == "classification":
             row["largest_class"] = (
@@ -57,15 +55,3 @@ def write_tasks(
         "Largest class: its share of the training part."
     )
     write_formats(table, columns, text, Files(csv, md, tex))
-
-
-def _left_out(task: Path) -> int:
-    """How many rows a task's file says were left out.
-
-    Raises:
-        UserError: it does not say so.
-    """
-    try:
-        return int((pq.read_schema(task).metadata or {})[b"dropped"])
-    except (KeyError, ValueError) as error:
-        raise DamagedError(task, "does not say how many rows were left out") from error
