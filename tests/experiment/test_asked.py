@@ -1,0 +1,159 @@
+"""What a config asks for: figures and tables, multi-task training, adaptation, submissions, resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import LIBRARY
+
+from supertickets.errors import UserError
+from supertickets.experiment import adaptation, multi_task, resources, shown, submission
+from supertickets.experiment.config import check_config
+from supertickets.experiment.published import published_numbers, require_published
+from supertickets.experiment.settings import methods_of, stratified, tried_settings, unsearched
+
+
+def config_of(**changes: Any) -> dict[str, Any]:
+    plain = {"models": ["minilm"], "tasks": ["movie", "amazon"], "train_sizes": [60, 30], "seeds": [1, 2]}
+    return check_config(plain | {"ratios": [0.2, 0.4]} | changes)
+
+
+ALL = {
+    "kinds": ["winning", "random"],
+    "multi_task": {"tasks": ["movie", "amazon"]},
+    "adaptation": {"tasks": ["nyt"], "train_sizes": [20]},
+}
+
+
+def test_every_figure_and_table_has_its_module_and_nothing_else_is_there() -> None:
+    for folder, rows, shared in (
+        ("figures", shown.FIGURES, {"style", "panels", "units"}),
+        ("tables", shown.TABLES, {"formats", "ways"}),
+    ):
+        assert {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} - shared == {*rows}
+
+
+def test_what_an_experiment_can_show() -> None:
+    everything = shown.everything(config_of(**ALL))
+    assert len(everything) == len(shown.FIGURES) + len(shown.TABLES) - 1  # published: not of these tasks
+    plain = shown.everything(config_of(tasks=["movie"], seeds=[1], train_sizes=[60], kinds=["winning"]))
+    missing = {"bias_variance", "ticket_kinds", "data_size", "tickets_sharing", "ticket_importance", "multi_task_dev"}
+    assert not [path for path in plain if path.split("/")[-1].partition(".")[0] in missing | {"domain_adaptation"}]
+
+
+def test_a_figure_waits_for_what_it_shows_alone() -> None:
+    config = config_of(**ALL)
+    inputs = shown.FIGURES["phase_transition"].inputs(config)
+    assert sorted(inputs) == sorted(
+        f"results/{folder}/minilm/{task}/n60/winning.{suffix}"
+        for task in ("movie", "amazon")
+        for folder, suffix in (("selections", "csv"), ("scores", "parquet"))
+    )
+    sizes = shown.FIGURES["data_size"].inputs(config)
+    assert {path.split("/")[4] for path in sizes} == {"n60", "n30"} and not [path for path in sizes if "random" in path]
+    assert shown.TABLES["seed_sensitivity"].options(config)["others"] == [
+        "results/multi_task/minilm/scores.parquet",
+        "results/adaptation/minilm/scores.parquet",
+    ]
+    with pytest.raises(UserError, match=r"multi_task.modes is .*: this needs 'super' among them"):
+        shown.FIGURES["tickets_sharing"].inputs(config_of(**ALL | {"multi_task": {"modes": ["full"]}}))
+
+
+def test_multi_task_training() -> None:
+    config = config_of(**ALL | {"multi_task": {"tasks": ["movie", "tweets"], "ratios": {"movie": 0.2, "tweets": 0}}})
+    assert multi_task.shared_tasks(config) == ["movie", "tweets"]
+    assert multi_task.shared_tasks(config_of()) == ["movie", "amazon"]
+    assert multi_task.given_ratios(config, "minilm") == {"movie": 0.2, "tweets": 0}
+    assert multi_task.ticket_inputs(config, "minilm", "full", 1) == []
+    folder = "results/runs/minilm/movie/n60/seed1/tickets"
+    assert multi_task.ticket_inputs(config, "minilm", "super", 1) == [f"{folder}/winning-0.20.json"]
+    assert multi_task.ticket_inputs(config, "minilm", "random", 1) == [f"{folder}/random-0.20.json"]
+    found = multi_task.ticket_inputs(config_of(), "minilm", "union", 2)
+    assert found[0] == "results/selections/minilm/movie/n60/winning.csv" and len(found) == 2 * (1 + 2)
+    assert multi_task.example_files(config, "minilm", 2)["tweets"] == {
+        "encoded": "results/encoded/minilm/tweets.parquet",
+        "subset": "results/subsets/tweets/n60/seed2.json",
+    }
+    assert "classifier_dropout" not in multi_task.joint_settings(config)
+    with pytest.raises(UserError, match="this needs 'full' among them"):
+        multi_task.multi_task_inputs(config_of(multi_task={"modes": ["super"]}), "minilm")
+
+
+def test_adaptation() -> None:
+    config = config_of(**ALL | {"adaptation": {"tasks": ["nyt"], "train_sizes": [20], "tickets": ["full", "nearest"]}})
+    assert adaptation.starts_of(config)[:2] == [("full", "full"), ("super", "full")]
+    trial = {"model": "minilm", "task": "nyt", "train_size": 20, "seed": "2"}
+    assert adaptation.compared_importance(config, trial, "union") == {}
+    assert adaptation.compared_importance(config, trial, "nearest") == {
+        task: f"results/runs/minilm/{task}/n{size}/seed2/importance/fine_tuned.csv"
+        for task, size in (("nyt", 20), ("movie", 60), ("amazon", 60))
+    }
+    assert adaptation.held_settings(config, trial, "nearest")["method"] == "sensitivity"
+    assert len(adaptation.new_importance(config, "minilm")) == 2
+    for changes, message in (
+        ({}, "adaptation.tasks is empty"),
+        ({"adaptation": {"tasks": ["nyt"], "modes": ["super"]}, "multi_task": {"modes": ["full"]}}, "none in common"),
+    ):
+        with pytest.raises(UserError, match=message):
+            adaptation.adaptation_inputs(config_of(**changes), "minilm")
+
+
+def test_published_numbers_are_of_the_same_models_tasks_and_sizes() -> None:
+    glue = {
+        "models": ["bert-base"],
+        "tasks": ["rte", "mrpc"],
+        "train_sizes": ["all"],
+        "evaluate": {"validation": "all"},
+    }
+    config = config_of(**glue)
+    require_published(config)
+    assert [*published_numbers(config, config["tasks"])] == ["bert-base"]
+    assert published_numbers(config_of(**glue | {"train_sizes": [100]}), ["rte"]) == {}
+    assert published_numbers(config, ["movie"]) == {}
+    with pytest.raises(UserError, match=r"published numbers are of .* this config has models \['minilm'\]"):
+        require_published(config_of())
+
+
+def test_submissions() -> None:
+    config = config_of(models=["bert-base"], tasks=["rte", "movie"], train_sizes=["all"])
+    assert submission.submitted_tasks(config) == ["rte"]
+    assert submission.server_settings(config, "bert-base", "rte")["evaluate"] == {"test_unlabelled": None}
+    files = submission.repeated_inputs(config, "bert-base", "rte")
+    assert files[:2] == [
+        "results/scores/bert-base/rte/nall/winning.parquet",
+        "results/selections/bert-base/rte/nall/winning.csv",
+    ]
+    assert len(files) == 2 + 2 * 2 + 2
+    with pytest.raises(UserError, match="a submission needs a task of GLUE"):
+        submission.submitted_tasks(config_of())
+
+
+def test_a_search_takes_its_settings_out_of_the_rest() -> None:
+    config = config_of(search={"learning_rate": [0.001, 0.002]})
+    tried = tried_settings(config, "minilm", "movie", "lr0.002")
+    assert tried["learning_rate"] == 0.002 and [*tried["evaluate"]] == ["validation"]
+    assert "learning_rate" not in unsearched(config, tried) and "epochs" in unsearched(config, tried)
+
+
+def test_importance_scores_that_are_computed() -> None:
+    kinds = {"own": {"importance": "magnitude", "weights": "pretrained"}}
+    config = config_of(kinds=["winning", "own"], define={"kinds": kinds})
+    # Added and used by nothing, or used and always computed: no change.
+    assert methods_of(config, "fine_tuned") == methods_of(config, "pretrained") == methods_of(config_of(), "fine_tuned")
+
+
+def test_stratified_subsets_are_of_classes() -> None:
+    config = config_of(tasks=["movie", "movie_rating"], stratify=True)
+    assert stratified(config, "movie") and not stratified(config, "movie_rating")
+    assert not stratified(config_of(), "movie")
+
+
+def test_examples_and_settings_that_resources_are_estimated_from() -> None:
+    config = config_of(evaluate={"validation": 100, "test": "all"}, search={"epochs": [2, 9]})
+    examples = resources.examples_of(config, "movie")
+    assert examples == {"train": 7393, "validation": 1060, "test": 2115}
+    assert [resources.trained_examples(examples, size) for size in ("all", 50, 0.5)] == [7393, 50, 3696.5]
+    assert resources.predicted_examples(config, examples) == 100 + 2115
+    assert resources.largest_settings(config, "minilm", ["movie"])["epochs"] == 9
+    assert [resources.weights_mb(config, model) for model in ("bert-base", "bert-large")] == [440, 1340]
