@@ -1,4 +1,4 @@
-"""What a schema cannot say of a config: names that do not exist, settings and sizes that do not fit each other."""
+"""Checks that a schema cannot express: names that do not exist, settings and sizes that do not fit each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supertickets.files import unreadable
 
 Entry = dict[str, Any]
 
-#: Endings of workbooks, archives and tables of other tools, which are no text.
+#: Endings of workbooks, archives and tables of other tools, which are not text.
 NOT_READ = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".arrow", ".feather", ".pkl", ".npz")
 
 
@@ -65,7 +65,7 @@ def _names(name: str, tasks: Collection[str], config: Mapping[str, Any]) -> bool
 
 
 def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
-    """Tasks and ratios of multi-task training that are not there."""
+    """Tasks and ratios of multi-task training that do not exist."""
     joint, known = config["multi_task"], config["define"]["tasks"]
     for index, name in enumerate(joint["tasks"]):
         if name not in known:
@@ -79,7 +79,7 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
-    """New tasks that are not there, or not new."""
+    """New tasks that do not exist, or are not new."""
     known, joint = config["define"]["tasks"], config["multi_task"]["tasks"] or config["tasks"]
     for index, name in enumerate(config["adaptation"]["tasks"]):
         if name not in known:
@@ -119,7 +119,7 @@ def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
-    """A search for what is given, or over seeds that there are not."""
+    """A search for a setting that is given, or over more seeds than there are."""
     search = config["search"]
     for name, settings in config["training_overrides"].items():
         for key in (key for key in settings if search.get(key)):

@@ -113,7 +113,7 @@ def _nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
-    """What YAML can say and nothing here can take: dates, keys that are no text, numbers beyond all sizes, no end."""
+    """Values of YAML that no key takes: dates, keys that are not text, numbers beyond all sizes, endless aliases."""
     for count, (path, value) in enumerate(_nodes(config)):
         if count == MOST_VALUES:
             yield f"config: more than {MOST_VALUES:,} values; aliases multiply them"
@@ -132,9 +132,9 @@ def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A config without the tasks of several-task training and adaptation that belong to other tasks than its own.
+    """A config without multi-task training and adaptation that belong to other tasks.
 
-    ``config.yaml`` names both beside its own ``tasks``; a config laid over it that names other ``tasks`` means those.
+    ``config.yaml`` names both beside its own ``tasks``. A config laid over it that names other ``tasks`` means these.
 
     Args:
         config: all configs, merged.
@@ -173,7 +173,7 @@ def _explain(error: jsonschema.ValidationError) -> str:
 
 
 def _misread(value: object) -> str:
-    """What YAML or snakemake's command line takes for something else than it looks like, and how to write it."""
+    """How to write a value that YAML or snakemake's command line reads as another type than it looks like."""
     if isinstance(value, bool):
         return "YAML takes yes, no, on and off for true and false; quote them"
     if not isinstance(value, str):

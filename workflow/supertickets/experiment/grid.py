@@ -1,4 +1,4 @@
-"""The runs that an experiment consists of, and the groups in which they are judged."""
+"""The runs of an experiment, and the groups in which they are judged."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 Run = dict[str, Any]
 
-#: Of the ways in which a task is trained the one that others are compared with: one encoder for all, no tickets.
+#: The way of training that others are compared with: one encoder for all tasks, no tickets.
 BASELINE = "full"
-#: Those of a new task: alone from the pre-trained weights, and from an encoder of several tasks without tickets.
+#: The same for a new task: alone from the pre-trained weights, and from a multi-task encoder without tickets.
 PRETRAINED, NO_TICKETS = "pretrained", "full-full"
 
-#: What names a group of runs.
+#: Names of a group of runs.
 GROUP = ("model", "task", "train_size", "kind")
 
 
@@ -31,7 +31,7 @@ def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def groups_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All groups of a grid: model, task, train_size and kind.
 
-    Winning tickets are trained at every size, the other kinds at the first, which is the main one.
+    Winning tickets are trained at every size, the other kinds at the first, the main size.
     """
     groups = []
     for model, task in product(grid["models"], grid["tasks"]):
@@ -81,11 +81,11 @@ def multi_task_ways(grid: Mapping[str, Any], task: str, ratio: float) -> tuple[d
 
 
 def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, list[Run]]]]:
-    """How each new task was trained at each size: from the pre-trained weights, and from encoders of several tasks.
+    """How each new task was trained at each size: from the pre-trained weights, and from multi-task encoders.
 
     Args:
         grid: what spans the trainings: ``model``, ``train_sizes``, ``seeds``, ``metrics`` by task, and ``starts``,
-            pairs of the mode of an encoder of several tasks and what is held of it.
+            pairs of a multi-task encoder's mode and what the new task holds of it.
 
     Yields:
         Model, task and train size, and by way the run of each seed.

@@ -11,10 +11,10 @@ RESULTS = "results"
 #: Folder of the runs of one model, task, size and seed, below the results folder.
 TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 
-#: Folder of a training on several tasks, likewise.
+#: Folder of a multi-task training, below the results folder.
 MULTI_TASK = "multi_task/{model}/{mode}/seed{seed}"
 
-#: Folder of a training that goes on from an encoder of several tasks: from which one, and what it holds of that.
+#: Folder of a training that continues from a multi-task encoder: its mode, and what the training holds of it.
 ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}"
 
 #: Importance scores of the units of a model, by weights (``fine_tuned`` or ``pretrained``).
@@ -32,7 +32,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
 
 
-#: What is computed from a group of runs, below a folder of its own, without the suffix.
+#: File of results of a group of runs, without folder and suffix.
 GROUP_FILE = "{model}/{task}/n{train_size}/{kind}"
 
 
@@ -70,7 +70,7 @@ def _ticket_name(run: dict[str, Any]) -> str:
 
 
 def folder_of(run: dict[str, Any]) -> str:
-    """Folder of any training, told by what names it, below the results folder."""
+    """Folder of any training, below the results folder; the keys of the run say which kind of training it is."""
     if "kind" in run:
         return run_folder(run)
     return (ADAPTATION if "held" in run else MULTI_TASK).format(**run)
@@ -94,7 +94,7 @@ def group_files(folder: str, groups: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def head_name(task: str, parameter: str) -> str:
-    """What a parameter of a task's own is called in the weights of an encoder of several tasks."""
+    """Name of a parameter of a task's head in the weights of a multi-task encoder."""
     return f"{task}/{parameter}"
 
 

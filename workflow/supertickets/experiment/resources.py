@@ -1,6 +1,6 @@
 """What a training asks of a machine: memory and time, from the size of its model and of its data.
 
-Rough and rather too much than too little: a cluster kills what goes beyond. Held against an AMD EPYC with
+Rough, and too much rather than too little: a cluster kills jobs that need more. Compared with an AMD EPYC with
 all-MiniLM-L6-v2; the rate of a GPU is a guess.
 """
 
@@ -66,22 +66,22 @@ def minutes(weights_mb: float, passes: float, max_length: int, threads: int, cud
 
 
 def copying_mb(weights_mb: float) -> int:
-    """Resident memory of what reads an encoder's weights and writes others, in MB; argument as of :func:`memory_mb`."""
+    """Memory of a job that copies an encoder's weights, in MB; argument as of :func:`memory_mb`."""
     return math.ceil(PROCESS + 4 * weights_mb)
 
 
 def table_mb(examples: int) -> int:
-    """Resident memory of what reads a task's examples and writes them in another form, in MB."""
+    """Memory of a job that reads a task's examples and writes them in another form, in MB."""
     return math.ceil(PROCESS + 4 * EXAMPLE * examples)
 
 
 def table_minutes(examples: int) -> int:
-    """Time of the same, in minutes."""
+    """Time of such a job, in minutes."""
     return SHORT + math.ceil(examples / TABLE_RATE)
 
 
 def judging_minutes(predictions: int) -> int:
-    """Time of what scores or compares runs, in minutes.
+    """Time of a job that scores or compares runs, in minutes.
 
     Args:
         predictions: of all these runs together.

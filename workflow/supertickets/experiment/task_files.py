@@ -1,4 +1,4 @@
-"""Which files a task's examples come from: a package, the hub, a folder in GLUE's layout, or the user's own files.
+"""Files of a task's examples: from a package, the hub, a folder in GLUE's layout, or the user's own.
 
 Imported at every start of the workflow: standard library only.
 """
@@ -106,7 +106,7 @@ def hub_downloads(definitions: Mapping[str, Any]) -> dict[str, Entry]:
 
 
 def is_local(definition: Mapping[str, Any], glue: str) -> bool:
-    """Whether a task's files are there before anything runs: the user's own, or a folder in GLUE's layout."""
+    """Whether a task's files exist before anything runs: the user's own, or a folder in GLUE's layout."""
     return "path" in definition or "files" in definition or ("glue" in definition and glue != "hub")
 
 
@@ -117,7 +117,7 @@ def parts_of(definition: Mapping[str, Any], glue: str) -> list[str]:
 
 
 def inputs(definition: Mapping[str, Any], glue: str) -> list[str]:
-    """What a task is made from: files, or folders of downloads."""
+    """Inputs of a task: files, or folders of downloads."""
     files = [file["path"] for file in resolved(definition, glue)["files"]]
     if is_local(definition, glue) or "package" in definition:
         return files
