@@ -85,7 +85,7 @@ atexit.register(gc.freeze)
 
 
 def user_errors(function):
-    """A function whose errors of use are told as Snakemake tells its own."""
+    """A function whose user errors are reported as Snakemake reports its own."""
 
     def called(*args):
         try:

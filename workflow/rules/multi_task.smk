@@ -1,10 +1,10 @@
-# Train one encoder on several tasks, each through its own ticket, and without tickets.
+# Multi-task training: one encoder for all tasks, each trained through its own ticket, and without tickets.
 #
 # Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; runs, tickets and selections/ of the winning tickets at the
 #         main size; for scores and comparisons what adaptation.smk makes of each task
 # Makes, below results/multi_task/{model}/:
 #         {mode}/seed{seed}/  tickets.json, record.json, predictions.parquet, and model.safetensors, which is always
-#                             kept: new tasks that are added later go on from it, and nothing is trained again
+#                             kept, so that new tasks that are added later can continue from it
 #         scores.parquet      one row for each way of training, seed, task, split and metric
 #         comparisons.csv     every way against training without tickets, with intervals and tests
 

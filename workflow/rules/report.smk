@@ -1,5 +1,5 @@
-# Figures and tables, by name. Each has a module of its own and reads what other rules have computed; what is known of
-# each is a row in experiment/shown.py.
+# Figures and tables, by name. Each has a module of its own and reads results of other rules; all else that is known of
+# it is a row in experiment/shown.py.
 #
 # Needs:  scores/, selections/, decompositions/, comparisons.csv, verdicts.csv, tickets, importance and records; scores
 #         and comparisons of multi_task/ and adaptation/
