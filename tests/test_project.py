@@ -22,18 +22,6 @@ def test_direct_dependencies_are_locked_and_the_environment_has_the_same_pins() 
     assert direct() <= {line.partition("==")[0] for line in lines}
 
 
-def test_rules_and_scripts_have_the_same_names() -> None:
-    rules = set()
-    for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
-        rules |= set(re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE))
-    common = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
-    shown = re.findall(r'^    "(\w+)": "(?:main|kinds|sizes|all|joint)",$', common, re.MULTILINE)
-    assert len(shown) == 17
-    # One rule draws all figures and one makes all tables, each by a script of its own.
-    scripts = {path.stem for path in (PROJECT / "workflow" / "scripts").glob("[!_]*.py")}
-    assert (rules - {"figure", "table"}) | set(shown) == scripts
-
-
 def test_documents_name_files_that_exist() -> None:
     for name in ("README.md", "ARCHITECTURE.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / name).read_text()):

@@ -55,7 +55,7 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
     found = asked(fresh, "finetune")
     assert 1000 < int(found["mem_mb"]) < 1500 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
-    assert asked(fresh, "encode")["runtime"] == asked(fresh, "score")["runtime"] == "2"
+    assert asked(fresh, "tokenise")["runtime"] == asked(fresh, "score_group")["runtime"] == "2"
     given = asked(
         fresh, "finetune", "--set-resources", "finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long"
     )
@@ -91,7 +91,7 @@ def test_short_rules_are_no_cluster_jobs_of_their_own() -> None:
         for names in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE):
             here |= set(re.findall(r"\w+", names))
     grouped = {line.split("=")[0] for line in profile["groups"]}
-    assert rules - here - grouped == {"multi_task", "try_settings", "predict_for_server"}  # trainings
+    assert rules - here - grouped == {"train_multi_task", "try_settings", "predict_for_server"}  # trainings
 
 
 def test_processes_spread_over_devices_and_give_them_back(tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from conftest import PROJECT
 
 from supertickets.jobs.orphans import WORKFLOW, this_workflow
 
+#: What every job begins with.
+START = "from supertickets.jobs.orphans import end_with_workflow; end_with_workflow()"
 JOB = """
 import signal, sys, time
-import scripts
+from supertickets.jobs.orphans import end_with_workflow
+end_with_workflow()
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("checkpoint"))
 print("ready", flush=True)
 time.sleep(60)
@@ -61,7 +64,7 @@ def test_a_job_that_starts_as_its_workflow_is_killed_ends_at_once() -> None:
     namespace = this_workflow().split()[1]
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow"), WORKFLOW: f"{2**30} {namespace}"}
     done = subprocess.run(
-        [sys.executable, "-c", "import scripts, time; time.sleep(60)"], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", f"{START}; import time; time.sleep(60)"], env=environment, capture_output=True, text=True
     )
     assert done.returncode == -signal.SIGTERM and "The workflow was killed, and this job ends." in done.stderr
 
@@ -69,6 +72,6 @@ def test_a_job_that_starts_as_its_workflow_is_killed_ends_at_once() -> None:
 @pytest.mark.parametrize("seen", [{}, {WORKFLOW: f"{2**30} 1"}], ids=["by hand", "in a container"])
 def test_a_script_without_a_workflow_above_it_is_left_alone(seen: dict[str, str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | seen
-    code = "import scripts, threading; print(threading.active_count())"
+    code = f"{START}; import threading; print(threading.active_count())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "1\n", done.stderr

@@ -16,17 +16,19 @@ from safetensors.numpy import load_file, save_file
 
 FIGURE = "results/figures/phase_transition.pdf"
 #: What follows the trainings of one task, or of both, up to the figure.
-COLLECT_ONE = {"score": 1, "select_ticket": 1, "figure": 1}
-COLLECT = {"score": 2, "select_ticket": 2, "figure": 1}
+COLLECT_ONE = {"score_group": 1, "select_ticket": 1, "draw_figure": 1}
+COLLECT = {"score_group": 2, "select_ticket": 2, "draw_figure": 1}
 #: Jobs of one task: two seeds, two ratios.
-TICKETS = {"ticket": 4, "rewind": 4, "retrain": 4}
-ONE_TASK = {"finetune": 2, "importance": 2, **TICKETS}
+TICKETS = {"prune": 4, "rewind": 4, "retrain": 4}
+ONE_TASK = {"finetune": 2, "score_units": 2, **TICKETS}
 
 
-def edit(workspace: Workspace, module: str) -> None:
-    """Change a library module in a way that changes nothing it does."""
+def edit(workspace: Workspace, module: str, before: str = "", after: str = "\nEDITED = 1\n") -> None:
+    """Replace words of a library module, or add a statement that changes nothing."""
     path = workspace.folder / "workflow" / "supertickets" / module
-    path.write_text(path.read_text() + "\n# edited\n")
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1) if before else text + after)
 
 
 def test_a_second_call_does_nothing(workspace: Workspace) -> None:
@@ -78,7 +80,7 @@ def test_settings_in_another_order_rerun_nothing(workspace: Workspace) -> None:
 
 def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(tiny_config(ratios=[0.3, 0.45, 0.6]))
-    assert workspace.planned(FIGURE) == {"ticket": 4, "rewind": 4, "retrain": 4} | COLLECT
+    assert workspace.planned(FIGURE) == {"prune": 4, "rewind": 4, "retrain": 4} | COLLECT
     before = workspace.predictions()
     workspace.make(FIGURE)
     after = workspace.predictions()
@@ -87,42 +89,76 @@ def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
 
 def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(tiny_config(seeds=[1, 2, 3]))
-    expected = {"subsample": 2, "finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
+    expected = {"subsample": 2, "finetune": 2, "score_units": 2, "prune": 4, "rewind": 4, "retrain": 4}
     assert workspace.planned(FIGURE) == expected | COLLECT
 
 
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [
-        ("phase_transition.py", {"figure": 1}),
-        ("style.py", {"figure": 1}),
-        ("selection.py", {"select_ticket": 2, "figure": 1}),
-        ("metrics.py", {"score": 2, "figure": 1}),
-        ("rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
-        ("drawing.py", {"ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
-        ("training.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
-        ("surgery.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
+        ("report/figures/phase_transition.py", {"draw_figure": 1}),
+        ("report/figures/style.py", {"draw_figure": 1}),
+        ("evaluation/select_ticket.py", {"select_ticket": 2, "draw_figure": 1}),
+        ("evaluation/evaluate_module.py", {"score_group": 2, "draw_figure": 1}),
+        ("evaluation/metrics/pearson.py", {"score_group": 1, "select_ticket": 1, "draw_figure": 1}),
+        ("encoder/rewind.py", {"rewind": 8, "retrain": 8} | COLLECT),
+        ("tickets/prune.py", {"prune": 8, "rewind": 8, "retrain": 8} | COLLECT),
+        ("tickets/kinds/winning.py", {"prune": 8, "rewind": 8, "retrain": 8} | COLLECT),
+        ("training/loop.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
+        ("encoder/cut.py", {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT),
         # The fine-tuned weights that are scored are temporary, so they are made again.
-        ("sensitivity.py", {"finetune": 4, "importance": 4, "ticket": 8, "rewind": 8, "retrain": 8} | COLLECT),
-        ("config.py", {}),
+        (
+            "tickets/methods/sensitivity.py",
+            {"finetune": 4, "score_units": 4, "prune": 8, "rewind": 8, "retrain": 8} | COLLECT,
+        ),
+        ("experiment/config.py", {}),
     ],
 )
-def test_an_edit_reruns_the_stages_that_use_the_module_and_what_follows(
+def test_an_edit_of_a_statement_reruns_the_stages_that_use_the_module_and_what_follows(
     workspace: Workspace, module: str, jobs: dict[str, int]
 ) -> None:
     edit(workspace, module)
     assert workspace.planned(FIGURE) == jobs
 
 
+def test_words_and_what_keeps_a_job_safe_rerun_nothing(workspace: Workspace) -> None:
+    edit(workspace, "training/loop.py", '"""Train', '"""Teach')  # a docstring
+    edit(workspace, "encoder/cut.py", "from __future__", "# A comment.\n\nfrom __future__")
+    edit(workspace, "training/loop.py", "training diverged: the loss", "the training has diverged: its loss")
+    edit(workspace, "errors.py")
+    edit(workspace, "jobs/locks.py")
+    edit(workspace, "jobs/gpus.py")
+    edit(workspace, "__main__.py")
+    assert workspace.planned() == {}
+
+
+def test_a_score_kind_or_metric_that_nothing_uses_reruns_nothing(workspace: Workspace) -> None:
+    library = workspace.folder / "workflow" / "supertickets"
+    for folder, like in (("tickets/methods", "taylor"), ("tickets/kinds", "losing"), ("evaluation/metrics", "f1")):
+        (library / folder / "new.py").write_text((library / folder / f"{like}.py").read_text() + "\nNEW = 1\n")
+    schema = workspace.folder / "workflow" / "schemas" / "config.schema.yaml"
+    text = schema.read_text()
+    for before in (
+        "[sensitivity, ",
+        'like: {description: "Which units are kept, given their scores. Default',
+        "[accuracy, f1, ",
+    ):
+        assert before in text
+    schema.write_text(
+        text.replace("[sensitivity, ", "[new, sensitivity, ").replace("[accuracy, f1, ", "[new, accuracy, f1, ")
+    )
+    assert workspace.planned() == {}
+
+
 def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
     config = tiny_config()
     config["define"]["tasks"]["toy"]["split"] = {"seed": 9}
     workspace.configure(config)
-    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | ONE_TASK | COLLECT_ONE
+    assert workspace.planned(FIGURE) == {"prepare_task": 1, "tokenise": 1, "subsample": 2} | ONE_TASK | COLLECT_ONE
     workspace.configure(tiny_config())
     with (workspace.folder / "data" / "toy.tsv").open("a") as stream:
         stream.write("s999\tgood film\tyes\t1\n")
-    assert workspace.planned(FIGURE)["fetch_task"] == 2
+    assert workspace.planned(FIGURE)["prepare_task"] == 2
 
 
 @pytest.mark.parametrize(
@@ -147,7 +183,7 @@ ALL_TRAININGS = {rule: 2 * count for rule, count in ONE_TASK.items()} | COLLECT
         ({"precision": "bf16"}, ALL_TRAININGS),
         ({"device": "auto"}, ALL_TRAININGS),
         ({"threads": 2}, ALL_TRAININGS),
-        ({"max_length": 12}, {"encode": 2} | ALL_TRAININGS),
+        ({"max_length": 12}, {"tokenise": 2} | ALL_TRAININGS),
         ({"training_overrides": {"tiny": {"epochs": 1}}}, ALL_TRAININGS),
         ({"train_sizes": [32, 16]}, {}),
         ({"stratify": True}, {"subsample": 2} | ONE_TASK | COLLECT_ONE),  # the other task is a regression
@@ -176,7 +212,7 @@ def test_one_more_draw_of_random_tickets_adds_its_own_jobs_only(workspace: Works
     configure(1)
     workspace.make(figure)
     configure(2)
-    assert workspace.planned(figure) == TICKETS | {"score": 1, "figure": 1}
+    assert workspace.planned(figure) == TICKETS | {"score_group": 1, "draw_figure": 1}
     before = workspace.predictions()
     workspace.make(figure)
     after = workspace.predictions()
@@ -193,13 +229,13 @@ def test_settings_of_a_kind_rerun_its_tickets_only(workspace: Workspace) -> None
     configure("heads")
     workspace.make(figure)
     configure("ffn")
-    assert workspace.planned(figure) == TICKETS | {"score": 1, "figure": 1}
+    assert workspace.planned(figure) == TICKETS | {"score_group": 1, "draw_figure": 1}
 
 
 def test_another_model_reruns_all_that_is_trained_from_it(workspace: Workspace) -> None:
     path = workspace.folder / "data" / "tiny" / "model.safetensors"
     save_file({name: tensor + np.float32(0.01) for name, tensor in load_file(path).items()}, path)
-    assert workspace.planned(FIGURE) == {"fetch_model": 1, "encode": 2} | ALL_TRAININGS
+    assert workspace.planned(FIGURE) == {"prepare_model": 1, "tokenise": 2} | ALL_TRAININGS
 
 
 def test_other_versions_of_libraries_are_told_and_rerun_nothing_unless_asked(workspace: Workspace) -> None:
@@ -216,5 +252,5 @@ def test_other_versions_of_libraries_are_told_and_rerun_nothing_unless_asked(wor
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     told = f"1 full models, and what follows from them, were made with torch 1.0 (now {torch})"
     output = workspace.make("--dry-run")
-    assert told in output and "Nothing to be done" in output and "--forcerun encode" in output
-    assert workspace.planned("--forcerun", "encode", "--", FIGURE) == {"encode": 2} | ALL_TRAININGS
+    assert told in output and "Nothing to be done" in output and "--forcerun tokenise" in output
+    assert workspace.planned("--forcerun", "tokenise", "--", FIGURE) == {"tokenise": 2} | ALL_TRAININGS

@@ -48,7 +48,7 @@ def test_another_kind_adds_its_own_tickets_only(workspace: Workspace) -> None:
     workspace.configure(tiny_config(tasks=["toy"], kinds=["winning", "random"], random_draws=2))
     figure = "results/figures/ticket_kinds.pdf"
     # The first draw's tickets are there, for multi-task training with random ones.
-    assert workspace.planned(figure) == {"ticket": 4, "rewind": 8, "retrain": 8, "score": 1, "figure": 1}
+    assert workspace.planned(figure) == {"prune": 4, "rewind": 8, "retrain": 8, "score_group": 1, "draw_figure": 1}
     workspace.make(figure)
     folder = workspace.folder / TRIAL / "tickets"
     tickets = [json.loads((folder / f"{name}-0.60.json").read_text()) for name in ("winning", "random", "random.2")]
@@ -71,8 +71,8 @@ def test_kinds_that_are_scored_and_cut_in_other_ways(workspace: Workspace) -> No
     figure = "results/figures/ticket_kinds.pdf"
     # Scores of the fine-tuned weights are there, by every method: nothing is fine-tuned again.
     assert workspace.planned(figure) == {
-        "importance": 2, "ticket": 6, "rewind": 6, "retrain": 6, "score": 4, "select_ticket": 1, "figure": 1,
-        **{f"{rule}_step": 4 for rule in ("ticket", "rewind", "retrain", "importance")},
+        "score_units": 2, "prune": 6, "rewind": 6, "retrain": 6, "score_group": 4, "select_ticket": 1, "draw_figure": 1,
+        **{f"{rule}_step": 4 for rule in ("prune", "rewind", "retrain", "score_units")},
     }  # fmt: skip
     workspace.make(figure)
     folder = workspace.folder / TRIAL
@@ -155,7 +155,7 @@ def test_a_broken_line_in_a_data_file(workspace: Workspace) -> None:
     lines[40] = lines[40].replace("\t", " ", 1)
     path.write_text("\n".join(lines))
     message = "Error: data/toy.tsv, line 41: 3 fields, expected 4"
-    failing(workspace, "results/tasks/toy.parquet", message, "results/logs/fetch_task/toy.log")
+    failing(workspace, "results/tasks/toy.parquet", message, "results/logs/prepare_task/toy.log")
 
 
 def test_a_loss_that_is_not_a_number(workspace: Workspace) -> None:
