@@ -138,15 +138,10 @@ def test_a_score_kind_or_metric_that_nothing_uses_reruns_nothing(workspace: Work
         (library / folder / "new.py").write_text((library / folder / f"{like}.py").read_text() + "\nNEW = 1\n")
     schema = workspace.folder / "workflow" / "schemas" / "config.schema.yaml"
     text = schema.read_text()
-    for before in (
-        "[sensitivity, ",
-        'like: {description: "Which units are kept, given their scores. Default',
-        "[accuracy, f1, ",
-    ):
+    for before in ("[sensitivity, ", "[winning, losing, ", "[accuracy, f1, "):
         assert before in text
-    schema.write_text(
-        text.replace("[sensitivity, ", "[new, sensitivity, ").replace("[accuracy, f1, ", "[new, accuracy, f1, ")
-    )
+        text = text.replace(before, f"[new, {before[1:]}")
+    schema.write_text(text)
     assert workspace.planned() == {}
 
 
