@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import io
-import tokenize
+import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate
@@ -122,27 +121,21 @@ def statements(source: str) -> str:
         end_line, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
         return slice(starts[node.lineno - 1] + node.col_offset, starts[end_line - 1] + end_column)
 
-    words = [_comment(token, starts) for token in tokenize.generate_tokens(io.StringIO(source).readline)]
+    code, words = bytearray(content), []
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
             content[span(node)] = content[span(node)].replace(b"\n", LINE_FEED)
+            code[span(node)] = code[span(node)].replace(b"#", b" ")
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             words.append(span(node.value))
         elif isinstance(node, ast.Call) and _speaks(node.func):
             words.append(slice(span(node.func).stop, span(node).stop))
+    # Outside of strings, "#" begins a comment.
+    words += [slice(*comment.span()) for comment in re.finditer(rb"#[^\n]*", code)]
     for word in words:
         content[word] = bytes(word.stop - word.start)
     lines = (line.rstrip() for line in content.replace(b"\0", b"").split(b"\n"))
     return b"\n".join(line for line in lines if line).replace(LINE_FEED, b"\n").decode()
-
-
-def _comment(token: tokenize.TokenInfo, starts: list[int]) -> slice:
-    """Where a comment is, in bytes; an empty slice for any other token."""
-    if token.type != tokenize.COMMENT:
-        return slice(0, 0)
-    line, column = token.start
-    begin = starts[line - 1] + len(token.line[:column].encode())
-    return slice(begin, begin + len(token.string.encode()))
 
 
 def _speaks(function: ast.expr) -> bool:
