@@ -37,13 +37,8 @@ onstart:
     check_writable()
 
 
-onsuccess:
-    tidy_up(locks=2)  # of inputs and outputs
-
-
 onerror:
     report_full_disk()
-    tidy_up(locks=2)
 
 
 rule all:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -18,10 +17,10 @@ from typing import Any
 
 from conftest import Workspace, tiny_config
 
-from supertickets.jobs.finished import IDENTITY, SUFFIX
+from supertickets.jobs.finished import IDENTITY, KEPT, SUFFIX
 
 TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
-#: Of one encoder for two tasks, which a new one goes on from.
+#: Of one encoder for two tasks, which a new one continues from.
 SHARED_TARGETS = (
     "results/multi_task/tiny/super/seed1/record.json",
     "results/adaptation/tiny/toy_new/n20/seed1/super-full/record.json",
@@ -48,34 +47,25 @@ def shared_config() -> dict[str, Any]:
 
 
 def contents(workspace: Workspace) -> dict[str, str]:
-    """Fingerprint of every result by path; logs and costs are left out."""
+    """Fingerprint of every result by path; logs, costs and what finished trainings keep are left out."""
     found = {}
     for path in sorted((workspace.folder / "results").rglob("*")):
-        if path.is_dir() or path.suffix == ".log" or "benchmark" in str(path.relative_to(workspace.folder)):
+        within = path.relative_to(workspace.folder)
+        if path.is_dir() or path.suffix == ".log" or "benchmark" in str(within) or path.parent.suffix == SUFFIX:
             continue
         content = path.read_bytes()
         if path.name == "record.json":
             record = {key: value for key, value in json.loads(content).items() if key not in MEASURED}
             content = json.dumps(record).encode()
-        found[str(path.relative_to(workspace.folder))] = hashlib.sha256(content).hexdigest()
+        found[str(within)] = hashlib.sha256(content).hexdigest()
     return found
 
 
 def finished_runs(workspace: Workspace) -> dict[str, bytes]:
-    """Records of all runs that are at their end, which tell how long each has trained: no training has the same.
-
-    Until Snakemake has seen the end, it keeps a mark that the files are incomplete, named by their paths in base 64,
-    and the run keeps second names of them.
-    """
-    marks = workspace.folder / ".snakemake" / "incomplete"
-    found = {}
-    for path in (workspace.folder / "results").rglob("record.json"):
-        name = str(path.relative_to(workspace.folder))
-        mark = marks / base64.urlsafe_b64encode(name.encode()).decode()
-        kept = path.parent / f"checkpoint{SUFFIX}" / IDENTITY
-        if path.parent.suffix != SUFFIX and (kept.exists() or not mark.exists()):
-            found[str(path)] = path.read_bytes()
-    return found
+    """Records of all runs that are at their end, which tell how long each has trained: no training has the same."""
+    kept = (workspace.folder / "results").rglob(f"*{SUFFIX}/record.json{KEPT}")
+    found = {path.parent.with_name("record.json"): path for path in kept if (path.parent / IDENTITY).exists()}
+    return {str(record): path.read_bytes() for record, path in found.items()}
 
 
 @dataclass
@@ -195,7 +185,7 @@ class Disturber:
             if found.get(path, record) != record
         ]
         new = (Path(path).with_name("train.log") for path in found.keys() - self._known.keys())
-        self.tally.resumed += sum("going on after step" in log.read_text() for log in new)
+        self.tally.resumed += sum("continues after step" in log.read_text() for log in new)
         self._known |= found
 
     def _finish(self) -> None:

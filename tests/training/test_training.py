@@ -127,7 +127,10 @@ def test_no_epochs_train_nothing_and_weights_are_written_only_where_asked_for(
     assert record["precision"] == "fp32"
     made = ["predictions.parquet", "record.json"]
     assert sorted(path.name for path in out.iterdir()) == ["checkpoint.finished", *made]
-    assert sorted(path.name for path in (out / "checkpoint.finished").iterdir()) == ["identity.json", *made]
+    assert sorted(path.name for path in (out / "checkpoint.finished").iterdir()) == [
+        "identity.json",
+        *(f"{name}.kept" for name in made),
+    ]
 
 
 def test_a_device_that_is_not_there_is_named(

@@ -48,25 +48,9 @@ def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Pat
     workspace.make(*TARGETS)
     assert (run / "record.json").read_bytes() == record  # with the seconds that it took
     log = (run / "train.log").read_text()
-    assert "finished before, and taken over from" in log and "epoch" not in log
-    assert not list(workspace.folder.rglob(f"*{SUFFIX}"))
-    # Nor does it stand in the way of who wants it made again.
-    workspace.make("--forcerun", "finetune", "--", *TARGETS)
-    assert (run / "record.json").read_bytes() != record and "epoch" in (run / "train.log").read_text()
-
-
-def test_a_look_at_what_runs_gives_up_nothing(undisturbed: Workspace, tmp_path: Path) -> None:
-    workspace = undisturbed.copy(tmp_path / "the project")
-    kept = workspace.folder / f"results/runs/tiny/toy/n32/seed1/full/checkpoint{SUFFIX}"
-    kept.mkdir()
-    lock = workspace.folder / ".snakemake/locks/0.output.lock"
-    lock.parent.mkdir(exist_ok=True)
-    lock.touch()
-    workspace.make("--dry-run", *TARGETS)
-    assert kept.exists()  # the group of jobs that it is of may yet fail
-    lock.unlink()
-    workspace.make("--dry-run", *TARGETS)
-    assert not kept.exists()
+    assert "finished before with the same inputs, settings and code" in log and "epoch" not in log
+    # Its weights are given up once they are scored.
+    assert not list((workspace.folder / "results/runs").rglob("model.safetensors*"))
 
 
 def wait_for(path: Path, text: str, seconds: float = 120) -> None:
@@ -143,20 +127,27 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
     assert contents(workspace) == contents(undisturbed)
 
 
-def test_a_clock_that_was_set_back(undisturbed: Workspace, tmp_path: Path) -> None:
+def test_results_from_the_future_are_refused_with_what_mends_it(undisturbed: Workspace, tmp_path: Path) -> None:
     workspace = undisturbed.copy(tmp_path / "the project")
-    for path in (workspace.folder / "results").rglob("*"):
+    results = workspace.folder / "results"
+    paths = [results, *results.rglob("*")]
+    for path in paths:
         later = path.lstat().st_mtime_ns + 3600 * 10**9
         os.utime(path, ns=(later, later))
+    times = {path: path.lstat().st_mtime_ns for path in paths}
+    refused = workspace("--dry-run", *TARGETS)
+    output = refused.stdout + refused.stderr
+    assert refused.returncode and "dated in the future" in output and "the first of them results" in output
+    assert "Traceback" not in output and {path: path.lstat().st_mtime_ns for path in paths} == times
+    subprocess.run(output.rpartition("now: ")[2].splitlines()[0], shell=True, cwd=workspace.folder, check=True)
+    # With times alone, as for files that are too large to be compared by content.
+    assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
+    assert not (workspace.folder / ".now").exists()
     workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
     known = finished_runs(workspace)
-    # With times alone, as for files that are too large to be compared by content.
-    output = workspace.make("--max-checksum-file-size", "0", *TARGETS)
-    assert "were dated in the future" in output and "older modification time" not in output
+    workspace.make("--max-checksum-file-size", "0", *TARGETS)
     after = finished_runs(workspace)
     assert known.items() <= after.items() and len(after) == len(known) + 1
-    assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
-    assert max(path.lstat().st_mtime for path in (workspace.folder / "results").rglob("*")) <= time.time()
 
 
 def test_large_files_of_ones_own_from_the_future_are_refused(undisturbed: Workspace, tmp_path: Path) -> None:
@@ -171,5 +162,7 @@ def test_large_files_of_ones_own_from_the_future_are_refused(undisturbed: Worksp
     refused = workspace("--dry-run", *TARGETS)
     output = refused.stdout + refused.stderr
     assert refused.returncode and "future" in output and "data/tiny/model.safetensors" in output
-    assert "config.json" not in output and "touch them" in output
+    assert "config.json" not in output and "1 files and folders" in output
     assert {path: path.stat().st_mtime_ns for path in times} == times
+    subprocess.run(output.rpartition("now: ")[2].splitlines()[0], shell=True, cwd=workspace.folder, check=True)
+    assert "dated in the future" not in workspace("--dry-run", *TARGETS).stderr

@@ -5,7 +5,6 @@ Otherwise it would write its files after Snakemake has given them up, beside the
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -15,12 +14,10 @@ from pathlib import Path
 
 import psutil
 
-#: Holds the number of the process that is snakemake, for the jobs below it, and where it is called so.
+#: Holds the number of the process that is snakemake, for the jobs below it, and where it has this number.
 WORKFLOW = "SUPERTICKETS_WORKFLOW"
 #: Between two looks.
 SECONDS = 0.2
-#: Of Linux's prctl(2): the signal that a process gets when its parent ends.
-PR_SET_PDEATHSIG = 1
 
 
 def this_workflow() -> str:
@@ -37,31 +34,18 @@ def _namespace() -> int:
 
 
 def end_with_workflow() -> None:
-    """Let this process get SIGTERM once the workflow's process is no longer above it, or if it is not there by now.
+    """Let this process get SIGTERM once the workflow's process is not above it.
 
     Nothing is done in a process that was not started by a workflow, or cannot see it, as in a container with process
     numbers of its own.
     """
     workflow, namespace = map(int, os.environ.get(WORKFLOW, "0 0").split())
-    if sys.platform == "linux" and workflow and namespace == _namespace():
-        # Snakemake deletes at once what a killed shell's job has made; nothing may be written after that.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if _is_below(workflow):
+    if workflow and namespace == _namespace():
         threading.Thread(target=_watch, args=(workflow,), daemon=True).start()
-    elif workflow and namespace and namespace == _namespace():
-        _end()  # it was killed before this process could look
-
-
-def _is_below(workflow: int) -> bool:
-    return any(process.pid == workflow for process in psutil.Process().parents())
 
 
 def _watch(workflow: int) -> None:
-    while _is_below(workflow):
+    while any(process.pid == workflow for process in psutil.Process().parents()):
         time.sleep(SECONDS)
-    _end()
-
-
-def _end() -> None:
     print("The workflow was killed, and this job ends.", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)  # a training writes a checkpoint first

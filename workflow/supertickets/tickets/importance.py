@@ -16,7 +16,7 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import read_model
 from supertickets.encoder.narrow import require_fit
 from supertickets.errors import UserError
-from supertickets.jobs.finished import forget_beside
+from supertickets.jobs.finished import give_up
 from supertickets.seeds import derived, generator
 from supertickets.tickets.importance_table import RawScores, write_importance
 from supertickets.tickets.sample import Sample
@@ -41,11 +41,11 @@ def score_units(
     importance: Path,
     ticket: Path | None = None,
     chosen: Path | None = None,
+    temporary: int = 0,
 ) -> None:
     """Score the units of a model on a run's training subset and write ``importance.csv``.
 
-    By several methods at once, as the weights are deleted afterwards, also those that a finished training keeps for
-    itself.
+    By several methods at once, as the weights are deleted afterwards.
 
     Args:
         config: the encoder's ``config.json``.
@@ -59,10 +59,11 @@ def score_units(
         ticket: the ticket that ``weights`` hold; None for the full encoder.
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
 
+        temporary: 1 if no other step reads the weights: the training that made them keeps them no longer.
+
     Raises:
         UserError: an input is unusable, or a score is not finite.
     """
-    forget_beside(weights)
     how = settings_from(with_chosen(settings, chosen))
     compute = how.start()
     data = Encoded.read(encoded)
@@ -78,4 +79,6 @@ def score_units(
         if not (np.isfinite(np.concatenate(heads)).all() and np.isfinite(ffn).all()):
             raise UserError(f"{weights}: {name} scores are not finite; the model has diverged")
     write_importance(importance, model.ticket, scores)
+    if temporary:
+        give_up(weights)
     log.info("scored %d layers on %d batches by %s", len(model.layers), len(batches), ", ".join(scores))

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: at an interval, and when a signal asks for one; the same training goes on from there."""
+"""Checkpoints of a training: at an interval, and when a signal stops it; the same training continues from there."""
 
 from __future__ import annotations
 
@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 #: A checkpoint is written, and the process ends.
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-#: A checkpoint is written, and training goes on: what a batch system sends some time before it stops a job.
-ASKING = signal.SIGUSR1
 
 
 class Trained(Protocol):
@@ -51,9 +49,9 @@ class Checkpoints:
     Args:
         path: safetensors file, beside what the training makes.
         identity: all that decides what the training comes to: run, settings, fingerprints of inputs, versions. A
-            checkpoint of another identity is not gone on from.
+            checkpoint of another identity is not used.
         function: what trains, ``package.module:function``; its code is part of the identity.
-        minutes: between two checkpoints; 0 for none but those that a signal asks for.
+        minutes: between two checkpoints; 0 for none but that of a stop.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], function: str, minutes: float) -> None:
@@ -68,13 +66,13 @@ class Checkpoints:
     def claimed(self) -> Iterator[None]:
         """While the block trains, predicts and writes, no other process does the same training.
 
-        One that comes later waits: on a cluster a job goes on when the Snakemake that submitted it is killed, and the
-        next one submits it again. In the end signals do what they did before.
+        One that comes later waits: on a cluster a job survives the Snakemake that submitted it, and the next one
+        submits it again. In the end signals do what they did before.
         """
         with alone(self.path.with_suffix(".lock")):
             try:
                 yield
-                if self._signal in STOPPING:  # no step has seen it
+                if self._signal:  # no step has seen it
                     name = signal.Signals(self._signal).name
                     raise InterruptedRunError(
                         f"stopped by {name} at the end of the training; the same call does it again"
@@ -88,12 +86,11 @@ class Checkpoints:
 
     def watch(self) -> None:
         """Take note of signals from now on."""
-        self._before = {number: signal.signal(number, self._note) for number in (*STOPPING, ASKING)}
+        self._before = {number: signal.signal(number, self._note) for number in STOPPING}
         self._last = time.monotonic()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._signal not in STOPPING:  # a stop is not taken back
-            self._signal = number
+        self._signal = number
         if self._end and not self._writing:  # no step will look
             self.after_step(*self._end)
 
@@ -116,19 +113,18 @@ class Checkpoints:
         due = self.minutes and time.monotonic() - self._last >= 60 * self.minutes
         if not (due or self._signal):
             return
-        number, self._signal, self._writing = self._signal, 0, True
+        self._writing = True
         written = self._write(trained, progress, running)
         self._last, self._writing = time.monotonic(), False
-        if self._signal in STOPPING:  # it came meanwhile
-            number, self._signal = self._signal, 0
-        if number in STOPPING:
-            kept = f"{self.path} holds it, and the same call goes on from there" if written else "nothing of it is kept"
+        number, self._signal = self._signal, 0  # one that came meanwhile counts too
+        if number:
+            kept = f"{self.path} holds it, and the same call continues it" if written else "nothing of it is kept"
             raise InterruptedRunError(
                 f"stopped by {signal.Signals(number).name} after step {progress['steps']} of the training; {kept}"
             )
 
     def _write(self, trained: Trained, progress: Mapping[str, Any], running: Tensor) -> bool:
-        """Write a checkpoint; a training goes on without where that is not possible."""
+        """Write a checkpoint; a training continues without one where that is not possible."""
         tensors = {f"trained.{name}": value for name, value in trained.state().items()}
         tensors |= {f"random.{name}": value for name, value in random_state(running.device).items()}
         arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in tensors.items()}
@@ -138,13 +134,13 @@ class Checkpoints:
             with replacing(self.path) as part:
                 save_file(arrays, part, {**texts, "sha256": _digest(arrays, texts)})
         except (OSError, SafetensorError, UserError) as error:
-            log.warning("checkpoint %s cannot be written (%s); the training goes on without", self.path, error)
+            log.warning("checkpoint %s cannot be written (%s); the training continues without", self.path, error)
             return False
         log.info("checkpoint after step %d: %s", progress["steps"], self.path)
         return True
 
     def restore(self, trained: Trained, device: torch.device) -> tuple[dict[str, Any], Tensor] | None:
-        """Go on from the checkpoint, where there is one of this training.
+        """Continue from the checkpoint, where there is one of this training.
 
         One that is damaged or of another identity is set aside, with a message in the log.
 
@@ -173,7 +169,7 @@ class Checkpoints:
         tensors = {name: torch.from_numpy(np.array(array)).to(device) for name, array in arrays.items()}
         trained.restore(_below("trained.", tensors))
         restore_random_state(_below("random.", tensors), device)
-        log.info("going on after step %d, from %s", progress["steps"], self.path)
+        log.info("continues after step %d, from %s", progress["steps"], self.path)
         return progress, tensors["running"]
 
     def _read(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
