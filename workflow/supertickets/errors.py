@@ -30,7 +30,7 @@ class DamagedError(UserError):
 
 
 class DivergedError(UserError):
-    """Training diverged: a loss or weight is not finite."""
+    """Training diverged: the loss or an output is not finite."""
 
 
 class InterruptedRunError(UserError):
