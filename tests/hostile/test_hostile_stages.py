@@ -412,7 +412,7 @@ def test_nothing_to_predict_is_found_before_training(encoded: Path, tiny: Path, 
 def test_subsets_are_of_training_examples_each_once(encoded: Path, tmp_path: Path) -> None:
     data = Encoded.read(encoded / "encoded.parquet")
     train, test = data.first("train", 1)[0], data.first("test", 1)[0]
-    for rows, message in (([train, test], f"row {test}: of part 'test', not train"), ([train, train], "2 rows, 1")):
+    for rows, message in (([train, test], f"row {test}: its part is 'test', not train"), ([train, train], "2 rows, 1")):
         (tmp_path / "subset.json").write_text(json.dumps({"rows": [int(row) for row in rows]}))
         with pytest.raises(UserError, match=rf"subset.json: {message}.*; delete it"):
             data.chosen_rows(tmp_path / "subset.json")
