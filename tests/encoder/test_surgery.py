@@ -1,4 +1,4 @@
-"""A cut model is the full model with its pruned units multiplied by zero, only smaller."""
+"""A cut model computes the same as the full model with its pruned units multiplied by zero."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def random_ticket(layers: int, heads: int, seed: int) -> Ticket:
 
 
 def mask_units(model: Classifier, ticket: Ticket) -> None:
-    """Multiply the pruned units of a full BERT by zero, by hooks written for this test alone."""
+    """Multiply the pruned units of a full BERT by zero, with hooks that are independent of the library."""
     for index, layer in enumerate(model.bert.encoder.layer):
         size = model.bert.config.hidden_size // ticket.heads_per_layer
         mask = torch.zeros(ticket.heads_per_layer, size, dtype=torch.float64)
@@ -72,7 +72,7 @@ def inputs(compute: Compute = EXACT) -> Batch:
 
 
 def padded(data: Encoded) -> dict[str, torch.Tensor]:
-    """The same examples as transformers takes them."""
+    """The same examples, padded for transformers."""
     filled = torch.arange(9) < torch.tensor(LENGTHS)[:, None]
     arrays = {"input_ids": data.tokens, "token_type_ids": data.types}
     tensors = {name: torch.zeros(5, 9, dtype=torch.int64) for name in arrays}
@@ -112,15 +112,15 @@ def test_cut_equals_masked(tmp_path: Path, changes: dict[str, int], seed: int) -
         nn.functional.cross_entropy(logits[name], labels).backward()
     torch.testing.assert_close(logits["cut"], logits["masked"], rtol=1e-10, atol=1e-12)
 
-    # The gradients of the kept part agree, those of the pruned part are zero in the masked model.
+    # Gradients of kept weights agree. Those of pruned weights are zero in the masked model.
     gradients = {name: value.grad.numpy() for name, value in masked.named_parameters()}
     expected = cut_tensors(gradients, ticket, masked.architecture)
-    found = {name: value.grad.numpy() for name, value in cut.named_parameters()}
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
+    cut_gradients = {name: value.grad.numpy() for name, value in cut.named_parameters()}
+    assert cut_gradients.keys() == expected.keys()
+    for name, gradient in cut_gradients.items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-8, atol=1e-12, err_msg=name)
     total = sum(np.abs(gradient).sum() for gradient in gradients.values())
-    assert sum(np.abs(gradient).sum() for gradient in found.values()) == pytest.approx(total, rel=1e-9)
+    assert sum(np.abs(gradient).sum() for gradient in cut_gradients.values()) == pytest.approx(total, rel=1e-9)
 
 
 @pytest.mark.parametrize("changes", SHAPES)
@@ -137,13 +137,13 @@ def test_parameters_left_are_the_published_formula_and_the_cut_biases(tmp_path: 
             3 * (shape.hidden // shape.heads) * ticket.heads_pruned + (shape.ffn + shape.hidden) * ticket.ffn_pruned
         )
         assert left + biases == pytest.approx(ticket.weight_remaining(shape) * shape.parameters)
-        # Pruned blocks are gone, not idle.
+        # Pruned blocks have no parameters.
         absent = [index for index in range(shape.layers) if index not in ticket.ffn]
         names = [name for name, _ in cut.named_parameters()]
         assert not [name for name in names for index in absent if f".{index}.intermediate." in name]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])  # bf16 rounds batches up to sizes that repeat
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])  # for bf16, batches are rounded up to sizes that recur
 def test_the_library_agrees_with_transformers_and_its_weight_files_load_there(
     tmp_path: Path, tiny: Path, precision: str
 ) -> None:
@@ -160,11 +160,11 @@ def test_the_library_agrees_with_transformers_and_its_weight_files_load_there(
     logits = ours(batch)
     expected = theirs(**padded(examples())).logits
     torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-12)
-    assert sizes == [(1, 5, TINY["hidden_size"])]  # of the last layer first tokens alone
+    assert sizes == [(1, 5, TINY["hidden_size"])]  # the last layer computes first tokens only
     for outputs in (logits, expected):
         nn.functional.cross_entropy(outputs, torch.tensor([0, 1, 2, 1, 0])).backward()
-    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-8, atol=1e-12, msg=name)
+    for (name, own), reference in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, reference.grad, rtol=1e-8, atol=1e-12, msg=name)
 
 
 @pytest.mark.parametrize("lengths", [[4, 4, 4, 4], [1], [7]])
@@ -184,8 +184,8 @@ def test_both_ways_to_attend_agree(tiny: Path, monkeypatch: pytest.MonkeyPatch) 
         model = classifier(tiny, tiny / "model.safetensors", None)
         model(inputs()).square().sum().backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for plain, fused in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, fused, rtol=1e-9, atol=1e-12)
 
 
 def test_task_head_and_missing_pooler_come_from_the_seed(tmp_path: Path, tiny: Path) -> None:
@@ -197,9 +197,9 @@ def test_task_head_and_missing_pooler_come_from_the_seed(tmp_path: Path, tiny: P
         generator = torch.Generator().manual_seed(seed)
         return read_model(tiny / "config.json", tmp_path / "model.safetensors", None, 2, 0.1, generator)
 
-    one, again, other = drawn(1), drawn(1), drawn(2)
+    models = drawn(1), drawn(1), drawn(2)
     for part in ("classifier", "bert.pooler.dense"):
-        first, second, third = (model.get_submodule(part) for model in (one, again, other))
+        first, second, third = (model.get_submodule(part) for model in models)
         assert torch.equal(first.weight, second.weight) and not torch.equal(first.weight, third.weight)
         assert torch.count_nonzero(first.bias) == 0
 
@@ -246,13 +246,15 @@ def test_padding_in_groups_of_similar_length_changes_nothing(tiny: Path, monkeyp
         numbers = torch.tensor([0, 0, 1, 1, 1])
         activity = measure(model, ((model(batch).square().sum(), batch, numbers) for _ in range(1)))
         results.append((batch.packing.shapes, logits, gradients, activity))
-    (one, logits, gradients, activity), (several, others, other_gradients, other_activity) = results
-    assert one == [(5, 9)] and several == [(1, 2), (1, 4), (1, 7), (2, 9)]
-    torch.testing.assert_close(logits, others, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(gradients, other_gradients, rtol=1e-10, atol=1e-12)
+    (shapes, logits, gradients, activity), (grouped_shapes, grouped_logits, grouped_gradients, grouped_activity) = (
+        results
+    )
+    assert shapes == [(5, 9)] and grouped_shapes == [(1, 2), (1, 4), (1, 7), (2, 9)]
+    torch.testing.assert_close(logits, grouped_logits, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(gradients, grouped_gradients, rtol=1e-10, atol=1e-12)
     for name in ("head_inputs", "contexts", "context_sizes", "ffn_inputs", "ffn_outputs", "ffn_output_sizes"):
-        for found, expected in zip(getattr(activity, name), getattr(other_activity, name), strict=True):
-            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+        for sums, grouped_sums in zip(getattr(activity, name), getattr(grouped_activity, name), strict=True):
+            np.testing.assert_allclose(sums, grouped_sums, rtol=1e-10, atol=1e-12)
 
 
 def test_groups_spare_most_of_the_padding_of_a_large_batch() -> None:
@@ -265,5 +267,5 @@ def test_groups_spare_most_of_the_padding_of_a_large_batch() -> None:
     assert set(widths[:-1]) == {width for _, width in shapes}
     scores = sum(count * width**2 for count, width in shapes)
     assert scores < 0.5 * 32 * lengths.max() ** 2
-    assert packing.pack(lengths[:4], 1, grouped=True)[0] == [(4, lengths[:4].max())]  # too little to spare
+    assert packing.pack(lengths[:4], 1, grouped=True)[0] == [(4, lengths[:4].max())]  # too little padding to spare
     assert len(packing.pack(lengths, 8, grouped=False)[0]) == 1

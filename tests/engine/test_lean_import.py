@@ -1,4 +1,4 @@
-"""The lean import of a model file of transformers."""
+"""Lean imports of transformers' model files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supertickets.engine.lean_import import import_modules
 bert = "transformers.models.bert"
 config, model = import_modules([f"{bert}.configuration_bert", f"{bert}.modeling_bert"])
 assert "torch._dynamo" not in sys.modules and "scipy" not in sys.modules, "not lean"
-import torch._dynamo  # what was left out can still be had
+import torch._dynamo  # the omitted modules can still be imported
 assert callable(torch._dynamo.optimize)
 torch.manual_seed(0)
 small = config.BertConfig(hidden_size=8, num_attention_heads=2, num_hidden_layers=1, vocab_size=9)
@@ -25,7 +25,10 @@ def test_a_leanly_imported_model_is_the_same_model() -> None:
 
 
 def test_where_a_lean_import_fails_the_ordinary_one_is_used() -> None:
-    broken = "import supertickets.engine.lean_import as lean\nlean.NOT_NEEDED = (*lean.NOT_NEEDED, 'transformers.configuration_utils')\n"
+    broken = (
+        "import supertickets.engine.lean_import as lean\n"
+        "lean.NOT_NEEDED = (*lean.NOT_NEEDED, 'transformers.configuration_utils')\n"
+    )
     code = broken + LEAN.replace(
         'assert "torch._dynamo" not in sys.modules and "scipy" not in sys.modules, "not lean"', ""
     )

@@ -201,7 +201,7 @@ def test_damaged_records_and_predictions(tmp_path: Path, data: st.DataObject) ->
 
 @pytest.mark.parametrize(
     ("text", "rows", "message"),
-    [("x" * 100_000, 100_000, "rows up to .* come to more than 2,147,483,648 bytes"), ("", 10**7 + 1, "at most")],
+    [("x" * 100_000, 100_000, "rows up to .* have more than 2,147,483,648 bytes"), ("", 10**7 + 1, "at most")],
 )
 def test_parquet_that_stands_for_far_more(tmp_path: Path, text: str, rows: int, message: str) -> None:
     numbers = pa.array(np.zeros(rows, dtype=np.int8))

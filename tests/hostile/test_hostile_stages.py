@@ -49,14 +49,14 @@ HEADS = [[0, 1], [0], [3]]
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"heads_per_layer": True}, "True is no whole number"),
-        ({"heads_per_layer": 4.5}, "4.5 is no whole number"),
-        ({"ffn": [0.5]}, "0.5 is no whole number"),
-        ({"ffn": [True]}, "True is no whole number"),
-        ({"heads": [[0.0, 1.5], [0], [1]]}, "0.0 is no whole number"),
-        ({"ffn": {}}, "{} is no list of units"),
-        ({"ffn": ""}, "'' is no list of units"),
-        ({"heads": [[0, 1], {"0": 1}, [3]]}, "{'0': 1} is no list of units"),
+        ({"heads_per_layer": True}, "True is not a whole number"),
+        ({"heads_per_layer": 4.5}, "4.5 is not a whole number"),
+        ({"ffn": [0.5]}, "0.5 is not a whole number"),
+        ({"ffn": [True]}, "True is not a whole number"),
+        ({"heads": [[0.0, 1.5], [0], [1]]}, "0.0 is not a whole number"),
+        ({"ffn": {}}, "{} is not a list of units"),
+        ({"ffn": ""}, "'' is not a list of units"),
+        ({"heads": [[0, 1], {"0": 1}, [3]]}, "{'0': 1} is not a list of units"),
         ({"heads_per_layer": 2**62}, "ticket: heads_per_layer is 4,611,.*; it is from 1 to 4,096"),
         ({"heads_per_layer": 0}, "ticket: heads_per_layer is 0; it is from 1 to 4,096"),
     ],
@@ -97,9 +97,9 @@ def test_subsets_of_other_tasks(encoded: Path, tmp_path: Path, row: int) -> None
         ("input_ids", "text", "not an encoded task"),
         ("input_ids", [1.5], "not an encoded task"),
         ("label", "x", "not an encoded task"),
-        ("label", None, "label has empty places"),
-        ("input_ids", [None], "input_ids has empty places"),
-        ("token_type_ids", [0], "of other lengths"),
+        ("label", None, "label has null values"),
+        ("input_ids", [None], "input_ids has null values"),
+        ("token_type_ids", [0], "differ in their lengths"),
     ],
 )
 def test_encoded_tasks_of_other_types(encoded: Path, tmp_path: Path, column: str, value: Any, message: str) -> None:
@@ -412,7 +412,7 @@ def test_nothing_to_predict_is_found_before_training(encoded: Path, tiny: Path, 
 def test_subsets_are_of_training_examples_each_once(encoded: Path, tmp_path: Path) -> None:
     data = Encoded.read(encoded / "encoded.parquet")
     train, test = data.first("train", 1)[0], data.first("test", 1)[0]
-    for rows, message in (([train, test], f"row {test}: of part 'test', not train"), ([train, train], "2 rows, 1")):
+    for rows, message in (([train, test], f"row {test}: its part is 'test', not train"), ([train, train], "2 rows, 1")):
         (tmp_path / "subset.json").write_text(json.dumps({"rows": [int(row) for row in rows]}))
         with pytest.raises(UserError, match=rf"subset.json: {message}.*; delete it"):
             data.chosen_rows(tmp_path / "subset.json")

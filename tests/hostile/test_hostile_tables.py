@@ -221,7 +221,7 @@ def test_tables_that_have_lost_their_end(results: Path, tmp_path: Path, lost: in
     (tmp_path / "winning.csv").write_bytes(content)
     read_table(tmp_path / "winning.csv", content=TABLES["comparisons"])
     (tmp_path / "winning.csv").write_bytes(content[:-lost])
-    with pytest.raises(UserError, match=r"winning.csv: not a table \(its last line has no end\); delete it"):
+    with pytest.raises(UserError, match=r"winning.csv: not a table \(its last line has no newline\); delete it"):
         read_table(tmp_path / "winning.csv", content=TABLES["comparisons"])
     ticket = Ticket.full(1, 2)
     write_importance(tmp_path / "a.csv", ticket, {"taylor": ([np.array([0.1, 0.3])], np.array([0.7]))})

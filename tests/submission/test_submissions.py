@@ -1,4 +1,4 @@
-"""Submissions to the GLUE server: what is written, what is refused, and what the check finds."""
+"""Submissions to the GLUE server: written files, refused predictions, and problems that the check finds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from supertickets.errors import UserError
 from supertickets.submission import archive as submissions
 from supertickets.submission.archive import validate_submission, write_submission
 
-#: The server's files once more, apart from the library's table: task, split, rows and classes in their order.
+#: The server's files, independent of the library's table: task, split, rows and classes in order.
 OFFICIAL: dict[str, tuple[str, str, int, list[str] | None]] = {
     "CoLA.tsv": ("cola", "test_unlabelled", 1063, ["0", "1"]),
     "SST-2.tsv": ("sst2", "test_unlabelled", 1821, ["0", "1"]),
@@ -36,11 +36,11 @@ OFFICIAL: dict[str, tuple[str, str, int, list[str] | None]] = {
 }
 TASKS = list(dict.fromkeys(task for task, *_ in OFFICIAL.values()))
 COMMONEST = {"CoLA": "1", "SST-2": "1", "MRPC": "1", "QQP": "0", "WNLI": "0", "STS-B": "2.701"}
-COMMONEST |= {"RTE": "entailment", "QNLI": "not_entailment"}  # the rest is of MNLI
+COMMONEST |= {"RTE": "entailment", "QNLI": "not_entailment"}  # all others are of MNLI
 
 
 def made_up(name: str) -> np.ndarray:
-    """Logits for one file of the server; scores go beyond 0 to 5."""
+    """Logits for one file of the server; some scores are outside 0 to 5."""
     _, _, size, labels = OFFICIAL[name]
     random = np.random.default_rng(list(OFFICIAL).index(name))
     if labels is None:
@@ -49,7 +49,7 @@ def made_up(name: str) -> np.ndarray:
 
 
 def table_of(parts: dict[str, np.ndarray], shuffled: int | None = None) -> pa.Table:
-    """Predictions of some splits, with a labelled split that is not the server's business."""
+    """Predictions of some splits, and of a labelled split that the server does not use."""
     tables = []
     for split, logits in {"validation": np.ones((7, next(iter(parts.values())).shape[1])), **parts}.items():
         starts = np.arange(len(logits) + 1, dtype=np.int32) * logits.shape[1]
@@ -89,7 +89,7 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server whose test files hold forty examples each, to be quick."""
+    """A server whose test files hold at most forty examples, for speed."""
     shrunk = [dataclasses.replace(file, size=min(file.size, 40)) for file in submissions.FILES]
     monkeypatch.setattr(submissions, "FILES", tuple(shrunk))
 
@@ -165,7 +165,7 @@ def test_a_submission_replaces_an_older_one(small: None, tmp_path: Path) -> None
 
 
 def changed(column: str, row: int, value: Any) -> Callable[[pa.Table], pa.Table]:
-    """Another value in one row; the split of the server's begins at row 7."""
+    """Change one value in a row of the server's split, which begins at row 7."""
 
     def change(table: pa.Table) -> pa.Table:
         values = table[column].to_pylist()
@@ -175,7 +175,7 @@ def changed(column: str, row: int, value: Any) -> Callable[[pa.Table], pa.Table]
     return change
 
 
-#: What may be wrong with predictions of 40 rows and two classes, and what is said.
+#: Faults of predictions of 40 rows and two classes, and the messages.
 REFUSED: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "too few": (lambda table: table.slice(0, 46), "39 rows, expected 40"),
     "too many": (lambda table: pa.concat_tables([table, table.slice(7, 1)]), "41 rows, expected 40"),
@@ -195,12 +195,12 @@ REFUSED: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
 
 @pytest.mark.parametrize("fault", REFUSED)
 def test_unusable_predictions_are_refused_and_nothing_is_left(fault: str, small: None, tmp_path: Path) -> None:
-    change, said = REFUSED[fault]
+    change, message = REFUSED[fault]
     path = tmp_path / "cola.parquet"
     pq.write_table(change(table_of({"test_unlabelled": np.eye(2)[[0, 1] * 20]})), path)
     with pytest.raises(UserError) as refused:
         write_submission({"cola": str(path)}, tmp_path / "out.zip")
-    assert str(refused.value) == f"{path}, split test_unlabelled: {said}"
+    assert str(refused.value) == f"{path}, split test_unlabelled: {message}"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -255,8 +255,8 @@ def test_what_the_check_refuses_does_not_get_its_name(
     monkeypatch.setattr(submissions, "FILES", tuple(shrunk))
     with pytest.raises(UserError) as refused:
         write_submission({}, tmp_path / "out.zip")
-    said = r"CoLA.tsv, line 2: '0\tperhaps', expected 0, a tab and one of 0, 1 (and 39 more) (11 problems in all)"
-    assert str(refused.value) == f"{tmp_path / 'out.zip'}: the server would refuse it: {said}"
+    message = r"CoLA.tsv, line 2: '0\tperhaps', expected 0, a tab and one of 0, 1 (and 39 more) (11 problems in all)"
+    assert str(refused.value) == f"{tmp_path / 'out.zip'}: the server would refuse it: {message}"
     assert not list(tmp_path.iterdir())
 
 
@@ -274,7 +274,7 @@ Files = dict[str, bytes]
 
 
 def edited(name: str, old: bytes, new: bytes) -> Callable[[Files], Files]:
-    """One place of a file replaced."""
+    """Replace the first occurrence of some bytes in a file."""
 
     def edit(files: Files) -> Files:
         assert files[name].count(old) >= 1
@@ -283,7 +283,7 @@ def edited(name: str, old: bytes, new: bytes) -> Callable[[Files], Files]:
     return edit
 
 
-#: What may be wrong with an archive, and what is said.
+#: Faults of an archive, and the messages.
 WRONG: dict[str, tuple[Callable[[Files], Files], list[str]]] = {
     "header": (
         edited("RTE.tsv", b"index\tprediction", b"id\tlabel"),
@@ -399,18 +399,18 @@ WRONG: dict[str, tuple[Callable[[Files], Files], list[str]]] = {
 
 @pytest.fixture
 def right(small: None, tmp_path: Path) -> Files:
-    """The files of a valid submission, answers at their fillers."""
+    """The files of a valid submission of fillers."""
     write_submission({}, tmp_path / "right.zip")
     return {name: text.encode() for name, text in files_in(tmp_path / "right.zip").items()}
 
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_the_check_says_what_is_wrong_and_where(fault: str, right: Files, tmp_path: Path) -> None:
-    change, said = WRONG[fault]
+    change, message = WRONG[fault]
     with zipfile.ZipFile(tmp_path / "wrong.zip", "w") as archive:
         for name, content in change(right).items():
             archive.writestr(name, content)
-    assert validate_submission(tmp_path / "wrong.zip") == said
+    assert validate_submission(tmp_path / "wrong.zip") == message
 
 
 def test_the_check_takes_other_ways_to_write_the_same(right: Files, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Importance against the definition: explicit mask variables, one example and one token at a time."""
+"""Importance scores against their definitions, with explicit mask variables for every example and token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from supertickets.tickets.importance import method_of
 from supertickets.tickets.importance_table import normalize
 from supertickets.tickets.sample import Sample
 
-#: Three layers of four heads: one head here, two there, and one block less.
+#: Three layers of four heads, without some heads and without the second feed-forward block.
 CUT = Ticket(((0, 1, 3), (2,), (0, 1, 2, 3)), (0, 2), 4)
 CPU = Compute(torch.device("cpu"), "fp32")
 BATCHES = [np.arange(0, 4), np.arange(4, 8), np.arange(8, 10)]
@@ -67,14 +67,14 @@ def mean_loss(model: Classifier, data: Encoded, rows: np.ndarray) -> torch.Tenso
 
 
 def of_tokens(values: torch.Tensor, mask: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
-    """The mask variables of the tokens there are: all, or in the last layer the first of each sentence."""
+    """The mask variables of all tokens, or in the last layer of the first token of each sentence."""
     return mask if values.shape[1] == mask.shape[1] else mask[:, starts]
 
 
 def by_mask_variables(
     model: Classifier, data: Encoded, batches: list[np.ndarray], counts: list[int], blocks: list[int]
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """d loss / d xi of every unit and token, with xi really in the forward pass."""
+    """d loss / d xi of every unit and token, with the mask variables xi in the forward pass."""
     model.requires_grad_(False)
     head_scores, ffn_scores = [np.zeros(count) for count in counts], np.zeros(len(blocks))
     for rows in batches:
@@ -113,15 +113,15 @@ def test_sensitivity_is_the_mean_over_batches_of_summed_absolute_mask_gradients(
     tiny: Path, tmp_path: Path, outputs: int, ticket: Ticket | None
 ) -> None:
     model = read(tiny, tmp_path, outputs, ticket)
-    model.train()  # dropout must be switched off by the scoring itself
+    model.train()  # the scoring must switch dropout off
     data = encoded(10, outputs)
     heads, ffn = method_of("sensitivity")(sample_of(model, data))
     model.eval()
     counts, blocks = ([4, 4, 4], [0, 1, 2]) if ticket is None else ([3, 1, 4], [0, 2])
     expected_heads, expected_ffn = by_mask_variables(model, data, BATCHES, counts, blocks)
     assert np.concatenate(heads).min() > 0 and ffn.min() > 0
-    for found, expected in zip([*heads, ffn], [*expected_heads, expected_ffn], strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    for scores, expected in zip([*heads, ffn], [*expected_heads, expected_ffn], strict=True):
+        np.testing.assert_allclose(scores, expected, rtol=1e-9)
     # Gradients do not carry over from batch to batch: a repeated batch changes nothing.
     repeated, _ = method_of("sensitivity")(sample_of(model, data, [BATCHES[0]] * 3))
     single, _ = method_of("sensitivity")(sample_of(model, data, [BATCHES[0]]))
@@ -129,7 +129,7 @@ def test_sensitivity_is_the_mean_over_batches_of_summed_absolute_mask_gradients(
 
 
 def unit_slices(model: Classifier, layer: int, head: int | None, size: int) -> list[torch.Tensor]:
-    """Views of a unit's weights, spelled out for BERT."""
+    """Views of a unit's weights in BERT."""
     block = model.layers[layer]
     if head is None:
         modules = (block.intermediate.dense, block.output.dense)
@@ -150,7 +150,7 @@ def test_taylor_is_the_slope_of_the_loss_as_a_units_weights_shrink(
     heads, ffn = method_of("taylor")(sample_of(model, data))
 
     def slope(views: list[torch.Tensor]) -> float:
-        """Central differences in the scale of some weights, absolute value batch by batch, averaged."""
+        """Absolute central differences in the scale of some weights, averaged over batches."""
         losses = []
         for scale in (1 + 1e-5, (1 - 1e-5) / (1 + 1e-5)):
             for view in views:
@@ -184,15 +184,15 @@ def test_magnitude_is_the_norm_of_a_units_weights(tiny: Path, tmp_path: Path) ->
 def test_scores_in_bfloat16_are_nearly_those_in_float32(tiny: Path, tmp_path: Path) -> None:
     data = encoded(10, 2)
     for method in (method_of("sensitivity"), method_of("taylor")):
-        found = {}
+        scores = {}
         for precision in ("fp32", "bf16"):
             model = read(tiny, tmp_path, 2, CUT).float()
             compute = Compute(torch.device("cpu"), precision)
             heads, ffn = method(Sample(model, data, BATCHES, compute, np.random.default_rng(0)))
-            found[precision] = np.concatenate([*heads, ffn])
+            scores[precision] = np.concatenate([*heads, ffn])
             assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-        np.testing.assert_allclose(found["bf16"], found["fp32"], atol=0.03 * found["fp32"].max())
-        assert (found["bf16"] != found["fp32"]).any()
+        np.testing.assert_allclose(scores["bf16"], scores["fp32"], atol=0.03 * scores["fp32"].max())
+        assert (scores["bf16"] != scores["fp32"]).any()
 
 
 def test_every_method_scores_every_unit_and_random_scores_depend_on_the_generator_alone(
@@ -203,8 +203,9 @@ def test_every_method_scores_every_unit_and_random_scores_depend_on_the_generato
         heads, ffn = method_of(name)(sample_of(model, data))
         assert [len(scores) for scores in heads] == [3, 1, 4] and ffn.shape == (2,)
     random = method_of("random")
-    one, other = random(sample_of(model, data)), random(sample_of(model, encoded(10, 2), BATCHES[:1]))
-    np.testing.assert_array_equal(np.concatenate(one[0]), np.concatenate(other[0]))
+    heads, _ = random(sample_of(model, data))
+    heads_of_one_batch, _ = random(sample_of(model, encoded(10, 2), BATCHES[:1]))
+    np.testing.assert_array_equal(np.concatenate(heads), np.concatenate(heads_of_one_batch))
 
 
 def test_normalized_by_layer_for_heads_and_over_all_layers_for_ffn() -> None:

@@ -1,4 +1,4 @@
-"""Counts, nesting and weight remaining of tickets, for any encoder."""
+"""Counts, nesting and weight remaining of tickets of any encoder; ticket files and importance tables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from supertickets.seeds import generator
 from supertickets.tickets.importance_table import normalize, read_importance, write_importance
 from supertickets.tickets.prune import FFN_RULES, draw, kind_of, prune, prune_counts
 
-#: Kinds that prune what their ratio says; the other is there to show what drawing with replacement does.
+#: Kinds that prune exactly the number of units that their ratio says.
 EXACT = [like for like in names_in("tickets/kinds") if like != "random_with_replacement"]
 
 ratios = st.integers(1, 100).map(lambda hundredths: hundredths / 100)
-#: Few different values, so that ties are common.
+#: Scores with few different values, so that ties are common.
 values = st.integers(0, 5).map(float) | st.floats(0, 1e3, allow_subnormal=False)
 
 
@@ -77,7 +77,7 @@ def test_winning_tickets(scores: dict[str, np.ndarray], ratio: float, rule: str)
         assert units, "a layer lost its last head"
         kept[layer, list(units)] = True
         assert scores["head"][layer].max() == scores["head"][layer, list(units)].max(), "the best head was pruned"
-    # What is pruned scores no higher than anything that is kept, the best head of each layer aside.
+    # Pruned heads score no higher than kept heads, except the best head of each layer.
     others = kept.copy()
     others[np.arange(layers), scores["head"].argmax(axis=1)] = False
     if (~kept).any() and others.any():
@@ -151,21 +151,21 @@ def test_a_ticket_file_says_what_is_kept_and_where_it_came_from(tmp_path: Path) 
     shape.write_text(json.dumps({"layers": 3, "heads": 4, "hidden": 32, "ffn": 48, "parameters": 50_000}))
     run = {"model": "tiny", "task": "toy", "train_size": 40, "seed": 1, "kind": "winning", "ratio": 0.5}
     run["draw"] = 1
-    how = {"like": "winning", "importance": "taylor", "weights": "fine_tuned", "units": "both", "steps": 1}
-    how["ffn_rule"] = "share"
-    settings = {**how, "outputs": 2}
+    pruning = {"like": "winning", "importance": "taylor", "weights": "fine_tuned", "units": "both", "steps": 1}
+    pruning["ffn_rule"] = "share"
+    settings = {**pruning, "outputs": 2}
     prune(importance, shape, run, settings, path)
-    content = json.loads(path.read_text())
+    record = json.loads(path.read_text())
     normal_heads, normal_ffn = normalize(list(head), ffn)
     normalized = {"head": np.array(normal_heads), "ffn": normal_ffn}
     first = draw("winning", 0.5, normalized, "share", generator(1, "none"))
     assert Ticket.read(path) == first
-    assert (content["heads_pruned"], content["ffn_pruned"]) == (6, 1)
+    assert (record["heads_pruned"], record["ffn_pruned"]) == (6, 1)
     removed = 2 * 32 * 48 * 1 + 4 * 32 * 8 * 6
-    assert content["weight_remaining"] == pytest.approx(1 - removed / (50_000 + 2 * 33))
-    assert content["origin"] == {**run, "pruning": how, "scores_sha256": content["origin"]["scores_sha256"]}
+    assert record["weight_remaining"] == pytest.approx(1 - removed / (50_000 + 2 * 33))
+    assert record["origin"] == {**run, "pruning": pruning, "scores_sha256": record["origin"]["scores_sha256"]}
 
-    # A further step prunes what the first has left, by scores of the units that are left.
+    # The second step prunes the units that the first has kept, by their new scores.
     write_importance(
         importance,
         first,
@@ -239,7 +239,7 @@ def test_drawn_with_replacement_less_is_pruned_than_the_ratio_says_as_in_the_pub
             assert set(large.heads[layer]) <= set(small.heads[layer]) or len(large.heads[layer]) == 1
         assert set(large.ffn) <= set(small.ffn)
         pruned.append((large.heads_pruned, large.ffn_pruned))
-    # Different ones among k draws of n: n (1 - (1 - 1 / n) ** k).
+    # Expected number of different units in k draws of n: n (1 - (1 - 1 / n) ** k).
     expected = [n * (1 - (1 - 1 / n) ** k) for n, k in ((144, 72), (12, 5))]
     np.testing.assert_allclose(np.mean(pruned, axis=0), expected, rtol=0.03)
     assert 56 < expected[0] < 58

@@ -1,27 +1,27 @@
-"""The error that a user can act on."""
+"""Errors that a user can act on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Characters of a library's own words that a message holds.
+#: The most characters of a library's text in a message.
 LONGEST = 400
 
 
 class UserError(Exception):
-    """Bad input or a run that cannot give a result.
+    """Bad input, or a run that cannot give a result.
 
-    The message is one sentence or two: where (file and line, or config key), what was found, what would be
-    right. Stage entries print it alone, without a traceback, and exit with status 1.
+    The message has one or two sentences: where (file and line, or config key), what was found, what would be right.
+    Stage entries print the message without a traceback and exit with status 1.
     """
 
 
 class DamagedError(UserError):
-    """What an earlier stage has made is not as it was written.
+    """The output of an earlier stage is damaged.
 
     Args:
-        where: its file.
+        where: the file.
         what: what is wrong with it.
     """
 
@@ -30,29 +30,31 @@ class DamagedError(UserError):
 
 
 class DivergedError(UserError):
-    """Training came to numbers that are not finite."""
+    """Training diverged: the loss or an output is not finite."""
 
 
 class InterruptedRunError(UserError):
-    """A signal has ended a training before its end."""
+    """A signal has interrupted a training."""
 
 
-def one_line(words: object) -> str:
-    """An error of a library, or other words, in one line of bounded length."""
-    text = " ".join(str(words).split())
+def one_line(message: object) -> str:
+    """A library's error, or other text, as one line of limited length."""
+    text = " ".join(str(message).split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 @contextmanager
 def blamed_on(what: str) -> Iterator[None]:
-    """Whatever a library raises for files of any content as one line, which begins with ``what``.
+    """Turn any exception of a library into a :class:`UserError` of one line that begins with ``what``.
+
+    Libraries raise exceptions of any class for files of any content.
 
     Raises:
-        UserError: the block has raised anything.
+        UserError: the block raises an exception.
     """
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # a panic of Rust, as in tokenizers, is no Exception
+    except BaseException as error:  # a Rust panic, as in tokenizers, is not an Exception
         raise UserError(f"{what} ({type(error).__name__}: {one_line(error)})") from error

@@ -1,4 +1,4 @@
-"""Small files written whole or not at all, and their fingerprints."""
+"""Write files atomically, read them within size limits, and check their hashes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from typing import Any
 
 from supertickets.errors import DamagedError, UserError
 
-#: Bytes that a file may have, or a compressed one stand for: more is taken for a mistake or a decompression bomb.
+#: The most bytes of a file, also after decompression. A larger one is a mistake or a decompression bomb.
 LARGEST = 2 * 2**30
 
-#: Seconds after which a temporary file without a lock is nobody's.
+#: Seconds after which a temporary file without a lock is abandoned.
 ABANDONED = 1
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when the block ends well, and is removed otherwise.
+    """A temporary file beside ``path`` that replaces it when the block succeeds, and is deleted when it fails.
 
-    What a process that was killed has left there is removed too: a lock says which are still being written.
+    Temporary files of killed processes are deleted too; a lock marks those that are still being written.
 
     Raises:
         UserError: the disk is full.
@@ -42,10 +42,10 @@ def replacing(path: Path) -> Iterator[Path]:
         yield part
         umask = os.umask(0)
         os.umask(umask)
-        part.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner reads
-        os.fsync(handle)  # or a power cut could leave the name without the content
+        part.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
+        os.fsync(handle)  # or a power cut could leave an empty file
         part.replace(path)
-    except Exception as error:  # safetensors has an error of its own
+    except Exception as error:  # safetensors raises its own class of errors
         if os.strerror(errno.ENOSPC) in str(error):
             raise UserError(f"{path}: {os.strerror(errno.ENOSPC)}; nothing is written there") from error
         raise
@@ -55,10 +55,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove temporary files of ``path`` that nobody is writing any more."""
+    """Delete temporary files of ``path`` that no process is writing any more."""
     for part in path.parent.glob(f".{path.name}.*{path.suffix}"):
         try:
-            if time.time() - part.stat().st_mtime < ABANDONED:  # it may have no lock yet
+            if time.time() - part.stat().st_mtime < ABANDONED:  # it may not be locked yet
                 continue
             handle = os.open(part, os.O_RDONLY)
         except OSError:  # another process has removed or replaced it
@@ -69,7 +69,7 @@ def remove_abandoned(path: Path) -> None:
 
 
 def lock(handle: int) -> bool:
-    """Lock an open file until it is closed; False where somebody else has, or where the file system has no locks."""
+    """Lock an open file until it is closed; False if another process holds the lock or the file system has none."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -78,7 +78,7 @@ def lock(handle: int) -> bool:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, floats in full precision, not-a-number refused."""
+    """Write ``content`` as indented JSON, with floats in full precision; NaN is refused."""
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -87,19 +87,19 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        UserError: the file is not JSON, and names file and line; or it is too large, or a pipe or device.
+        UserError: the file is not JSON (names file and line), too large, a pipe or a device.
     """
     require_readable(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_of_different_keys)
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
         raise DamagedError(f"{path}, line {error.lineno}", f"not valid JSON ({error.msg})")
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or too deep
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested too deeply
         raise DamagedError(path, f"not valid JSON ({error})") from error
 
 
-def _of_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, none of whose keys is there twice."""
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dict; a duplicate key is refused."""
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
@@ -109,14 +109,14 @@ def _of_different_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def canonical_json(content: Any) -> str:
-    """JSON with sorted keys and no spare blanks: equal content gives equal text."""
+    """JSON with sorted keys and no optional blanks: equal content gives equal text."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def unreadable(path: Path, most: int = LARGEST) -> str:
-    """Why a file is not read: it is a pipe or a device, which may have no end, or has over ``most`` bytes; or nothing.
+    """The reason not to read a file, empty if there is none.
 
-    A file's size may be far more than what it takes on the disk.
+    A pipe or a device may have no end. A file of more than ``most`` bytes may take far less space on the disk.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -125,49 +125,49 @@ def unreadable(path: Path, most: int = LARGEST) -> str:
 
 
 def require_readable(path: Path, most: int = LARGEST) -> None:
-    """Refuse a file that is :func:`unreadable`, before memory is taken for it.
+    """Refuse an :func:`unreadable` file before memory is allocated for it.
 
     Raises:
-        UserError: names the file, and its size and the limit.
+        UserError: names the file and the reason.
     """
-    if why := unreadable(path, most):
-        raise UserError(f"{path}: it {why}")
+    if reason := unreadable(path, most):
+        raise UserError(f"{path}: it {reason}")
 
 
 def read_whole(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        UserError: it is larger than anything that is read, or a pipe or device.
+        UserError: the file is larger than :data:`LARGEST`, a pipe or a device.
     """
     require_readable(path)
     return path.read_bytes()
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """The hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def require_sha256(content: bytes | Path, expected: str, origin: str) -> None:
-    """Refuse content, or that of a file, whose SHA-256 is not ``expected``; ``origin`` says where it came from.
+    """Refuse bytes, or a file, whose SHA-256 is not ``expected``; ``origin`` is named in the message.
 
     Raises:
-        UserError: names the origin, both hashes, and what is wrong.
+        UserError: names the origin and both hashes.
     """
-    found = sha256(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
-    if found != expected:
+    actual = sha256(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
+    if actual != expected:
         raise UserError(
-            f"{origin}: its sha256 is {found}, expected {expected}; it is damaged or is not the pinned version"
+            f"{origin}: its sha256 is {actual}, expected {expected}; it is damaged or is not the pinned version"
         )
 
 
 def require_whole(path: Path) -> None:
-    """Refuse a file of lines that has lost its end: a number that lacks digits is still one.
+    """Refuse a truncated file of lines; a number that lost its last digits would still be read as a number.
 
     Raises:
-        UserError: its last line does not end.
+        UserError: the last line does not end with a newline.
     """
     if not path.read_bytes().endswith(b"\n"):
-        raise DamagedError(path, "not a table (its last line has no end)")
+        raise DamagedError(path, "not a table (its last line has no newline)")

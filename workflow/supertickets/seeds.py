@@ -1,4 +1,4 @@
-"""All random numbers of a run, drawn from its seed alone and apart from each other."""
+"""Random generators of a run, derived from its seed; each purpose has an independent stream."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """A numpy generator for one purpose of a run; different purposes are independent streams."""
+    """A numpy generator for one purpose of a run; streams of different purposes are independent."""
     return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
 
 

@@ -1,4 +1,4 @@
-"""Take files out of archives, without unpacking any."""
+"""Read files out of zip and tar archives without unpacking them on disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from pathlib import Path
 from supertickets.errors import UserError
 from supertickets.files import LARGEST, read_whole
 
-#: How a compressed tar begins, and what reads it.
+#: First bytes of each kind of compressed tar, and the function that opens it.
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
-
-#: What reading a damaged archive raises.
+#: Exceptions that reading a damaged archive raises.
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError)
-
-
 DAMAGED += (ValueError, RuntimeError, OverflowError)
 
 
@@ -32,10 +29,11 @@ def read_member(archive: Path, members: Sequence[str]) -> bytes:
 
     Args:
         archive: a zip (also a wheel) or tar file.
-        members: path inside it; further entries are paths inside the archive that the former names.
+        members: path of the file in the archive. Each further entry is a path inside the archive before it.
 
     Raises:
-        UserError: there is no such member, or it or the archive has more than two gigabytes; names archive and member.
+        UserError: the member does not exist, or it or the archive is larger than two gigabytes. The message names
+            archive and member.
     """
     content = read_whole(archive)
     for member in members:
@@ -44,18 +42,20 @@ def read_member(archive: Path, members: Sequence[str]) -> bytes:
 
 
 def _member_of(content: bytes, member: str, archive: Path) -> bytes:
+    """The bytes of one member of an archive that is in memory; ``archive`` is named in messages."""
     stream = io.BytesIO(content)
     try:
         if zipfile.is_zipfile(stream):
-            archived = zipfile.ZipFile(stream)
-            found = archived.getinfo(member)
-            _require_small(found.file_size)
-            return archived.read(found)
+            zipped = zipfile.ZipFile(stream)
+            info = zipped.getinfo(member)
+            _require_small(info.file_size)
+            return zipped.read(info)
         with tarfile.open(fileobj=io.BytesIO(_decompressed(content)), mode="r:") as tar:
             extracted = tar.extractfile(member)
             if extracted is None:
                 raise KeyError(member)
-            _require_small(extracted.seek(0, io.SEEK_END))  # of what a link leads to; gaps take no room in an archive
+            # The member may be a link, so the size is that of its target. Gaps of a sparse file take no archive space.
+            _require_small(extracted.seek(0, io.SEEK_END))
             extracted.seek(0)
             return extracted.read()
     except (*DAMAGED, LookupError) as error:
@@ -63,7 +63,7 @@ def _member_of(content: bytes, member: str, archive: Path) -> bytes:
 
 
 def _decompressed(content: bytes) -> bytes:
-    """A tar as it was before it was compressed."""
+    """The uncompressed bytes of a tar."""
     for beginning, read in COMPRESSED.items():
         if content.startswith(beginning):
             with read(io.BytesIO(content)) as stream:

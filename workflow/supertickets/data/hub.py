@@ -1,4 +1,4 @@
-"""Fetch models and datasets from the Hugging Face hub, or from where ``HF_ENDPOINT`` says, pinned by commit."""
+"""Download models and datasets, pinned by commit, from the Hugging Face hub or the server in ``HF_ENDPOINT``."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 WEIGHTS = "model.safetensors"
 MODEL_FILES = ("config.json", *TOKENIZER_FILES, WEIGHTS)
 
-#: Seconds before the second, third and fourth try.
+#: Seconds to wait before the second, third and fourth attempt.
 WAITS = (2, 4, 8)
 
-#: A connection that fails. The first is the base of what the HTTP client raises, whichever the hub's library uses.
+#: Errors of a failed connection. The first is the base class of the HTTP client's errors, whichever client is used.
 LOST = (errors.HTTPError, ConnectionError, TimeoutError)
 
-#: What the libraries raise where an answer is not what they expect.
+#: Errors that the libraries raise for an unexpected answer.
 NONSENSE = (TypeError, LookupError, AttributeError, ArithmeticError, OSError)
 
-#: Refusals in plain words. The first that fits counts.
+#: Refusals in plain words; the first class that matches is used.
 REASONS = {
     errors.GatedRepoError: "it is gated; accept its terms on its page of the hub, and give your token in HF_TOKEN",
     errors.RepositoryNotFoundError: "there is no such repository, or it is private; check the name, or set HF_TOKEN",
@@ -48,13 +48,13 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
     """Download an encoder's :data:`MODEL_FILES`.
 
     Args:
-        repository: its name on the hub, ``owner/name``.
+        repository: the model's name on the hub, ``owner/name``.
         revision: the commit, 40 hexadecimal digits.
-        folder: where to put the files; it is replaced.
-        sha256: that ``model.safetensors`` must have; the one that the hub names where left out.
+        folder: folder to write; an existing one is replaced.
+        sha256: the expected hash of ``model.safetensors``; by default the hash that the hub states.
 
     Raises:
-        UserError: the hub cannot be reached or refuses, a file is not there, or the weights have another hash.
+        UserError: the hub cannot be reached or refuses, a file is missing, or the weights have another hash.
     """
     origin = f"{repository} at commit {revision}"
     files = _files(origin, repository, revision, "model")
@@ -68,32 +68,33 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
             if expected:
                 require_sha256(weights, expected, f"{origin}: {WEIGHTS}")
         except UserError:
-            weights.unlink()  # the next run would take it for whole
+            weights.unlink()  # or the next run would take it for complete
             raise
 
 
 def fetch_hub_dataset(dataset: str, revision: str, splits: list[str], folder: Path, name: str | None = None) -> None:
-    """Download splits of a dataset as ``{split}.parquet``, with the columns that it has there. None of its code is run.
+    """Download splits of a dataset as ``{split}.parquet``, with their original columns. None of its code is run.
 
-    What has come is kept until all is done; for good where ``HF_HOME`` or ``HF_HUB_CACHE`` names a place for it.
+    Downloaded files are cached until all splits are written, or for good in the folder that ``HF_HOME`` or
+    ``HF_HUB_CACHE`` names.
 
     Args:
-        dataset: its name on the hub, ``owner/name``.
+        dataset: the dataset's name on the hub, ``owner/name``.
         revision: the commit, 40 hexadecimal digits.
-        splits: names of the splits, as the hub has them.
-        folder: where to put the files; it is replaced.
-        name: of its configuration, where it has several.
+        splits: names of the splits on the hub.
+        folder: folder to write; an existing one is replaced.
+        name: name of the configuration, if the dataset has several.
 
     Raises:
-        UserError: the hub cannot be reached or refuses, or there is no such configuration or split.
+        UserError: the hub cannot be reached or refuses, or the configuration or a split does not exist.
     """
     origin = f"{dataset} at commit {revision}"
-    _files(origin, dataset, revision, "dataset")  # refuses a wrong name or commit before anything is made
+    _files(origin, dataset, revision, "dataset")  # refuses a wrong name or commit before anything is written
     with _completing(folder, revision) as work:
         parts = _persistently(origin, partial(_load, dataset, revision, name, work))
         for split in splits:
             if split not in parts:
-                raise UserError(f"{origin}: it has no split {split!r}; those there are: {', '.join(parts)}")
+                raise UserError(f"{origin}: it has no split {split!r}; its splits are: {', '.join(parts)}")
         for stale in (work / "files").iterdir():
             stale.unlink()
         for split in splits:
@@ -102,20 +103,20 @@ def fetch_hub_dataset(dataset: str, revision: str, splits: list[str], folder: Pa
 
 
 def _files(origin: str, repository: str, revision: str, kind: str) -> dict[str, RepoSibling]:
-    """The files of a commit by their paths."""
+    """The files of a commit, by path."""
     if not re.fullmatch("[0-9a-f]{40}", revision):
         reason = "give a commit, 40 hexadecimal digits, because branches and tags move"
         raise UserError(f"{repository}: revision is {revision!r}; {reason}")
 
     def ask() -> dict[str, RepoSibling]:
-        found = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=True, timeout=30)
-        return {file.rfilename: file for file in found.siblings or []}
+        info = HfApi().repo_info(repository, repo_type=kind, revision=revision, files_metadata=True, timeout=30)
+        return {file.rfilename: file for file in info.siblings or []}
 
     return _persistently(origin, ask)
 
 
 def _require_files(names: Collection[str], origin: str) -> None:
-    """Refuse a repository that has not all of :data:`MODEL_FILES`."""
+    """Refuse a repository that lacks one of :data:`MODEL_FILES`."""
     if WEIGHTS not in names and f"{WEIGHTS}.index.json" in names:
         raise UserError(f"{origin}: its weights are in several files; only one {WEIGHTS} is read")
     missing = next((name for name in (WEIGHTS, *MODEL_FILES) if name not in names), None)
@@ -129,9 +130,9 @@ def _require_files(names: Collection[str], origin: str) -> None:
 
 @contextmanager
 def _completing(folder: Path, revision: str) -> Iterator[Path]:
-    """A hidden folder beside ``folder``, whose ``files`` take its place when the block ends well.
+    """A hidden work folder beside ``folder``, whose subfolder ``files`` replaces ``folder`` when the block succeeds.
 
-    It stays after a failure, and the next run goes on from it if it wants the same commit.
+    After a failure the work folder stays, and the next run for the same commit continues from it.
     """
     work = folder.with_name(f".{folder.name}.{revision}.part")
     (work / "files").mkdir(parents=True, exist_ok=True)
@@ -143,12 +144,12 @@ def _completing(folder: Path, revision: str) -> Iterator[Path]:
 
 
 def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> None:
-    """Get one file, or what is still missing of it: the library's ``hf_hub_download`` begins anew in every call."""
+    """Download the missing rest of one file: the library's ``hf_hub_download`` starts from the beginning each time."""
     whole, part = work / "files" / file.rfilename, work / f"{file.rfilename}.incomplete"
     if whole.exists():
         return
     url = hf_hub_url(repository, file.rfilename, revision=revision)
-    headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # of something compressed no range can be had
+    headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # compressed answers have no byte ranges
     with part.open("ab") as stream:
         log.info("fetching %s, of whose %s bytes %d are here", url, file.size, stream.tell())
         http_get(url, stream, resume_size=stream.tell(), headers=headers, expected_size=file.size)
@@ -156,41 +157,41 @@ def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> 
 
 
 def _load(dataset: str, revision: str, name: str | None, work: Path) -> Any:
-    """All splits of a configuration."""
-    import datasets  # takes seconds, which a model need not wait for
+    """Load all splits of a configuration."""
+    import datasets  # the import takes seconds, and a model does not need it
 
     datasets.disable_progress_bars()
-    constants.HF_HUB_DISABLE_XET = True  # has a cache of its own in the user's home
+    constants.HF_HUB_DISABLE_XET = True  # Xet has a cache of its own in the user's home folder
     if not os.environ.keys() & {"HF_HOME", "HF_HUB_CACHE"}:
         constants.HF_HUB_CACHE = str(work / "hub")
-    # Without the scheme a folder of that name would be read. What is prepared is never shared with another commit:
-    # when the hub cannot be reached, the library takes any commit that it finds.
+    # Without the scheme a local folder of that name would be read. Prepared data is never shared between commits,
+    # because the library takes any commit that it finds when the hub cannot be reached.
     return datasets.load_dataset(f"hf://datasets/{dataset}", name, revision=revision, cache_dir=str(work / "prepared"))
 
 
 def _persistently(origin: str, action: Callable[[], Any]) -> Any:
-    """What ``action`` returns. After a failure that may pass it is called again, a few times."""
+    """The result of ``action``, which is called again, a few times, after a failure that may be temporary."""
     waits = iter(WAITS)
     while True:
         try:
             return action()
-        except (*LOST, FileNotFoundError, ValueError, RuntimeError) as error:  # the last three: datasets refuses
-            passing, wait = _passing(error), next(waits, None)
-            if not passing:
+        except (*LOST, FileNotFoundError, ValueError, RuntimeError) as error:  # the last three: refusals by datasets
+            temporary, wait = _temporary(error), next(waits, None)
+            if not temporary:
                 raise UserError(f"{origin}: {_reason(error)}")
             if not wait:
                 where = f"{constants.ENDPOINT} does not answer"
-                raise UserError(f"{origin}: {where}: {_reason(passing)}; run again to go on from here")
-            log.warning("%s: %s; trying again in %d s", origin, _reason(passing), wait)
+                raise UserError(f"{origin}: {where}: {_reason(temporary)}; run again to continue from here")
+            log.warning("%s: %s; trying again in %d s", origin, _reason(temporary), wait)
             time.sleep(wait)
         except NONSENSE as error:
-            if getattr(error, "errno", None):  # of this machine: a full disk
+            if getattr(error, "errno", None):  # an error of this machine, such as a full disk
                 raise
             raise UserError(f"{origin}: {constants.ENDPOINT} gives an answer that makes no sense ({_reason(error)})")
 
 
-def _passing(error: BaseException | None) -> BaseException | None:
-    """The error, or the one behind it, that says that the connection failed or the hub is busy."""
+def _temporary(error: BaseException | None) -> BaseException | None:
+    """The error, or a cause of it, if it is a failed connection or a busy hub; otherwise None."""
     while error and not isinstance(error, LOST):
         error = error.__cause__ or error.__context__
     if isinstance(error, errors.HfHubHTTPError):
@@ -200,9 +201,9 @@ def _passing(error: BaseException | None) -> BaseException | None:
 
 
 def _reason(error: BaseException) -> str:
-    """Why the hub was of no use, in one line."""
+    """The reason of a failure, in one line."""
     for kind, reason in REASONS.items():
         if isinstance(error, kind):
             return reason
     lines = [line for line in str(error).splitlines() if line and not line.startswith("For more information")]
-    return " ".join(lines[:2]) or type(error).__name__  # further lines say how to call the library
+    return " ".join(lines[:2]) or type(error).__name__  # further lines explain how to call the library

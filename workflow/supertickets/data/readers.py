@@ -1,4 +1,4 @@
-"""Read files of examples: delimited text, JSON lines, Parquet. Every problem is found with its file and line."""
+"""Read files of examples: delimited text, JSON lines, Parquet. Problems are reported with file and line."""
 
 from __future__ import annotations
 
@@ -21,52 +21,51 @@ from supertickets.files import LARGEST
 
 log = logging.getLogger(__name__)
 
-#: Rows that a Parquet file may have, for a small one can stand for any number of equal ones; and how many of them are
-#: decoded at a time.
+#: The most rows of a Parquet file, as a small file can hold any number of equal rows; and the rows decoded at a time.
 MOST_ROWS, ROWS_AT_A_TIME = 10_000_000, 64
 
-csv.field_size_limit(LARGEST)  # a text has no other limit than its file
+csv.field_size_limit(LARGEST)  # a text may be as long as its file
 
-#: What a row of a file may give; all but ``text`` may be missing.
+#: Fields of an example; all but ``text`` are optional.
 FIELDS = ("id", "text", "text_pair", "target")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a line."""
+    """A line that cannot be read, and the reason."""
 
     line: int
     what: str
 
 
-#: A row of a file: its line and its fields by name or number, or what is wrong with it.
+#: A row of a file: line number and fields by name or number, or a problem.
 Row = tuple[int, Mapping[str, Any] | Sequence[str]] | Problem
 
 
 def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFrame:
-    """Read a file into columns id, text, text_pair, target (strings, those that there are) and line.
+    """Read a file into the columns id, text, text_pair and target (strings, where the source has them) and line.
 
     Args:
         content: the file's bytes.
-        source: ``columns`` says which column is which: by number in a delimited file without a header, which has
+        source: ``columns`` maps fields to columns: by number in a delimited file without a header, which has
             ``fields`` columns, by name otherwise. Without an id, rows are numbered from 0. ``delimiter`` separates
-            fields and nothing is quoted, except in ``.csv``, which is quoted and separated by commas.
-            ``malformed: drop`` leaves out broken rows, and logs how many.
-        name: the file, for messages; its ending says what it is: ``.jsonl``, ``.parquet``, ``.csv``, otherwise
-            delimited text.
+            unquoted fields; ``.csv`` is quoted and separated by commas. ``malformed: drop`` leaves out broken rows and
+            logs their number.
+        name: name of the file, for messages. Its ending decides the format: ``.jsonl``, ``.parquet`` or ``.csv``,
+            otherwise delimited text.
 
     Raises:
-        UserError: not UTF-8, a line with another number of fields, a missing column, an empty file, or an id that
+        UserError: the file is not UTF-8 or is empty, a column is missing, a line has another number of fields, or an id
             occurs twice.
     """
     columns = {field: source["columns"][field] for field in FIELDS if field in source["columns"]}
     rows, problems = [], []
     for number, row in enumerate(_reader(name)(content, source, name)):
-        found = row if isinstance(row, Problem) else _picked(row, columns)
-        if isinstance(found, Problem):
-            problems.append(found)
+        values = row if isinstance(row, Problem) else _selected(row, columns)
+        if isinstance(values, Problem):
+            problems.append(values)
         else:
-            rows.append([*found, str(number)])
+            rows.append([*values, str(number)])
     if problems and source.get("malformed", "error") == "error":
         raise UserError(f"{name}, line {problems[0].line}: {problems[0].what}")
     first = f"line {problems[0].line}: {problems[0].what}" if problems else ""
@@ -84,10 +83,10 @@ def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFr
     return table
 
 
-def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Problem:
-    """A row's wanted fields as stripped strings, and its line; 1.0 is 1, and true and false are as in JSON."""
+def _selected(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Problem:
+    """The wanted fields of a row as stripped strings, then its line; 1.0 becomes 1, booleans are written as in JSON."""
     line, fields = row
-    picked = []
+    values = []
     for column in columns.values():
         value = fields[column]
         if not isinstance(value, str | int | float):
@@ -99,18 +98,19 @@ def _picked(row: tuple[int, Any], columns: Mapping[str, Any]) -> list[Any] | Pro
         text = (str(value).lower() if isinstance(value, bool) else str(value)).strip()
         try:
             text.encode()
-        except UnicodeEncodeError:  # a surrogate, which JSON can spell
+        except UnicodeEncodeError:  # a lone surrogate, which JSON can write
             return Problem(line, f"{column} is {value!r:.80}, which holds half a character")
-        picked.append(text)
-    return [*picked, line]
+        values.append(text)
+    return [*values, line]
 
 
 def _reader(name: str) -> Callable[[bytes, Mapping[str, Any], str], Iterator[Row]]:
-    """How to read a file, from its ending."""
+    """The reader for a file name's ending."""
     return {"jsonl": _json_lines, "parquet": _parquet}.get(form_of(name), _delimited)
 
 
 def _text(content: bytes, name: str) -> str:
+    """The text of a UTF-8 file."""
     try:
         return content.decode("utf-8-sig")  # MRPC begins with a byte-order mark
     except UnicodeDecodeError as error:
@@ -119,6 +119,7 @@ def _text(content: bytes, name: str) -> str:
 
 
 def _require_columns(columns: Mapping[str, Any], known: Sequence[str], name: str) -> None:
+    """Refuse a file that lacks a wanted column or has two of its name."""
     wanted = [column for field, column in columns.items() if field in FIELDS]
     for column in wanted:
         if column not in known:
@@ -128,7 +129,7 @@ def _require_columns(columns: Mapping[str, Any], known: Sequence[str], name: str
 
 
 def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
-    """Lines of fields. Unquoted ones are split by hand: any quote, and any control character, may be text."""
+    """The rows of a delimited file. Unquoted lines are split by hand, as any quote or control character may be text."""
     text = _text(content, name)
     if form_of(name) == "csv":
         lines = _quoted_lines(text, source.get("delimiter", ","), name)
@@ -155,16 +156,16 @@ def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator
 
 
 def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each unquoted line."""
     text = text.rstrip("\r\n")
     for number, line in enumerate(text.split("\n") if text else [], start=1):
         yield number, line.removesuffix("\r").split(delimiter)
 
 
 def _quoted_lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Rows of a quoted file, which may span lines and are named by their first.
+    """Rows of a quoted file with the number of their first line, as a row may span lines.
 
-    What is wrong with a row is its problem alone, but for a quotation mark that never closes: it would hide all rows
-    behind it.
+    An error concerns its row alone, except for a quotation mark that never closes: it would hide all later rows.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
@@ -178,11 +179,12 @@ def _quoted_lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, l
                 raise UserError(f"{name}, line {line}: a quotation mark opens here and never closes") from error
             yield line, str(error)
         else:
-            if fields:  # an empty line
+            if fields:  # an empty line has none
                 yield line, fields
 
 
 def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
+    """The rows of a file with one JSON object a line."""
     wanted = [column for field, column in source["columns"].items() if field in FIELDS]
     for number, line in enumerate(_text(content, name).split("\n"), start=1):
         if not line.strip():
@@ -200,6 +202,7 @@ def _json_lines(content: bytes, source: Mapping[str, Any], name: str) -> Iterato
 
 
 def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[Row]:
+    """The rows of a Parquet file."""
     wanted = [column for field, column in source["columns"].items() if field in FIELDS]
     line = size = 0
     try:
@@ -213,15 +216,17 @@ def _parquet(content: bytes, source: Mapping[str, Any], name: str) -> Iterator[R
         for batch in map(_plain, file.iter_batches(ROWS_AT_A_TIME, columns=wanted)):
             size += batch.nbytes
             if size > LARGEST:
-                raise UserError(f"{name}: its rows up to {line + len(batch):,} come to more than {LARGEST:,} bytes")
+                raise UserError(f"{name}: its rows up to {line + len(batch):,} have more than {LARGEST:,} bytes")
             yield from enumerate(batch.to_pylist(), start=line + 1)
             line += len(batch)
-    # As pyarrow raises where a page is damaged, a text is not UTF-8, a date is none of Python's, or a time has no zone.
+    # Raised for a damaged page, text that is not UTF-8, a date that Python cannot hold, or a time without a zone.
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: not a readable Parquet file ({error})") from error
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same without dictionaries, which keep repeated values once, so that its size is that of its values."""
-    columns = [one.dictionary_decode() if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+    """Decode the dictionaries of a batch, which store repeated values once, so that its size counts every value."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+    ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

@@ -1,4 +1,4 @@
-"""Choose the training subset of a run: row numbers only."""
+"""Choose the training subset of a run, as row numbers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from supertickets.seeds import generator
 def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path) -> None:
     """Write a random subset of a task's training part, without replacement.
 
-    Subsets of one seed are nested: a smaller one is the beginning of a larger one.
+    Subsets of one seed are nested: a smaller subset is the beginning of a larger one.
 
     Args:
-        examples: the task.
-        size: number of examples, share of them below 1, or ``all``.
+        examples: the task's examples file.
+        size: number of examples; a share of them if below 1; or ``all``.
         seed: the run's seed.
-        stratify: 1 where every subset holds the classes in proportion, 0 where it is plainly random.
-        subset: JSON file to write: ``rows``, numbers of rows in ``examples``.
+        stratify: 1 for subsets that hold the classes in proportion, 0 for plainly random ones.
+        subset: JSON file to write: ``rows``, row numbers in ``examples``.
 
     Raises:
-        UserError: the training part is smaller than ``size``, or the task's file is damaged.
+        UserError: the training part is smaller than ``size``, or the examples file is damaged.
     """
     table = read_examples(examples, "split", "label")
     rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
@@ -41,16 +41,16 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
 
 
 def stratified(labels: np.ndarray) -> np.ndarray:
-    """An order in which, for every n, the first n examples hold the classes in proportion.
+    """An order whose first n examples hold the classes in proportion, for every n.
 
-    Two classes are off by at most one example, C classes by C / 2 + 1.
+    With two classes a count deviates by at most one example, with C classes by at most C / 2 + 1.
 
     Args:
         labels: class of each example, in random order, shape (n,).
 
     Returns:
-        Positions in ``labels``, shape (n,); those of one class keep their order. The i-th of a class of m examples
-        is due at the share (i + 1/2) / m of the whole.
+        Positions in ``labels``, shape (n,); examples of one class keep their order. The i-th of m examples of a class
+        is placed at the share (i + 1/2) / m of the whole.
     """
     due = np.empty(len(labels))
     for label in np.unique(labels):

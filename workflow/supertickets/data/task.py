@@ -1,4 +1,4 @@
-"""From files of rated or labelled texts to a task: labelled examples in fixed parts."""
+"""Make a task, labelled examples in fixed parts, from files of rated or labelled texts."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ log = logging.getLogger(__name__)
 #: Columns of an example's text.
 TEXTS = ("text", "text_pair")
 
-#: The largest target of a regression: the square of an error of it is a number of float32.
+#: The largest target of a regression: the square of an error of this size is finite in float32.
 LARGEST_TARGET = 1e18
 
 #: Parts that every task has (``test`` may be empty).
 PARTS = ("train", "validation", "test")
-#: The fewest examples of a part that is scored: each half of it is scored too, by a correlation maybe, which is of two.
+#: The fewest examples of a scored part: each half is scored too, and a correlation needs two examples.
 FEWEST = 4
 
 
 def prepare_task(definition: dict[str, Any], examples: Path) -> None:
     """Write a task's examples: id, split, text, text_pair, label, each part in random order.
 
-    The order is fixed by the definition's seed, so that the first n examples of a part are a random sample of it. Of an
-    unlabelled part the label is not-a-number. ``text_pair`` is null in tasks of single texts. How many rows were left
-    out is in the file's metadata, under ``dropped``.
+    The definition's seed fixes the order, so the first n examples of a part are a random sample of it. The label of an
+    example of an unlabelled part is NaN. ``text_pair`` is null in tasks of single texts. The file's metadata holds the
+    number of rows left out, under ``dropped``.
 
     Args:
-        definition: as :func:`supertickets.experiment.task_files.resolved` gives it. One file is dealt to parts;
-            several are parts.
+        definition: the result of :func:`supertickets.experiment.task_files.resolved`. A single file is divided into
+            parts; of several files each is a part.
         examples: Parquet file to write.
 
     Raises:
-        UserError: a file that is too large, a broken line (file, line, what was found and expected), a part without
-            examples, or sizes other than the pinned ones.
+        UserError: a file is too large, a line is broken (with file, line, what was found and expected), a part has no
+            or too few examples, or the sizes are not the pinned ones.
     """
     tables = [_read(source, definition) for source in definition["files"]]
     dropped = sum(table.attrs["dropped"] for table in tables)
@@ -55,7 +55,7 @@ def prepare_task(definition: dict[str, Any], examples: Path) -> None:
     table = pd.concat(tables, ignore_index=True)
     _check_parts(table, definition, f"; {dropped} rows are left out, the first broken one is {first}" * bool(first))
     seed = definition.get("split", {}).get("seed", 0)
-    # Unlabelled examples last, and shuffled by none: rows of labelled ones are the same with and without them.
+    # Unlabelled examples come last and are not shuffled: the rows of labelled examples are the same without them.
     known = table[table["label"].notna()]
     order = generator(seed, "order of examples").permutation(len(known))
     table = pd.concat([known.iloc[order], table[table["label"].isna()]])
@@ -64,18 +64,18 @@ def prepare_task(definition: dict[str, Any], examples: Path) -> None:
 
 
 def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFrame:
-    """The examples of one file, with the part of each."""
+    """The examples of one file, with their parts."""
     path = Path(source["path"])
     if "member" in source:
         content, name = read_member(path, source["member"]), f"{path}: {source['member'][-1]}"
     else:
         content, name = read_whole(path), str(path)
     unlabelled = source.get("part") in UNLABELLED
-    if unlabelled:  # no row may be left out: the server knows them by their numbers
+    if unlabelled:  # no row may be left out: the server identifies rows by number
         columns = {key: column for key, column in source["columns"].items() if key != "target"}
         source = {**source, "columns": columns, "malformed": "error"}
     table = read_rows(content, source, name)
-    # Before rows are left out for their label: a text is in the same part of all tasks made from the file.
+    # Split before rows are left out for their label, so that all tasks from one file have a text in the same part.
     table["split"] = source["part"] if "part" in source else split(table, definition["split"])
     if unlabelled:
         return table.assign(label=math.nan)
@@ -84,7 +84,7 @@ def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFr
 
 
 def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: str) -> None:
-    """Refuse a task with a part that is empty, or too small for what is done with it."""
+    """Refuse a task with an empty part, or a scored part that is too small."""
     files, sizes = definition["files"], table["split"].value_counts()
     if "part" in files[0]:
         expected = {file["part"]: file["path"] for file in files}
@@ -99,6 +99,7 @@ def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: s
 
 
 def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:
+    """Refuse parts whose sizes are not those of the catalogue, where it states them."""
     sizes = {part: int((table["split"] == part).sum()) for part in PARTS}
     log.info("%s", table["split"].value_counts().to_dict())
     expected = definition.get("sizes", sizes)
@@ -108,19 +109,19 @@ def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:
 
 
 def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numbered: bool = False) -> pd.DataFrame:
-    """Add the column label: the class index, or the value of a regression; float64.
+    """Add the column label: the class index, or the target value of a regression; float64.
 
-    With a ``threshold``, numbers below it are class 0 and numbers above it class 1. Rows exactly on it, and rows whose
-    target is one of ``no_label``, have no class and are left out (their count is logged).
+    With a ``threshold``, numbers below it are class 0 and numbers above it class 1. Rows exactly on the threshold, and
+    rows whose target is in ``no_label``, have no class and are left out; their number is logged.
 
     Args:
         table: columns text, target and line, and text_pair where examples are pairs.
         definition: ``type``, ``labels``, ``threshold``, ``no_label`` and ``malformed`` of the task.
-        name: the file, for messages.
-        numbered: targets are class indices, not names.
+        name: name of the file, for messages.
+        numbered: whether targets are class indices instead of names.
 
     Raises:
-        UserError: an empty text, or a target that is no number or no known label; names file and line.
+        UserError: a text is empty, or a target is not a number or not a known label. The message names file and line.
     """
     broken, first = table.attrs.get("dropped", 0), table.attrs.get("first", "")
     without = table["target"].isin(definition.get("no_label", []))
@@ -148,17 +149,17 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numb
 
 
 def _problems(table: pd.DataFrame, values: pd.Series, what: str) -> pd.Series:
-    """What is wrong with each row that is wrong, by its index; ``values`` should be ``what``."""
+    """The problem of each broken row, by index; ``what`` describes correct values."""
     unknown = values.isna()
-    found = table.loc[unknown, "target"].map(lambda target: f"{target!r:.80} is not {what}")
+    problems = table.loc[unknown, "target"].map(lambda target: f"{target!r:.80} is not {what}")
     for column in (column for column in TEXTS if column in table):
         empty = table.index[table[column] == ""]
-        found = pd.concat([found.drop(empty, errors="ignore"), pd.Series("the text is empty", index=empty)])
-    return found.sort_index()
+        problems = pd.concat([problems.drop(empty, errors="ignore"), pd.Series("the text is empty", index=empty)])
+    return problems.sort_index()
 
 
 def _values(targets: pd.Series, definition: Mapping[str, Any], numbered: bool) -> tuple[pd.Series, str]:
-    """Targets as numbers, not-a-number where they are none; and what they should be."""
+    """Targets as numbers, NaN for unknown ones, and a description of correct targets."""
     if "threshold" in definition or definition["type"] == "regression":
         numbers = pd.to_numeric(targets, errors="coerce")
         what = f"a number from {-LARGEST_TARGET:g} to {LARGEST_TARGET:g}"
@@ -167,24 +168,24 @@ def _values(targets: pd.Series, definition: Mapping[str, Any], numbered: bool) -
     return targets.map({name: float(index) for index, name in enumerate(names)}), f"one of the labels {names}"
 
 
-def split(table: pd.DataFrame, how: Mapping[str, Any]) -> pd.Series:
-    """Assign every example to train, validation or test, at random by a fixed seed.
+def split(table: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Series:
+    """Assign every example to train, validation or test, at random with a fixed seed.
 
-    Documents stay together (``group_separator``: the document is the id up to there). An example whose text has
-    occurred before goes where that went: no part holds a sentence, or pair, that another part holds.
+    Documents stay together; the id up to ``group_separator`` names the document. Examples with the same text, or pair
+    of texts, are all in the part of the first one, so that parts share none.
 
     Args:
         table: columns id and text, and text_pair where examples are pairs.
-        how: ``seed``, shares ``validation`` and ``test``, and ``group_separator`` (empty: every id is its own).
+        settings: ``seed``, the shares ``validation`` and ``test``, and ``group_separator`` (empty for none).
     """
-    separator = how["group_separator"]
+    separator = settings["group_separator"]
     documents = table["id"].str.split(separator, n=1, regex=False).str[0] if separator else table["id"]
     names = documents.unique()
-    shuffled = generator(how["seed"], "parts").permutation(len(names))
-    held_out = np.cumsum([round(how[part] * len(names)) for part in ("test", "validation")])
+    shuffled = generator(settings["seed"], "parts").permutation(len(names))
+    held_out = np.cumsum([round(settings[part] * len(names)) for part in ("test", "validation")])
     part_of = np.full(len(names), "train", dtype=object)
     part_of[shuffled[: held_out[0]]] = "test"
     part_of[shuffled[held_out[0] : held_out[1]]] = "validation"
     parts = documents.map(dict(zip(names, part_of, strict=True)))
-    same = [table[column] for column in TEXTS if column in table]
-    return parts.groupby(same).transform("first")
+    texts = [table[column] for column in TEXTS if column in table]
+    return parts.groupby(texts).transform("first")

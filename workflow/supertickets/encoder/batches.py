@@ -1,4 +1,4 @@
-"""Batches of examples, packed: the sentences of a batch are one row of tokens."""
+"""Packed batches of examples: the sentences of a batch are one row of tokens."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from supertickets.engine.device import Compute
 
 @dataclass(frozen=True)
 class Batch:
-    """What a model takes: n sentences in one row of tokens.
+    """The input of a model: n sentences in one row of tokens.
 
     Attributes:
         input_ids, token_type_ids, position_ids: shape (1, tokens).
-        packing: which sentence each token belongs to.
+        packing: the positions of the sentences' tokens.
         labels: class index or target value, float64, shape (n,).
     """
 
@@ -31,13 +31,13 @@ class Batch:
 
 
 def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
-    """One epoch: every row once, in random batches; the last may be smaller.
+    """The random batches of one epoch: every row once; the last batch may be smaller.
 
-    Batches of similar lengths would spare attention some padding, the only padding that packing leaves, but would not
-    be random: in a small training set each would be of one sort.
+    Batches of similar lengths would spare attention some padding, the only padding that packing leaves. But they would
+    not be random: in a small training set each would hold examples of one kind.
 
     Args:
-        rows: the training examples.
+        rows: rows of the training examples.
         batch_size: sentences per batch.
         random: the run's generator for the order of the data.
     """
@@ -46,31 +46,32 @@ def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Genera
 
 
 def sorted_batches(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Every row once, in batches sorted by length: for passes in which the order does not count."""
+    """Every row once, in batches sorted by length, for passes whose order does not matter."""
     order = np.argsort(lengths, kind="stable")
     return [rows[order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
 
 
 def batch_of(data: Encoded, rows: np.ndarray, pad: int, compute: Compute) -> Batch:
-    """Some examples as a batch.
+    """Pack some examples into a batch.
 
     Args:
         data: the examples of a task.
-        rows: which of them, n.
-        pad: id of the padding token, which null tokens are.
-        compute: where to. The copy to a CUDA device is asynchronous: batches are made while the device computes.
+        rows: rows of the n examples to pack.
+        pad: id of the padding token, also used for null tokens.
+        compute: device of the batch. The copy to a CUDA device is asynchronous, so batches are made while the device
+            computes.
     """
     begins = data.offsets[rows].astype(np.int64)
     lengths = data.offsets[rows + 1] - begins
     tokens = int(lengths.sum())
-    # A GPU would rather have one large group than several small ones.
+    # A GPU is faster with one large group than with several small ones.
     shapes, total, arrays = pack(lengths, compute.multiple(tokens), grouped=compute.device.type == "cpu")
     starts = np.cumsum(lengths) - lengths
     position = np.arange(tokens) - np.repeat(starts, lengths)
     taken = np.repeat(begins, lengths) + position
     ids, types, positions = np.full(total, pad), np.zeros(total, dtype=np.int64), np.zeros(total, dtype=np.int64)
     ids[:tokens], types[:tokens], positions[:tokens] = data.tokens[taken], data.types[taken], position
-    # One array, so that one copy brings it all to the device; labels are whole numbers bit by bit.
+    # One array needs one copy to the device; the bits of the labels are copied as integers.
     parts = [ids, types, positions, *arrays, starts, data.labels[rows].view(np.int64)]
     joined = torch.from_numpy(np.concatenate(parts))
     if compute.device.type == "cuda":

@@ -1,6 +1,6 @@
-"""Cut an encoder's modules down to a ticket: smaller matrices, no pruned feed-forward blocks.
+"""Cut an encoder's modules down to a ticket: smaller matrices, and no pruned feed-forward blocks.
 
-The counterpart for weight files is :func:`supertickets.encoder.rewind.cut_tensors`.
+:func:`supertickets.encoder.rewind.cut_tensors` does the same for weight files.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from supertickets.errors import UserError
 
 
 def cut_modules(encoder: nn.Module, ticket: Ticket, architecture: Architecture) -> None:
-    """Give an encoder, in place, the shapes that :func:`~supertickets.encoder.rewind.cut_tensors` leaves.
+    """Give an encoder, in place, the shapes of the tensors from :func:`~supertickets.encoder.rewind.cut_tensors`.
 
-    Its weights are meaningless afterwards, until they are loaded.
+    Afterwards its weights are meaningless until new ones are loaded.
 
     Args:
         encoder: a full encoder of the architecture.
         ticket: the units to keep.
-        architecture: where heads and blocks are.
+        architecture: the adapter that locates heads and blocks.
 
     Raises:
-        UserError: the encoder has other layers than the ticket.
+        UserError: the encoder and the ticket differ in the number of layers.
     """
     layers = list(encoder.get_submodule(architecture.layers).children())
     if len(layers) != len(ticket.heads):
@@ -41,52 +41,52 @@ def cut_modules(encoder: nn.Module, ticket: Ticket, architecture: Architecture) 
             full = layer.get_submodule(architecture.head_output)
             columns = full.in_features // ticket.heads_per_layer * len(heads)
             layer.set_submodule(architecture.head_output, _linear_like(full, columns, full.out_features))
-            _tell_attention(layer.get_submodule(architecture.attention), heads, ticket.heads_per_layer, architecture)
+            _update_attention(layer.get_submodule(architecture.attention), heads, ticket.heads_per_layer, architecture)
         if index not in ticket.ffn:
             for path, instead in architecture.ffn_parts:
-                layer.set_submodule(path, _stand_in(layer, instead, architecture))
+                layer.set_submodule(path, _replacement(layer, instead, architecture))
 
 
-def _tell_attention(attention: nn.Module, heads: Sequence[int], full: int, architecture: Architecture) -> None:
-    """Correct what an attention module knows of its heads besides its matrices."""
+def _update_attention(attention: nn.Module, heads: Sequence[int], full: int, architecture: Architecture) -> None:
+    """Update an attention module's head counts and head biases, which are not in its matrices."""
     for name in ("num_attention_heads", "all_head_size"):
         if hasattr(attention, name):
             setattr(attention, name, getattr(attention, name) // full * len(heads))
     if architecture.shared_bias:
-        kept = list(heads)
+        kept_heads = list(heads)
 
         def with_own_bias(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            return (*args[:2], args[2][:, kept], *args[3:])
+            return (*args[:2], args[2][:, kept_heads], *args[3:])
 
         attention.register_forward_pre_hook(with_own_bias)
 
 
-def _stand_in(layer: nn.Module, instead: str, architecture: Architecture) -> nn.Module:
-    """What is in the place of a part of a pruned feed-forward block."""
+def _replacement(layer: nn.Module, instead: str, architecture: Architecture) -> nn.Module:
+    """The module that replaces a part of a pruned feed-forward block."""
     if instead == "norm":
         return _NormOfResidual(architecture.ffn_norm.rpartition(".")[2], layer.get_submodule(architecture.ffn_norm))
     return {"identity": nn.Identity, "zero": _Zero}[instead]()
 
 
 def _linear_like(full: nn.Linear, columns: int, rows: int) -> nn.Linear:
-    """A linear map of another size on the same device, of the same type."""
+    """A linear map of another size, on the same device and of the same type."""
     return nn.Linear(columns, rows, bias=full.bias is not None, device=full.weight.device, dtype=full.weight.dtype)
 
 
 class _Zero(nn.Module):
-    """A pruned feed-forward block that is added to the residual outside of it."""
+    """A pruned feed-forward block whose output is added to the residual by its caller."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """Zero, to add."""
+        """A zero to add to the residual."""
         return states.new_zeros(())
 
 
 class _NormOfResidual(nn.Module):
-    """What stays of a pruned feed-forward block: ``norm(0 + residual)``."""
+    """The remaining norm of a pruned feed-forward block: ``norm(0 + residual)``."""
 
     def __init__(self, name: str, norm: nn.Module) -> None:
         super().__init__()
-        self.add_module(name, norm)  # the name it has in the full block, so that weight files agree
+        self.add_module(name, norm)  # the name in the full block, so that weight files agree
         self._name = name
 
     def forward(self, inner: Tensor, residual: Tensor) -> Tensor:

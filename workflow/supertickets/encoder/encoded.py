@@ -1,4 +1,4 @@
-"""A tokenised task: its file, and its examples in memory."""
+"""The file of a tokenised task, and its examples in memory."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SCHEMA = pa.schema(
 
 
 def arrow(array: np.ndarray) -> pa.Array:
-    """A numpy array of numbers as an arrow array; ``pa.array`` imports pandas, half a second of every training."""
+    """A numpy array of numbers as an arrow array. ``pa.array`` would import pandas, half a second of every training."""
     kind = pa.from_numpy_dtype(array.dtype)
     return pa.Array.from_buffers(kind, len(array), [None, pa.py_buffer(np.ascontiguousarray(array))])
 
 
 def strings(values: Sequence[str]) -> pa.StringArray:
-    """Strings as an arrow array, likewise without pandas."""
+    """Strings as an arrow array, without importing pandas."""
     encoded = [value.encode() for value in values]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
@@ -50,7 +50,7 @@ class Encoded:
         tokens: token ids of all examples, one after another.
         types: token type ids, aligned with ``tokens``.
         offsets: where each example starts in ``tokens``, shape (n + 1,).
-        origin: where they came from, for messages.
+        origin: the file of the examples, for messages.
     """
 
     ids: list[str]
@@ -63,7 +63,7 @@ class Encoded:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens per example, shape (n,)."""
+        """Number of tokens of each example, shape (n,)."""
         return np.diff(self.offsets)
 
     @classmethod
@@ -71,25 +71,26 @@ class Encoded:
         """Read an encoded task.
 
         Raises:
-            UserError: the file is no such table.
+            UserError: the file is not an encoded task.
         """
         try:
-            table = pq.ParquetFile(path).read()  # this and what follows do not import pandas
+            table = pq.ParquetFile(path).read()  # from here to the end nothing imports pandas
             columns = {field.name: table[field.name].cast(field.type).combine_chunks() for field in SCHEMA}
             return replace(cls._of(columns), origin=str(path))
-        # ValueError and TypeError come from bytes that are no text, and from damaged lists
+        # ValueError and TypeError: bytes that are not UTF-8, damaged lists
         except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
             raise DamagedError(path, f"not an encoded task ({error})") from error
 
     @classmethod
     def _of(cls, columns: Mapping[str, pa.Array]) -> Encoded:
+        """The examples in the columns of a file."""
         tokens, types = columns["input_ids"], columns["token_type_ids"]
         for name, array in columns.items():
             array.validate(full=True)
             if array.null_count or (name in ("input_ids", "token_type_ids") and array.values.null_count):
-                raise ValueError(f"{name} has empty places")
+                raise ValueError(f"{name} has null values")
         if not tokens.offsets.equals(types.offsets):
-            raise ValueError("input_ids and token_type_ids are of other lengths")
+            raise ValueError("input_ids and token_type_ids differ in their lengths")
         return cls(
             ids=columns["id"].to_pylist(),
             parts=columns["split"].to_pylist(),
@@ -100,12 +101,12 @@ class Encoded:
         )
 
     def require_fit(self, embeddings: int, outputs: int, types: float, positions: float) -> None:
-        """Refuse examples without a token, what an encoder has no embedding of, and labels that are none.
+        """Refuse examples that an encoder cannot take: no token, no embedding for a token, or an invalid label.
 
         Args:
-            embeddings: how many tokens it has one of.
+            embeddings: number of tokens that the encoder has an embedding of.
             outputs: number of classes, or 1 for regression.
-            types, positions: of how many it has an embedding; infinite where it needs none.
+            types, positions: numbers of token types and positions with an embedding; infinite if none is needed.
 
         Raises:
             UserError: names the file.
@@ -113,14 +114,14 @@ class Encoded:
         if not self.lengths.all():
             raise DamagedError(self.origin, f"example {self.ids[int(self.lengths.argmin())]!r:.80} has no token")
         if not 0 <= self.tokens.min() <= self.tokens.max() < embeddings:
-            found = f"token ids from {self.tokens.min()} to {self.tokens.max()}"
-            raise DamagedError(self.origin, f"{found}; the encoder's are from 0 to {embeddings - 1}")
+            ids = f"token ids from {self.tokens.min()} to {self.tokens.max()}"
+            raise DamagedError(self.origin, f"{ids}; the encoder's are from 0 to {embeddings - 1}")
         if not 0 <= self.types.min() <= self.types.max() < types:
-            found = f"token_type_ids from {self.types.min()} to {self.types.max()}"
-            raise DamagedError(self.origin, f"{found}; the encoder has {types} types, from 0")
+            ids = f"token_type_ids from {self.types.min()} to {self.types.max()}"
+            raise DamagedError(self.origin, f"{ids}; the encoder has {types} types, from 0")
         if self.lengths.max() > positions:
-            what = f"example {self.ids[int(self.lengths.argmax())]!r:.80} has {self.lengths.max()} tokens"
-            raise DamagedError(self.origin, f"{what}; the encoder takes at most {positions}")
+            longest = f"example {self.ids[int(self.lengths.argmax())]!r:.80} has {self.lengths.max()} tokens"
+            raise DamagedError(self.origin, f"{longest}; the encoder takes at most {positions}")
         wrong = ~np.isfinite(self.labels) if outputs == 1 else ~np.isin(self.labels, np.arange(outputs))
         if wrong.any():
             wrong &= ~np.isin(np.array(self.parts), UNLABELLED)
@@ -129,13 +130,13 @@ class Encoded:
             raise DamagedError(self.origin, f"label of {self.ids[row]!r:.80} is {self.labels[row]}, not {expected}")
 
     def chosen_rows(self, subset: Path) -> np.ndarray:
-        """The rows that a subset names, in its order.
+        """The rows of a subset, in its order.
 
         Raises:
-            UserError: the file names none, others than there are or than training examples, or one twice.
+            UserError: the file has no rows, a row that does not exist or is not a training example, or one twice.
         """
-        content = read_json(subset)
-        rows = content.get("rows") if isinstance(content, dict) else None
+        record = read_json(subset)
+        rows = record.get("rows") if isinstance(record, dict) else None
         if not isinstance(rows, list) or not rows or not all(type(row) is int for row in rows):
             raise DamagedError(subset, f"not a subset: rows is {rows!r:.80}")
         wrong = next((row for row in rows if not 0 <= row < len(self.ids)), None)
@@ -143,23 +144,25 @@ class Encoded:
             raise DamagedError(subset, f"row {wrong}: the task has {len(self.ids)}")
         wrong = next((row for row in rows if self.parts[row] != "train"), None)
         if wrong is not None:
-            raise DamagedError(subset, f"row {wrong}: of part {self.parts[wrong]!r:.80}, not train")
+            raise DamagedError(subset, f"row {wrong}: its part is {self.parts[wrong]!r:.80}, not train")
         if len(set(rows)) < len(rows):
-            raise DamagedError(subset, f"{len(rows)} rows, {len(set(rows))} different ones; each is there once")
+            raise DamagedError(subset, f"{len(rows)} rows, {len(set(rows))} different ones; each may occur once")
         return np.array(rows, dtype=np.int64)
 
     def first(self, part: str, limit: int | None) -> np.ndarray:
-        """Rows of the first ``limit`` examples of a part (all where None), in file order."""
+        """Rows of the first ``limit`` examples of a part (all if None), in file order."""
         return np.flatnonzero(np.array(self.parts) == part)[:limit]
 
     def evaluated(self, limits: Mapping[str, int | None]) -> dict[str, np.ndarray]:
-        """Rows of the first examples of each part, in an order of parts that predictions depend on in the last digits.
+        """Rows of the first examples of each part, with the parts in reverse alphabetical order.
+
+        The last digits of predictions depend on this order.
 
         Args:
-            limits: of each part how many; None for all.
+            limits: number of examples of each part; None for all.
 
         Raises:
-            UserError: there are none.
+            UserError: no part has any examples.
         """
         parts = {part: self.first(part, limits[part]) for part in sorted(limits, reverse=True)}
         if not any(map(len, parts.values())):
@@ -167,7 +170,7 @@ class Encoded:
         return parts
 
     def vocabulary(self, rows: np.ndarray, pad: int) -> np.ndarray:
-        """Ids of the tokens of some examples and of the padding token, ascending."""
+        """Token ids that occur in some examples, and the padding token's id, ascending."""
         flags = np.zeros(max(int(self.tokens.max()), pad) + 1, dtype=bool)
         flags[pad] = True
         for row in rows:
@@ -175,8 +178,8 @@ class Encoded:
         return np.flatnonzero(flags)
 
     def renumbered(self, vocabulary: np.ndarray) -> Encoded:
-        """The same examples with each token's place in ``vocabulary`` as its id.
+        """The same examples, with each token's position in ``vocabulary`` as its id.
 
-        Examples with a token that is not in it are not usable afterwards.
+        Examples with a token outside ``vocabulary`` are not usable afterwards.
         """
         return replace(self, tokens=np.searchsorted(vocabulary, self.tokens))

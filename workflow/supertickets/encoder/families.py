@@ -1,7 +1,6 @@
-"""Where the heads and feed-forward blocks of an architecture are: one small adapter each.
+"""Adapters that locate the heads and feed-forward blocks of each architecture.
 
-The rest of the library asks an adapter; only :mod:`supertickets.encoder.first_token` has code for single
-architectures.
+The rest of the library uses an adapter. Only :mod:`supertickets.encoder.first_token` has code for single architectures.
 """
 
 from __future__ import annotations
@@ -15,33 +14,33 @@ from supertickets.errors import UserError
 
 @dataclass(frozen=True)
 class Architecture:
-    """Names inside one family of encoders; module paths are relative to a layer unless said otherwise.
+    """Names inside one family of encoders. Module paths are relative to a layer unless stated otherwise.
 
     Attributes:
         config_class, model_class: ``module:class`` of transformers.
-        prefix: name of the encoder inside the family's models with a task head, and so in weight files.
+        prefix: name of the encoder in the family's models with a task head, and therefore in weight files.
         layers: path of the list of layers in the model.
-        head_inputs: projections whose output rows belong to heads; a model may do without some of them.
+        head_inputs: projections whose output rows belong to heads; a model may lack some of them.
         head_output: projection whose input columns belong to heads.
         ffn_inner: first linear map of a feed-forward block.
-        ffn_product: the last one, whose output a mask variable multiplies before the residual add.
-        ffn_parts: what goes with a pruned block, and what stands there instead: ``identity``, ``zero``, or ``norm`` of
-            the residual.
-        ffn_norm: the norm that stays of a pruned block, where it is inside one of its parts.
-        ffn_matrices: matrices of a block, each of hidden times inner width.
-        dimensions: names in the model's config of layers, heads, hidden and inner width.
-        fused: how many projections each of ``head_inputs`` holds, one above the other.
-        pooler: path in the model of what makes a sentence's state the input of the task head. Empty where the model has
-            none: the classifier then has its own, ``pooler`` in weight files.
-        pooler_class: ``module:class`` of such an own pooler; a linear map and ``pooler_activation`` where empty.
+        ffn_product: last linear map of the block, whose output a mask variable multiplies before the residual add.
+        ffn_parts: modules that are removed with a pruned block, each with its replacement: ``identity``, ``zero``, or
+            ``norm`` of the residual.
+        ffn_norm: the norm that a pruned block keeps, if it is inside one of these modules.
+        ffn_matrices: number of matrices of a block, each hidden times inner width.
+        dimensions: keys of the model's config for layers, heads, hidden and inner width.
+        fused: number of projections stacked in each of ``head_inputs``.
+        pooler: path in the model of the pooler, which turns a sentence's state into the input of the task head. Empty
+            if the model has none: the classifier then has its own, named ``pooler`` in weight files.
+        pooler_class: ``module:class`` of such an own pooler; if empty, a linear map and ``pooler_activation``.
         pooler_activation: a function of torch.nn.functional.
         pooler_source: name of the own pooler in pre-trained weight files.
-        final: path in the model of a norm after the last layer; empty where there is none.
+        final: path in the model of a norm after the last layer; empty if there is none.
         token_types: whether the model takes token types.
-        positions_after_padding: whether positions are counted from behind the padding token's id, not from 0.
-        masks: kinds of attention masks that the model would make of windows; none is made for packed sentences.
-        packed: whether attention is chosen from transformers' table, so that sentences can be packed.
-        shared_bias: whether all layers' attentions get one bias for every head, as their third argument.
+        positions_after_padding: whether positions start after the padding token's id instead of at 0.
+        masks: kinds of attention masks that the model builds for its windows; none is built for packed sentences.
+        packed: whether the attention function comes from transformers' table, so that sentences can be packed.
+        shared_bias: whether one bias for each head is passed to the attention of every layer, as third argument.
     """
 
     config_class: str
@@ -70,12 +69,12 @@ class Architecture:
 
     @property
     def attention(self) -> str:
-        """Path of the module whose heads these are."""
+        """Path of the attention module."""
         return self.head_inputs[0].rpartition(".")[0]
 
     @property
     def pooler_name(self) -> str:
-        """Name of the pooler in the classifier, and so in weight files."""
+        """Name of the pooler in the classifier, and therefore in weight files."""
         return f"{self.prefix}.{self.pooler}" if self.pooler else "pooler"
 
     def projections(self, names: Container[str]) -> list[str]:
@@ -83,11 +82,12 @@ class Architecture:
         return [path for path in self.head_inputs if path in names]
 
     def first_position(self, config: Mapping[str, Any]) -> int:
-        """The number of a sentence's first position, from the model's config."""
+        """Number of a sentence's first position, according to the model's config."""
         return config.get("pad_token_id", 1) + 1 if self.positions_after_padding else 0
 
 
 def _classes(family: str, module: str) -> dict[str, str]:
+    """The classes of a family in transformers."""
     path = f"transformers.models.{module}"
     config, model = f"{path}.configuration_{module}:{family}Config", f"{path}.modeling_{module}:{family}Model"
     return {"config_class": config, "model_class": model}
@@ -156,19 +156,18 @@ MODERNBERT = Architecture(
     masks=("full_attention", "sliding_attention"),
 )
 
-#: By ``model_type`` of the model's config.json.
+#: Adapters by ``model_type`` in the model's config.json.
 ARCHITECTURES: dict[str, Architecture] = {
     "bert": BERT,
     "roberta": ROBERTA,
     "electra": ELECTRA,
     "mpnet": MPNET,
     "distilbert": DISTILBERT,
-    "deberta-v2": DEBERTA_V2,  # also of DeBERTa v3
+    "deberta-v2": DEBERTA_V2,  # also DeBERTa v3
     "modernbert": MODERNBERT,
 }
 
-
-#: Keys of a model's config that are whole numbers where it has them, with the least that each can be.
+#: Optional keys of a model's config whose values are whole numbers, each with its least value.
 WHOLE = {"vocab_size": 1, "max_position_embeddings": 1, "type_vocab_size": 0, "pad_token_id": 0}
 
 
@@ -177,11 +176,11 @@ def architecture_of(config: Mapping[str, Any], origin: str) -> Architecture:
 
     Args:
         config: content of the model's ``config.json``.
-        origin: where it came from, for the message.
+        origin: the file of the config, for the message.
 
     Raises:
-        UserError: the architecture is not covered, and says which are; or it is a decoder, or one of :data:`WHOLE`
-            cannot be.
+        UserError: the architecture is not covered (lists the covered ones), the model is a decoder, or a value of
+            :data:`WHOLE` is impossible.
     """
     if not isinstance(config, Mapping):
         raise UserError(f"{origin}: not a model's config, which is an object with keys")
@@ -202,10 +201,10 @@ def dimensions_of(config: Mapping[str, Any], architecture: Architecture, origin:
     Args:
         config: content of the model's ``config.json``.
         architecture: its adapter.
-        origin: where it came from, for the message.
+        origin: the file of the config, for the message.
 
     Raises:
-        UserError: it lacks one, or no encoder has such dimensions.
+        UserError: a dimension is missing or impossible.
     """
     missing = [name for name in architecture.dimensions if name not in config]
     if missing:
@@ -214,7 +213,7 @@ def dimensions_of(config: Mapping[str, Any], architecture: Architecture, origin:
         _require_whole(config, name, 1, origin)
     layers, heads, hidden, inner = (config[name] for name in architecture.dimensions)
     if hidden % heads:
-        raise UserError(f"{origin} says {heads} heads and width {hidden}, which is no multiple of that")
+        raise UserError(f"{origin} says {heads} heads and width {hidden}, which is not a multiple of the heads")
     return layers, heads, hidden, inner
 
 

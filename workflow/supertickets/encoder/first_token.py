@@ -1,7 +1,7 @@
-"""Compute the last layer for each sentence's first token only, which is all that a classifier reads.
+"""Compute the last layer for each sentence's first token only, the only output that a classifier reads.
 
-The last layer's keys and values need every token; its queries, output projection and feed-forward block are used
-at [CLS] alone. Leaving out the rest changes no logit and no gradient and saves five sixths of that layer.
+The last layer's keys and values need every token. Its queries, output projection and feed-forward block are used at
+[CLS] only. Leaving out the other tokens changes no logit and no gradient, and saves five sixths of that layer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from supertickets.engine.attention import Packing, packed_attention
 
 
 def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing, **unused_too: Any) -> Tensor:
-    """A BERT layer's output at the first tokens.
+    """The output of a BERT layer at the first tokens.
 
     Args:
-        layer: a layer of transformers' BERT, RoBERTa or ELECTRA; its own parts are called.
+        layer: a layer of transformers' BERT, RoBERTa or ELECTRA, whose submodules are called.
         states: hidden states, shape (1, tokens, hidden).
-        packing: where the n sentences are.
+        packing: the positions of the n sentences.
 
     Returns:
         Shape (n, 1, hidden).
@@ -44,15 +44,15 @@ def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing,
     return layer.feed_forward_chunk(layer.attention.output(context.flatten(2), first)).transpose(0, 1)
 
 
-#: By ``model_type``; RoBERTa and ELECTRA have BERT's layers. Other families compute all of their last layer.
+#: Functions by ``model_type``. RoBERTa and ELECTRA have BERT's layers. Other families compute their whole last layer.
 LAST_LAYERS = dict.fromkeys(("bert", "roberta", "electra"), bert_layer)
 
 
 def only_first_token(last: nn.Module, model_type: str) -> bool:
-    """Make a model's last layer compute first tokens only, in place, where that is known of its family.
+    """Make a model's last layer compute first tokens only, in place, if its family is in :data:`LAST_LAYERS`.
 
     Returns:
-        Whether it does so now.
+        Whether the layer was changed.
     """
     if model_type not in LAST_LAYERS:
         return False

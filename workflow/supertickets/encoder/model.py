@@ -24,7 +24,7 @@ from supertickets.files import read_json, replacing
 
 
 class Pooler(nn.Module):
-    """What families without a pooler put between a sentence's state and the task head: a linear map, and a function."""
+    """The pooler of families whose encoder has none: a linear map and an activation function before the task head."""
 
     def __init__(self, hidden: int, activation: str) -> None:
         super().__init__()
@@ -32,15 +32,15 @@ class Pooler(nn.Module):
         self.activation = getattr(nn.functional, activation)
 
     def forward(self, states: Tensor) -> Tensor:
-        """States of the same shape."""
+        """Pooled states of the same shape."""
         return self.activation(self.dense(states))
 
 
 class Classifier(nn.Module):
     """Encoder, dropout on the pooled state of each sentence, and one linear map to the task's outputs.
 
-    The state is that of the first token, or the mean of all where the model's config says so. ``ticket`` says which
-    units it has. Parameter names are those of the family in transformers; a pooler that its encoder lacks is
+    A sentence's state is that of its first token, or the mean over its tokens if the model's config says so. ``ticket``
+    holds the units of the encoder. Parameter names are those of the family in transformers; an own pooler is named
     ``pooler``, the task head ``classifier``.
     """
 
@@ -71,7 +71,7 @@ class Classifier(nn.Module):
 
     @property
     def encoder(self) -> nn.Module:
-        """The encoder alone."""
+        """The encoder, without pooler and task head of the classifier."""
         return self.get_submodule(self.architecture.prefix)
 
     @property
@@ -80,7 +80,7 @@ class Classifier(nn.Module):
         return list(self.encoder.get_submodule(self.architecture.layers).children())
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits, or predicted values, of shape (n, outputs), of a batch of n sentences."""
+        """Logits, or predicted values, for a batch of n sentences, shape (n, outputs)."""
         states = self.encoder(**self._inputs(batch))
         dtype = self.classifier.weight.dtype
         if self.architecture.pooler:
@@ -90,7 +90,7 @@ class Classifier(nn.Module):
         return self.classifier(self.dropout(pooled.to(dtype)))
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
-        """What the encoder's forward takes: packed sentences, or padded ones where its attention wants them so."""
+        """Arguments of the encoder's forward: packed sentences, or padded ones if its attention requires padding."""
         inputs = {"input_ids": batch.input_ids, "position_ids": batch.position_ids + self.first_position}
         if self.architecture.token_types:
             inputs["token_type_ids"] = batch.token_type_ids
@@ -104,7 +104,7 @@ class Classifier(nn.Module):
     def _sentence_states(self, states: Tensor, packing: Packing) -> Tensor:
         """One state for each sentence, shape (n, hidden)."""
         if self.pooling == "mean":
-            # A product, as a GPU adds up scattered rows in an order of its own.
+            # A matrix product, because a GPU adds scattered rows in no fixed order.
             of_sentence = packing.sentences == torch.arange(len(packing.starts), device=states.device)[:, None]
             sums = of_sentence.to(states.dtype) @ states[0, : packing.tokens]
             return sums / packing.lengths[:, None]
@@ -120,17 +120,17 @@ def build(
     classifier_dropout: float,
     origin: str = "config.json",
 ) -> Classifier:
-    """A classifier with the shapes of a ticket and no meaningful weights yet.
+    """Build a classifier with the shapes of a ticket; its weights are meaningless until they are loaded.
 
     Args:
         config: content of the encoder's ``config.json``.
         ticket: units to keep; None for the full encoder.
         outputs: number of classes, 1 for regression.
         classifier_dropout: dropout before the task head.
-        origin: where the config came from, for messages.
+        origin: the file of the config, for messages.
 
     Raises:
-        UserError: transformers makes no encoder of the config, or the ticket is one of another encoder.
+        UserError: transformers makes no encoder of the config, or the ticket belongs to another encoder.
     """
     architecture = architecture_of(config, origin)
     config_class, model_class = _classes(architecture.config_class, architecture.model_class)
@@ -145,27 +145,27 @@ def build(
     with initialization.no_init_weights():  # every weight is loaded or drawn later
         with blamed_on(unmade):
             encoder = model_class(model_config)
-            activations.get_activation(getattr(model_config, "conv_act", "tanh"))  # DeBERTa looks when it is trained
+            activations.get_activation(getattr(model_config, "conv_act", "tanh"))  # DeBERTa reads it only in training
         layers, heads = (getattr(model_config, name) for name in architecture.dimensions[:2])
         if ticket is not None:
             ticket.require_dimensions(layers, heads, "ticket")
             cut_modules(encoder, ticket, architecture)
-        kept = ticket or Ticket.full(layers, heads)
+        units = ticket or Ticket.full(layers, heads)
         with blamed_on(unmade):
             pooler = _own_pooler(architecture, model_config)
-        model = Classifier(encoder, architecture, kept, outputs, classifier_dropout, pooler)
+        model = Classifier(encoder, architecture, units, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
     return model
 
 
 def _classes(*paths: str) -> list[Any]:
-    """Classes of transformers by ``module:class``."""
+    """Import classes of transformers, each given as ``module:class``."""
     modules = import_modules([path.partition(":")[0] for path in paths])
     return [getattr(module, path.partition(":")[2]) for module, path in zip(modules, paths, strict=True)]
 
 
 def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:
-    """The classifier's own pooler, where the encoder has none."""
+    """The classifier's own pooler, or None if the encoder has one."""
     if architecture.pooler:
         return None
     if architecture.pooler_class:
@@ -174,10 +174,10 @@ def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file by name.
+    """Read the tensors of a weight file, by name.
 
     Raises:
-        UserError: the file cannot be read, or holds other numbers than float32.
+        UserError: the file cannot be read, or holds numbers of another type than float32.
     """
     try:
         tensors = load_file(path)
@@ -190,14 +190,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def drawn_weights(model: Classifier, known: Container[str], generator: torch.Generator) -> dict[str, Tensor]:
-    """What weight files may lack, task head and pooler, drawn at random.
+    """Random weights for a missing task head or pooler, which weight files may lack.
 
-    Matrices are drawn from a normal distribution with the config's ``initializer_range``, biases are zero, norms one.
+    Matrices are drawn from a normal distribution with standard deviation ``initializer_range`` of the config. Biases
+    are zero, weights of norms one.
 
     Args:
-        model: what the tensors are for.
-        known: names of the tensors that there are.
-        generator: source of the numbers.
+        model: the model that needs the tensors.
+        known: names of the tensors that are not missing.
+        generator: source of the random numbers.
     """
     pooler = f"{model.architecture.pooler_name}."
     spread = model.encoder.config.initializer_range
@@ -212,7 +213,7 @@ def drawn_weights(model: Classifier, known: Container[str], generator: torch.Gen
 
 
 def load_weights(model: Classifier, weights: Path, generator: torch.Generator) -> None:
-    """Load a weight file; what it may lack is drawn (:func:`drawn_weights`).
+    """Load a weight file; a missing task head or pooler is drawn (:func:`drawn_weights`).
 
     Raises:
         UserError: the file cannot be read, or a tensor is missing, unknown or of another shape.
@@ -233,9 +234,9 @@ def read_model(
     classifier_dropout: float,
     generator: torch.Generator,
 ) -> Classifier:
-    """A classifier from a model's ``config.json``, a weight file and, for a cut model, its ticket."""
-    kept = None if ticket is None else Ticket.read(ticket)
-    model = build(read_json(config), kept, outputs, classifier_dropout, str(config))
+    """Read a classifier from a model's ``config.json``, a weight file and, for a cut model, its ticket."""
+    units = None if ticket is None else Ticket.read(ticket)
+    model = build(read_json(config), units, outputs, classifier_dropout, str(config))
     load_weights(model, weights, generator)
     return model
 

@@ -1,8 +1,8 @@
-"""Train only the word embeddings that can matter: those of tokens that occur.
+"""Train only the word embeddings of tokens that occur.
 
-A row of the word embedding whose token never occurs has no gradient. All that training does to it is weight decay,
-which is made up for at the end. The result is that of training the whole embedding; half of the parameters of a
-small encoder need no gradient, no moments and no update.
+A row of the word embedding whose token never occurs has no gradient. Training changes it by weight decay only, which is
+applied at the end. The result equals that of training the whole embedding, and half of the parameters of a small
+encoder need no gradients, moments and updates.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from supertickets.engine.device import Compute
 
 
 class Narrowed:
-    """A model while its word embedding holds only the tokens of some examples.
+    """State of a model whose word embedding holds only the tokens of some examples.
 
     Attributes:
-        data: the examples, with token ids that fit the narrowed embedding.
-        pad: the padding token's id there.
-        compute: where the model is, and the precision to compute in.
-        decay: factor by which weight decay has shrunk every decayed matrix so far; kept by the training.
+        data: the examples, with token ids of the narrowed embedding.
+        pad: the padding token's id in the narrowed embedding.
+        compute: the model's device and the precision to compute in.
+        decay: factor by which weight decay has shrunk every decayed matrix so far; updated by the training.
     """
 
     def __init__(self, data: Encoded, pad: int, compute: Compute) -> None:
         self.data, self.pad, self.compute, self.decay = data, pad, compute, 1.0
 
     def batches(self, groups: Iterable[np.ndarray]) -> Iterator[Batch]:
-        """The batch of each group of rows, on the model's device."""
+        """Make the batch of each group of rows, on the model's device."""
         return (batch_of(self.data, rows, self.pad, self.compute) for rows in groups)
 
 
@@ -45,7 +45,7 @@ def require_fit(model: Classifier, data: Encoded, embeddings: int) -> None:
     Args:
         model: the model.
         data: the encoded task.
-        embeddings: how many tokens it has an embedding of.
+        embeddings: number of tokens that the model has an embedding of.
 
     Raises:
         UserError: names the file.
@@ -57,24 +57,24 @@ def require_fit(model: Classifier, data: Encoded, embeddings: int) -> None:
 
 @contextmanager
 def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Compute) -> Iterator[Narrowed]:
-    """Narrow a model's word embedding to the tokens of some examples, and widen it again afterwards.
+    """Narrow a model's word embedding to the tokens of some examples while the block runs.
 
     Args:
-        model: its word embedding is replaced while the block runs.
+        model: the model; its word embedding is replaced during the block.
         data: the encoded task.
         rows: all examples that the block will use.
-        compute: where the model is, and the precision that the block computes in.
+        compute: the model's device and the precision that the block computes in.
 
     Raises:
-        UserError: the model has no embedding of some token of the task, or of its type or position.
+        UserError: the model has no embedding for a token of the task, or for its type or position.
     """
     full = model.encoder.get_input_embeddings()
     pad = model.encoder.config.pad_token_id
     require_fit(model, data, len(full.weight))
     vocabulary = data.vocabulary(rows, pad)
-    kept = torch.from_numpy(vocabulary).to(full.weight.device)
+    occurring = torch.from_numpy(vocabulary).to(full.weight.device)
     new_pad = int(np.searchsorted(vocabulary, pad))
-    narrow = nn.Embedding.from_pretrained(full.weight.detach()[kept], freeze=False, padding_idx=new_pad)
+    narrow = nn.Embedding.from_pretrained(full.weight.detach()[occurring], freeze=False, padding_idx=new_pad)
     model.encoder.set_input_embeddings(narrow)
     state = Narrowed(data.renumbered(vocabulary), new_pad, compute)
     try:
@@ -82,5 +82,5 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
     finally:
         with torch.no_grad():
             full.weight.mul_(state.decay)
-            full.weight[kept] = narrow.weight
+            full.weight[occurring] = narrow.weight
         model.encoder.set_input_embeddings(full)

@@ -1,4 +1,4 @@
-"""Compute in bfloat16 where the processor has units for it; weights and optimizer stay float32."""
+"""Compute in bfloat16 on processors with units for it; weights and optimizer state stay float32."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from supertickets.encoder.model import Classifier
 
 @contextmanager
 def computing(model: Classifier, precision: str) -> Iterator[Mapping[nn.Parameter, Tensor]]:
-    """Let a model's layers and pooler compute in a precision while the block runs.
+    """Make a model's layers and pooler compute in a precision while the block runs.
 
-    In bfloat16 their parameters hold rounded copies. Embeddings, whose gradients add up over many tokens, and the
-    task head stay float32. Encoders whose attention mixes weights of layers and of none go by torch's autocast.
+    In bfloat16 their parameters hold rounded copies. The embeddings, whose gradients are sums over many tokens, and the
+    task head stay float32. torch's autocast is used for encoders whose attention also uses weights outside the layers.
 
     Args:
         model: a float32 model, changed in place.
         precision: ``fp32`` or ``bf16``.
 
     Yields:
-        The float32 values of each rounded parameter, which it holds again afterwards: they are what to update.
+        The float32 values of each rounded parameter. These are to be updated; afterwards the parameter holds them.
     """
     if precision == "fp32":
         yield {}
@@ -50,7 +50,7 @@ def computing(model: Classifier, precision: str) -> Iterator[Mapping[nn.Paramete
 
 @contextmanager
 def _autocast(encoder: nn.Module) -> Iterator[None]:
-    """Let products inside an encoder round what they multiply."""
+    """Make matrix products inside an encoder round their factors to bfloat16."""
     device = next(encoder.parameters()).device.type
     encoder.forward = torch.autocast(device, torch.bfloat16)(encoder.forward)
     try:
@@ -62,4 +62,5 @@ def _autocast(encoder: nn.Module) -> Iterator[None]:
 def _rounded(
     module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A layer's arguments with the hidden states in bfloat16."""
     return (args[0].to(torch.bfloat16), *args[1:]), kwargs

@@ -1,4 +1,4 @@
-"""Bring a pre-trained encoder into one form: config, tokenizer, float32 weights by standard names, dimensions."""
+"""Convert a pre-trained encoder to the standard form: config, tokenizer, named float32 weights, dimensions."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ from supertickets.files import read_whole, replacing, require_readable, require_
 
 log = logging.getLogger(__name__)
 
-#: Bytes that a file of weights may have: the largest encoders of the architectures have less than half of it.
+#: The most bytes of a weight file. The largest encoders of the architectures have less than half of this.
 LARGEST_WEIGHTS = 16 * 2**30
 
-#: Names that old checkpoints have for a norm's weight and bias.
+#: Names of a norm's weight and bias in old checkpoints.
 LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
 
-
-#: Keys of a config that say what classes a head has had, of which transformers makes lists, and how others call it.
+#: Keys of a config that are left out: classes of a former head, of which transformers makes lists, and calling options.
 OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
 OF_OTHER_CALLS = ("return_dict", "use_return_dict", "torchscript", "output_attentions", "output_hidden_states")
 OF_OTHER_CALLS += ("chunk_size_feed_forward", "is_decoder", "add_cross_attention")
 
 
 def _new_name(match: re.Match[str]) -> str:
+    """The present name of a norm's parameter."""
     return {"gamma": "weight", "beta": "bias"}[match[1]]
 
 
 def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) -> None:
-    """Write an encoder's files in the form that every later step reads.
+    """Write an encoder's files in the form that every later stage reads.
 
     Args:
-        source: an archive that holds the model, the folder it was downloaded to, or any file in the user's own model
+        source: an archive that holds the model, the folder of a downloaded model, or any file in the user's own model
             folder.
         definition: the model's entry in the catalogue: ``folder`` inside the archive, ``hub``, or ``path`` of the
-            user's folder; ``sha256`` that ``model.safetensors`` must have, and how many of the first ``layers`` to
-            keep, where given.
+            user's folder; optionally ``sha256``, the expected hash of ``model.safetensors``, and ``layers``, the number
+            of lower layers to keep.
         pretrained: folder to write: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``,
             ``model.safetensors`` and ``shape.json``.
 
     Raises:
-        UserError: a file is missing, too large or has another hash, the architecture is not covered, or the weights are
-            not those of the config.
+        UserError: a file is missing, too large or has another hash, the architecture is not covered, or the weights
+            do not fit the config.
     """
     read = _reader(source, definition)
     config = _parsed(read("config.json"), source)
@@ -61,12 +61,12 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
         left_out = OF_OTHER_TASKS + OF_OTHER_CALLS
         config = {key: value for key, value in config.items() if key not in left_out and value is not None}
     architecture = architecture_of(config, f"{source}: config.json")
-    dimensions_of(config, architecture, f"{source}: config.json")  # before anything is built with them
+    dimensions_of(config, architecture, f"{source}: config.json")  # checked before they are used
     weights = _weights(source, definition)
     if "sha256" in definition:
         require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
     tensors = standard_tensors(weights, architecture, source)
-    if config.get("position_biased_input") is False:  # DeBERTa's checkpoints may hold positions that it does not use
+    if config.get("position_biased_input") is False:  # DeBERTa's checkpoints may hold unused positions
         tensors.pop(f"{architecture.prefix}.embeddings.position_embeddings.weight", None)
     if "layers" in definition:
         config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
@@ -83,7 +83,7 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
 
 
 def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], bytes]:
-    """How to read a file of the model by its name."""
+    """A function that reads a file of the model by its name."""
     folder = _folder(source, definition)
     if folder:
         return lambda name: read_whole(folder / name)
@@ -91,12 +91,12 @@ def _reader(source: Path, definition: Mapping[str, Any]) -> Callable[[str], byte
 
 
 def _folder(source: Path, definition: Mapping[str, Any]) -> Path | None:
-    """The folder of the model's files, unless they are in an archive."""
+    """The folder of the model's files, or None if they are in an archive."""
     return source.parent if "path" in definition else source if "hub" in definition else None
 
 
 def _weights(source: Path, definition: Mapping[str, Any]) -> bytes | Path:
-    """The weights, in their file where there is one: its header is checked before memory is taken for the rest."""
+    """The weight file, or its bytes from an archive. A file's header is checked before its weights take memory."""
     folder = _folder(source, definition)
     if not folder:
         return _reader(source, definition)("model.safetensors")
@@ -105,6 +105,7 @@ def _weights(source: Path, definition: Mapping[str, Any]) -> bytes | Path:
 
 
 def _parsed(content: bytes, source: Path) -> Any:
+    """The content of ``config.json``."""
     try:
         return json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -112,18 +113,18 @@ def _parsed(content: bytes, source: Path) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}, which is no number")
+    raise ValueError(f"it holds {name}, which is not a JSON number")
 
 
 def standard_tensors(weights: bytes | Path, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
-    """The encoder's trained tensors, float32, named as in the family's models with a task head.
+    """Read the encoder's trained tensors as float32, named as in the family's models with a task head.
 
     Buffers and heads of other tasks are left out.
     """
     try:
         read = load_file(weights) if isinstance(weights, Path) else load(weights)
         tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in read.items()}
-    except (KeyError, TypeError, AttributeError) as error:  # as numpy says that it has no such type
+    except (KeyError, TypeError, AttributeError) as error:  # raised for types that numpy lacks
         what = "holds numbers of a type that is not read"
         raise UserError(f"{source}: model.safetensors {what} ({error}); save it in float32") from error
     except SafetensorError as error:
@@ -142,6 +143,7 @@ def standard_tensors(weights: bytes | Path, architecture: Architecture, source: 
 
 
 def _float32(tensor: np.ndarray, name: str, source: Path) -> np.ndarray:
+    """A tensor as float32; numbers that are not finite are refused."""
     with np.errstate(over="ignore"):
         result = tensor.astype(np.float32, copy=False)
     if not np.isfinite(result).all():
@@ -152,15 +154,15 @@ def _float32(tensor: np.ndarray, name: str, source: Path) -> np.ndarray:
 def first_layers(
     config: dict[str, Any], tensors: dict[str, np.ndarray], architecture: Architecture, count: int, source: Path
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The encoder without its upper layers.
+    """Config and tensors of an encoder without its upper layers.
 
     Raises:
-        UserError: it has fewer layers than ``count``.
+        UserError: the encoder has fewer layers than ``count``.
     """
     key = architecture.dimensions[0]
     if count > config[key]:
         raise UserError(f"{source}: layers is {count}, the encoder has {config[key]}; give at most that")
-    # A longer number is no layer, and Python reads none of thousands of digits.
+    # A longer number is not a layer, and Python refuses numbers of thousands of digits.
     path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d{{1,9}})\.")
     layer_of = {name: match for name in tensors if (match := path.match(name))}
     kept = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
@@ -171,18 +173,18 @@ def first_layers(
 def shape_of(
     config: dict[str, int], tensors: dict[str, np.ndarray], architecture: Architecture, source: Path
 ) -> dict[str, int]:
-    """Dimensions of the encoder and its number of parameters, a pooler that is still to be drawn included.
+    """Dimensions of the encoder and its number of parameters, including a pooler that is drawn later.
 
     Raises:
-        UserError: the config lacks a dimension, or the weights have other layers.
+        UserError: the weights have other layers or sizes than the config.
     """
     layers, heads, hidden, ffn = (config[name] for name in architecture.dimensions)
     path = f"{architecture.prefix}.{architecture.layers}."
     numbers = {name[len(path) :].partition(".")[0] for name in tensors if name.startswith(path)}
-    found = {int(number) if number.isdecimal() and len(number) < 10 else number for number in numbers}
-    if len(found) != layers or found != set(range(layers)):
-        has = ", ".join(sorted(map(str, found)))
-        raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers [{has}]")
+    indices = {int(number) if number.isdecimal() and len(number) < 10 else number for number in numbers}
+    if len(indices) != layers or indices != set(range(layers)):
+        listed = ", ".join(sorted(map(str, indices)))
+        raise UserError(f"{source}: config.json says {layers} layers, model.safetensors has layers [{listed}]")
     _check_sizes(config, tensors, architecture, source)
     _check_layers([_within(tensors, f"{path}{layer}.") for layer in range(layers)], source)
     parameters = sum(tensor.size for tensor in tensors.values())
@@ -201,28 +203,28 @@ def shape_of(
 
 
 def _within(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of a module, by their names in it."""
-    return {name.removeprefix(prefix): one.shape for name, one in tensors.items() if name.startswith(prefix)}
+    """Shapes of the tensors of a module, by their names in the module."""
+    return {name.removeprefix(prefix): tensor.shape for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _check_layers(layers: Sequence[Mapping[str, tuple[int, ...]]], source: Path) -> None:
-    """Refuse layers that differ from the last one; the first may lack a norm, as ModernBERT's does."""
+    """Refuse layers that differ from the last layer. The first may lack a norm, as ModernBERT's does."""
     last = layers[-1]
     for number, layer in enumerate(layers):
         for name in sorted(last.keys() | layer.keys()):
-            spared = number == 0 and name not in layer and name.endswith(("norm.weight", "norm.bias"))
-            if layer.get(name) != last.get(name) and not spared:
+            lacks_norm = number == 0 and name not in layer and name.endswith(("norm.weight", "norm.bias"))
+            if layer.get(name) != last.get(name) and not lacks_norm:
                 shapes = f"{name} has the shape {layer.get(name)} in layer {number}, and {last.get(name)} in the last"
-                raise UserError(f"{source}: model.safetensors: {shapes}; layers are alike (None: there is none)")
+                raise UserError(f"{source}: model.safetensors: {shapes}; layers must be alike (None: no such tensor)")
 
 
 def _check_sizes(
     config: Mapping[str, Any], tensors: Mapping[str, np.ndarray], architecture: Architecture, source: Path
 ) -> None:
-    """Refuse weights of other sizes than the config's, before memory is taken for the latter."""
+    """Refuse weights whose sizes are not the config's, before a model of the config's sizes is built."""
     pad, words = config.get("pad_token_id", 0), config.get("vocab_size", math.inf)
     if pad >= words:
-        raise UserError(f"{source}: config.json says pad_token_id {pad}, and vocab_size {words}, which ends before it")
+        raise UserError(f"{source}: config.json says pad_token_id {pad}, which is not below vocab_size {words}")
     _, _, hidden, ffn = (config[name] for name in architecture.dimensions)
     sizes = {f".{path}.weight": architecture.fused * hidden for path in architecture.head_inputs}
     sizes |= {f".{architecture.ffn_inner}.weight": (architecture.ffn_matrices - 1) * ffn}
@@ -237,6 +239,6 @@ def _check_sizes(
         expected = next((size for ending, size in sizes.items() if name.endswith(ending)), None)
         if expected is not None and (tensor.ndim != 2 or tensor.shape[0] != expected):
             raise UserError(
-                f"{source}: config.json asks for {expected!r:.80} rows of {name}, in model.safetensors its shape is "
+                f"{source}: config.json asks for {expected!r:.80} rows of {name}; its shape in model.safetensors is "
                 f"{list(tensor.shape)}"
             )

@@ -1,4 +1,4 @@
-"""Rewind: cut a ticket out of the pre-trained weights. Arrays only, no torch: rewinding is copying."""
+"""Rewind: cut a ticket out of the pre-trained weights. Rewinding only copies arrays, so torch is not needed."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from supertickets.files import read_json, replacing
 
 
 def kept_columns(heads: tuple[int, ...], head_size: int) -> np.ndarray:
-    """Indices of the kept heads' columns in a layer's context vectors, shape (kept heads * head size,)."""
+    """Columns of the kept heads in a layer's context vectors, shape (kept heads * head size,)."""
     return np.concatenate([np.arange(head * head_size, (head + 1) * head_size) for head in heads])
 
 
 def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture: Architecture) -> dict[str, np.ndarray]:
-    """Cut pre-trained tensors down to what a ticket keeps.
+    """Cut pre-trained tensors down to the units of a ticket.
 
     Args:
         tensors: the full encoder, named ``{prefix}.{layers}.{i}.{module}.{weight or bias}``.
         ticket: the units to keep.
-        architecture: where heads and blocks are.
+        architecture: the adapter that locates heads and blocks.
 
     Returns:
-        New mapping: query, key and value keep the rows of kept heads, the output projection their columns;
-        a pruned feed-forward block keeps nothing but the norm of a sum with it.
+        A new mapping. Query, key and value keep the rows of kept heads, the output projection keeps their columns. A
+        pruned feed-forward block keeps only the norm of its sum with the residual, if it has one.
 
     Raises:
-        UserError: the tensors have other layers than the ticket.
+        UserError: the tensors and the ticket differ in their layers.
     """
     inside = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d+)\.")
     layers = {int(match[1]) for match in map(inside.match, tensors) if match}
@@ -54,16 +54,16 @@ def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture:
 
 
 def kept_part(name: str, shape: Sequence[int], ticket: Ticket, architecture: Architecture) -> tuple[int, np.ndarray]:
-    """Which part of a weight tensor a ticket keeps.
+    """The part of a weight tensor that a ticket keeps.
 
     Args:
-        name, shape: of the full encoder's tensor.
+        name, shape: name and shape of the full encoder's tensor.
         ticket: the units to keep.
-        architecture: where heads and blocks are.
+        architecture: the adapter that locates heads and blocks.
 
     Returns:
-        An axis, and the indices along it that are kept: all of a tensor that belongs to no pruned unit, none of one
-        that belongs to pruned units alone.
+        An axis and the kept indices along it: all for a tensor that belongs to no pruned unit, none for a tensor that
+        belongs to a pruned block.
     """
     everything = np.arange(shape[0])
     layers = f"{architecture.prefix}.{architecture.layers}."
@@ -78,11 +78,11 @@ def kept_part(name: str, shape: Sequence[int], ticket: Ticket, architecture: Arc
         return 0, np.concatenate([place * part + rows for place in range(architecture.fused)])
     if module == architecture.head_output and parameter == "weight":
         return 1, kept_columns(ticket.heads[layer], shape[1] // ticket.heads_per_layer)
-    gone = layer not in ticket.ffn and _goes_with_ffn(module, architecture)
-    return 0, everything[:0] if gone else everything
+    removed = layer not in ticket.ffn and _removed_with_ffn(module, architecture)
+    return 0, everything[:0] if removed else everything
 
 
-def _goes_with_ffn(module: str, architecture: Architecture) -> bool:
+def _removed_with_ffn(module: str, architecture: Architecture) -> bool:
     """Whether a module is removed together with a layer's feed-forward block."""
     inside = any(module == part or module.startswith(f"{part}.") for part, _ in architecture.ffn_parts)
     return inside and module != architecture.ffn_norm
@@ -104,16 +104,16 @@ def rewind(pretrained: Path, config: Path, ticket: Path, rewound: Path) -> None:
 
 
 def read_arrays(weights: Path) -> dict[str, np.ndarray]:
-    """The tensors of a weight file by name.
+    """Read the tensors of a weight file, by name.
 
     Raises:
-        UserError: the file cannot be read, or holds other numbers than float32.
+        UserError: the file cannot be read, or holds numbers of another type than float32.
     """
     try:
         tensors = load_file(weights)
     except SafetensorError as error:
         raise DamagedError(weights, f"not a readable safetensors file ({error})")
-    except (TypeError, AttributeError, KeyError) as error:  # as numpy says that it has no such type
+    except (TypeError, AttributeError, KeyError) as error:  # raised for types that numpy lacks
         raise DamagedError(weights, f"holds other numbers than float32 ({error})") from error
     for name, tensor in tensors.items():
         if tensor.dtype != np.float32:
@@ -122,10 +122,17 @@ def read_arrays(weights: Path) -> dict[str, np.ndarray]:
 
 
 def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:
-    """Write what a ticket keeps of an encoder's tensors; arguments as of :func:`cut_tensors`, in files."""
-    content, kept = read_json(config), Ticket.read(ticket)
-    architecture = architecture_of(content, str(config))
-    layers, heads, _, _ = dimensions_of(content, architecture, str(config))
-    kept.require_dimensions(layers, heads, str(ticket))
+    """Write the part of an encoder's tensors that a ticket keeps.
+
+    Args:
+        tensors: the full encoder, as for :func:`cut_tensors`.
+        config: its ``config.json``.
+        ticket: the ticket file.
+        cut: the weight file to write.
+    """
+    fields, units = read_json(config), Ticket.read(ticket)
+    architecture = architecture_of(fields, str(config))
+    layers, heads, _, _ = dimensions_of(fields, architecture, str(config))
+    units.require_dimensions(layers, heads, str(ticket))
     with replacing(cut) as part:
-        save_file(cut_tensors(tensors, kept, architecture), part)
+        save_file(cut_tensors(tensors, units, architecture), part)

@@ -1,4 +1,4 @@
-"""Tickets: which heads and feed-forward blocks of an encoder are kept, and what they weigh."""
+"""Tickets: the heads and feed-forward blocks of an encoder that are kept, and their share of the parameters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from supertickets.errors import DamagedError, UserError
 from supertickets.files import read_json
 
-#: Layers that an encoder may have, and heads of a layer: the largest have less than a hundred. More is damage, and
-#: would take memory.
+#: The most layers of an encoder, and heads of a layer. The largest encoders have less than a hundred; a larger number
+#: is damage and would take memory.
 MOST_UNITS = 4096
 
 
@@ -24,9 +24,9 @@ class Shape:
         heads: attention heads per layer.
         hidden: width of the hidden states (d).
         ffn: inner width of a feed-forward block (d_ff).
-        parameters: all parameters, embeddings and task head included.
-        head_matrices: matrices that a head has a share of (query, key, value, output), each of hidden times hidden.
-        ffn_matrices: matrices of a feed-forward block, each of hidden times inner width.
+        parameters: number of all parameters, including embeddings and task head.
+        head_matrices: matrices of which each head owns a part (query, key, value, output), each hidden times hidden.
+        ffn_matrices: matrices of a feed-forward block, each hidden times inner width.
     """
 
     layers: int
@@ -42,16 +42,16 @@ class Shape:
         """Read an encoder's ``shape.json`` and add a task head with this many outputs.
 
         Raises:
-            UserError: the file holds something else than these numbers, or units with more parameters than all.
+            UserError: the file does not hold these numbers, or its units have more parameters than the whole encoder.
         """
-        content = read_json(path)
+        fields = read_json(path)
         try:
-            shape = cls(**content)
+            shape = cls(**fields)
         except TypeError as error:
             raise DamagedError(path, f"not the dimensions of an encoder ({error})") from error
-        whole = all(type(number) is int and number > 0 for number in content.values())
+        whole = all(type(number) is int and number > 0 for number in fields.values())
         if not whole or max(shape.layers, shape.heads) > MOST_UNITS:
-            raise DamagedError(path, f"not the dimensions of an encoder: {content!r:.200}")
+            raise DamagedError(path, f"not the dimensions of an encoder: {fields!r:.200}")
         block, heads = shape.ffn_matrices * shape.hidden * shape.ffn, shape.head_matrices * shape.hidden**2
         if (units := shape.layers * (block + heads)) > shape.parameters:
             what = f"parameters is {shape.parameters:,}, its heads and feed-forward blocks alone have {units:,}"
@@ -83,7 +83,7 @@ class Ticket:
         _check_indices(self.ffn, len(self.heads), "ffn layers")
 
     def units(self) -> Iterator[tuple[str, int, int | str]]:
-        """Kept units as (``head``, layer, head) and (``ffn``, layer, empty), heads first, layer by layer."""
+        """Iterate over kept units: (``head``, layer, head), then (``ffn``, layer, empty), each layer by layer."""
         yield from (("head", layer, head) for layer, kept in enumerate(self.heads) for head in kept)
         yield from (("ffn", layer, "") for layer in self.ffn)
 
@@ -98,10 +98,10 @@ class Ticket:
         return len(self.heads) - len(self.ffn)
 
     def weight_remaining(self, shape: Shape) -> float:
-        """Share of the parameters left, by the published code's formula.
+        """Share of the parameters left, by the formula of the published code.
 
-        ``1 - (2 d d_ff n_ffn + 4 d (d / h) n_heads) / parameters``: matrices only, the biases of cut units are
-        not counted (about 0.1% of them). Source: cliang1453/super-structured-lottery-tickets. The 2 and the 4 are
+        ``1 - (2 d d_ff n_ffn + 4 d (d / h) n_heads) / parameters``. Only matrices are counted, not the biases of cut
+        units (about 0.1% of their parameters). Source: cliang1453/super-structured-lottery-tickets. The 2 and the 4 are
         BERT's numbers of matrices.
         """
         cut_ffn = shape.ffn_matrices * shape.hidden * shape.ffn * self.ffn_pruned
@@ -131,29 +131,29 @@ class Ticket:
         return cls.of(read_json(path), str(path))
 
     @classmethod
-    def of(cls, content: Any, where: str) -> Ticket:
-        """A ticket from the content of its file.
+    def of(cls, record: Any, where: str) -> Ticket:
+        """A ticket from its JSON object, which was read from ``where``.
 
         Raises:
-            UserError: a key is missing or a unit does not exist; names ``where`` it was read.
+            UserError: a key is missing or a unit does not exist; names ``where``.
         """
         try:
-            for units in (content["heads"], *content["heads"], content["ffn"]):
+            for units in (record["heads"], *record["heads"], record["ffn"]):
                 if not isinstance(units, list):
-                    raise UserError(f"{units!r:.80} is no list of units")
-            heads, ffn = tuple(tuple(kept) for kept in content["heads"]), tuple(content["ffn"])
-            for number in (content["heads_per_layer"], *ffn, *(head for kept in heads for head in kept)):
-                if type(number) is not int:  # true is 1 and 0.5 is between 0 and 1
-                    raise UserError(f"{number!r:.80} is no whole number")
-            return cls(heads, ffn, content["heads_per_layer"])
+                    raise UserError(f"{units!r:.80} is not a list of units")
+            heads, ffn = tuple(tuple(kept) for kept in record["heads"]), tuple(record["ffn"])
+            for number in (record["heads_per_layer"], *ffn, *(head for kept in heads for head in kept)):
+                if type(number) is not int:  # bool is a subclass of int, and 0.5 would pass as an index
+                    raise UserError(f"{number!r:.80} is not a whole number")
+            return cls(heads, ffn, record["heads_per_layer"])
         except (KeyError, TypeError, UserError) as error:
             raise DamagedError(where, f"not a ticket: {error}") from error
 
     def require_dimensions(self, layers: int, heads: int, where: str) -> None:
-        """Refuse a ticket of an encoder with other layers, or other heads per layer.
+        """Refuse a ticket of an encoder with another number of layers, or of heads per layer.
 
         Raises:
-            UserError: names ``where`` it was read, and both encoders' numbers.
+            UserError: names ``where``, the origin of the ticket, and the numbers of both encoders.
         """
         if (len(self.heads), self.heads_per_layer) != (layers, heads):
             raise UserError(
@@ -163,36 +163,36 @@ class Ticket:
 
     @classmethod
     def union(cls, tickets: Sequence[Ticket]) -> Ticket:
-        """What any of several tickets of one encoder keeps."""
+        """The union of tickets of one encoder: all units that any of them keeps."""
         heads = [sorted(set().union(*kept)) for kept in zip(*(ticket.heads for ticket in tickets), strict=True)]
         ffn = sorted(set().union(*(ticket.ffn for ticket in tickets)))
         return cls(tuple(map(tuple, heads)), tuple(ffn), tickets[0].heads_per_layer)
 
 
 def read_tickets(path: Path, tasks: Collection[str] = ()) -> dict[str, Ticket]:
-    """The tickets in a file that has one for each of several tasks (:mod:`supertickets.multi_task.share_tickets`).
+    """Read a multi-task file of tickets, one for each task (:mod:`supertickets.multi_task.share_tickets`).
 
     Args:
         path: the file.
-        tasks: whose are wanted; all where empty.
+        tasks: names of the tasks to read; all if empty.
 
     Raises:
-        UserError: the file has none for a task, or a broken one.
+        UserError: the ticket of a task is missing or broken.
     """
-    content = read_json(path)
-    if not isinstance(content, dict) or not content:
-        raise DamagedError(path, "not a ticket for each of several tasks")
-    return {task: Ticket.of(content.get(task), f"{path}, task {task}") for task in tasks or content}
+    records = read_json(path)
+    if not isinstance(records, dict) or not records:
+        raise DamagedError(path, "not a ticket for each task")
+    return {task: Ticket.of(records.get(task), f"{path}, task {task}") for task in tasks or records}
 
 
 def require_alike(tickets: Mapping[str, Ticket]) -> None:
     """Refuse tickets of different encoders.
 
     Args:
-        tickets: by where each was read.
+        tickets: tickets by their origin.
 
     Raises:
-        UserError: names one that is not of the encoder of the first.
+        UserError: names a ticket that is not of the first ticket's encoder.
     """
     first = next(iter(tickets.values()))
     for where, ticket in tickets.items():
@@ -200,5 +200,6 @@ def require_alike(tickets: Mapping[str, Ticket]) -> None:
 
 
 def _check_indices(indices: Sequence[int], end: int, what: str) -> None:
+    """Refuse indices that are not ascending numbers below ``end``; ``what`` names them in the message."""
     if list(indices) != sorted(set(indices)) or not all(0 <= index < end for index in indices):
         raise UserError(f"ticket: {what} are {list(indices)}; expected ascending numbers from 0 to {end - 1}")

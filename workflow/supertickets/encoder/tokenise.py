@@ -18,26 +18,26 @@ from supertickets.files import read_json, replacing
 
 log = logging.getLogger(__name__)
 
-#: Token types that the encoded task can hold.
+#: Number of token types that the encoded task can hold.
 MOST_TYPES = 128
-#: Examples that are tokenised together: millions of tokens as Python numbers fill no memory.
+#: Examples that are tokenised at a time, so that token ids as Python integers do not fill the memory.
 AT_ONCE = 20_000
 
 
 def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, unlabelled: int = 0) -> None:
-    """Write token ids of every labelled example: id, split, label, input_ids, token_type_ids, in the task's order.
+    """Write id, split, label, input_ids and token_type_ids of every labelled example, in the task's order.
 
     Args:
         tokenizer: folder with the encoder's config and tokenizer.
-        examples: the task.
-        max_length: longest sequence in tokens, special tokens included; longer texts are cut and counted in the log, of
-            a pair the longer one first.
+        examples: the task's examples file.
+        max_length: longest sequence in tokens, including special tokens. Longer examples are cut, in a pair the longer
+            text first, and their number is logged.
         encoded: Parquet file to write.
-        unlabelled: 1 to write unlabelled examples too, which come last.
+        unlabelled: 1 to write unlabelled examples too; they come last.
 
     Raises:
-        UserError: the encoder has fewer positions than ``max_length`` or other tokens, or the tokenizer's files are
-            not usable.
+        UserError: the encoder has fewer positions than ``max_length``, the tokenizer belongs to another encoder, or its
+            files are not usable.
     """
     from transformers import AutoConfig, PreTrainedTokenizerFast
 
@@ -53,7 +53,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
         AutoConfig.from_pretrained(tokenizer)
     files = f"{tokenizer}: tokenizer.json and tokenizer_config.json make"
     with blamed_on(f"{files} no tokenizer"):
-        # A class of one family would take the vocabulary alone from the file, and make the rest of it anew.
+        # The tokenizer class of a family would read only the vocabulary from the file and rebuild everything else.
         encode = PreTrainedTokenizerFast.from_pretrained(tokenizer)
     lengths = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
@@ -68,7 +68,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
             if (longest := max(lengths)) > max_length:
                 what = f"makes {longest} tokens of a text, and max_length is {max_length}"
                 raise UserError(f"{tokenizer}: tokenizer.json {what}: its special tokens leave no room; give more")
-            # Labels as numpy has them: pandas' not-a-number would become null.
+            # Labels as a numpy array, because NaN in a pandas column would become null.
             columns = [
                 rows["id"],
                 rows["split"],
@@ -83,13 +83,13 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
 
 
 def _check_tokens(tokens: Mapping[str, list[list[int]]], config: Mapping[str, Any], tokenizer: Path) -> None:
-    """Refuse texts without a token, and tokens that the encoder has no embedding of: a tokenizer of another encoder.
+    """Refuse texts without a token, and tokens without an embedding, which come from another encoder's tokenizer.
 
-    Without any a sentence would have no first token, whose state is that of the sentence.
+    The state of a sentence is that of its first token, so it needs at least one.
     """
     if not all(tokens["input_ids"]):
         raise UserError(f"{tokenizer}: tokenizer.json makes no token of some text, not even one that marks its start")
-    # Where types have no embedding they are not used.
+    # An encoder without embeddings of token types does not use them.
     limits = {"input_ids": config.get("vocab_size"), "token_type_ids": config.get("type_vocab_size") or MOST_TYPES}
     for key, limit in limits.items():
         most = max(map(max, filter(None, tokens[key])), default=0)

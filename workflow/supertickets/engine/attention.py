@@ -1,8 +1,8 @@
-"""Sentences of a batch one after another, without padding between them.
+"""Attention over packed sentences: the sentences of a batch follow each other without padding.
 
-All of an encoder but attention treats each token by itself, so a batch is one row of its sentences' tokens, and no
-padding is multiplied by any matrix. Attention puts each head's tokens in rows and back, rows of one length for those of
-similar length, so that a batch of any sentences pads little.
+All parts of an encoder except attention process each token alone. A batch is therefore one row of its sentences'
+tokens, and no matrix multiplies padding. Attention arranges each head's tokens in padded rows and back. Sentences of
+similar length have rows of the same width, so that any batch needs little padding.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from supertickets.engine.dropout import dropout
 
 #: The name under which transformers finds :func:`packed_attention`.
 NAME = "packed"
-#: Attention scores of a head that one more group must spare: fewer cost less than its operations' start.
+#: Attention scores of a head that another group must spare to be worth the cost of starting its operations.
 SPARED = 2**14
 
 
 @dataclass
 class Packing:
-    """Where the tokens of a batch are.
+    """Positions of the tokens of a batch.
 
-    Packed, there are n sentences' tokens and at least one null token behind them, which belongs to no sentence. For
-    attention, sentences are padded in groups of similar length: each has a row of its group's width, in which places
-    behind its end hold the first null token.
+    The packed tokens are the tokens of n sentences, followed by at least one null token, which belongs to no sentence.
+    For attention, sentences are padded in groups of similar length. Each sentence has a row of its group's width; the
+    places after its end hold the first null token.
 
     Attributes:
-        shapes: rows and width of each group.
-        order: the sentences, group after group, shape (n,).
-        padded: for each place of all groups, one after another, the packed token it holds.
-        places: for each packed token its place, shape (tokens,); any for null tokens.
-        columns, widths: for each packed token its number in the sentence, and its group's width; 0 for null tokens.
-        starts: each sentence's first packed token, shape (n,).
-        tokens: how many packed tokens belong to sentences.
+        shapes: number of rows and width of each group.
+        order: the sentences, ordered by group, shape (n,).
+        padded: the packed token at each place, for the places of all groups in order.
+        places: the place of each packed token, shape (tokens,); arbitrary for null tokens.
+        columns, widths: each packed token's position in its sentence, and the width of its group; 0 for null tokens.
+        starts: the first packed token of each sentence, shape (n,).
+        tokens: number of packed tokens that belong to sentences.
     """
 
     shapes: list[tuple[int, int]]
@@ -53,28 +53,29 @@ class Packing:
 
     @property
     def lengths(self) -> Tensor:
-        """Tokens of each sentence, shape (n,)."""
+        """Number of tokens of each sentence, shape (n,)."""
         ends = torch.cat([self.starts[1:], self.starts.new_full((1,), self.tokens)])
         return ends - self.starts
 
     @property
     def sentences(self) -> Tensor:
-        """The sentence of each packed token that has one, shape (tokens of sentences,)."""
+        """The sentence of each packed token, without null tokens, shape (tokens of sentences,)."""
         numbers = torch.arange(len(self.starts), device=self.starts.device)
         return numbers.repeat_interleave(self.lengths, output_size=self.tokens)
 
     def rows(self) -> tuple[Tensor, Tensor]:
-        """For a model that wants padding: the packed token at each place of (n, longest), and whether there is one."""
+        """Indices for padded rows: the packed token at each place of (n, longest), and whether it is a real token."""
         place = torch.arange(max(width for _, width in self.shapes), device=self.starts.device)
         real = place < self.lengths[:, None]
         return torch.where(real, self.starts[:, None] + place, self.tokens), real
 
     def by_heads(self, heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The same for a layer with some number of heads, which are further rows.
+        """Indices for a layer with some number of heads, each of which has its own rows.
 
         Returns:
-            For each place the row of packed tokens of shape (tokens * heads, head size); for each of those the place;
-            and of each group what is added to attention scores, shape (rows * heads, 1, width): -infinity for null.
+            For each place, its row in the packed tokens of shape (tokens * heads, head size); for each of these rows,
+            its place; and for each group, the mask that is added to attention scores, shape (rows * heads, 1, width),
+            -infinity for null tokens.
         """
         if heads not in self._by_heads:
             head = torch.arange(heads, device=self.padded.device)
@@ -91,21 +92,22 @@ class Packing:
 
     @property
     def sizes(self) -> list[int]:
-        """Places of each group."""
+        """Number of places of each group."""
         return [count * width for count, width in self.shapes]
 
 
 def pack(lengths: np.ndarray, round_to: int, grouped: bool) -> tuple[list[tuple[int, int]], int, list[np.ndarray]]:
-    """Indices of a :class:`Packing`.
+    """Compute the indices of a :class:`Packing`.
 
     Args:
-        lengths: tokens of each sentence, shape (n,).
-        round_to: the number of packed tokens is rounded up to a multiple of it, and widths to one of it or of 8,
-            whichever is less.
+        lengths: number of tokens of each sentence, shape (n,).
+        round_to: the number of packed tokens is rounded up to a multiple of this. Widths are rounded up to a multiple
+            of this or of 8, whichever is less.
         grouped: whether attention may pad sentences in several groups.
 
     Returns:
-        ``shapes``, the number of packed tokens with null tokens, and ``order``, ``padded``, ``places``, ``widths``.
+        ``shapes``, the number of packed tokens including null tokens, and ``order``, ``padded``, ``places`` and
+        ``widths``.
     """
     multiple = min(round_to, 8)
     tokens = int(lengths.sum())
@@ -121,23 +123,23 @@ def pack(lengths: np.ndarray, round_to: int, grouped: bool) -> tuple[list[tuple[
     for (count, width), end in zip(shapes, ends, strict=True):
         members = order[end - count : end]
         column = np.arange(width)
-        held = np.where(column < lengths[members, None], starts[members, None] + column, tokens)
-        real = np.flatnonzero(held < tokens)
-        places[held.ravel()[real]] = begin + real
-        widths[held.ravel()[real]] = width
-        padded.append(held.ravel())
+        tokens_at = np.where(column < lengths[members, None], starts[members, None] + column, tokens)
+        real = np.flatnonzero(tokens_at < tokens)
+        places[tokens_at.ravel()[real]] = begin + real
+        widths[tokens_at.ravel()[real]] = width
+        padded.append(tokens_at.ravel())
         begin += count * width
     return shapes, total, [order, np.concatenate(padded), places, widths]
 
 
 def _groups(widths: np.ndarray) -> list[int]:
-    """How many sentences each group has: halves, and halves of halves, as long as that spares enough padding.
+    """Sizes of the groups: sentences are halved again and again, as long as this spares enough padding.
 
     Args:
         widths: length of each sentence, ascending.
     """
     half = len(widths) // 2
-    if len(widths) < 2 or len(widths) * widths[-1] ** 2 < SPARED:  # there is not so much to spare
+    if len(widths) < 2 or len(widths) * widths[-1] ** 2 < SPARED:  # there is too little to spare
         return [len(widths)]
     parts = [_groups(widths[:half]), _groups(widths[half:])]
     counts = [*parts[0], *parts[1]]
@@ -148,7 +150,7 @@ def _groups(widths: np.ndarray) -> list[int]:
 
 
 class _Unpack(torch.autograd.Function):
-    """Rows of packed tokens to padded places; null tokens get no gradient."""
+    """Move rows of packed tokens to padded places. Null tokens get no gradient."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, rows: Tensor, places: Tensor, kept: int) -> Tensor:
@@ -164,7 +166,7 @@ class _Unpack(torch.autograd.Function):
 
 
 class _Pack(torch.autograd.Function):
-    """Padded places to rows of packed tokens. Nothing is taken of padding, whose gradient is the null tokens': zero."""
+    """Move padded places to rows of packed tokens. Padding is not copied; its gradient is zero, as of null tokens."""
 
     @staticmethod
     def forward(context: Any, values: Tensor, rows: Tensor, places: Tensor) -> Tensor:
@@ -188,21 +190,21 @@ def packed_attention(
     sliding_window: int | None = None,
     **unused: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of every token to the tokens of its own sentence: an attention function of transformers.
+    """An attention function for transformers: every token attends to the tokens of its own sentence.
 
     Args:
         module: unused.
-        query: shape (1, heads, tokens, head size); or (1, heads, n, head size) where each sentence asks for its first
-            token only.
+        query: shape (1, heads, tokens, head size); or (1, heads, n, head size) for the first token of each sentence
+            only.
         key, value: shape (1, heads, tokens, head size).
-        attention_mask: none; the packing says what belongs together.
-        packing: of the batch.
+        attention_mask: None; the packing tells sentences apart.
+        packing: the packing of the batch.
         dropout: share of the attention weights to drop.
         scaling: factor of the scores.
-        sliding_window: tokens attend to those that are nearer than this; None for all.
+        sliding_window: tokens attend to tokens at a distance below this; None for all.
 
     Returns:
-        Context vectors, shape (1, tokens or n, heads, head size), and no weights.
+        Context vectors, shape (1, tokens or n, heads, head size), and None in place of attention weights.
     """
     heads, size = key.shape[1], key.shape[3]
     rows, places, masks = packing.by_heads(heads, query.dtype)
@@ -220,10 +222,10 @@ def packed_attention(
         queries = first.split([count * heads for count, _ in packing.shapes])
     attend = plain_attention if query.device.type == "cpu" else fused_attention
     contexts = []
-    for one, keys, values, mask in zip(queries, padded(key), padded(value), masks, strict=True):
-        group = (part.view(len(mask), -1, size) for part in (one, keys, values))
+    for asking, keys, values, mask in zip(queries, padded(key), padded(value), masks, strict=True):
+        group = (part.view(len(mask), -1, size) for part in (asking, keys, values))
         if sliding_window is not None and sliding_window < mask.shape[2]:
-            mask = mask + _outside(mask.shape[2], sliding_window, mask)
+            mask = mask + _window_mask(mask.shape[2], sliding_window, mask)
         contexts.append(attend(*group, mask, dropout, scaling or size**-0.5).reshape(-1, size))
     context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
     if whole:
@@ -232,10 +234,10 @@ def packed_attention(
     return context.view(-1, heads, size).index_select(0, back)[None], None
 
 
-def _outside(width: int, window: int, mask: Tensor) -> Tensor:
-    """What is added to the scores of tokens that are too far away, shape (width, width).
+def _window_mask(width: int, window: int, mask: Tensor) -> Tensor:
+    """A mask that lowers the scores of tokens outside the window, shape (width, width).
 
-    Not minus infinity: a null token may see null tokens alone, and would become not-a-number.
+    It is finite because a null token may attend to null tokens only; -infinity would make it NaN.
     """
     place = torch.arange(width, device=mask.device)
     far = (place[:, None] - place).abs() >= window
@@ -260,7 +262,7 @@ def plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rat
 
 
 def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rate: float, scaling: float) -> Tensor:
-    """The same by torch's fused kernels, which want four dimensions and the mask in full."""
+    """:func:`plain_attention` with torch's fused kernels, which need four dimensions and an expanded mask."""
     inputs = (tensor.unsqueeze(0) for tensor in (query, key, value))
     whole = mask.expand(-1, query.shape[1], -1)[None]
     return nn.functional.scaled_dot_product_attention(*inputs, whole, rate, scale=scaling)[0]

@@ -1,4 +1,4 @@
-"""Where a model computes, and in what precision."""
+"""The device and the precision of a computation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Compute:
 
     @classmethod
     def chosen(cls, device: str, precision: str) -> Compute:
-        """What the config asks for.
+        """The device and precision that the config asks for.
 
         Args:
-            device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-            precision: ``auto`` (bfloat16 where the device has units for it), ``fp32`` or ``bf16``.
+            device: ``auto`` (CUDA if a device is available), ``cpu`` or ``cuda``.
+            precision: ``auto`` (bfloat16 if the device has units for it), ``fp32`` or ``bf16``.
 
         Raises:
-            UserError: the config asks for CUDA, which is not there.
+            UserError: the config asks for CUDA, but no device is available.
         """
         cuda = torch.cuda.is_available()
         if device == "cuda" and not cuda:
@@ -46,10 +46,10 @@ class Compute:
         return cls(place, precision)
 
     def multiple(self, tokens: int) -> int:
-        """What the number of tokens in a batch is best a multiple of.
+        """The number of which the batch size in tokens should be a multiple, for speed.
 
-        A GPU's units for matrices want eight. In bfloat16 on a CPU every new shape costs setting up, so sizes get
-        steps of an eighth to a sixteenth and repeat. Float32 on a CPU takes any.
+        The matrix units of a GPU need eight. In bfloat16 on a CPU every new shape has a set-up cost, so sizes are
+        rounded in steps of a sixteenth to an eighth of them and recur. In float32 on a CPU any size is fast.
         """
         if self.device.type != "cpu":
             return 8

@@ -1,7 +1,7 @@
-"""Dropout whose masks are drawn cheaply on a CPU.
+"""Dropout with fast random masks on a CPU.
 
-torch draws one number per element, a twentieth of a small encoder's training step. Sixteen random bits decide as
-well, four elements share one 64-bit number, and numpy's SFC64 draws those faster: a tenth of the time.
+torch draws one number per element, which takes a twentieth of a small encoder's training step. Sixteen random bits are
+enough, so four elements share one 64-bit number. With numpy's SFC64, which is faster, this takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _bits = np.random.SFC64(0)
 
 
 def seed_dropout(seed: int) -> None:
-    """Start the masks of all dropout in this process anew, on every device."""
+    """Seed the masks of all dropout in this process, on every device."""
     global _bits
     _bits = np.random.SFC64(seed)
     torch.manual_seed(seed)
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """All that decides the masks from here on, for :func:`restore_random_state`."""
+    """The state of all generators of masks, for :func:`restore_random_state`."""
     state = {
         "masks": torch.from_numpy(_bits.state["state"]["state"].view(np.int64)),
         "torch": torch.get_rng_state(),
@@ -34,7 +34,7 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> None:
-    """Go on with the masks from where a state was taken, on a device of the same type."""
+    """Continue the masks from a state that was taken on a device of the same type."""
     _bits.state = {**_bits.state, "state": {"state": state["masks"].cpu().numpy().view(np.uint64)}}
     torch.set_rng_state(state["torch"].cpu())
     if device.type == "cuda":
@@ -42,19 +42,19 @@ def restore_random_state(state: Mapping[str, Tensor], device: torch.device) -> N
 
 
 def dropout(values: Tensor, rate: float, training: bool = True) -> Tensor:
-    """Zero random elements and divide the others by the share that is kept; any shape.
+    """Zero random elements of a tensor of any shape and divide the others by the kept share.
 
-    On a CPU the rate is rounded to a multiple of 2^-16; elsewhere this is torch's dropout.
+    On a CPU the rate is rounded to a multiple of 2^-16. On other devices this is torch's dropout.
     """
     if not training or values.device.type != "cpu" or rate in (0.0, 1.0):
         return nn.functional.dropout(values, rate, training)
     dropped = min(round(rate * 2**BITS), 2**BITS - 1)
     numbers = _bits.random_raw(-(-values.numel() * BITS // 64))
     drawn = torch.from_numpy(numbers.view(np.int16))[: values.numel()].view(values.shape)
-    # Comparing into a floating mask spares the conversion, which costs more than the comparison.
-    kept = torch.ge(drawn, dropped - 2 ** (BITS - 1), out=torch.empty(values.shape, dtype=values.dtype))
-    # The factor last: in bfloat16 it would itself be rounded, always the same way.
-    return (values * kept).mul_(2**BITS / (2**BITS - dropped))
+    # A comparison into a floating mask spares a conversion, which takes longer than the comparison.
+    mask = torch.ge(drawn, dropped - 2 ** (BITS - 1), out=torch.empty(values.shape, dtype=values.dtype))
+    # The factor is applied last: rounded to bfloat16 itself, it would add the same error to every element.
+    return (values * mask).mul_(2**BITS / (2**BITS - dropped))
 
 
 class Dropout(nn.Dropout):
@@ -66,7 +66,7 @@ class Dropout(nn.Dropout):
 
 
 def cheapen_dropouts(model: nn.Module) -> None:
-    """Replace every ``nn.Dropout`` of a model, in place."""
+    """Replace every ``nn.Dropout`` of a model by :class:`Dropout`, in place."""
     for name, module in list(model.named_modules()):
         if type(module) is nn.Dropout:
             model.set_submodule(name, Dropout(module.p))

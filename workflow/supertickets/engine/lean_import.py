@@ -1,10 +1,9 @@
 """Import one transformers model file without the half of the library that a training never calls.
 
-A retraining of a few seconds cannot afford the four seconds that ``transformers`` needs to import its
-generation, quantisation, distribution and compilation code beside a 600-line model file. While the model file is
-imported, modules of that code are replaced by placeholders; afterwards the placeholders are gone again. Where
-another release of transformers needs one of them for real, the import fails at once and the ordinary import is
-used instead: slower, same classes.
+``transformers`` needs four seconds to import its generation, quantisation, distribution and compilation code beside a
+600-line model file, too long for a retraining of a few seconds. While the model file is imported, placeholders replace
+the modules of that code; afterwards they are removed. If another release of transformers really needs such a module,
+the import fails at once and the ordinary import is used: it is slower and gives the same classes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-#: Packages that model files import but that training and evaluating an encoder never calls.
+#: Packages and modules that model files import, but that training and evaluating an encoder never use.
 NOT_NEEDED = (
     "accelerate",
     "huggingface_hub._snapshot_download",
@@ -45,12 +44,12 @@ NOT_NEEDED = (
     "transformers.utils.chat_template_utils",
 )
 
-#: Modules inside those packages that configurations use when they are made.
+#: Modules inside these packages that are needed to create a configuration.
 NEEDED = ("transformers.distributed.mixin", "transformers.generation.configuration_utils")
 
 
 class _Absent:
-    """Stands for any imported name: decorator, base class, annotation or constant, as long as imports run."""
+    """Stand-in for any imported name (decorator, base class, annotation or constant) while imports run."""
 
     importing = True
 
@@ -59,7 +58,7 @@ class _Absent:
             raise RuntimeError(
                 "this code of transformers or torch was left out by supertickets.engine.lean_import; import it first"
             )
-        # As a decorator it hands back what it decorates.
+        # As a decorator it returns the decorated object.
         return args[0] if len(args) == 1 and callable(args[0]) and not kwargs else self
 
     def __getattr__(self, name: str) -> Any:
@@ -68,7 +67,7 @@ class _Absent:
         return self
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return ()  # a mixin that is not needed drops out of the class statement
+        return ()  # a mixin that is not needed is left out of the bases
 
     def __instancecheck__(self, instance: Any) -> bool:
         return False
@@ -92,7 +91,7 @@ _ABSENT = _Absent()
 
 
 class _Placeholder(types.ModuleType):
-    """An importable module in which every name is there and does nothing."""
+    """An importable module in which every name exists and does nothing."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -101,7 +100,7 @@ class _Placeholder(types.ModuleType):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Meta path finder that answers for :data:`NOT_NEEDED` and what lies below, :data:`NEEDED` excepted."""
+    """Meta path finder for the modules of :data:`NOT_NEEDED` and their submodules, except :data:`NEEDED`."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -110,7 +109,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if not absent or name in NEEDED:
             return None
         spec = importlib.machinery.ModuleSpec(name, self, is_package=True)
-        # The real folder, so that a needed module inside is still found by the ordinary finders.
+        # The real folder, so that the ordinary finders still find a needed module inside it.
         spec.submodule_search_locations = [f"{folder}/{name.rpartition('.')[2]}" for folder in path or ()]
         return spec
 
@@ -118,7 +117,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _Placeholder(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """A placeholder has nothing to run."""
+        """Do nothing: a placeholder has no code."""
 
 
 def _bare_package(name: str) -> None:
@@ -136,7 +135,7 @@ def _bare_package(name: str) -> None:
 
 
 def _forget(names: Sequence[str]) -> None:
-    """Take modules out of ``sys.modules`` and off their parent packages."""
+    """Remove modules from ``sys.modules`` and from their parent packages."""
     for name in names:
         module = sys.modules.pop(name, None)
         parent, _, child = name.rpartition(".")
@@ -146,20 +145,20 @@ def _forget(names: Sequence[str]) -> None:
 
 
 def import_modules(names: Sequence[str]) -> list[types.ModuleType]:
-    """Import modules of transformers, the lean way where nothing of transformers is loaded yet.
+    """Import modules of transformers: leanly if nothing of transformers is loaded yet, otherwise ordinarily.
+
+    After a lean import this process has no full ``transformers`` package (no ``AutoModel``), and its
+    ``huggingface_hub`` cannot download. A process that needs them imports them before this call.
 
     Args:
         names: full module names, all inside ``transformers``.
 
     Returns:
         The modules, in the order of ``names``.
-
-    After a lean import this process has no full ``transformers`` package (no ``AutoModel``) and a ``huggingface_hub``
-    that cannot download; one that needs them imports them before calling this.
     """
     if "transformers" in sys.modules:
         return [importlib.import_module(name) for name in names]
-    importlib.import_module("torch")  # first, as its own imports must not meet a placeholder
+    importlib.import_module("torch")  # first, because its own imports must not get a placeholder
 
     before = set(sys.modules)
     _Absent.importing = True
@@ -171,7 +170,7 @@ def import_modules(names: Sequence[str]) -> list[types.ModuleType]:
         _bare_package("transformers.models")
         modules = [importlib.import_module(name) for name in names]
     except Exception as error:
-        # Any failure, not only ImportError: a placeholder can break an import in any way.
+        # Any exception, not only ImportError, because a placeholder can break an import in any way.
         log.warning("no lean import with this release of transformers, start-up is slower: %r", error)
         modules = []
     finally:

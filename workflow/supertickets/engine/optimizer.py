@@ -1,8 +1,8 @@
 """Optimizers and the learning-rate schedule.
 
-torch's ``Optimizer`` classes are left out because their first step imports the compiler, a second or more in each
-of hundreds of short trainings. AdamW is torch's own fused function; Adamax, which torch has in a form that
-allocates three times the model at every step, is written out here and held against torch's by a test.
+torch's ``Optimizer`` classes are not used: their first step imports the compiler, which takes a second or more in each
+of hundreds of short trainings. AdamW is torch's fused function. Adamax is written out here, because torch's Adamax
+allocates three times the model at every step; a test compares the two.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch.optim.adamw import adamw
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
-#: What torch's ``clip_grad_norm_`` adds to a norm.
+#: The number that torch's ``clip_grad_norm_`` adds to a norm.
 NORM_EPS = 1e-6
 
 
 def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
-    """Linear warm-up to ``peak``, then linear decay to zero.
+    """The learning rate of a step: linear warm-up to ``peak``, then linear decay to zero.
 
     Args:
         step: number of the step, from 0.
-        steps: steps in all.
-        warmup: share of the steps over which the rate rises.
+        steps: total number of steps.
+        warmup: share of the steps in which the rate rises.
         peak: highest rate.
     """
     rising = round(warmup * steps)
@@ -35,25 +35,25 @@ def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
 
 
 def without_decay(name: str) -> bool:
-    """Whether a parameter is a bias or belongs to a layer norm; those are not decayed (published setting)."""
+    """Whether a parameter is exempt from weight decay: biases and layer norms (published setting)."""
     return name.endswith(".bias") or "norm" in name.lower()
 
 
 def divisor_of(gradients: list[Tensor], clip_norm: float) -> Tensor:
-    """What gradients are divided by so that their global norm is at most ``clip_norm``; a scalar tensor."""
+    """The divisor that limits the global norm of gradients to ``clip_norm``, as a scalar tensor."""
     norm = nn.utils.get_total_norm(gradients)
-    # float32 whatever the parameters are: the fused kernel takes no other.
+    # Always float32: the fused kernel takes no other type.
     return ((norm + NORM_EPS) / clip_norm).clamp_(min=1.0).float()
 
 
 class Optimizer:
-    """Adamax or AdamW with decoupled weight decay on everything but biases and norms.
+    """Adamax or AdamW with decoupled weight decay of all parameters except biases and norms.
 
     Args:
-        model: its parameters are trained.
+        model: the model to train.
         kind: ``adamax`` or ``adamw``.
-        weight_decay: decay per step is ``rate * weight_decay``.
-        masters: the float32 values of those parameters that hold rounded copies; they are what is updated.
+        weight_decay: the decay per step is ``rate * weight_decay``.
+        masters: the float32 values, which are updated, of parameters that hold rounded copies.
     """
 
     def __init__(
@@ -67,21 +67,21 @@ class Optimizer:
         ]
 
     def state(self) -> dict[str, Tensor]:
-        """Float32 values of all parameters, and what is remembered of them, by name."""
+        """Float32 values of all parameters and the optimizer's state, by name."""
         return state_of(self.groups)
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a :meth:`state`, in place."""
+        """Restore a :meth:`state`, in place."""
         restore_state(self.groups, state)
 
     @torch.no_grad()
     def step(self, rate: float, clip_norm: float) -> None:
-        """One update from the gradients, which are used up and cleared by it.
+        """Update the parameters from their gradients, which are overwritten and cleared.
 
         Args:
             rate: this step's learning rate.
-            clip_norm: gradients of a larger global norm are divided down to it.
+            clip_norm: gradients with a larger global norm are scaled down to it.
         """
         gradients = [group.gradients() for group in self.groups]
         divisor = divisor_of([gradient for members in gradients for gradient in members], clip_norm)
@@ -90,12 +90,12 @@ class Optimizer:
 
 
 class Updated:
-    """Values that are updated together, with what the optimizer remembers of them.
+    """Tensors that are updated together, with the optimizer's state.
 
     Args:
         values: contiguous tensors.
         kind: ``adamax`` or ``adamw``.
-        decay: their weight decay.
+        decay: weight decay of these tensors.
     """
 
     def __init__(self, values: list[Tensor], kind: str, decay: float) -> None:
@@ -111,13 +111,13 @@ class Updated:
         return named | {"steps": torch.tensor(self.steps)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a :meth:`state`, in place."""
+        """Restore a :meth:`state`, in place."""
         self.steps = int(state["steps"])
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
 
     def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
-        """One step from gradients, which are used up."""
+        """Update the values from gradients, which are overwritten."""
         self.steps += 1
         if self.kind == "adamw":
             adamw(
@@ -125,7 +125,7 @@ class Updated:
                 beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
             )  # fmt: skip
             return
-        # All tensors at once spare a GPU launches; one after another they stay in a CPU's cache.
+        # All tensors at once save kernel launches on a GPU. One at a time, a tensor stays in the cache of a CPU.
         at_once = len(gradients) if divisor.is_cuda else 1
         for start in range(0, len(gradients), at_once):
             members = slice(start, start + at_once)
@@ -134,7 +134,7 @@ class Updated:
 
 
 class _Group(Updated):
-    """Parameters that are decayed alike."""
+    """Parameters with the same weight decay."""
 
     def __init__(
         self, parameters: list[nn.Parameter], masters: Mapping[nn.Parameter, Tensor], kind: str, decay: float
@@ -145,7 +145,7 @@ class _Group(Updated):
         self.buffers = [torch.empty_like(self.values[index]) for index in self.rounded]
 
     def gradients(self) -> list[Tensor]:
-        """The gradients in the precision of the values; the parameters' own are cleared."""
+        """The gradients in the precision of the values; those of the parameters are cleared."""
         gradients = [parameter.grad for parameter in self.parameters]
         if self.rounded:
             torch._foreach_copy_(self.buffers, [gradients[index] for index in self.rounded])
@@ -164,19 +164,19 @@ class _Group(Updated):
         self._round()
 
     def _round(self) -> None:
-        """Bring the rounded copies up to date."""
+        """Update the rounded copies."""
         if self.rounded:
             rounded = [self.parameters[index].detach() for index in self.rounded]
             torch._foreach_copy_(rounded, [self.values[index] for index in self.rounded])
 
 
 def state_of(groups: Iterable[Updated]) -> dict[str, Tensor]:
-    """The states of several groups as one."""
+    """The combined state of several groups."""
     return {f"{index}.{name}": tensor for index, group in enumerate(groups) for name, tensor in group.state().items()}
 
 
 def restore_state(groups: Iterable[Updated], state: Mapping[str, Tensor]) -> None:
-    """Take over what :func:`state_of` the same groups was."""
+    """Restore the result of :func:`state_of` for the same groups, in place."""
     for index, group in enumerate(groups):
         group.restore({name: state[f"{index}.{name}"] for name in group.state()})
 
@@ -191,7 +191,10 @@ def _adamax(
     decay: float,
     step: int,
 ) -> None:
-    """Adamax (Kingma and Ba, 2015, algorithm 2) in place, with decoupled decay; the gradients are overwritten."""
+    """One step of Adamax (Kingma and Ba, 2015, algorithm 2), in place and with decoupled decay.
+
+    The gradients are overwritten.
+    """
     torch._foreach_div_(gradients, divisor)
     if decay:
         torch._foreach_mul_(values, 1 - rate * decay)

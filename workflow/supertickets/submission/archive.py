@@ -1,6 +1,6 @@
-"""Submissions to the GLUE server: the archive that it takes, and a check of one.
+"""Write and check archives for the GLUE server.
 
-The format (https://gluebenchmark.com/faq): one zip of eleven tab-separated files, without folders.
+The format (https://gluebenchmark.com/faq) is one zip of eleven tab-separated files, without folders.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServerFile:
-    """One file that the server wants.
+    """A file that the server requires.
 
     Attributes:
         name: its name in the archive.
-        task: whose model predicts it.
+        task: the task whose model predicts it.
         part: split of its examples in the predictions.
-        labels: of the classes in their order, as the server spells them; None where it wants scores.
-        size: examples in the test file; they are numbered from 0.
-        filler: the answer to all of them where the task is not predicted.
+        labels: names of the classes in order, in the server's spelling; None for scores.
+        size: number of examples in the test file; they are numbered from 0.
+        filler: the answer for every example if the task is not predicted.
     """
 
     name: str
@@ -52,8 +52,8 @@ ENTAILED = ("entailment", "not_entailment")
 INFERENCE = ("entailment", "neutral", "contradiction")
 LOWEST, HIGHEST = 0.0, 5.0
 
-#: What the server wants. Fillers are the commonest label of the training set, for scores their mean; that of the
-#: diagnostic set AX is MNLI's. In QNLI it leads by 11 examples, in MNLI by 3.
+#: The files that the server requires. A filler is the commonest label of the training set, or the mean score; the
+#: diagnostic set AX has MNLI's. In QNLI the commonest label leads by 11 examples, in MNLI by 3.
 FILES = (
     ServerFile("CoLA.tsv", "cola", TEST, BINARY, 1063, "1"),
     ServerFile("SST-2.tsv", "sst2", TEST, BINARY, 1821, "1"),
@@ -70,18 +70,20 @@ FILES = (
 
 
 def write_submission(predictions: dict[str, str], archive: Path) -> None:
-    """Write an archive for the server, and beside it a JSON file that says which of its files hold fillers.
+    """Write an archive for the server, and beside it a JSON file that tells predictions from fillers.
 
     Equal predictions give equal bytes. The archive is checked before it gets its name.
 
     Args:
-        predictions: Parquet file of each predicted task, by the task's name: id (the index in the test file, as
-            text), split and logits (one per class, as ``FILES`` orders them; or the score). Rows in any order.
-        archive: zip file to write. The server takes the eleven files alone, so the file of the same name that ends
-            in ``.json`` says of each: task, rows and source.
+        predictions: Parquet file of each predicted task, by the task's name, with the columns id (the index in the
+            test file, as text), split and logits (one per class, in the order of ``FILES``; or the score). Rows may be
+            in any order.
+        archive: zip file to write. The server accepts nothing but the eleven files, so the JSON file with the same
+            stem holds task, rows and source of each.
 
     Raises:
-        UserError: an unknown task, or not one prediction for each example of a test file. Nothing is written.
+        UserError: a task is unknown, or the predictions are not one for each example of a test file. Nothing is
+            written.
     """
     tasks = list(dict.fromkeys(file.task for file in FILES))
     for task in predictions:
@@ -107,21 +109,21 @@ def write_submission(predictions: dict[str, str], archive: Path) -> None:
 
 
 def _logits(path: Path, file: ServerFile) -> np.ndarray:
-    """The logits for one file of the server, in the order of its examples; shape (examples, outputs).
+    """The logits for one file of the server, in the order of its examples, shape (examples, outputs).
 
     Raises:
-        UserError: the file is damaged, or has not one row of finite numbers for each example.
+        UserError: the file is damaged, or does not have one row of finite numbers for each example.
     """
     try:
         table = pq.ParquetFile(path).read(["id", "split", "logits"])
-        table.validate(full=True)  # text that is not UTF-8
+        table.validate(full=True)  # refuses text that is not UTF-8
         if not pa.types.is_floating(table["logits"].type.value_type):
             raise TypeError(f"logits are {table['logits'].type}")
         table = table.filter(pc.equal(table["split"].cast(pa.string()), file.part))
         ids, logits = table["id"].cast(pa.string()), table["logits"].cast(pa.list_(table["logits"].type.value_type))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file, expected the predictions of {file.task}")
-    # AttributeError: logits that are no lists; ValueError and TypeError come from damage, too
+    # AttributeError: logits that are not lists. ValueError and TypeError: damage.
     except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise DamagedError(path, f"not a Parquet file with columns id, split, logits ({error})") from error
     where = f"{path}, split {file.part}"
@@ -133,8 +135,8 @@ def _logits(path: Path, file: ServerFile) -> np.ndarray:
         raise UserError(f"{where}: id {unknown!r}, expected an index from 0 to {file.size - 1}")
     counts = np.bincount(places.to_numpy(), minlength=file.size)
     if counts.max() > 1:
-        found = f"id {counts.argmax()} occurs {counts.max()} times, {counts.argmin()} never"
-        raise UserError(f"{where}: {found}; expected each index once")
+        repeated = f"id {counts.argmax()} occurs {counts.max()} times, {counts.argmin()} never"
+        raise UserError(f"{where}: {repeated}; expected each index once")
     outputs = len(file.labels) if file.labels else 1
     lengths = pc.fill_null(pc.list_value_length(logits), 0).to_numpy()
     for row in np.flatnonzero(lengths != outputs)[:1]:
@@ -146,28 +148,28 @@ def _logits(path: Path, file: ServerFile) -> np.ndarray:
 
 
 def _answers(logits: np.ndarray, labels: tuple[str, ...] | None) -> list[str]:
-    """What the server reads for each example."""
+    """The answer for each example, as text."""
     if labels:
         return [labels[index] for index in logits.argmax(axis=1)]
     return [f"{score:.3f}" for score in logits[:, 0].clip(LOWEST, HIGHEST) + 0.0]  # the sum makes -0.0 positive
 
 
 def _write_zip(path: Path, answers: Mapping[str, Sequence[str]]) -> None:
-    """Write files of numbered answers; the bytes do not depend on time, user or system."""
+    """Write files of numbered answers. The bytes do not depend on time, user or system."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, column in answers.items():
-            entry = zipfile.ZipInfo(name)  # dated 1980
+            entry = zipfile.ZipInfo(name)  # with the date 1980-01-01
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, whose permissions follow
+            entry.create_system = 3  # Unix, for the permissions below
             entry.external_attr = 0o100644 << 16
             rows = "".join(f"{index}\t{answer}\n" for index, answer in enumerate(column))
             archive.writestr(entry, f"index\tprediction\n{rows}")
 
 
 def validate_submission(archive: Path) -> list[str]:
-    """What is wrong with an archive for the server; empty where nothing is.
+    """The problems of an archive for the server; empty for a valid one.
 
-    Each problem names the file in the archive and the line, what was found, and what would be right.
+    Each problem names the file in the archive, the line, what was found and what was expected.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -177,12 +179,12 @@ def validate_submission(archive: Path) -> list[str]:
                 if file.name in names:
                     problems += _wrong_lines(file, opened.read(file.name))
             return problems
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password, rare methods
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: a password, a rare method
         return [f"{archive.name}: not a zip file that can be read ({error})"]
 
 
 def _wrong_names(names: Mapping[str, int]) -> Iterator[str]:
-    """What is missing from an archive, and what should not be there."""
+    """Problems of missing, unknown and repeated files in an archive."""
     expected = [file.name for file in FILES]
     for name, count in names.items():
         if "/" in name:
@@ -195,7 +197,7 @@ def _wrong_names(names: Mapping[str, int]) -> Iterator[str]:
 
 
 def _wrong_lines(file: ServerFile, content: bytes) -> Iterator[str]:
-    """What is wrong inside a file; of wrong rows the first, as one row that is missing makes all after it wrong."""
+    """Problems inside a file. Only the first wrong row is reported, as a missing row makes all later rows wrong."""
     try:
         *lines, rest = content.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -217,7 +219,7 @@ def _wrong_lines(file: ServerFile, content: bytes) -> Iterator[str]:
 
 
 def _is_right(file: ServerFile, index: int, row: str) -> bool:
-    """Whether a row has this index and an answer that the server knows."""
+    """Whether a row has this index and an answer that the server accepts."""
     place, _, answer = row.partition("\t")
     if file.labels:
         known = answer in file.labels
@@ -227,5 +229,5 @@ def _is_right(file: ServerFile, index: int, row: str) -> bool:
 
 
 def _wanted(file: ServerFile) -> str:
-    """The answers that a file may hold, in words."""
+    """A description of the answers that a file may hold."""
     return f"one of {', '.join(file.labels)}" if file.labels else f"a number from {LOWEST:g} to {HIGHEST:g}"

@@ -1,4 +1,4 @@
-"""Predict the test examples of the GLUE server with a task's best full model or super ticket."""
+"""Predict the GLUE server's test examples with a task's best full model or super ticket."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def predict_for_server(
     chosen: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
-    """Train the best of a group's full models, or of its super tickets, once more, and predict unlabelled examples.
+    """Repeat the training of a group's best full model or super ticket, and predict unlabelled examples.
 
-    Nobody has kept its weights, and the same training gives them again. The best is the seed with the highest
-    validation score; the server takes one model's answers.
+    The weights of a training are not kept, but repeating it gives the same weights. The best seed is the one with the
+    highest validation score; the server accepts the answers of one model.
 
     Args:
         results: the results folder.
-        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric.
         which: ``full`` or ``super``.
-        settings: those of the task's trainings; ``evaluate`` names the unlabelled parts.
+        settings: the task's training settings; ``evaluate`` names the unlabelled parts.
         encoded: the tokenised task with its unlabelled examples.
         predictions: Parquet file to write: id, split, label (none) and logits.
-        chosen: settings that a search chose.
-        checkpoint_minutes: as of :func:`supertickets.training.run.train_run`; the checkpoint is beside the predictions.
+        chosen: file of the settings that a search chose.
+        checkpoint_minutes: see :func:`supertickets.training.run.train_run`; the checkpoint is beside the predictions.
     """
     run = best_run(results, grid, group, metric, which)
     log.info("predicting with %s", run)
     model = results / "pretrained" / group["model"]
     size = run["train_size"]
     weights, ticket = model / "model.safetensors", None
-    # Names of its own: what a process that is killed leaves there is replaced by the next, and removed.
+    # Fixed names: files that a killed process leaves are replaced, then deleted, by the next process.
     rewound, record = (predictions.with_suffix(ending) for ending in (".rewound.safetensors", ".record.json"))
     with alone(predictions.with_suffix(".lock")):
         try:
@@ -83,10 +83,10 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
     """The run with the best validation score among the seeds of the full model, or of the super ticket.
 
     Args:
-        results, grid, group, metric, which: as of :func:`predict_for_server`.
+        results, grid, group, metric, which: see :func:`predict_for_server`.
 
     Raises:
-        UserError: a file is damaged, or has no validation score.
+        UserError: a file is damaged or has no validation score.
     """
     ratio = 0.0
     if which == "super":

@@ -1,4 +1,4 @@
-"""What every unit contributes to the gradient of the loss: one pass forward and one back, through activations only."""
+"""Each unit's share in the gradient of the loss, from activations only: one forward and one backward pass."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Activity:
-    """Inner products <gradient, activation>, summed over the tokens of each batch; the loss is the batch's mean.
+    """Inner products <gradient, activation>, summed over the tokens of each batch. The loss is the batch's mean.
 
-    Each is a list over layers, or feed-forward blocks, of arrays of shape (batches, heads) or (batches,).
+    Each attribute is a list over layers, or feed-forward blocks, of arrays of shape (batches, heads) or (batches,).
 
     Attributes:
-        head_inputs: of a head's query, key and value together. For a linear map y = W x + b this is
-            <dL/dW, W> + <dL/db, b>, of the rows that make y, without ever computing dL/dW.
-        contexts: of a head's context vectors, which is <dL/dW, W> of their columns of the output projection.
-        context_sizes: the same with the absolute value taken for each token.
-        ffn_inputs: of what a block's inner layer puts out, before its nonlinearity.
-        ffn_outputs: of a block's output, before the residual add.
-        ffn_output_sizes: the same with the absolute value taken for each token.
+        head_inputs: inner products of a head's query, key and value, added up. For a linear map y = W x + b this is
+            <dL/dW, W> + <dL/db, b> of the rows that make y, without computing dL/dW.
+        contexts: inner products of a head's context vectors, which equal <dL/dW, W> of their columns of the output
+            projection.
+        context_sizes: sums of the absolute values of each token's inner product of context vectors.
+        ffn_inputs: inner products of the output of a block's inner layer, before the nonlinearity.
+        ffn_outputs: inner products of a block's output, before the residual add.
+        ffn_output_sizes: sums of the absolute values of each token's inner product of block outputs.
     """
 
     head_inputs: Arrays
@@ -42,37 +43,37 @@ class Activity:
 
 
 def measure(model: Classifier, losses: Iterable[tuple[Tensor, Batch, Tensor]]) -> Activity:
-    """The activity of a model.
+    """Measure the activity of a model.
 
     Args:
-        model: dropout is switched off in it, and gradients for its parameters.
-        losses: for some batches at once the sum of their mean losses, with its graph; their examples; and which of
-            these batches each example is of, from 0.
+        model: the model; its dropout and the gradients of its parameters are switched off.
+        losses: one item for each group of batches that is computed at once: the sum of their mean losses, with its
+            graph; their examples; and for each example the number of its batch in the group, from 0.
     """
     model.eval().requires_grad_(False)
     heads = [len(kept) for kept in model.ticket.heads]
-    found = []
-    with _watching(model) as seen:
+    passes = []
+    with _recording(model) as recorded:
         for loss, batch, numbers in losses:
-            units = [kept for members in seen.values() for kept in members]
-            tensors = [tensor for kept in units for tensor in kept]
+            units = [activations for members in recorded.values() for activations in members]
+            tensors = [tensor for activations in units for tensor in activations]
             gradients = iter(torch.autograd.grad(loss, tensors, materialize_grads=True))
             products = {
-                name: [[_products(tensor, next(gradients)) for tensor in kept] for kept in members]
-                for name, members in seen.items()
+                name: [[_products(tensor, next(gradients)) for tensor in activations] for activations in members]
+                for name, members in recorded.items()
             }
-            for kept in units:
-                kept.clear()
-            found.append(_sums(products, heads, model.architecture.fused, batch, numbers))
-    # For each kind of sum and layer the batches of all passes, one after another.
+            for activations in units:
+                activations.clear()
+            passes.append(_sums(products, heads, model.architecture.fused, batch, numbers))
+    # For each kind of sum and each layer, concatenate the batches of all passes.
     joined = [
-        [torch.cat(parts).cpu().numpy() for parts in zip(*kind, strict=True)] for kind in zip(*found, strict=True)
+        [torch.cat(parts).cpu().numpy() for parts in zip(*kind, strict=True)] for kind in zip(*passes, strict=True)
     ]
     return Activity(*joined[:3], *([sums[:, 0] for sums in kind] for kind in joined[3:]))
 
 
 def _products(value: Tensor, gradient: Tensor) -> Tensor:
-    """Elementwise, in float32 at least, shape (tokens, width); in padded rows, which have no gradient, too."""
+    """Elementwise products in float32 or better, shape (tokens, width); zero for padding, which has no gradient."""
     dtype = torch.promote_types(value.dtype, torch.float32)
     return (value.detach().to(dtype) * gradient.to(dtype)).flatten(0, -2)
 
@@ -80,14 +81,14 @@ def _products(value: Tensor, gradient: Tensor) -> Tensor:
 def _sums(
     products: dict[str, list[list[Tensor]]], heads: list[int], fused: int, batch: Batch, numbers: Tensor
 ) -> tuple[list[Tensor], ...]:
-    """What :class:`Activity` holds, of some batches: each of shape (batches, heads) or (batches, 1)."""
+    """The sums of :class:`Activity` for a group of batches, each of shape (batches, heads) or (batches, 1)."""
     of_token = numbers[batch.packing.sentences]
     batches = torch.arange(int(numbers[-1]) + 1, device=numbers.device)[:, None]
 
     def by_batch(values: Tensor) -> Tensor:
         if len(batches) == 1:
             return values.double().sum(0, keepdim=True)
-        # The last layer may have the first tokens only. Null tokens have no gradient and count nothing.
+        # The last layer may compute first tokens only. Null tokens have no gradient and add nothing.
         members = numbers if len(values) == len(numbers) else of_token
         return (members == batches).double() @ values[: len(members)].double()
 
@@ -106,17 +107,17 @@ def _sums(
 
 
 @contextmanager
-def _watching(model: Classifier) -> Iterator[dict[str, list[list[Tensor]]]]:
-    """Collect the activations of every forward pass, by layer or block, with what is needed to differentiate by them.
+def _recording(model: Classifier) -> Iterator[dict[str, list[list[Tensor]]]]:
+    """Record the activations of every forward pass, by layer or block, so that a loss can be differentiated by them.
 
-    A projection may be used twice in a pass, for tokens and for relative positions.
+    A projection may be used twice in a pass: for tokens and for relative positions.
     """
     names = ("head_inputs", "contexts", "ffn_inputs", "ffn_outputs")
-    seen: dict[str, list[list[Tensor]]] = {name: [] for name in names}
+    recorded: dict[str, list[list[Tensor]]] = {name: [] for name in names}
 
     def store(name: str) -> list[Tensor]:
-        seen[name].append([])
-        return seen[name][-1]
+        recorded[name].append([])
+        return recorded[name][-1]
 
     places = model.architecture
     hooks = [model.encoder.get_input_embeddings().register_forward_hook(_requiring_gradient)]
@@ -129,7 +130,7 @@ def _watching(model: Classifier) -> Iterator[dict[str, list[list[Tensor]]]]:
             hooks.append(modules[places.ffn_inner].register_forward_hook(_keep_output(store("ffn_inputs"))))
             hooks.append(modules[places.ffn_product].register_forward_hook(_keep_output(store("ffn_outputs"))))
     try:
-        yield seen
+        yield recorded
     finally:
         for hook in hooks:
             hook.remove()
@@ -144,5 +145,5 @@ def _keep_input(store: list[Tensor]) -> Callable[..., None]:
 
 
 def _keep_output(store: list[Tensor]) -> Callable[..., None]:
-    # What is computed of relative positions comes from no token, and so requires no gradient yet.
+    # The projections of relative positions do not depend on tokens, so they do not require a gradient yet.
     return lambda module, args, output: store.append(output if output.requires_grad else output.requires_grad_(True))

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def method_of(name: str) -> Callable[[Sample], RawScores]:
-    """How a method scores the units of a model: raw scores, higher for what is to be kept."""
+    """The scoring function of a method: it returns raw scores, higher for units to keep."""
     return import_module(f"supertickets.tickets.methods.{name}").score
 
 
@@ -45,33 +45,32 @@ def score_units(
 ) -> None:
     """Score the units of a model on a run's training subset and write ``importance.csv``.
 
-    By several methods at once, as the weights are deleted afterwards.
+    All methods score at once, because the weights are deleted afterwards.
 
     Args:
         config: the encoder's ``config.json``.
-        weights: the weights to score; a task head that they lack is the one that the run's training starts from.
+        weights: the weights to score. A missing task head is drawn as at the start of the run's training.
         encoded: the tokenised task.
         subset: the run's training rows.
         seed: the run's seed.
-        settings: content of :class:`~supertickets.training.loop.Settings`; ``batch_size`` sets the batches.
+        settings: the fields of :class:`~supertickets.training.loop.Settings`; ``batch_size`` sets the batches.
         methods: modules of :mod:`supertickets.tickets.methods`.
         importance: CSV file to write.
-        ticket: the ticket that ``weights`` hold; None for the full encoder.
-        chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
-
+        ticket: the ticket that ``weights`` are cut to; None for the full encoder.
+        chosen: file of the settings that a search chose, which replace those in ``settings``; None without a search.
         temporary: 1 if no other step reads the weights: the training that made them keeps them no longer.
 
     Raises:
-        UserError: an input is unusable, or a score is not finite.
+        UserError: an input is not usable, or a score is not finite.
     """
-    how = settings_from(with_chosen(settings, chosen))
-    compute = how.start()
+    training = settings_from(with_chosen(settings, chosen))
+    compute = training.start()
     data = Encoded.read(encoded)
     rows = data.chosen_rows(subset)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
-    model = read_model(config, weights, ticket, how.outputs, 0.0, start).to(compute.device)
+    model = read_model(config, weights, ticket, training.outputs, 0.0, start).to(compute.device)
     require_fit(model, data, len(model.encoder.get_input_embeddings().weight))
-    batches = sorted_batches(rows, data.lengths[rows], how.batch_size)
+    batches = sorted_batches(rows, data.lengths[rows], training.batch_size)
     sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
     scores = {}
     for name in methods:

@@ -1,4 +1,4 @@
-"""Importance scores of units: normalized, written, read."""
+"""Normalize, write and read the importance scores of units."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.errors import DamagedError, UserError
 from supertickets.files import replacing, require_whole
 
-#: Raw scores of the units that a model has: of each layer's heads, and of the feed-forward blocks.
+#: Raw scores of a model's units: an array for each layer's heads, and an array for the feed-forward blocks.
 RawScores = tuple[list[np.ndarray], np.ndarray]
 
 
 def normalize(heads: list[np.ndarray], ffn: np.ndarray) -> RawScores:
-    """Divide head scores by the l2 norm of their layer's, FFN scores by the l2 norm of all (published).
+    """Divide head scores by the l2 norm of their layer's scores, FFN scores by the l2 norm of all FFN scores.
 
-    Scores that are all zero stay zero.
+    This is the published normalization. Scores that are all zero stay zero.
     """
     *heads, ffn = (scores / (np.linalg.norm(scores) or 1.0) for scores in [*heads, ffn])
     return heads, ffn
 
 
 def write_importance(path: Path, ticket: Ticket, scores: dict[str, RawScores]) -> None:
-    """Write raw and normalized scores: method, kind (head or ffn), layer, head, score, normalized.
+    """Write raw and normalized scores, with the columns method, kind (head or ffn), layer, head, score, normalized.
 
     Args:
         path: CSV file to write.
@@ -44,9 +44,9 @@ def write_importance(path: Path, ticket: Ticket, scores: dict[str, RawScores]) -
 
 
 def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.ndarray]:
-    """Normalized scores of one method: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
+    """Read the normalized scores of one method: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
 
-    Units that the scored model no longer has are minus infinity.
+    The score of a unit that the scored model no longer has is minus infinity.
 
     Args:
         path: ``importance.csv``.
@@ -54,11 +54,11 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
         ticket: the units that the scored model has.
 
     Raises:
-        UserError: a line is broken, or the units are not those of the ticket; names file and line.
+        UserError: a line is broken (names file and line), or the units are not those of the ticket.
     """
     layers = len(ticket.heads)
     scores = {"head": np.full((layers, ticket.heads_per_layer), -np.inf), "ffn": np.full(layers, -np.inf)}
-    found = []
+    units = []
     with path.open(newline="", encoding="utf-8") as stream:
         table = csv.DictReader(stream)
         try:
@@ -66,13 +66,14 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
                 if row["method"] == method:
                     unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
                     score = float(row["normalized"])
-                    if not abs(score) <= 1.25:  # a part of an l2 norm, which has few digits where squares nearly vanish
+                    # At most 1, but an l2 norm of tiny scores, whose squares nearly underflow, has few exact digits.
+                    if not abs(score) <= 1.25:
                         raise ValueError(f"normalized is {score}, not from -1 to 1")
                     scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = score
-                    found.append(unit)
+                    units.append(unit)
         except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
-    if found != list(ticket.units()):
-        raise DamagedError(path, f"{len(found)} units have a {method} score, expected {len(list(ticket.units()))}")
+    if units != list(ticket.units()):
+        raise DamagedError(path, f"{len(units)} units have a {method} score, expected {len(list(ticket.units()))}")
     require_whole(path)
     return scores

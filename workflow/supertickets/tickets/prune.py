@@ -1,4 +1,4 @@
-"""Draw tickets: how many units a ratio prunes, and which, by kind."""
+"""Draw tickets: the number of units that a ratio prunes, and the units that each kind prunes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from supertickets.files import write_json
 from supertickets.seeds import generator
 from supertickets.tickets.importance_table import read_importance
 
-#: How many FFN blocks a ratio prunes, by rule, as (factor, divisor) of ``ratio * layers``.
-#: ``share`` is the plain share. ``decile`` is the published code's: 10 x ratio of 12 layers, 20 x ratio of 24.
+#: Rules for the number of FFN blocks that a ratio prunes, as (factor, divisor) of ``ratio * layers``.
+#: ``share`` is the plain share. ``decile`` is the published code's rule: 10 x ratio of 12 layers, 20 x ratio of 24.
 FFN_RULES = {"share": (1, 1), "decile": (10, 12)}
 
 
 def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str, units: str = "both") -> tuple[int, int]:
-    """How many heads and FFN blocks a ratio prunes.
+    """The numbers of heads and of FFN blocks that a ratio prunes.
 
     Heads: ``floor(ratio * layers * heads)``, at most all but one per layer. FFN blocks: ``floor`` of the share
-    that ``ffn_rule`` names (see :data:`FFN_RULES`). Computed in whole hundredths, so 0.29 of 100 is 29.
+    that ``ffn_rule`` names (see :data:`FFN_RULES`). Both are computed in whole hundredths, so 0.29 of 100 is 29.
 
     Args:
         ratio: pruning ratio from 0 to 1, two decimals.
-        layers, heads: layers of the encoder, heads per layer.
+        layers, heads: layers of the encoder, and heads per layer.
         ffn_rule: a key of :data:`FFN_RULES`.
-        units: which may be pruned: ``both``, ``heads`` or ``ffn``.
+        units: the units that may be pruned: ``both``, ``heads`` or ``ffn``.
     """
     hundredths = round(ratio * 100)
     factor, divisor = FFN_RULES[ffn_rule]
@@ -40,7 +40,7 @@ def prune_counts(ratio: float, layers: int, heads: int, ffn_rule: str, units: st
 
 
 def kind_of(like: str) -> Callable[..., Ticket]:
-    """How a kind of ticket is drawn from normalized scores, counts and a generator."""
+    """The function that draws a kind of ticket from normalized scores, counts and a generator."""
     return import_module(f"supertickets.tickets.kinds.{like}").keep
 
 
@@ -52,15 +52,15 @@ def draw(
     random: np.random.Generator,
     units: str = "both",
 ) -> Ticket:
-    """The ticket of a kind at a ratio.
+    """Draw the ticket of a kind at a ratio.
 
     Args:
         like: a module of :mod:`supertickets.tickets.kinds`.
         ratio: pruning ratio.
         scores: normalized importance: ``head`` of shape (layers, heads), ``ffn`` of shape (layers,).
         ffn_rule: a key of :data:`FFN_RULES`.
-        random: source of the random kinds.
-        units: which may be pruned: ``both``, ``heads`` or ``ffn``.
+        random: generator of the random kinds.
+        units: the units that may be pruned: ``both``, ``heads`` or ``ffn``.
     """
     layers, heads = scores["head"].shape
     n_heads, n_ffn = prune_counts(ratio, layers, heads, ffn_rule, units)
@@ -78,34 +78,34 @@ def prune(
     """Write the ticket of one kind and ratio.
 
     Args:
-        importance: ``importance.csv`` of the model that is pruned.
+        importance: ``importance.csv`` of the model to prune.
         shape: ``shape.json`` of the encoder.
-        run: what the ticket is for: model, task, train_size, seed, kind, ratio, draw.
+        run: the run that the ticket is for: model, task, train_size, seed, kind, ratio, draw.
         settings: the kind's ``like``, ``importance``, ``weights``, ``units``, ``steps`` and ``ffn_rule``, and the
             task's number of ``outputs``.
-        ticket: JSON file to write: kept units, counts, weight remaining, and what it came from.
-        previous: the ticket of the step before, which this one prunes further; None for the full model.
+        ticket: JSON file to write: kept units, counts, weight remaining, and the origin of the ticket.
+        previous: the ticket of the previous step, which this one prunes further; None for the full model.
 
     Raises:
-        UserError: the scores are broken or are not of this encoder's, or the previous ticket's, units.
+        UserError: the scores are broken, or not those of the units of this encoder, or of the previous ticket.
     """
     dimensions = Shape.read(shape, settings["outputs"])
     scored = Ticket.read(previous) if previous else Ticket.full(dimensions.layers, dimensions.heads)
     scored.require_dimensions(dimensions.layers, dimensions.heads, str(previous))
     scores = read_importance(importance, settings["importance"], scored)
-    # Not of the ratio: random tickets of one draw are nested, as winning tickets are.
+    # Independent of the ratio, so that random tickets of one draw are nested, as winning tickets are.
     random = generator(run["seed"], f"ticket {run['model']} {run['task']} {run['kind']} {run['draw']}")
     drawn = draw(settings["like"], run["ratio"], scores, settings["ffn_rule"], random, settings["units"])
-    how = {key: value for key, value in settings.items() if key != "outputs"}
-    content = drawn.as_json() | {
+    pruning = {key: value for key, value in settings.items() if key != "outputs"}
+    record = drawn.as_json() | {
         "heads_pruned": drawn.heads_pruned,
         "ffn_pruned": drawn.ffn_pruned,
         "weight_remaining": drawn.weight_remaining(dimensions),
-        "origin": {**run, "pruning": how, "scores_sha256": _digest(scores)},
+        "origin": {**run, "pruning": pruning, "scores_sha256": _digest(scores)},
     }
-    write_json(ticket, content)
+    write_json(ticket, record)
 
 
 def _digest(scores: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of the scores that a ticket was drawn from, whatever else their file holds."""
+    """SHA-256 of the scores that a ticket is drawn from, independent of other scores in their file."""
     return hashlib.sha256(b"".join(scores[name].tobytes() for name in sorted(scores))).hexdigest()

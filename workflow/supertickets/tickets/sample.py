@@ -1,4 +1,4 @@
-"""What a scoring function may look at, besides the model."""
+"""The input of a scoring function: a model and its training examples."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from supertickets.training.loop import EVALUATION_BATCH, losses_of
 
 @dataclass(frozen=True)
 class Sample:
-    """The training examples of a run, and what they tell of a model.
+    """The training examples of a run, with a model and its activity on them.
 
     Attributes:
         model: a model with its weights.
         data: the encoded task.
         batches: rows of each batch of training examples.
-        compute: where the model is, and the precision to compute in.
-        random: source of anything random.
+        compute: the model's device and the precision to compute in.
+        random: generator of random scores.
     """
 
     model: Classifier
@@ -39,18 +39,21 @@ class Sample:
 
     @cached_property
     def activity(self) -> Activity:
-        """The model's activity on these examples, measured once; leaves it in evaluation mode, without gradients."""
+        """The model's activity on these examples, measured once.
+
+        Afterwards the model is in evaluation mode and its parameters require no gradients.
+        """
         with computing(self.model, self.compute.precision):
             return measure(self.model, self._losses())
 
     def _losses(self) -> Iterator[tuple[Tensor, Batch, Tensor]]:
-        """Sums of the mean losses of as many batches as are quick to compute at once.
+        """Sums of the mean losses of groups of batches, each group as large as is quick to compute at once.
 
         Yields:
-            The loss with its graph, the examples, and which of the batches each is of, from 0.
+            The loss with its graph, the examples, and for each example the number of its batch in the group, from 0.
         """
         pad = self.model.encoder.config.pad_token_id
-        # What an encoder computes for all sentences at once, as relative positions, is of no single batch.
+        # Activations shared by all sentences, as of relative positions, cannot be divided among batches.
         packed = self.model.architecture.packed
         at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1) if packed else 1
         for start in range(0, len(self.batches), at_once):

@@ -1,4 +1,4 @@
-"""The weights of each unit: a head's part of four projections, or a feed-forward block's matrices."""
+"""Sums over the weights of each unit: a head's part of four projections, or a feed-forward block's matrices."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Elementwise = Callable[[nn.Parameter], Tensor]
 
 
 def sum_by_unit(model: Classifier, values: Elementwise) -> RawScores:
-    """Sum a value of every weight over the weights of each unit.
+    """Sum a function of the weights over the weights of each unit.
+
+    The output projection's bias does not belong to any head.
 
     Args:
         model: any model, whole or cut.
-        values: from a parameter a tensor of its shape.
-
-    The output projection's bias belongs to no head.
+        values: function of a parameter; it returns a tensor of the same shape.
     """
     head_sums = []
     for layer, modules in enumerate(_head_modules(model)):
@@ -44,7 +44,7 @@ def sum_by_unit(model: Classifier, values: Elementwise) -> RawScores:
 
 
 def _head_modules(model: Classifier) -> Iterator[list[tuple[nn.Linear, int]]]:
-    """Of each layer the projections whose weights belong to heads, with the axis that runs over heads."""
+    """For each layer the projections whose weights belong to heads, with the axis that runs over heads."""
     places = model.architecture
     for layer in model.layers:
         modules = dict(layer.named_modules())

@@ -1,4 +1,4 @@
-"""Random tickets keep any units."""
+"""Random tickets keep units drawn at random."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from supertickets.tickets.kinds.winning import keep as keep_highest
 def keep(
     head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
 ) -> Ticket:
-    """Prune units at random, without replacement; arguments as of the winning ticket, scores count by shape only.
+    """Prune units drawn at random, without replacement.
 
-    One head of each layer, drawn too, stays. Larger counts from an equal generator prune a superset.
+    The arguments are those of the winning ticket; only the shapes of the scores are used. One randomly drawn head of
+    each layer stays. With an equal generator, larger counts prune a superset.
     """
     return keep_highest(random.random(head_scores.shape), random.random(ffn_scores.shape), n_heads, n_ffn, random)

@@ -1,4 +1,4 @@
-"""Random tickets in the winning ticket's layer profile."""
+"""Random tickets with the winning ticket's layer profile."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from supertickets.tickets.kinds.winning import keep as keep_highest
 def keep(
     head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
 ) -> Ticket:
-    """Random heads in the winning ticket's layer profile; arguments as of the winning ticket.
+    """Keep random heads, as many in each layer as the winning ticket keeps.
 
-    Every layer keeps as many heads as in the winning ticket, and the same feed-forward blocks are pruned: what differs
-    is which heads of a layer stay.
+    The feed-forward blocks are the winning ticket's, so only the choice of heads within a layer differs. The arguments
+    are those of the winning ticket.
     """
     profile = keep_highest(head_scores, ffn_scores, n_heads, n_ffn, random)
     order = random.random(head_scores.shape).argsort(axis=1)

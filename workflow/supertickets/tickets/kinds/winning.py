@@ -10,15 +10,15 @@ from supertickets.encoder.ticket import Ticket
 def keep(
     head_scores: np.ndarray, ffn_scores: np.ndarray, n_heads: int, n_ffn: int, random: np.random.Generator
 ) -> Ticket:
-    """Prune the units with the lowest scores over the whole model, the best head of each layer excepted.
+    """Prune the units with the lowest scores of the whole model, except the best head of each layer.
+
+    Ties are broken by layer, then head, so that a larger count always prunes a superset.
 
     Args:
         head_scores: importance of each head, shape (layers, heads).
         ffn_scores: importance of each feed-forward block, shape (layers,).
-        n_heads, n_ffn: how many to prune.
-        random: where a kind draws from; not used by this one.
-
-    Ties are broken by layer, then head, so that a larger count always prunes a superset.
+        n_heads, n_ffn: numbers of heads and of blocks to prune.
+        random: generator of the random kinds; not used by this kind.
     """
     layers, heads = head_scores.shape
     kept = np.ones((layers, heads), dtype=bool)

@@ -1,4 +1,4 @@
-"""Importance by magnitude: how large a unit's weights are."""
+"""Importance by magnitude: the size of a unit's weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from supertickets.tickets.unit_weights import sum_by_unit
 
 
 def score(sample: Sample) -> RawScores:
-    """The l2 norm of each unit's weights and biases; no data is looked at."""
+    """The l2 norm of each unit's weights and biases, independent of data."""
     heads, ffn = sum_by_unit(sample.model, lambda parameter: parameter.double() ** 2)
     return [np.sqrt(layer) for layer in heads], np.sqrt(ffn)

@@ -7,6 +7,6 @@ from supertickets.tickets.sample import Sample
 
 
 def score(sample: Sample) -> RawScores:
-    """Scores that depend on nothing, uniform between 0 and 1."""
+    """Random scores, uniform between 0 and 1."""
     ticket = sample.model.ticket
     return [sample.random.random(len(kept)) for kept in ticket.heads], sample.random.random(len(ticket.ffn))

@@ -1,4 +1,4 @@
-"""Importance by sensitivity, summed up as the published code does."""
+"""Importance by sensitivity, accumulated as in the published code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from supertickets.tickets.sample import Sample
 
 
 def score(sample: Sample) -> RawScores:
-    """Sensitivity as the published code sums it up: after every batch the sum so far is added once more.
+    """Sensitivity as the published code accumulates it: after every batch the sum so far is added again.
 
-    Gradients are never cleared there, so the first of B batches counts B times, the last once. For comparison with the
-    published code alone; batches are those of :mod:`~supertickets.tickets.methods.sensitivity`.
+    The published code never clears gradients, so the first of B batches counts B times, the last once. This method is
+    for comparison with the published code only. Its batches are those of
+    :mod:`~supertickets.tickets.methods.sensitivity`.
 
     Args:
-        sample: its activity.
+        sample: the sample; its activity is used.
     """
     weights = np.arange(len(sample.batches), 0, -1)
     weights = weights / weights.sum()

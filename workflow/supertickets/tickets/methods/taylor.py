@@ -1,4 +1,4 @@
-"""Importance by first-order Taylor expansion: how much the loss would change if a unit's weights were zero."""
+"""Importance by first-order Taylor expansion: the change of the loss if a unit's weights were zero."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from supertickets.tickets.sample import Sample
 
 
 def score(sample: Sample) -> RawScores:
-    """Mean over batches of |sum over a unit's weights of gradient times weight|, dropout off.
+    """Mean over batches of |sum over a unit's weights of gradient times weight|, with dropout off.
 
     Setting the weights w of a unit to zero changes a batch's loss by -<gradient, w> to first order. Source:
-    Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, with the absolute value for the
-    square. The inner products are those of activations, see
-    :class:`~supertickets.tickets.gradients.Activity`. The output projection's bias belongs to no head.
+    Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, with the absolute value
+    instead of the square. The inner products are computed from activations, see
+    :class:`~supertickets.tickets.gradients.Activity`. The output projection's bias does not belong to any head.
 
     Args:
-        sample: its activity.
+        sample: the sample; its activity is used.
     """
-    seen = sample.activity
-    pairs = zip(seen.head_inputs, seen.contexts, strict=True)
+    activity = sample.activity
+    pairs = zip(activity.head_inputs, activity.contexts, strict=True)
     heads = [abs(inputs + contexts).mean(axis=0) for inputs, contexts in pairs]
-    blocks = zip(seen.ffn_inputs, seen.ffn_outputs, strict=True)
+    blocks = zip(activity.ffn_inputs, activity.ffn_outputs, strict=True)
     return heads, np.array([abs(inputs + outputs).mean() for inputs, outputs in blocks])
