@@ -38,12 +38,11 @@ onstart:
 
 
 onsuccess:
-    tidy_up(locks=2)  # of inputs and outputs
+    forget_deleted_weights(Path("results"))
 
 
 onerror:
     report_full_disk()
-    tidy_up(locks=2)
 
 
 rule all:

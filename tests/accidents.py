@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -64,16 +63,12 @@ def contents(workspace: Workspace) -> dict[str, str]:
 def finished_runs(workspace: Workspace) -> dict[str, bytes]:
     """Records of all runs that are at their end, which tell how long each has trained: no training has the same.
 
-    Until Snakemake has seen the end, it keeps a mark that the files are incomplete, named by their paths in base 64,
-    and the run keeps second names of them.
+    A training is at its end when it has kept second names of its files.
     """
-    marks = workspace.folder / ".snakemake" / "incomplete"
     found = {}
     for path in (workspace.folder / "results").rglob("record.json"):
-        name = str(path.relative_to(workspace.folder))
-        mark = marks / base64.urlsafe_b64encode(name.encode()).decode()
         kept = path.parent / f"checkpoint{SUFFIX}" / IDENTITY
-        if path.parent.suffix != SUFFIX and (kept.exists() or not mark.exists()):
+        if path.parent.suffix != SUFFIX and kept.exists():
             found[str(path)] = path.read_bytes()
     return found
 
@@ -195,7 +190,7 @@ class Disturber:
             if found.get(path, record) != record
         ]
         new = (Path(path).with_name("train.log") for path in found.keys() - self._known.keys())
-        self.tally.resumed += sum("going on after step" in log.read_text() for log in new)
+        self.tally.resumed += sum("continuing after step" in log.read_text() for log in new)
         self._known |= found
 
     def _finish(self) -> None:

@@ -1,8 +1,7 @@
-"""What a finished training keeps until Snakemake has taken note of it, and who may do a training."""
+"""Finished trainings that are taken over, and who may do a training."""
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import json
 import logging
@@ -17,8 +16,8 @@ import pytest
 from test_training import encoded, run
 
 from supertickets.errors import InterruptedRunError
-from supertickets.jobs import clock, finished
-from supertickets.jobs.finished import IDENTITY, SUFFIX, forget_noted
+from supertickets.jobs import finished, locks
+from supertickets.jobs.finished import IDENTITY, SUFFIX, forget_deleted_weights, forget_weights
 from supertickets.training import checkpoints
 from supertickets.training import loop as training
 
@@ -46,10 +45,15 @@ def test_it_is_taken_over(encoded: Path, tiny: Path, tmp_path: Path, caplog: pyt
     with caplog.at_level(logging.INFO):
         run(encoded, tiny, out)
     assert made(out) == before  # the record holds the seconds of the first time
-    assert "finished before, and taken over from" in caplog.text and "epoch" not in caplog.text
+    assert (
+        "finished before with the same inputs, settings and code: its files are taken over from" in caplog.text
+        and "epoch" not in caplog.text
+    )
 
 
-@pytest.mark.parametrize("what", ["settings", "code", "a file less", "damaged", "a file that was not asked for"])
+@pytest.mark.parametrize(
+    "what", ["settings", "code", "a file less", "damaged", "damaged file", "a file that was not asked for"]
+)
 def test_it_is_not_taken_over_for_another_training(
     encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -62,9 +66,12 @@ def test_it_is_not_taken_over_for_another_training(
         (kept / "predictions.parquet").unlink()
     elif what == "damaged":
         (kept / IDENTITY).write_bytes(b"\xff{")
+    elif what == "damaged file":  # by its other name too
+        with (out / "predictions.parquet").open("r+b") as stream:
+            stream.write(b"damaged")
     run(encoded, tiny, out, **({"learning_rate": 2e-3} if what == "settings" else {}))
     assert (out / "record.json").read_bytes() != record
-    assert json.loads((kept / IDENTITY).read_text())["run"]["task"] == "toy"
+    assert json.loads((kept / IDENTITY).read_text())["identity"]["run"]["task"] == "toy"
 
 
 def test_a_disk_without_second_names_or_room_stops_no_training(
@@ -85,40 +92,21 @@ def test_a_disk_without_second_names_or_room_stops_no_training(
     assert sorted(path.name for path in other.iterdir()) == sorted(MADE)
 
 
-def test_what_snakemake_has_noted_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    marks = tmp_path / "marks"
-    folders = [Path("results") / name / f"checkpoint{SUFFIX}" for name in ("noted", "short", "l" * 250)]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        (folder.parent / "record.json").touch()
-    for folder in folders[1:]:
-        name = base64.urlsafe_b64encode(str(folder.parent / "record.json").encode()).decode()
-        pieces = [name[start : start + 254] for start in range(0, len(name), 254)]
-        path = marks.joinpath(*(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (marks / "not base 64").touch()
-    forget_noted(folders, marks)
-    assert [folder.exists() for folder in folders] == [False, True, True]
-    forget_noted(folders, tmp_path / "nothing")
-    assert not any(folder.exists() for folder in folders)
-
-
-@pytest.mark.parametrize(
-    ("kept", "output"),
-    [("checkpoint", "record.json"), ("a.b.checkpoint", "a.b.json"), ("rte-full.checkpoint", "rte-full.parquet")],
-)
-def test_what_snakemake_has_deleted_is_not_given_up(tmp_path: Path, kept: str, output: str) -> None:
-    folder = tmp_path / (kept + SUFFIX)
-    folder.mkdir()
-    (tmp_path / f"{output}.log").touch()
-    (tmp_path / f"other.{output}").touch()
-    forget_noted([folder], tmp_path / "marks")  # its group has failed, and nothing is left of what it made
-    assert folder.exists()
-    (tmp_path / output).touch()
-    forget_noted([folder], tmp_path / "marks")
-    assert not folder.exists()
+def test_weights_that_are_deleted_are_not_kept(tmp_path: Path) -> None:
+    full = tmp_path / "runs" / "m" / "t" / "n1" / "seed1" / "full"
+    kept = full / f"checkpoint{SUFFIX}"
+    kept.mkdir(parents=True)
+    for name in MADE:
+        (full / name).touch()
+        (kept / name).touch()
+    forget_deleted_weights(tmp_path)
+    assert (kept / MADE[0]).exists()
+    (full / MADE[0]).unlink()
+    forget_deleted_weights(tmp_path)
+    assert {path.name for path in kept.iterdir()} == {*MADE[1:]}
+    (kept / MADE[0]).touch()
+    forget_weights(full / MADE[0])
+    assert {path.name for path in kept.iterdir()} == {*MADE[1:]}
 
 
 def test_what_is_taken_over_needs_no_checkpoint(encoded: Path, tiny: Path, tmp_path: Path) -> None:
@@ -140,7 +128,7 @@ def test_a_second_process_waits_and_takes_over(
     with caplog.at_level(logging.INFO):
         second = threading.Thread(target=lambda: run(encoded, tiny, out))
         second.start()
-        time.sleep(3 * checkpoints.LOOK_SECONDS)
+        time.sleep(3 * locks.LOOK_SECONDS)
         assert second.is_alive() and not (out / "record.json").exists()
         assert caplog.text.count("waiting for its end") == 1
         os.close(lock)
@@ -151,38 +139,36 @@ def test_a_second_process_waits_and_takes_over(
 
 def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    first = checkpoints._locked(path)
-    waiting = threading.Thread(target=lambda: os.close(checkpoints._locked(path)))
+    first = locks._locked(path)
+    waiting = threading.Thread(target=lambda: os.close(locks._locked(path)))
     waiting.start()
-    time.sleep(2 * checkpoints.LOOK_SECONDS)
+    time.sleep(2 * locks.LOOK_SECONDS)
     path.unlink()
     os.close(first)
     waiting.join(10)
     assert not waiting.is_alive() and path.exists()  # a lock of its own
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_signal_while_predicting_finds_a_training_to_go_on_from(
-    encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, precision: str
+def test_a_signal_while_predicting_leaves_a_training_to_continue(
+    encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     undisturbed = made(run(encoded, tiny, tmp_path / "undisturbed", precision=precision))[:2]
     original, out = training.sorted_batches, tmp_path / "run"
 
     def sending(*arguments: Any) -> Any:
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGTERM)
         return original(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "sorted_batches", sending)
-        if number == signal.SIGTERM:
-            with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 27 of the training; .* goes on"):
-                run(encoded, tiny, out, precision=precision)
-            assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
+        with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 27 of the training; .* continues"):
+            run(encoded, tiny, out, precision=precision)
+        assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
     assert made(run(encoded, tiny, out, precision=precision))[:2] == undisturbed
 
 
-@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_while_a_checkpoint_is_written_is_not_lost(
     encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: signal.Signals
 ) -> None:
@@ -200,7 +186,7 @@ def test_a_stop_while_a_checkpoint_is_written_is_not_lost(
     with monkeypatch.context() as patch:
         patch.setattr(training, "sorted_batches", asking)
         patch.setattr(checkpoints, "save_file", stopping)
-        with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 27 of the training; .* goes on"):
+        with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 27 of the training; .* continues"):
             run(encoded, tiny, out)
         assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
     assert made(run(encoded, tiny, out))[:2] == undisturbed
@@ -237,39 +223,3 @@ def test_setting_aside_makes_room(
     (out / "checkpoint.safetensors").write_bytes(b"damaged")
     run(encoded, tiny, out)
     assert (out / "checkpoint.unusable").read_bytes() == b"damaged" and "set aside" in caplog.text
-
-
-def test_the_clock_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told, back = threading.Event(), 0.0
-    now = time.time
-    monkeypatch.setattr(clock.time, "time", lambda: now() - back)
-    monkeypatch.setattr(clock.time, "time_ns", lambda: int((now() - back) * 1e9))
-    paths = [tmp_path / name for name in ("older", "newer")]
-    for place, path in enumerate(paths):
-        path.touch()
-        os.utime(path, (now() - 2 + place, now() - 2 + place))
-    clock.follow_clock(tmp_path, lambda late: told.set())
-    time.sleep(3 * clock.LOOK_SECONDS)
-    assert not told.is_set()
-    back = 3600.0
-    assert told.wait(10)
-    times = [path.stat().st_mtime for path in paths]
-    assert times == sorted(set(times)) and times[-1] <= now() - 3590
-
-
-def test_a_file_that_is_gone_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = time.time() + 3600
-    for place, name in enumerate(("first", "gone", "last")):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (ahead + place, ahead + place))
-    changed = clock._changed
-
-    def going(path: Path) -> int:
-        time_of = changed(path)
-        if path.name == "gone":
-            path.unlink()
-        return time_of
-
-    monkeypatch.setattr(clock, "_changed", going)
-    assert clock.bring_back(tmp_path) == 2
-    assert (tmp_path / "first").stat().st_mtime < (tmp_path / "last").stat().st_mtime <= time.time()

@@ -70,11 +70,10 @@ from supertickets.experiment.shown import FIGURES, TABLES, everything, files, sh
 from supertickets.experiment.submission import main_group, repeated_inputs, server_settings, submitted_tasks
 from supertickets.experiment.task_files import hub_downloads, inputs, is_local, resolved
 from supertickets.files import canonical_json
-from supertickets.jobs.clock import bring_back, dated_in_the_future, follow_clock
+from supertickets.jobs.clock import dated_in_the_future, files_below
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.fingerprint import code_of
-from supertickets.jobs.finished import SUFFIX, forget_noted
-from supertickets.jobs.time_limit import warn_before_the_end
+from supertickets.jobs.finished import forget_deleted_weights
 from supertickets.jobs.versions import other_versions
 
 set_environment(WORKFLOW)
@@ -297,7 +296,7 @@ def get_judging_minutes(wildcards, attempt):
     return grown(attempt, resources.judging_minutes(runs * predicted))
 
 
-# Accidents: clocks that are set back, kills, folders and disks without room.
+# Accidents: clocks that are set back, folders and disks without room.
 
 #: Bytes up to which Snakemake compares files by content, not by time alone (--max-checksum-file-size).
 BY_CONTENT = 1_000_000
@@ -311,37 +310,14 @@ def own_files():
     yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
 
 
-def report_clock(late):
-    """Say that files have got another time."""
-    logger.warning(
-        f"{late} files of results/ were dated in the future, as when a clock is set back: dated now, in order"
-    )
-
-
-def tidy_up(locks):
-    """Give up what finished trainings keep for themselves until Snakemake has taken note of them.
-
-    Where there are more than this call's own locks another one goes on, and groups of its jobs may yet fail.
-    """
-    others = len(list(Path(".snakemake/locks").glob("*"))) > locks
-    if workflow.is_main_process and not others:  # and not in every cluster job
-        forget_noted(Path("results").rglob(f"*{SUFFIX}"), Path(".snakemake/incomplete"))
-
-
 if workflow.is_main_process:
-    # First of all, as results must stay later than what they are made from.
     by_time = (path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT)
-    if ahead := dated_in_the_future(by_time):
+    if ahead := dated_in_the_future([*by_time, *files_below(Path("results"))]):
         raise WorkflowError(
-            f"dated in the future, as when a clock is set back: {', '.join(map(str, ahead))}; what is made from them"
-            " would count as outdated: set the clock, or touch them"
+            f"{len(ahead)} files are dated in the future, as when a clock is set back, the first is {ahead[0]}; what is"
+            " made from them would count as outdated. Set the clock right, or date them now:\n"
+            f"  touch /tmp/now && find results {shlex.quote(ahead[0])} -newer /tmp/now -exec touch -r /tmp/now {{}} +"
         )
-    if late := bring_back(Path("results")):
-        report_clock(late)
-
-tidy_up(locks=0)
-# In a cluster job too: it has a Snakemake of its own.
-follow_clock(Path("results"), report_clock)
 
 
 def check_writable():
@@ -368,5 +344,4 @@ def run_groups_in_one_process():
     each task gets to know what to do.
     """
     if workflow.remote_exec and "SLURM_ARRAY_TASK_ID" not in os.environ:
-        warn_before_the_end()
         workflow.localrules(*(found.name for found in workflow.rules))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -17,13 +16,11 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MAL
 def set_environment(workflow: Path) -> None:
     """Let jobs find the library, whatever folder they run in, and the Python that runs snakemake.
 
-    They ignore SIGUSR1, whose default is to end them, and know whose jobs they are.
+    They know whose jobs they are.
 
     Args:
         workflow: the folder that holds the library.
     """
-    # A warning goes to all processes of a cluster job; only trainings, which set a handler, may take notice of it.
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     os.environ[WORKFLOW] = this_workflow()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

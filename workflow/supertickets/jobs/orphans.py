@@ -1,11 +1,10 @@
 """A job ends when the workflow that started it is killed, or the shell between the two.
 
-Otherwise it would write its files after Snakemake has given them up, beside the same job of the next call.
+Otherwise it would write its files after Snakemake has deleted them, beside the same job of the next call.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -19,8 +18,6 @@ import psutil
 WORKFLOW = "SUPERTICKETS_WORKFLOW"
 #: Between two looks.
 SECONDS = 0.2
-#: Of Linux's prctl(2): the signal that a process gets when its parent ends.
-PR_SET_PDEATHSIG = 1
 
 
 def this_workflow() -> str:
@@ -43,9 +40,6 @@ def end_with_workflow() -> None:
     numbers of its own.
     """
     workflow, namespace = map(int, os.environ.get(WORKFLOW, "0 0").split())
-    if sys.platform == "linux" and workflow and namespace == _namespace():
-        # Snakemake deletes at once what a killed shell's job has made; nothing may be written after that.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if _is_below(workflow):
         threading.Thread(target=_watch, args=(workflow,), daemon=True).start()
     elif workflow and namespace and namespace == _namespace():

@@ -16,7 +16,7 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import read_model
 from supertickets.encoder.narrow import require_fit
 from supertickets.errors import UserError
-from supertickets.jobs.finished import forget_beside
+from supertickets.jobs.finished import forget_weights
 from supertickets.seeds import derived, generator
 from supertickets.tickets.importance_table import RawScores, write_importance
 from supertickets.tickets.sample import Sample
@@ -62,7 +62,7 @@ def score_units(
     Raises:
         UserError: an input is unusable, or a score is not finite.
     """
-    forget_beside(weights)
+    forget_weights(weights)
     how = settings_from(with_chosen(settings, chosen))
     compute = how.start()
     data = Encoded.read(encoded)

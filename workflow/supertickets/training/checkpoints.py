@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 
 #: A checkpoint is written, and the process ends.
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-#: A checkpoint is written, and training goes on: what a batch system sends some time before it stops a job.
-ASKING = signal.SIGUSR1
 
 
 class Trained(Protocol):
@@ -74,7 +72,7 @@ class Checkpoints:
         with alone(self.path.with_suffix(".lock")):
             try:
                 yield
-                if self._signal in STOPPING:  # no step has seen it
+                if self._signal:  # no step has seen it
                     name = signal.Signals(self._signal).name
                     raise InterruptedRunError(
                         f"stopped by {name} at the end of the training; the same call does it again"
@@ -88,12 +86,11 @@ class Checkpoints:
 
     def watch(self) -> None:
         """Take note of signals from now on."""
-        self._before = {number: signal.signal(number, self._note) for number in (*STOPPING, ASKING)}
+        self._before = {number: signal.signal(number, self._note) for number in STOPPING}
         self._last = time.monotonic()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._signal not in STOPPING:  # a stop is not taken back
-            self._signal = number
+        self._signal = number
         if self._end and not self._writing:  # no step will look
             self.after_step(*self._end)
 
@@ -116,13 +113,12 @@ class Checkpoints:
         due = self.minutes and time.monotonic() - self._last >= 60 * self.minutes
         if not (due or self._signal):
             return
-        number, self._signal, self._writing = self._signal, 0, True
+        self._writing = True
         written = self._write(trained, progress, running)
         self._last, self._writing = time.monotonic(), False
-        if self._signal in STOPPING:  # it came meanwhile
+        if self._signal:  # it may have come meanwhile
             number, self._signal = self._signal, 0
-        if number in STOPPING:
-            kept = f"{self.path} holds it, and the same call goes on from there" if written else "nothing of it is kept"
+            kept = f"{self.path} holds it, and the same call continues from there" if written else "nothing is kept"
             raise InterruptedRunError(
                 f"stopped by {signal.Signals(number).name} after step {progress['steps']} of the training; {kept}"
             )
@@ -138,7 +134,7 @@ class Checkpoints:
             with replacing(self.path) as part:
                 save_file(arrays, part, {**texts, "sha256": _digest(arrays, texts)})
         except (OSError, SafetensorError, UserError) as error:
-            log.warning("checkpoint %s cannot be written (%s); the training goes on without", self.path, error)
+            log.warning("checkpoint %s cannot be written (%s); the training continues without", self.path, error)
             return False
         log.info("checkpoint after step %d: %s", progress["steps"], self.path)
         return True
@@ -173,7 +169,7 @@ class Checkpoints:
         tensors = {name: torch.from_numpy(np.array(array)).to(device) for name, array in arrays.items()}
         trained.restore(_below("trained.", tensors))
         restore_random_state(_below("random.", tensors), device)
-        log.info("going on after step %d, from %s", progress["steps"], self.path)
+        log.info("continuing after step %d, from %s", progress["steps"], self.path)
         return progress, tensors["running"]
 
     def _read(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
