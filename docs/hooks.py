@@ -50,9 +50,12 @@ def reference(schema: Mapping[str, Any]) -> str:
         "A dot stands for a key inside another: `training.epochs` is `training: {epochs: 3}`. NAME is a name of your own.",
         "",
     ]
-    for key, node in schema["properties"].items():
-        rows = list(_rows(key, node, schema))
-        lines += [f"## {key}", "", *_table(rows)]
+    tables = {key: list(_rows(key, node, schema)) for key, node in schema["properties"].items()}
+    alone = [row for rows in tables.values() if len(rows) == 1 for row in rows]
+    lines += ["## Keys of their own", "", *_table(alone)]
+    for key, rows in tables.items():
+        if len(rows) > 1:
+            lines += [f"## {key}", "", *_table(rows)]
     return "\n".join(lines)
 
 
