@@ -7,13 +7,16 @@ STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test test-slurm benchmark docs setup check lock
+.PHONY: figure test test-all test-slurm benchmark docs setup check lock
 
 figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
+
+test-all: setup
+	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile -m "not slurm"
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
 test-slurm: setup

@@ -47,7 +47,8 @@ def reference(schema: Mapping[str, Any]) -> str:
         "# Every key of a config",
         "",
         schema["description"],
-        "A dot stands for a key inside another: `training.epochs` is `training: {epochs: 3}`. NAME is a name of your own.",
+        "A dot stands for a key inside another: `training.epochs` is `training: {epochs: 3}`.",
+        "NAME is a name of your own.",
         "",
     ]
     tables = {key: list(_rows(key, node, schema)) for key, node in schema["properties"].items()}
