@@ -53,7 +53,7 @@ def reference(schema: Mapping[str, Any]) -> str:
     ]
     tables = {key: list(_rows(key, node, schema)) for key, node in schema["properties"].items()}
     alone = [row for rows in tables.values() if len(rows) == 1 for row in rows]
-    lines += ["## Keys of their own", "", *_table(alone)]
+    lines += ["## Keys with one value", "", *_table(alone)]
     for key, rows in tables.items():
         if len(rows) > 1:
             lines += [f"## {key}", "", *_table(rows)]
