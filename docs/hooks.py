@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +47,25 @@ def reference(schema: Mapping[str, Any]) -> str:
         "# Every key of a config",
         "",
         schema["description"],
-        "A dot stands for a key inside another: `training.epochs` is `training: {epochs: 3}`.",
+        "A table has the keys inside the key above it, and a dot stands for one more step inside.",
         "NAME is a name of your own.",
         "",
     ]
-    tables = {key: list(_rows(key, node, schema)) for key, node in schema["properties"].items()}
-    alone = [row for rows in tables.values() if len(rows) == 1 for row in rows]
-    lines += ["## Keys with one value", "", *_table(alone)]
-    for key, rows in tables.items():
-        if len(rows) > 1:
-            lines += [f"## {key}", "", *_table(rows)]
+    sections = {key: _resolved(node, schema) for key, node in schema["properties"].items()}
+    define = sections.pop("define")
+    for part, node in define["properties"].items():
+        sections[f"define.{part}.NAME"] = _resolved(node["additionalProperties"], schema)
+    alone = {key: node for key, node in sections.items() if not node.get("properties")}
+    lines += ["## Keys with one value", "", *_table(row for key in alone for row in _rows(key, sections[key], schema))]
+    for key, node in sections.items():
+        if key not in alone:
+            needed = ", ".join(f"`{name}`" for name in node.get("required", []))
+            lines += [f"## {key}", "", _meaning(node) + f" Needed: {needed}." * bool(needed), ""]
+            lines += _table(row for name, inner in node["properties"].items() for row in _rows(name, inner, schema))
     return "\n".join(lines)
 
 
-def _table(rows: list[tuple[str, str, str, str]]) -> list[str]:
+def _table(rows: Iterable[tuple[str, str, str, str]]) -> list[str]:
     head = ["| key | type and limits | default | meaning |", "|---|---|---|---|"]
     cells = ([text.replace("|", "\\|") for text in row] for row in rows)
     return [*head, *(f"| {' | '.join(row)} |" for row in cells), ""]
@@ -72,7 +77,7 @@ def _rows(key: str, node: Any, root: Mapping[str, Any]) -> Iterator[tuple[str, s
     default = yaml.safe_dump(resolved["default"], default_flow_style=True, width=1000) if "default" in resolved else ""
     default = default.removesuffix("\n").removesuffix("\n...")
     shown = f"`{default}`" if default and default != "{}" else ""
-    meaning = " ".join(str(resolved.get("description", "")).split())
+    meaning = _meaning(resolved)
     yield f"`{key}`", _type(resolved, root), shown, meaning
     if meaning.startswith(("As ", "Any of the keys of")):
         return
@@ -81,6 +86,10 @@ def _rows(key: str, node: Any, root: Mapping[str, Any]) -> Iterator[tuple[str, s
     others = resolved.get("additionalProperties")
     if isinstance(others, Mapping):
         yield from _rows(f"{key}.NAME", others, root)
+
+
+def _meaning(node: Mapping[str, Any]) -> str:
+    return " ".join(str(node.get("description", "")).split())
 
 
 def _resolved(node: Any, root: Mapping[str, Any]) -> dict[str, Any]:

@@ -299,15 +299,26 @@ def keys_of(node: Any) -> Iterator[str]:
 
 def test_the_reference_has_every_key_of_the_schema(hooks: ModuleType) -> None:
     schema = yaml.safe_load(SCHEMA.read_text())
-    rows = re.findall(r"^\| `([^`]+)` \| (.*?) \| (.*?) \| (.*) \|$", hooks.reference(schema), re.MULTILINE)
-    names = {part for row in rows for part in row[0].split(".")}
+    row = re.compile(r"^\| `([^`]+)` \| (.*?) \| (.*?) \| (.*) \|$", re.MULTILINE)
+    # By heading, the rows below it.
+    sections = {
+        heading: {path: row for path, *row in row.findall(text)}
+        for heading, text in re.findall(
+            r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", hooks.reference(schema), re.DOTALL | re.MULTILINE
+        )
+    }
+    paths = {
+        path if heading.startswith("Keys") else f"{heading}.{path}"
+        for heading in sections
+        for path in sections[heading]
+    }
+    names = {name for path in paths for name in path.split(".")}
     assert {*keys_of(schema)} <= names
-    paths = [row[0] for row in rows]
-    assert len(paths) == len({*paths}) and {*schema["properties"]} <= {*paths}
-    assert all(kind for _, kind, _, _ in rows)
-    assert all(meaning or path.endswith(".NAME") for path, _, _, meaning in rows)
-    learning = next(row for row in rows if row[0] == "training.learning_rate")
-    assert learning[1:3] == ("number, above 0, to 1", "`0.00015`")
+    assert {*schema["properties"]} <= {path.partition(".")[0] for path in paths}
+    for rows in sections.values():
+        assert all(kind and (meaning or path.endswith("NAME")) for path, (kind, _, meaning) in rows.items())
+    assert sections["training"]["learning_rate"][:2] == ["number, above 0, to 1", "`0.00015`"]
+    assert "hub.parts.train" in sections["define.tasks.NAME"]
 
 
 def test_the_glossary_has_twelve_words() -> None:
