@@ -7,13 +7,16 @@ STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test test-slurm benchmark setup check lock
+.PHONY: figure test test-all test-slurm benchmark docs setup check lock
 
 figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
+
+test-all: setup
+	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile -m "not slurm"
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
 test-slurm: setup
@@ -24,16 +27,32 @@ test-slurm: setup
 benchmark: setup
 	. $(VENV)/bin/activate && GLUE=$(GLUE) python -m benchmarks
 
+# The site, into site/, in an environment of its own: it needs nothing of the workflow's.
+DOCS := .venv-docs
+DOCS_STAMP := $(DOCS)/installed-$(shell cksum < requirements-docs.lock | cut -d ' ' -f 1)
+
+docs: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 setup: $(STAMP)
 
+# An environment in the folder of its stamp, from a lock file.
+define environment
+@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. On Debian or Ubuntu: apt install python3 python3-venv (or name one: make PYTHON=/path/to/python3.11 ...)" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+@rm -f $(@D)/installed-*
+$(PYTHON) -m venv $(@D)
+$(@D)/bin/pip install --quiet --requirement $(1)
+@touch $@
+endef
+
 $(STAMP):
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. On Debian or Ubuntu: apt install python3 python3-venv (or name one: make PYTHON=/path/to/python3.11 ...)" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@rm -f $(VENV)/installed-*
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --requirement requirements.lock
-	@touch $@
+	$(call environment,requirements.lock)
+
+$(DOCS_STAMP):
+	$(call environment,requirements-docs.lock)
 
 # What a reviewer runs before a change lands.
 check: setup
@@ -54,3 +73,7 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --extra slurm --constraint requirements.lock --no-header \
 	    --no-annotate pyproject.toml | grep -E '^snakemake-executor-plugin'; } > requirements-slurm.lock.new
 	mv requirements-slurm.lock.new requirements-slurm.lock
+	{ echo '# What the site needs. Made by "make lock" from pyproject.toml; not edited by hand.'; \
+	  uv pip compile --quiet --universal --python-version 3.11 --group docs --constraint requirements.lock --no-header \
+	    --no-annotate; } > requirements-docs.lock.new
+	mv requirements-docs.lock.new requirements-docs.lock

@@ -22,12 +22,6 @@ def test_direct_dependencies_are_locked_and_the_environment_has_the_same_pins() 
     assert direct() <= {line.partition("==")[0] for line in lines}
 
 
-def test_documents_name_files_that_exist() -> None:
-    for name in ("README.md", "ARCHITECTURE.md"):
-        for target in re.findall(r"\]\(([^)#:]+)\)", (PROJECT / name).read_text()):
-            assert (PROJECT / target).exists(), f"{name} links to {target}"
-
-
 def test_the_changelog_names_the_version() -> None:
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
     assert f"## {version}" in (PROJECT / "CHANGELOG.md").read_text()

@@ -220,17 +220,6 @@ def test_another_spelling_of_the_labels_names_them_all() -> None:
         check_config(config)
 
 
-def test_the_readmes_configs_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "models" / "my-bert").mkdir(parents=True)
-    (tmp_path / "data").mkdir()
-    write_tiny_task(tmp_path / "data" / "complaints.tsv", 300)
-    blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 4
-    for block in blocks:
-        assert check_config(yaml.safe_load(block))
-
-
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(UserError) as error:
         check_config({"ratios": [2], "seeds": []})

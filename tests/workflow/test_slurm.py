@@ -118,14 +118,14 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     assert not cluster.jobs()  # nothing runs on a node that is drained
     assert (trial / "full/train.log").read_text().count("checkpoint after step") == 2  # one of them at the warning
     cluster.resume()
-    wait("full", "going on after step")
+    wait("full", "continuing after step")
     cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 500)
     (first,) = (name for name in TICKETS if says(name, "epoch"))
     assert calls_above("training.run:train_run", workspace.folder) == [
         1
     ]  # no start of snakemake for each job of a group
     cluster("scancel", *cluster.jobs())
-    wait(first, "going on after step")
+    wait(first, "continuing after step")
     output = call.end()
     assert output.count("Trying to restart job") >= 3
     slurm = "".join(path.read_text() for path in (workspace.folder / ".snakemake/slurm_logs").rglob("*.log"))
@@ -156,7 +156,7 @@ def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(cluster: Cluster,
     assert first in cluster.jobs("RUNNING")
     cluster.wait(lambda: (folder / f"checkpoint{SUFFIX}" / IDENTITY).exists(), "the first job comes to no end", 300)
     again.end()
-    assert tells(log, "finished before, and taken over")
+    assert tells(log, "its files are taken over")
     assert workspace.planned(target) == {} and not cluster.jobs()
 
 
@@ -189,4 +189,4 @@ def test_what_a_failed_group_has_trained_is_taken_over(cluster: Cluster, tmp_pat
     (broken / "checkpoint.lock").rmdir()
     Submitted(workspace, *targets, *components).end()
     assert (good / "record.json").read_bytes() == before and tells(good / "train.log", "taken over")
-    assert (broken / "record.json").exists() and not list(workspace.folder.rglob(f"*{SUFFIX}"))
+    assert (broken / "record.json").exists()
