@@ -55,7 +55,7 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
     found = asked(fresh, "finetune")
     assert 1000 < int(found["mem_mb"]) < 1500 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
-    assert asked(fresh, "encode")["runtime"] == asked(fresh, "score")["runtime"] == "2"
+    assert asked(fresh, "tokenise")["runtime"] == asked(fresh, "score_group")["runtime"] == "2"
     given = asked(
         fresh, "finetune", "--set-resources", "finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long"
     )
@@ -91,7 +91,7 @@ def test_short_rules_are_no_cluster_jobs_of_their_own() -> None:
         for names in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE):
             here |= set(re.findall(r"\w+", names))
     grouped = {line.split("=")[0] for line in profile["groups"]}
-    assert rules - here - grouped == {"multi_task", "try_settings", "predict_for_server"}  # trainings
+    assert rules - here - grouped == {"train_multi_task", "try_settings", "predict_for_server"}  # trainings
 
 
 def test_processes_spread_over_devices_and_give_them_back(tmp_path: Path) -> None:
@@ -119,11 +119,6 @@ def test_devices_are_called_what_all_processes_call_them(monkeypatch: pytest.Mon
     assert visible_devices(2) == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-7")
     assert visible_devices(2) == ["3", "GPU-7"]
-
-
-def test_how_often_checkpoints_are_written_reruns_nothing(workspace: Workspace) -> None:
-    workspace.configure(tiny_config(checkpoint_minutes=0.5))
-    assert workspace.planned() == {}
 
 
 def test_the_locks_agree() -> None:

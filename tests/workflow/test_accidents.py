@@ -136,7 +136,7 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
     done = workspace(*TARGETS)
     output = done.stdout + done.stderr
     assert done.returncode and "results: not writable" in output and "Traceback" not in output
-    assert "rule figure" not in output, "jobs were started"
+    assert "rule draw_figure" not in output, "jobs were started"
     assert contents(workspace) == kept
     mount(mounted, "-o", "remount,rw,bind")
     workspace.make(*TARGETS)

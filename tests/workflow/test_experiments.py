@@ -138,9 +138,9 @@ def test_dry_run_of_the_default(tmp_path: Path) -> None:
     tasks = len(config["tasks"])
     trials = tasks * len(config["seeds"])
     tickets = trials * len(config["ratios"])
-    trainings = {"finetune": trials, "importance": trials, "ticket": tickets, "rewind": tickets, "retrain": tickets}
-    prepared = {"fetch_package": 2, "fetch_model": 1, "fetch_task": tasks, "encode": tasks}
-    collected = {"score": tasks, "select_ticket": tasks, "figure": 1}
+    trainings = {"finetune": trials, "score_units": trials, "prune": tickets, "rewind": tickets, "retrain": tickets}
+    prepared = {"fetch_package": 2, "prepare_model": 1, "prepare_task": tasks, "tokenise": tasks}
+    collected = {"score_group": tasks, "select_ticket": tasks, "draw_figure": 1}
     # The main figure waits for the winning tickets of the main size alone.
     assert workspace.planned(FIGURE) == prepared | {"subsample": trials} | trainings | collected
     everything = workspace.planned()
@@ -149,10 +149,10 @@ def test_dry_run_of_the_default(tmp_path: Path) -> None:
     assert everything["retrain"] == tickets_of_a_task * (
         tasks * (len(config["kinds"]) + len(config["train_sizes"]) - 1) + together - tasks
     )
-    assert everything["multi_task"] == 4 * len(config["seeds"])
+    assert everything["train_multi_task"] == 4 * len(config["seeds"])
     sizes = len(config["adaptation"]["train_sizes"])
     assert everything["adapt"] == 2 * len(config["seeds"]) * (together + new * sizes)
-    assert everything["figure"] == len(FIGURES) and everything["table"] == len(TABLES)
+    assert everything["draw_figure"] == len(FIGURES) and everything["write_table"] == len(TABLES)
 
 
 def test_the_published_sizes_of_tickets_are_ratios() -> None:
@@ -196,12 +196,12 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     several = len(together) > 1
     # Random tickets that no single task is trained with.
     drawn = (further if "random" in config["kinds"] else len(together)) * (several and "random" in joint)
-    assert planned["ticket"] == planned["retrain"] + drawn * models * seeds * ratios
+    assert planned["prune"] == planned["retrain"] + drawn * models * seeds * ratios
     if several:
-        assert planned["multi_task"] == planned["share_tickets"] == models * seeds * len(joint)
+        assert planned["train_multi_task"] == planned["share_tickets"] == models * seeds * len(joint)
         then_single = config["multi_task"].get("then_single", ["full", "super"])
         assert planned["adapt"] == models * seeds * (len(together) * len(then_single) + 2 * adapted)
     comparable = "bert-base" in config["models"] and config["train_sizes"][0] == "all"  # with published numbers
-    assert planned["figure"] == len(FIGURES) - (sizes == 1) - 2 * (not several)
-    assert planned["table"] == len(TABLES) - (not several) - (not new) + comparable
+    assert planned["draw_figure"] == len(FIGURES) - (sizes == 1) - 2 * (not several)
+    assert planned["write_table"] == len(TABLES) - (not several) - (not new) + comparable
     assert planned.get("fetch_hub_dataset", 0) == len({*together, *new} & HUB_TASKS) + ("mnli" in config["tasks"])

@@ -56,7 +56,7 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path / "home"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     with serving(tmp_path / "hub") as hub:
         output = workspace.make("fetch_all", HF_ENDPOINT=hub.url, **home)
-        assert "fetch_hub_model" in output and "fetch_hub_dataset" in output and "encode" not in output
+        assert "fetch_hub_model" in output and "fetch_hub_dataset" in output and "tokenise" not in output
         assert hub.requests
     if subprocess.run([*CUT_OFF, "true"], check=False, capture_output=True).returncode:
         # Namespaces are a permission of the system; the downloads above have been tested by then.
@@ -76,8 +76,8 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     changed["define"]["models"]["remote"]["revision"] = "d4" * 20
     workspace.configure(changed)
     assert workspace.planned("fetch_all") == {"fetch_hub_model": 1, "fetch_all": 1}
-    by_seed = dict.fromkeys(("finetune", "importance", "ticket", "rewind", "retrain"), 2)
-    once = dict.fromkeys(("fetch_hub_model", "fetch_model", "encode", "score", "select_ticket", "figure"), 1)
+    by_seed = dict.fromkeys(("finetune", "score_units", "prune", "rewind", "retrain"), 2)
+    once = dict.fromkeys(("fetch_hub_model", "prepare_model", "tokenise", "score_group", "select_ticket", "draw_figure"), 1)
     assert workspace.planned(FIGURE) == by_seed | once  # all that is trained from it, on the same data and subsets
 
 
@@ -128,6 +128,6 @@ def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
     # Files of another folder are other data.
     (tmp_path / "GLUE").rename(tmp_path / "moved")
     workspace.configure(tiny | {"glue": str(tmp_path / "moved")})
-    trainings = {"finetune": 2, "importance": 2, "ticket": 4, "rewind": 4, "retrain": 4}
-    collected = {"score": 1, "select_ticket": 1, "figure": 1}
-    assert workspace.planned(FIGURE) == {"fetch_task": 1, "encode": 1, "subsample": 2} | trainings | collected
+    trainings = {"finetune": 2, "score_units": 2, "prune": 4, "rewind": 4, "retrain": 4}
+    collected = {"score_group": 1, "select_ticket": 1, "draw_figure": 1}
+    assert workspace.planned(FIGURE) == {"prepare_task": 1, "tokenise": 1, "subsample": 2} | trainings | collected

@@ -331,18 +331,18 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     # two sizes of the new one.
     changed = workspace.planned(*EVERYTHING)
     again = 2 * (2 * 2 + 4 * 2)
-    assert changed == collected | adapted | {"multi_task": 8, "start_adaptation": again, "adapt": again, "table": 3}
+    assert changed == collected | adapted | {"train_multi_task": 8, "start_adaptation": again, "adapt": again, "write_table": 3}
     # A new size goes on from the encoders that are there.
     adaptation = adapting_config()["adaptation"]
     workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [20, 0.5, "all"]}))
-    new = {"subsample": 2, "finetune": 2, "importance": 2} | dict.fromkeys(("start_adaptation", "adapt"), 8)
-    assert workspace.planned(*EVERYTHING) == adapted | new | {"adaptation_ticket": 8, "table": 2}
+    new = {"subsample": 2, "finetune": 2, "score_units": 2} | dict.fromkeys(("start_adaptation", "adapt"), 8)
+    assert workspace.planned(*EVERYTHING) == adapted | new | {"draw_adaptation_ticket": 8, "write_table": 2}
     workspace.configure(adapting_config(multi_task={"modes": ["full", "super"]}))
-    assert workspace.planned(*EVERYTHING) == collected | {"table": 2}
+    assert workspace.planned(*EVERYTHING) == collected | {"write_table": 2}
     # With ratios of the config's own nothing is searched for: no ticket is trained for the figure.
     workspace = new_workspace(tmp_path / "fresh", tiny_config(multi_task={"ratios": {"toy": 0.4, "tiny/toy_value": 0}}))
     planned = workspace.planned(FIGURE)
-    assert "retrain" not in planned and planned["ticket"] == 2 and planned["finetune"] == 2
+    assert "retrain" not in planned and planned["prune"] == 2 and planned["finetune"] == 2
 
 
 def test_tasks_laid_over_the_default_are_those_of_all_parts(shared: Workspace, tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_tasks_laid_over_the_default_are_those_of_all_parts(shared: Workspace, t
     workspace.configure(adapting_config(multi_task={"tasks": ["toy", "toy_value"]}))
     (workspace.folder / "more.yaml").write_text("tasks: [toy_new, toy]")
     planned = workspace.planned("--configfile", "more.yaml")
-    assert planned["multi_task"] == 8
+    assert planned["train_multi_task"] == 8
     output = workspace.make("--dry-run", "--configfile", "more.yaml")
     assert "domain_adaptation" not in output
     trained = set(re.findall(r"results/encoded/tiny/(\w+).parquet", output))
