@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 from test_hostile import changed, damaged, fuzzed, values
-from test_training import encoded
+from tiny_runs import encoded
 from tokenizers import Tokenizer
 
 from supertickets.data.task import prepare_task

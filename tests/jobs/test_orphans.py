@@ -69,6 +69,7 @@ def test_a_job_that_starts_as_its_workflow_is_killed_ends_at_once() -> None:
 @pytest.mark.parametrize("seen", [{}, {WORKFLOW: f"{2**30} 1"}], ids=["by hand", "in a container"])
 def test_a_script_without_a_workflow_above_it_is_left_alone(seen: dict[str, str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | seen
-    code = "from supertickets.jobs.orphans import end_with_workflow; import threading; end_with_workflow(); print(threading.active_count())"
+    code = "from supertickets.jobs.orphans import end_with_workflow; end_with_workflow(); "
+    code += "import threading; print(threading.active_count())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "1\n", done.stderr

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import FIGURES, PROJECT, SHARED, TABLES, files_of, new_workspace, shown, tiny_config
-from test_fetch import write_wheel
-from test_glue_workflow import write_rte
+from made_up_downloads import write_rte, write_wheel
 
 from supertickets.experiment.config import CATALOGUE, check_config
 from supertickets.files import sha256

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from conftest import WORDS, new_workspace, tiny_config, write_tiny_model
 from hub_server import serving
+from made_up_downloads import write_rte
 
 from supertickets.experiment.paths import run_folder
 from supertickets.submission.archive import validate_submission
@@ -77,21 +78,10 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     workspace.configure(changed)
     assert workspace.planned("fetch_all") == {"fetch_hub_model": 1, "fetch_all": 1}
     by_seed = dict.fromkeys(("finetune", "score_units", "prune", "rewind", "retrain"), 2)
-    once = dict.fromkeys(("fetch_hub_model", "prepare_model", "tokenise", "score_group", "select_ticket", "draw_figure"), 1)
+    once = dict.fromkeys(
+        ("fetch_hub_model", "prepare_model", "tokenise", "score_group", "select_ticket", "draw_figure"), 1
+    )
     assert workspace.planned(FIGURE) == by_seed | once  # all that is trained from it, on the same data and subsets
-
-
-def write_rte(root: Path, sizes: dict[str, int]) -> None:
-    """Files in the layout of RTE."""
-    random = np.random.default_rng(0)
-    (root / "RTE").mkdir(parents=True)
-    for name, count in sizes.items():
-        lines = ["index\tsentence1\tsentence2" + "\tlabel" * (name != "test")]
-        for index in range(count):
-            words = [*random.choice(WORDS[6:], 4), WORDS[index % 2 * 3]]
-            label = f"\t{['entailment', 'not_entailment'][index % 2]}" * (name != "test")
-            lines.append(f"{index}\t{' '.join(words)}\t{' '.join(random.choice(WORDS[6:], 2))}{label}")
-        (root / "RTE" / f"{name}.tsv").write_text("\n".join(lines) + "\n")
 
 
 def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:

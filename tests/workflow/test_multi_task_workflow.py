@@ -331,7 +331,12 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     # two sizes of the new one.
     changed = workspace.planned(*EVERYTHING)
     again = 2 * (2 * 2 + 4 * 2)
-    assert changed == collected | adapted | {"train_multi_task": 8, "start_adaptation": again, "adapt": again, "write_table": 3}
+    assert changed == collected | adapted | {
+        "train_multi_task": 8,
+        "start_adaptation": again,
+        "adapt": again,
+        "write_table": 3,
+    }
     # A new size goes on from the encoders that are there.
     adaptation = adapting_config()["adaptation"]
     workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [20, 0.5, "all"]}))

@@ -63,7 +63,7 @@ def test_conda_environments_rerun_nothing(workspace: Workspace, tmp_path: Path) 
     conda = tmp_path / "bin/conda"
     conda.write_text(f"#!/bin/sh\ncase \"$*\" in *version*) echo conda 25.1.0;; *) echo '{answer}';; esac\n")
     conda.chmod(0o755)
-    output = workspace.make("--dry-run", "--sdm", "conda", FIGURE, PATH=f"{conda.parent}:{os.environ['PATH']}")
+    output = workspace.make("--dry-run", "--sdm", "conda", "--", FIGURE, PATH=f"{conda.parent}:{os.environ['PATH']}")
     assert "Nothing to be done" in output, output
 
 

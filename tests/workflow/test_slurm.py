@@ -87,7 +87,9 @@ def calls_above(function: str, folder: Path) -> list[int]:
     """How many calls of snakemake are above each process of a function in a folder, the submitting one left out."""
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        if (process.info["cmdline"] or [])[1:5] == ["-P", "-m", "supertickets", function] and process.info["cwd"] == str(folder):
+        if (process.info["cmdline"] or [])[1:5] == ["-P", "-m", "supertickets", function] and process.info[
+            "cwd"
+        ] == str(folder):
             found.append(sum(above.cmdline()[1:3] == ["-m", "snakemake"] for above in process.parents()))
     return found
 
@@ -121,7 +123,9 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     wait("full", "going on after step")
     cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 500)
     (first,) = (name for name in TICKETS if says(name, "epoch"))
-    assert calls_above("training.run:train_run", workspace.folder) == [1]  # no start of snakemake for each job of a group
+    assert calls_above("training.run:train_run", workspace.folder) == [
+        1
+    ]  # no start of snakemake for each job of a group
     cluster("scancel", *cluster.jobs())
     wait(first, "going on after step")
     output = call.end()
