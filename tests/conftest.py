@@ -60,6 +60,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("quick" if "not slow" in config.getoption("markexpr") else "thorough")
 
 
+def tries(thorough: int, quick: int) -> int:
+    """How often something costly is tried, in a run of the tests that leaves out nothing slow and in a quick one."""
+    return thorough if settings.default.max_examples == EXAMPLES["thorough"] else quick
+
+
 def names_in(package: str) -> set[str]:
     """Names of the modules of a package of the library, ``tickets/methods``."""
     return {path.stem for path in (LIBRARY / package).glob("[!_]*.py")}

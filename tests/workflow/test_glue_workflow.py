@@ -50,6 +50,7 @@ def config() -> dict[str, Any]:
     return tiny
 
 
+@pytest.mark.slow
 def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     write_hub(tmp_path / "hub")
     workspace = new_workspace(tmp_path / "project", config())
@@ -84,6 +85,7 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     assert workspace.planned(FIGURE) == by_seed | once  # all that is trained from it, on the same data and subsets
 
 
+@pytest.mark.slow
 def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
     write_rte(tmp_path / "GLUE", {"train": 40, "dev": 24, "test": 3000})
     tiny = tiny_config(tasks=["rte"], ratios=[0.3, 0.6], glue=str(tmp_path / "GLUE"))
