@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from supertickets.experiment.task_files import resolved
 
@@ -42,6 +45,24 @@ TOY = {
     "labels": ["no", "yes"],
     "split": {"seed": 0, "validation": 0.2, "test": 0.2, "group_separator": ""},
 }
+
+
+#: How many examples a property is tried with: in a quick run of the tests, and in one that leaves out nothing slow.
+EXAMPLES = {"quick": 25, "thorough": 150}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties are tried with as many examples as the marker expression leaves time for."""
+    for name, examples in EXAMPLES.items():
+        settings.register_profile(
+            name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        )
+    settings.load_profile("quick" if "not slow" in config.getoption("markexpr") else "thorough")
+
+
+def tries(thorough: int, quick: int) -> int:
+    """How often something costly is tried, in a run of the tests that leaves out nothing slow and in a quick one."""
+    return thorough if settings.default.max_examples == EXAMPLES["thorough"] else quick
 
 
 def names_in(package: str) -> set[str]:
@@ -146,9 +167,7 @@ class Workspace:
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run snakemake in it."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, text=True, capture_output=True, timeout=600, env=os.environ | environment
-        )
+        return subprocess.run(command, cwd=self.folder, text=True, capture_output=True, env=os.environ | environment)
 
     def configure(self, config: dict[str, object]) -> None:
         """Replace the config."""
@@ -211,18 +230,55 @@ def files_of(names: set[str]) -> set[str]:
     return drawn | {f"tables/{name}.{suffix}" for name in TABLES & names for suffix in ("csv", "md", "tex")}
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first process of a test run that needs it makes; those beside it wait, and take it over."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # one below it for each process
+    folder, done = root / f"shared {name}", root / f"shared {name}.made"
+    with (root / f"shared {name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
+FIGURE = "results/figures/phase_transition.pdf"
+
+
+def small_config(**changes: object) -> dict[str, object]:
+    """The tiny experiment with one seed and one ratio."""
+    return tiny_config(**{"seeds": [1], "ratios": [0.6]} | changes)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny experiment, run to the end once."""
-    workspace = new_workspace(tmp_path_factory.mktemp("finished") / "the project", tiny_config())
-    workspace.make()
-    return workspace
+    """The small experiment, run to the main figure once; nothing may be changed in it."""
+    return Workspace(
+        made_once(tmp_path_factory, "figure", lambda folder: new_workspace(folder, small_config()).make(FIGURE))
+    )
+
+
+@pytest.fixture(scope="session")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny experiment, run to the end once; nothing may be changed in it."""
+    return Workspace(
+        made_once(tmp_path_factory, "everything", lambda folder: new_workspace(folder, tiny_config()).make())
+    )
 
 
 @pytest.fixture
 def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the finished experiment to do things to."""
+    """A copy of the small experiment to do things to."""
     return finished.copy(tmp_path / "the project")
+
+
+@pytest.fixture
+def large_workspace(complete: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the tiny experiment to do things to."""
+    return complete.copy(tmp_path / "the project")
 
 
 @pytest.fixture(scope="session")
@@ -241,4 +297,4 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs with made-up predictions, scored, compared and judged."""
     from made_up_runs import make_results
 
-    return make_results(tmp_path_factory.mktemp("results"))
+    return made_once(tmp_path_factory, "results", make_results)

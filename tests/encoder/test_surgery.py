@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, write_tiny_model
+from families import random_ticket
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import nn
@@ -30,13 +31,6 @@ SHAPES = [
     {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 24, "intermediate_size": 20},
     {"num_hidden_layers": 5, "num_attention_heads": 8, "hidden_size": 16, "intermediate_size": 64},
 ]
-
-
-def random_ticket(layers: int, heads: int, seed: int) -> Ticket:
-    random = np.random.default_rng(seed)
-    kept = [random.permutation(heads)[: random.integers(1, heads + 1)] for _ in range(layers)]
-    ffn = np.flatnonzero(random.random(layers) < 0.5)
-    return Ticket(tuple(tuple(sorted(map(int, row))) for row in kept), tuple(map(int, ffn)), heads)
 
 
 def mask_units(model: Classifier, ticket: Ticket) -> None:

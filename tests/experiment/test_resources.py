@@ -121,11 +121,6 @@ def test_devices_are_called_what_all_processes_call_them(monkeypatch: pytest.Mon
     assert visible_devices(2) == ["3", "GPU-7"]
 
 
-def test_how_often_checkpoints_are_written_reruns_nothing(workspace: Workspace) -> None:
-    workspace.configure(tiny_config(checkpoint_minutes=0.5))
-    assert workspace.planned() == {}
-
-
 def test_the_locks_agree() -> None:
     lines = (PROJECT / "requirements.lock").read_text().splitlines()
     own = [line for line in (PROJECT / "requirements-slurm.lock").read_text().splitlines() if "==" in line]

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import PROJECT, TOY, tiny_config, toy, write_tiny_task
-from hypothesis import HealthCheck, given, settings
+from conftest import PROJECT, TOY, tiny_config, toy, tries, write_tiny_task
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supertickets.data.task import prepare_task
@@ -33,7 +33,6 @@ from supertickets.files import LARGEST, canonical_json, read_json
 from supertickets.tickets.importance_table import read_importance, write_importance
 
 #: The folder of a test is the same for all of its examples, each of which writes its files anew.
-fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FULL = Ticket.full(3, 4)
 
 
@@ -115,20 +114,17 @@ def made(tmp_path: Path, name: str, content: bytes) -> bool:
 
 
 @pytest.mark.parametrize("name", files())
-@fuzzed
 @given(data=st.data())
 def test_damaged_files_of_examples(tmp_path: Path, name: str, data: st.DataObject) -> None:
     made(tmp_path, name, data.draw(damaged(files()[name])))
 
 
 @pytest.mark.parametrize("name", files())
-@fuzzed
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "replace")))
 def test_files_of_anything(tmp_path: Path, name: str, content: bytes) -> None:
     assert not made(tmp_path, name, content)
 
 
-@fuzzed
 @given(lines=st.lists(values.map(json.dumps) | changed(rows()[0]).map(json.dumps), max_size=4))
 def test_json_lines_of_anything(tmp_path: Path, lines: list[str]) -> None:
     good = [json.dumps(row) for row in rows()]
@@ -150,7 +146,6 @@ def test_json_that_is_made_to_break_readers(tmp_path: Path, line: str) -> None:
         read_json(tmp_path / "record.json")
 
 
-@fuzzed
 @given(content=changed(FULL.as_json()) | values)
 def test_tickets_of_anything(content: Any) -> None:
     with suppress(UserError):
@@ -159,7 +154,6 @@ def test_tickets_of_anything(content: Any) -> None:
         assert Ticket.of(json.loads(json.dumps(ticket.as_json())), "again") == ticket
 
 
-@fuzzed
 @given(data=st.data())
 def test_damaged_json(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "ticket.json"
@@ -168,7 +162,6 @@ def test_damaged_json(tmp_path: Path, data: st.DataObject) -> None:
         Ticket.read(path)
 
 
-@fuzzed
 @given(data=st.data())
 def test_damaged_importance(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "importance.csv"
@@ -183,7 +176,6 @@ def test_damaged_importance(tmp_path: Path, data: st.DataObject) -> None:
 RUN = {"model": "tiny", "task": "toy", "train_size": 32, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
 
 
-@fuzzed
 @given(data=st.data())
 def test_damaged_records_and_predictions(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "runs/tiny/toy/n32/seed1/full"
@@ -220,7 +212,6 @@ SHIPPED = [
 ]
 
 
-@fuzzed
 @given(data=st.data())
 def test_configs_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     monkeypatch.chdir(tmp_path)
@@ -235,7 +226,7 @@ def test_configs_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, da
 COLA = yaml.safe_load(CATALOGUE.read_text())["tasks"]["cola"]
 
 
-@settings(fuzzed, max_examples=60)
+@settings(max_examples=tries(60, quick=10))
 @given(data=st.data())
 def test_tasks_in_the_layout_of_glue_of_anything(tmp_path: Path, data: st.DataObject) -> None:
     (tmp_path / "CoLA").mkdir(exist_ok=True)
@@ -321,7 +312,6 @@ def test_values_that_are_no_texts_or_that_pyarrow_does_not_convert(
 
 @pytest.mark.parametrize("chunk", [1, 2, 2**20])
 @pytest.mark.parametrize("name", ["toy.tsv", "toy.csv"])
-@fuzzed
 @given(content=st.lists(st.sampled_from([b"\r", b"\n", b"a", b'"', b","])).map(b"".join))
 def test_lines_are_those_that_readers_of_whole_files_see(tmp_path: Path, name: str, chunk: int, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

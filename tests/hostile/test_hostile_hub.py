@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import tries
 from hub_client import Download, downloading
 from hub_server import Hub, serving
 
@@ -91,7 +92,7 @@ def test_answers_of_anything(hub: Hub, download: Download, tmp_path: Path, kind:
     draw = random.Random(0)
     function, key, more = FETCH[kind]
     right = 0
-    for index in range(60 if kind == "models" else 30):
+    for index in range(tries(60, quick=15) if kind == "models" else tries(30, quick=10)):
         name = new_repository(hub, kind)
         folder = tmp_path / "in" / str(index)
         folder.parent.mkdir(exist_ok=True)

@@ -17,8 +17,8 @@ from families import FAMILIES, write_family
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
-from test_hostile import changed, damaged, fuzzed, values
-from test_training import encoded
+from test_hostile import changed, damaged, values
+from tiny_runs import encoded
 from tokenizers import Tokenizer
 
 from supertickets.data.task import prepare_task
@@ -51,7 +51,6 @@ def prepared(tmp_path: Path, files: dict[str, bytes]) -> None:
         prepare_model(source / "config.json", {"path": str(source)}, tmp_path / "pretrained")
 
 
-@fuzzed
 @given(data=st.data())
 def test_damaged_weights(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
     content = data.draw(damaged(model["model.safetensors"]) | damaged(model["model.safetensors"][:400]))
@@ -62,7 +61,6 @@ def test_damaged_weights(tmp_path: Path, model: dict[str, bytes], data: st.DataO
             read(path)
 
 
-@fuzzed
 @given(data=st.data())
 def test_configs_of_models_of_anything(tmp_path: Path, model: dict[str, bytes], data: st.DataObject) -> None:
     content = data.draw(changed(json.loads(model["config.json"])) | values)

@@ -15,10 +15,10 @@ import pytest
 import torch
 import yaml
 from conftest import PROJECT, TINY
+from joint_runs import JOINT
 from jsonschema import Draft202012Validator
 from safetensors.torch import load_file, save_file
-from test_multi_task import JOINT
-from test_training import CPU, SETTINGS, encoded, run
+from tiny_runs import CPU, SETTINGS, encoded, run
 
 from supertickets.__main__ import run as call
 from supertickets.data.subset import subsample

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_training import encoded, run
+from tiny_runs import encoded, run
 
 from supertickets.errors import InterruptedRunError
 from supertickets.jobs import finished, locks

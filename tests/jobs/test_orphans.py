@@ -14,8 +14,6 @@ from conftest import PROJECT
 
 from supertickets.jobs.orphans import WORKFLOW, this_workflow
 
-#: What every job begins with.
-START = "from supertickets.jobs.orphans import end_with_workflow; end_with_workflow()"
 JOB = """
 import signal, sys, time
 from supertickets.jobs.orphans import end_with_workflow
@@ -63,15 +61,15 @@ def test_a_job_ends_when_what_started_it_is_killed(killed: str, shell: str) -> N
 def test_a_job_that_starts_as_its_workflow_is_killed_ends_at_once() -> None:
     namespace = this_workflow().split()[1]
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow"), WORKFLOW: f"{2**30} {namespace}"}
-    done = subprocess.run(
-        [sys.executable, "-c", f"{START}; import time; time.sleep(60)"], env=environment, capture_output=True, text=True
-    )
+    code = "from supertickets.jobs.orphans import end_with_workflow; import time; end_with_workflow(); time.sleep(60)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == -signal.SIGTERM and "The workflow was killed, and this job ends." in done.stderr
 
 
 @pytest.mark.parametrize("seen", [{}, {WORKFLOW: f"{2**30} 1"}], ids=["by hand", "in a container"])
 def test_a_script_without_a_workflow_above_it_is_left_alone(seen: dict[str, str]) -> None:
     environment = os.environ | {"PYTHONPATH": str(PROJECT / "workflow")} | seen
-    code = f"{START}; import threading; print(threading.active_count())"
+    code = "from supertickets.jobs.orphans import end_with_workflow; end_with_workflow(); "
+    code += "import threading; print(threading.active_count())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "1\n", done.stderr

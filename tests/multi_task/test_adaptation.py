@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from joint_runs import DATA, FULL, TICKETS, encoded, run, settings
 from safetensors.numpy import load_file
 from scipy import stats
-from test_multi_task import DATA, FULL, TICKETS, encoded, run, settings
 
 from supertickets.encoder.families import architecture_of
 from supertickets.encoder.rewind import cut_tensors

@@ -6,46 +6,35 @@ import json
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY, toy, write_tiny_model, write_tiny_task
-from families import FAMILIES, VOCABULARY, write_family
+from conftest import TINY, write_tiny_model
+from families import FAMILIES, VOCABULARY, random_ticket, write_family
+from joint_runs import DATA, FULL, JOINT, TICKETS, encoded, run, settings
 from safetensors.numpy import load_file, save_file
-from test_surgery import random_ticket
-from test_training import SETTINGS
+from tiny_runs import CPU
 from torch import Tensor, nn
 
-from supertickets.data.task import prepare_task
 from supertickets.encoder.batches import batch_of
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import Classifier, read_model, read_weights
 from supertickets.encoder.pretrained import prepare_model
 from supertickets.encoder.rewind import cut_tensors, rewind
 from supertickets.encoder.ticket import Ticket
-from supertickets.encoder.tokenise import tokenise
-from supertickets.engine.device import Compute
 from supertickets.engine.dropout import seed_dropout
 from supertickets.engine.optimizer import BETAS, EPS, learning_rate, without_decay
 from supertickets.errors import DivergedError, UserError
 from supertickets.multi_task.loop import Joint, odds, schedule, train_tasks
-from supertickets.multi_task.run import shared_models, train_models, train_multi_task
+from supertickets.multi_task.run import shared_models, train_models
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
 from supertickets.training.loop import Settings, losses_of
 from supertickets.training.run import train_run
 
-CPU = Compute(torch.device("cpu"), "fp32")
-JOINT = {name: SETTINGS[name] for name in ("batch_size", "epochs", "warmup", "weight_decay", "clip_norm")}
-JOINT |= {"optimizer": "adamw", "learning_rate": 1e-2, "sampler": "proportional", "temperature": 1.0, "cap": 10}
-JOINT |= {"untouched": "frozen"}
-#: Layers in which each task holds other heads, in which one holds all, and blocks of both, one and no task.
-TICKETS = [Ticket(((0, 1), (1, 2, 3), (0, 1, 2, 3)), (0, 1), 4), Ticket(((1, 3), (0,), (2,)), (1,), 4)]
-FULL = Ticket.full(3, 4)
-DATA = ("sentiment", "value")
+__all__ = ["encoded"]  # the fixture
 
 
 @pytest.fixture(scope="module")
@@ -55,27 +44,6 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_model(source, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     prepare_model(source / "config.json", {"path": str(source)}, source / "pretrained")
     return source / "pretrained"
-
-
-@pytest.fixture(scope="module")
-def encoded(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
-    """Two tasks: classes of 40 sentences, and values of 23."""
-    folder = tmp_path_factory.mktemp("encoded")
-    write_tiny_task(folder / "toy.tsv")
-    changes: dict[str, Any] = {"columns": {"id": "id", "target": "value", "text": "text"}, "type": "regression"}
-    for name, count, more in (("sentiment", 40, {}), ("value", 23, changes)):
-        definition = toy(folder / "toy.tsv", **more)
-        if more:
-            definition.pop("labels")
-        prepare_task(definition, folder / "task.parquet")
-        tokenise(tiny, folder / "task.parquet", 16, folder / f"{name}.parquet")
-        rows = Encoded.read(folder / f"{name}.parquet").first("train", count).tolist()
-        (folder / f"{name}.json").write_text(json.dumps({"rows": rows}))
-    return folder
-
-
-def settings(task: str, **changes: Any) -> dict[str, Any]:
-    return SETTINGS | {"outputs": 1 if task == "value" else 2} | changes
 
 
 def examples(encoded: Path) -> tuple[list[Encoded], list[np.ndarray]]:
@@ -89,30 +57,6 @@ def exact_models(folder: Path, tickets: list[Ticket]) -> tuple[dict[str, Tensor]
     weights = folder / "model.safetensors"
     tensors, models = shared_models(folder / "config.json", weights, tickets, own, 1, CPU)
     return {name: tensor.double() for name, tensor in tensors.items()}, [model.double() for model in models]
-
-
-def run(
-    encoded: Path, folder: Path, out: Path, tickets: dict[str, Ticket], seed: int = 1, **changes: Any
-) -> tuple[dict[str, Any], Path]:
-    """A training from files; of ``changes`` the precision and dropout are the tasks', the rest of all."""
-    out.mkdir(exist_ok=True)
-    own = {name: changes.pop(name) for name in ("precision", "classifier_dropout") if name in changes}
-    (out / "tickets.json").write_text(json.dumps({task: ticket.as_json() for task, ticket in tickets.items()}))
-    tasks = {
-        task: {
-            "encoded": str(encoded / f"{task}.parquet"),
-            "subset": str(encoded / f"{task}.json"),
-            "settings": settings(task, **own),
-        }
-        for task in tickets
-    }
-    train_multi_task(
-        config=folder / "config.json", weights=folder / "model.safetensors", shape=folder / "shape.json",
-        tickets=out / "tickets.json", tasks=tasks, run={"model": "tiny", "mode": "super", "seed": seed},
-        joint=JOINT | changes, record=out / "record.json", predictions=out / "predictions.parquet",
-        trained=out / "model.safetensors",
-    )  # fmt: skip
-    return json.loads((out / "record.json").read_text()), out
 
 
 @pytest.mark.parametrize("ticket", [TICKETS[0], FULL], ids=["cut", "full"])

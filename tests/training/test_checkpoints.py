@@ -12,11 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import joint_runs
 import pytest
-import test_multi_task
 import torch
 from safetensors.torch import save
-from test_training import encoded, run
+from tiny_runs import encoded, run
 
 from supertickets.errors import DivergedError, InterruptedRunError
 from supertickets.multi_task import loop as multi_task
@@ -92,16 +92,16 @@ def test_a_multi_task_training_continues_too(
     sampler: str,
     precision: str,
 ) -> None:
-    files = test_multi_task.encoded.__wrapped__(tmp_path_factory, tiny)
-    tickets = dict(zip(test_multi_task.DATA, test_multi_task.TICKETS, strict=True))
+    files = joint_runs.encoded.__wrapped__(tmp_path_factory, tiny)
+    tickets = dict(zip(joint_runs.DATA, joint_runs.TICKETS, strict=True))
     changes = {"sampler": sampler, "precision": precision}
-    expected, undisturbed = test_multi_task.run(files, tiny, tmp_path / "undisturbed", tickets, **changes)
+    expected, undisturbed = joint_runs.run(files, tiny, tmp_path / "undisturbed", tickets, **changes)
     out, steps = tmp_path / "stopped", (2, 7, 8, 23)  # 8 steps an epoch
     send(signal.SIGTERM, *steps)
     for _ in steps:
         with pytest.raises(InterruptedRunError):
-            test_multi_task.run(files, tiny, out, tickets, **changes)
-    record, _ = test_multi_task.run(files, tiny, out, tickets, **changes)
+            joint_runs.run(files, tiny, out, tickets, **changes)
+    record, _ = joint_runs.run(files, tiny, out, tickets, **changes)
     assert made(out) == made(undisturbed)
     for task, found in record["tasks"].items():
         assert found["losses"] == expected["tasks"][task]["losses"]

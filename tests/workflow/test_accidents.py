@@ -26,6 +26,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
     workspace = undisturbed.copy(tmp_path_factory.mktemp("killed") / "the project")
     tally = Disturber(workspace, contents(undisturbed), seed=7).run(kills=3, longest=12)
@@ -33,6 +34,7 @@ def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pyte
     assert sum(tally.kills.values()) == 3 and tally.finished
 
 
+@pytest.mark.slow
 def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path / "the project", accident_config())
     run = workspace.folder / "results/runs/tiny/toy/n32/seed1/full"
@@ -61,6 +63,7 @@ def wait_for(path: Path, text: str, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_second_workflow_in_the_folder_is_refused_and_disturbs_nothing(
     undisturbed: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -120,7 +123,7 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
     done = workspace(*TARGETS)
     output = done.stdout + done.stderr
     assert done.returncode and "results: not writable" in output and "Traceback" not in output
-    assert "rule figure" not in output, "jobs were started"
+    assert "rule draw_figure" not in output, "jobs were started"
     assert contents(workspace) == kept
     mount(mounted, "-o", "remount,rw,bind")
     workspace.make(*TARGETS)

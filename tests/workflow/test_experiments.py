@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import FIGURES, PROJECT, SHARED, TABLES, files_of, new_workspace, shown, tiny_config
-from test_fetch import write_wheel
-from test_glue_workflow import write_rte
+from made_up_downloads import write_rte, write_wheel
 
 from supertickets.experiment.config import CATALOGUE, check_config
 from supertickets.files import sha256
@@ -23,6 +22,7 @@ FIGURE = "results/figures/phase_transition.pdf"
 HUB_TASKS = {"cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli", "snli", "scitail"}
 
 
+@pytest.mark.slow
 def test_everything_about_labels_that_depend_on_nothing(tmp_path: Path) -> None:
     changes = {"train_sizes": [32, 16], "kinds": ["winning", "random", "losing"], "ratios": [0.6]}
     config = tiny_config(tasks=["toy"], **changes)
@@ -46,6 +46,7 @@ def test_everything_about_labels_that_depend_on_nothing(tmp_path: Path) -> None:
     assert set(sizes[0]) < set(sizes[1])
 
 
+@pytest.mark.slow
 def test_a_task_without_a_test_part_is_reported_in_halves(tmp_path: Path) -> None:
     config = tiny_config(tasks=["toy"], ratios=[0.6])
     config["define"]["tasks"]["toy"]["split"] = {"validation": 0.4, "test": 0}
@@ -57,6 +58,7 @@ def test_a_task_without_a_test_part_is_reported_in_halves(tmp_path: Path) -> Non
     assert row["difference_cross_fitted"] == pytest.approx(row["difference_same_split"])
 
 
+@pytest.mark.slow
 def test_a_search_chooses_on_validation_and_all_trainings_follow(tmp_path: Path) -> None:
     search = {"learning_rate": [1.0e-6, 1.0e-2], "batch_size": [4, 8], "seeds": 2}
     workspace = new_workspace(tmp_path / "project", tiny_config(tasks=["toy"], ratios=[0.6], search=search))

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from conftest import WORDS, new_workspace, tiny_config, write_tiny_model
 from hub_server import serving
+from made_up_downloads import write_rte
 
 from supertickets.experiment.paths import run_folder
 from supertickets.submission.archive import validate_submission
@@ -49,6 +50,7 @@ def config() -> dict[str, Any]:
     return tiny
 
 
+@pytest.mark.slow
 def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     write_hub(tmp_path / "hub")
     workspace = new_workspace(tmp_path / "project", config())
@@ -83,19 +85,7 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     assert workspace.planned(FIGURE) == by_seed | once  # all that is trained from it, on the same data and subsets
 
 
-def write_rte(root: Path, sizes: dict[str, int]) -> None:
-    """Files in the layout of RTE."""
-    random = np.random.default_rng(0)
-    (root / "RTE").mkdir(parents=True)
-    for name, count in sizes.items():
-        lines = ["index\tsentence1\tsentence2" + "\tlabel" * (name != "test")]
-        for index in range(count):
-            words = [*random.choice(WORDS[6:], 4), WORDS[index % 2 * 3]]
-            label = f"\t{['entailment', 'not_entailment'][index % 2]}" * (name != "test")
-            lines.append(f"{index}\t{' '.join(words)}\t{' '.join(random.choice(WORDS[6:], 2))}{label}")
-        (root / "RTE" / f"{name}.tsv").write_text("\n".join(lines) + "\n")
-
-
+@pytest.mark.slow
 def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
     write_rte(tmp_path / "GLUE", {"train": 40, "dev": 24, "test": 3000})
     tiny = tiny_config(tasks=["rte"], ratios=[0.3, 0.6], glue=str(tmp_path / "GLUE"))

@@ -56,6 +56,7 @@ def results_of(workspace: Workspace) -> Path:
     return workspace.folder / "results"
 
 
+@pytest.mark.slow
 def test_every_task_has_the_ticket_that_its_mode_says(shared: Workspace) -> None:
     results = results_of(shared)
     for seed in (1, 2):
@@ -110,6 +111,7 @@ def scored(path: Path, task: str, metric: str) -> float:
     return 100 * metric_of(metric).plain(predicted(np.stack(rows["logits"].tolist())), rows["label"].to_numpy())
 
 
+@pytest.mark.slow
 def test_the_table_says_what_was_predicted(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/multi_task_dev.csv").set_index(["task", "way", "metric"])
@@ -155,6 +157,7 @@ def test_the_table_says_what_was_predicted(shared: Workspace) -> None:
     assert "nan" not in text and "ublished" not in text
 
 
+@pytest.mark.slow
 def test_published_numbers_stand_beside_ours(shared: Workspace, tmp_path: Path) -> None:
     results = results_of(shared)
     (tmp_path / "multi_task").symlink_to(results / "multi_task")
@@ -185,6 +188,7 @@ def test_published_numbers_stand_beside_ours(shared: Workspace, tmp_path: Path) 
     assert "Published" in (tmp_path / "t.md").read_text()
 
 
+@pytest.mark.slow
 def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/domain_adaptation.csv", dtype={"train_size": str})
@@ -240,6 +244,7 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
     assert "nan" not in text
 
 
+@pytest.mark.slow
 def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/seed_sensitivity.csv", dtype={"train_size": str})
@@ -267,6 +272,7 @@ def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) ->
             assert found.tolist() == pytest.approx([np.mean(values), np.std(values, ddof=1), min(values), max(values)])
 
 
+@pytest.mark.slow
 def test_slices_of_a_pie_are_the_tasks_shares_in_the_importance(
     shared: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,6 +310,7 @@ def test_slices_of_a_pie_are_the_tasks_shares_in_the_importance(
     assert "Sensitivity of the fine-tuned weights" in text and "means over 2 seeds" in text
 
 
+@pytest.mark.slow
 def test_scores_of_a_training_are_those_of_its_record(shared: Workspace, tmp_path: Path) -> None:
     results, where = results_of(shared), {"model": "tiny", "task": "toy", "train_size": 32}
     runs = {mode: [{"model": "tiny", "mode": mode, "seed": 2}] for mode in ("full", "super")}
@@ -321,6 +328,7 @@ def test_scores_of_a_training_are_those_of_its_record(shared: Workspace, tmp_pat
         score_ways(tmp_path, wrong)
 
 
+@pytest.mark.slow
 def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path) -> None:
     workspace = shared.copy(tmp_path / "project")
     assert workspace.planned(*EVERYTHING) == {}
@@ -350,6 +358,7 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     assert "retrain" not in planned and planned["prune"] == 2 and planned["finetune"] == 2
 
 
+@pytest.mark.slow
 def test_tasks_laid_over_the_default_are_those_of_all_parts(shared: Workspace, tmp_path: Path) -> None:
     workspace = shared.copy(tmp_path / "project")
     workspace.configure(adapting_config(multi_task={"tasks": ["toy", "toy_value"]}))
@@ -362,6 +371,7 @@ def test_tasks_laid_over_the_default_are_those_of_all_parts(shared: Workspace, t
     assert trained == {"toy_new", "toy"}
 
 
+@pytest.mark.slow
 def test_the_published_sizes_are_tickets_of_given_ratios(shared: Workspace, tmp_path: Path) -> None:
     results = results_of(shared)
     trials = [{"model": "tiny", "task": task, "train_size": 32, "seed": 1} for task in ("toy", "toy_value")]
@@ -441,6 +451,7 @@ def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
     assert tickets["p"].tolist() == pytest.approx([0.04, 0.06, 0.06, 0.06, 0.05])
 
 
+@pytest.mark.slow
 def test_ways_that_predicted_other_examples_are_not_compared(shared: Workspace, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shutil.copytree(results_of(shared) / "multi_task", results / "multi_task")

@@ -83,11 +83,13 @@ def tells(log: Path, text: str) -> bool:
         return False
 
 
-def calls_above(module: str, folder: Path) -> list[int]:
-    """How many calls of snakemake are above each process of a module in a folder, the submitting one left out."""
+def calls_above(function: str, folder: Path) -> list[int]:
+    """How many calls of snakemake are above each process of a function in a folder, the submitting one left out."""
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        if (process.info["cmdline"] or [])[1:4] == ["-P", "-m", module] and process.info["cwd"] == str(folder):
+        if (process.info["cmdline"] or [])[1:5] == ["-P", "-m", "supertickets", function] and process.info[
+            "cwd"
+        ] == str(folder):
             found.append(sum(above.cmdline()[1:3] == ["-m", "snakemake"] for above in process.parents()))
     return found
 
