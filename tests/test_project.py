@@ -6,7 +6,9 @@ import re
 import tomllib
 
 import yaml
-from conftest import PROJECT
+from conftest import LIBRARY, PROJECT
+
+from supertickets.experiment.shown import FIGURES, TABLES
 
 
 def direct() -> set[str]:
@@ -22,16 +24,21 @@ def test_direct_dependencies_are_locked_and_the_environment_has_the_same_pins() 
     assert direct() <= {line.partition("==")[0] for line in lines}
 
 
-def test_rules_and_scripts_have_the_same_names() -> None:
-    rules = set()
+def test_a_rule_is_named_as_the_function_that_it_calls() -> None:
+    called = {}
     for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
-        rules |= set(re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE))
-    common = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
-    shown = re.findall(r'^    "(\w+)": "(?:main|kinds|sizes|all|joint)",$', common, re.MULTILINE)
-    assert len(shown) == 17
-    # One rule draws all figures and one makes all tables, each by a script of its own.
-    scripts = {path.stem for path in (PROJECT / "workflow" / "scripts").glob("[!_]*.py")}
-    assert (rules - {"figure", "table"}) | set(shown) == scripts
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if function := re.search(r"""\*\*work\(\s*"[\w.]+:(\w+)\"""", rule):
+                called[rule.partition(":")[0]] = function[1]
+    # Two rules train, and one draws every figure, one writes every table.
+    assert {rule: function for rule, function in called.items() if rule != function} == {
+        "finetune": "train_run",
+        "retrain": "train_run",
+    }
+    figures, tables = (
+        {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} for folder in ("figures", "tables")
+    )
+    assert figures >= {*FIGURES} and tables >= {*TABLES}
 
 
 def test_documents_name_files_that_exist() -> None:

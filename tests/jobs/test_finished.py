@@ -17,7 +17,7 @@ import pytest
 from tiny_runs import encoded, run
 
 from supertickets.errors import InterruptedRunError
-from supertickets.jobs import clock, finished
+from supertickets.jobs import clock, finished, locks
 from supertickets.jobs.finished import IDENTITY, SUFFIX, forget_noted
 from supertickets.training import checkpoints
 from supertickets.training import loop as training
@@ -140,7 +140,7 @@ def test_a_second_process_waits_and_takes_over(
     with caplog.at_level(logging.INFO):
         second = threading.Thread(target=lambda: run(encoded, tiny, out))
         second.start()
-        time.sleep(3 * checkpoints.LOOK_SECONDS)
+        time.sleep(3 * locks.LOOK_SECONDS)
         assert second.is_alive() and not (out / "record.json").exists()
         assert caplog.text.count("waiting for its end") == 1
         os.close(lock)
@@ -151,10 +151,10 @@ def test_a_second_process_waits_and_takes_over(
 
 def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    first = checkpoints._locked(path)
-    waiting = threading.Thread(target=lambda: os.close(checkpoints._locked(path)))
+    first = locks._locked(path)
+    waiting = threading.Thread(target=lambda: os.close(locks._locked(path)))
     waiting.start()
-    time.sleep(2 * checkpoints.LOOK_SECONDS)
+    time.sleep(2 * locks.LOOK_SECONDS)
     path.unlink()
     os.close(first)
     waiting.join(10)
