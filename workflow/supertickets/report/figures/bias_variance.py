@@ -59,6 +59,6 @@ def note(table: pd.DataFrame) -> str:
     return (
         f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which determine training "
         "examples, initial task head, order and dropout. Loss = bias + variance; the estimates are unbiased for any "
-        f"number of seeds. The bias includes the noise of the labels. Bars: {LEVEL:.0%} interval over examples, for "
+        f"number of seeds. The bias includes the irreducible error. Bars: {LEVEL:.0%} interval over examples, for "
         f"fixed runs. Hollow points: the full model. Scored on {examples} examples."
     )

@@ -35,7 +35,7 @@ def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.Dat
 def panels(
     scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str, keys: list[str] = EXPERIMENT
 ) -> plt.Figure:
-    """Draw a figure with one panel for each super ticket, two panels a row, and a note below.
+    """Draw a figure with one panel for each super ticket, two per row, and a note below.
 
     Args:
         scores: the tidy table of scores.
@@ -63,7 +63,7 @@ def panels(
 
 
 def grid_of_panels(count: int) -> tuple[plt.Figure, list[Axes]]:
-    """Create a figure of ``count`` panels, two a row, with room for a legend above and a note below."""
+    """Create a figure of ``count`` panels, two per row, with room for a legend above and a note below."""
     columns = min(count, 2)
     lines = -(-count // columns)
     size = (max(columns * style.PANEL_WIDTH, 4.2), 2.6 * lines + 0.75)
