@@ -37,7 +37,7 @@ $(STAMP):
 
 # What a reviewer runs before a change lands.
 check: setup
-	. $(VENV)/bin/activate && ruff check . && ruff format --check . && snakefmt --check Snakefile workflow && snakemake --lint
+	. $(VENV)/bin/activate && ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow && snakemake --lint
 
 # Needs uv. What torch pins exactly by itself (CUDA libraries, triton) is left out: CPU builds come without it.
 lock:
