@@ -57,7 +57,7 @@ $(DOCS_STAMP):
 
 # What a reviewer runs before a change lands.
 check: setup
-	. $(VENV)/bin/activate && ruff check . && ruff format --check . && snakefmt --check Snakefile workflow
+	. $(VENV)/bin/activate && ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow
 	@# Functions stand beside the rules that they serve; any other finding counts.
 	. $(VENV)/bin/activate && snakemake --lint > $(VENV)/lint.log 2>&1; \
 	  grep -q '^Lints for' $(VENV)/lint.log && ! grep '^    \* ' $(VENV)/lint.log | grep -v 'Mixed rules and functions'
