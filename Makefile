@@ -1,5 +1,5 @@
-# Two goals: "make figure" makes the main figure, "make test" runs the tests. Both set up .venv first, once, and again
-# when requirements.lock changes. PYTHON=... chooses the interpreter.
+# Two goals: "make figure" makes the main figure, "make test" runs the tests that take no long time. Both set up .venv
+# first, once, and again when requirements.lock changes. PYTHON=... chooses the interpreter.
 
 SHELL := /bin/bash
 VENV := .venv
@@ -13,10 +13,11 @@ figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
 
 test: setup
-	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile
+	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal
 
+# The slow ones too: a quarter of an hour on two idle cores.
 test-all: setup
-	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist loadfile -m "not slurm"
+	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
 test-slurm: setup
@@ -56,7 +57,7 @@ $(DOCS_STAMP):
 
 # What a reviewer runs before a change lands.
 check: setup
-	. $(VENV)/bin/activate && ruff check . && ruff format --check . && snakefmt --check Snakefile workflow
+	. $(VENV)/bin/activate && ruff check . && ruff format --check . && mypy && snakefmt --check Snakefile workflow
 	@# Functions stand beside the rules that they serve; any other finding counts.
 	. $(VENV)/bin/activate && snakemake --lint > $(VENV)/lint.log 2>&1; \
 	  grep -q '^Lints for' $(VENV)/lint.log && ! grep '^    \* ' $(VENV)/lint.log | grep -v 'Mixed rules and functions'

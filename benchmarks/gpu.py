@@ -20,11 +20,11 @@ from transformers import BertConfig, BertModel
 
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.files import write_json
-from supertickets.training.loop import arithmetic
 
 from .children import SETTINGS, run
 from .machine import gemm_rate
 from .results import write
+from .training import arithmetic
 
 #: Products of one BERT-base step on 32 x 128 tokens, and what the hardware is measured by.
 SHAPES = ((4096, 768, 768), (4096, 768, 3072), (4096, 3072, 768))

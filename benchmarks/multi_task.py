@@ -11,11 +11,11 @@ import pandas as pd
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.tickets.prune import draw
-from supertickets.training.loop import arithmetic
 
 from .children import SETTINGS, request, run
 from .data import MODEL, Task, of_default
 from .results import spread, write
+from .training import arithmetic
 
 SEEDS = (1, 2, 3, 4, 5)
 TRAIN, THREADS = 128, 2

@@ -52,11 +52,12 @@ EXAMPLES = {"quick": 25, "thorough": 150}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties are tried with as many examples as the marker expression leaves time for."""
+    """Take one thread, and try properties with as many examples as the marker expression leaves time for."""
     for name, examples in EXAMPLES.items():
         settings.register_profile(
             name, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
         )
+    torch.set_num_threads(1)  # as jobs do: threads of several processes of tests would wait for each other
     settings.load_profile("quick" if "not slow" in config.getoption("markexpr") else "thorough")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import save_file
 
@@ -53,6 +54,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "modernbert": MODERNBERT | {"local_attention": 4, "global_attn_every_n_layers": 2, "classifier_pooling": "cls"},
     "modernbert-mean": MODERNBERT | {"local_attention": 128, "classifier_pooling": "mean"},
 }
+
+
+#: One family of each kind for a quick run: absolute positions and attention as torch has it, and rotary ones.
+QUICK = ("bert", "modernbert")
+EACH_FAMILY = [family if family in QUICK else pytest.param(family, marks=pytest.mark.slow) for family in FAMILIES]
 
 
 def theirs(family: str) -> torch.nn.Module:

@@ -6,7 +6,9 @@ import re
 import tomllib
 
 import yaml
-from conftest import PROJECT
+from conftest import LIBRARY, PROJECT
+
+from supertickets.experiment.shown import FIGURES, TABLES
 
 
 def direct() -> set[str]:
@@ -20,6 +22,23 @@ def test_direct_dependencies_are_locked_and_the_environment_has_the_same_pins() 
     environment = yaml.safe_load((PROJECT / "envs" / "supertickets.yaml").read_text())
     assert environment["dependencies"][-1]["pip"] == lines
     assert direct() <= {line.partition("==")[0] for line in lines}
+
+
+def test_a_rule_is_named_as_the_function_that_it_calls() -> None:
+    called = {}
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if function := re.search(r"""\*\*work\(\s*"[\w.]+:(\w+)\"""", rule):
+                called[rule.partition(":")[0]] = function[1]
+    # Two rules train, and one draws every figure, one writes every table.
+    assert {rule: function for rule, function in called.items() if rule != function} == {
+        "finetune": "train_run",
+        "retrain": "train_run",
+    }
+    figures, tables = (
+        {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} for folder in ("figures", "tables")
+    )
+    assert figures >= {*FIGURES} and tables >= {*TABLES}
 
 
 def test_the_changelog_names_the_version() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, VOCABULARY, random_ticket, write_family
+from families import EACH_FAMILY, FAMILIES, VOCABULARY, random_ticket, write_family
 from safetensors.numpy import load_file
 from test_surgery import EXACT, examples
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ PAD = 1
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=EACH_FAMILY)
 def family(request: pytest.FixtureRequest) -> str:
     return request.param
 

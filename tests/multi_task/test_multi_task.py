@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import TINY, write_tiny_model
-from families import FAMILIES, VOCABULARY, random_ticket, write_family
+from families import EACH_FAMILY, VOCABULARY, random_ticket, write_family
 from joint_runs import DATA, FULL, JOINT, TICKETS, encoded, run, settings
 from safetensors.numpy import load_file, save_file
 from tiny_runs import CPU
@@ -275,7 +275,7 @@ def test_a_pruned_part_is_not_computed(still: Path) -> None:
         assert [len(modules) for modules in linear] == [6 if index in ticket.ffn else 4 for index in range(3)]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", EACH_FAMILY)
 def test_every_family_can_be_shared(family: str, tmp_path: Path) -> None:
     write_family(family, tmp_path / "source")
     prepare_model(tmp_path / "source" / "config.json", {"path": str(tmp_path / "source")}, tmp_path)

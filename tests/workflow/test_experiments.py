@@ -175,7 +175,11 @@ def test_the_published_sizes_of_tickets_are_ratios() -> None:
 CONFIGS = sorted(set((PROJECT / "configs").glob("*.yaml")) - {PROJECT / "configs/published_tickets.yaml"})
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path if path.stem in ("smoke", "paper") else pytest.param(path, marks=pytest.mark.slow) for path in CONFIGS],
+    ids=lambda path: path.stem,
+)
 def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: Path) -> None:
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     workspace = new_workspace(tmp_path / "project", config)

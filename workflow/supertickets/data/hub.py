@@ -151,7 +151,7 @@ def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> 
     url = hf_hub_url(repository, file.rfilename, revision=revision)
     headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # compressed answers have no byte ranges
     with part.open("ab") as stream:
-        log.info("fetching %s, of whose %s bytes %d are here", url, file.size, stream.tell())
+        log.info("fetching %s (%s bytes, %d already here)", url, file.size, stream.tell())
         http_get(url, stream, resume_size=stream.tell(), headers=headers, expected_size=file.size)
     part.rename(whole)
 

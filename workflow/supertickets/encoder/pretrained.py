@@ -165,9 +165,9 @@ def first_layers(
     # A longer number is not a layer, and Python refuses numbers of thousands of digits.
     path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d{{1,9}})\.")
     layer_of = {name: match for name in tensors if (match := path.match(name))}
-    kept = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
+    lower = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
     types = {"layer_types": config["layer_types"][:count]} if "layer_types" in config else {}
-    return {**config, key: count, **types}, kept
+    return {**config, key: count, **types}, lower
 
 
 def shape_of(

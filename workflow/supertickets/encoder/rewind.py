@@ -45,11 +45,11 @@ def cut_tensors(tensors: Mapping[str, np.ndarray], ticket: Ticket, architecture:
         )
     result: dict[str, np.ndarray] = {}
     for name, tensor in tensors.items():
-        axis, kept = kept_part(name, tensor.shape, ticket, architecture)
-        if len(kept) == tensor.shape[axis]:
+        axis, indices = kept_part(name, tensor.shape, ticket, architecture)
+        if len(indices) == tensor.shape[axis]:
             result[name] = tensor
-        elif len(kept):
-            result[name] = np.ascontiguousarray(tensor.take(kept, axis))
+        elif len(indices):
+            result[name] = np.ascontiguousarray(tensor.take(indices, axis))
     return result
 
 

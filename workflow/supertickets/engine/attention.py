@@ -153,15 +153,15 @@ class _Unpack(torch.autograd.Function):
     """Move rows of packed tokens to padded places. Null tokens get no gradient."""
 
     @staticmethod
-    def forward(context: Any, values: Tensor, rows: Tensor, places: Tensor, kept: int) -> Tensor:
+    def forward(context: Any, values: Tensor, rows: Tensor, places: Tensor, real: int) -> Tensor:
         context.save_for_backward(places)
-        context.kept = kept
+        context.real = real
         return values.index_select(0, rows)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         packed = gradient.index_select(0, context.saved_tensors[0])
-        packed[context.kept :] = 0
+        packed[context.real :] = 0
         return packed, None, None, None
 
 

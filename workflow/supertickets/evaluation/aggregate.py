@@ -1,4 +1,4 @@
-"""Put the scores, and the comparisons, of all groups of runs into one table each."""
+"""Combine the scores and the comparisons of all groups of runs into one table each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from supertickets.files import replacing
 
 
 def aggregate(results: Path, grid: dict[str, Any], parquet: Path, csv: Path, comparisons: Path) -> None:
-    """Write the scores of every run of an experiment, and every ticket's comparison with the full models.
+    """Write the scores of all runs of an experiment, and the comparisons of all tickets with the full models.
 
     Args:
         results: the results folder.
-        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
-        parquet, csv: tables to write, of the same content and the columns of
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        parquet, csv: files to write: the table of scores in two formats, with the columns of
             :func:`~supertickets.evaluation.score.score_group`.
-        comparisons: CSV file to write: the columns of :func:`~supertickets.evaluation.compare.compare_group`, with
+        comparisons: CSV file to write: the columns of :func:`~supertickets.evaluation.compare.compare_group`,
             ``p_holm`` and ``p_seeds_holm``.
     """
     groups = groups_of(grid)

@@ -19,41 +19,42 @@ Run = dict[str, Any]
 
 
 def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[float, list[Run]]:
-    """The runs of a group and their full models (ratio 0) by ratio, seed by seed, draw by draw."""
+    """List the runs of a group and its full models (ratio 0) by ratio, ordered by seed, then by draw."""
     full = [run for run in group_runs(grid, {**group, "kind": "winning"}) if run["kind"] == "full"]
     tickets = [run for run in group_runs(grid, group) if run["kind"] != "full"]
     ratios = sorted({run["ratio"] for run in tickets})
-    by_seed = {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
-    return {0.0: full} | by_seed
+    return {0.0: full} | {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
 
 
 def outcomes_by_ratio(results: Path, runs: Mapping[float, list[Run]]) -> dict[str, dict[float, Outcomes]]:
-    """What the runs of each ratio predicted, by split and ratio; all of them for the same examples."""
-    together = read_outcomes(results, [run for members in runs.values() for run in members])
-    ends = np.cumsum([len(members) for members in runs.values()])[:-1]
-    parts = {split: np.split(outcomes.logits, ends) for split, outcomes in together.items()}
+    """Read the outputs of the runs of each ratio, by split and ratio; all runs have the same examples."""
+    by_split = read_outcomes(results, [run for runs_of_ratio in runs.values() for run in runs_of_ratio])
+    ends = np.cumsum([len(runs_of_ratio) for runs_of_ratio in runs.values()])[:-1]
     return {
-        split: {ratio: Outcomes(outcomes.labels, part) for ratio, part in zip(runs, parts[split], strict=True)}
-        for split, outcomes in together.items()
+        split: {
+            ratio: Outcomes(outcomes.labels, logits)
+            for ratio, logits in zip(runs, np.split(outcomes.logits, ends), strict=True)
+        }
+        for split, outcomes in by_split.items()
     }
 
 
 def sampled(metric: str, outcomes: Outcomes, seeds: int, stream: int = 0) -> Sampled:
-    """Scores of the runs of one ratio, each seed's averaged over its draws; ``stream`` is that of ``sample``."""
+    """Score the runs of one ratio, averaged over the draws of a seed; ``stream`` as in :func:`sample`."""
     predicted = outcomes.predicted
     return sample(metric, outcomes.labels, predicted.reshape(seeds, -1, predicted.shape[-1]), stream)
 
 
 def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
-    """Write how the tickets of a group differ from the full models, at every ratio and on every split.
+    """Write the differences between the tickets of a group and the full models, for every ratio and split.
 
     Args:
         results: the results folder.
-        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and kind.
         metric: the task's first metric.
         table: CSV file to write: the group, ratio, heads_pruned, ffn_pruned, weight_remaining, split, reported
-            (whether the split is), metric, seeds, examples, and the columns of
+            (whether this is the reported split), metric, seeds, examples, and the columns of
             :func:`~supertickets.evaluation.significance.difference`.
     """
     runs = runs_by_ratio(grid, group)
@@ -72,6 +73,6 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
 
 
 def mean_cut(results: Path, runs: list[Run]) -> dict[str, float]:
-    """Means over runs of what their tickets cut."""
+    """Average the numbers of cut units and the weight remaining over the tickets of runs."""
     records = [read_record(results, run) for run in runs]
     return {name: float(np.mean([record[name] for record in records])) for name in CUT}

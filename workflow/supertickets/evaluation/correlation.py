@@ -1,4 +1,4 @@
-"""What the metrics of regressions share."""
+"""Correlations for the metrics of regression tasks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 
 def plain_correlation(correlate: Callable[..., Any], predicted: np.ndarray, true: np.ndarray) -> float:
-    """A correlation of SciPy's; not-a-number for one example, as for constant values."""
+    """Compute a correlation with SciPy; not-a-number for a single example, as for constant values."""
     return correlate(predicted, true).statistic if len(true) > 1 else float("nan")
 
 
-def weighted_correlation(one: np.ndarray, other: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Pearson's correlation in each resample; not-a-number where one side is constant.
+def weighted_correlation(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Compute Pearson's correlation in each resample; not-a-number where x or y is constant.
 
     Args:
-        one, other: values, shape (n,) or (resamples, n).
+        x, y: values, shape (n,) or (resamples, n).
         counts: how often each example is in each resample, shape (resamples, n).
     """
     size = counts.sum(axis=1)
@@ -25,7 +25,7 @@ def weighted_correlation(one: np.ndarray, other: np.ndarray, counts: np.ndarray)
     def mean(values: np.ndarray) -> np.ndarray:
         return (counts * values).sum(axis=1) / size
 
-    covariance = mean(one * other) - mean(one) * mean(other)
-    spread = (mean(one**2) - mean(one) ** 2) * (mean(other**2) - mean(other) ** 2)
+    covariance = mean(x * y) - mean(x) * mean(y)
+    variances = (mean(x**2) - mean(x) ** 2) * (mean(y**2) - mean(y) ** 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(spread > 1e-300, covariance / np.sqrt(spread), np.nan)
+        return np.where(variances > 1e-300, covariance / np.sqrt(variances), np.nan)

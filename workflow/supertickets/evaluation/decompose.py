@@ -1,4 +1,4 @@
-"""Bias and variance of the loss over training runs: over seeds, and so over training subsets too."""
+"""Bias and variance of the loss over training runs: over seeds, each of which draws its own training examples."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from supertickets.evaluation.significance import LEVEL
 
 
 def squared(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squared error, squared bias and variance of each example, without the bias of few runs.
+    """Compute squared error, squared bias and variance of each example; the estimates are unbiased for few runs too.
 
-    With m and s^2 the mean and the unbiased variance over n runs of one output, bias^2 is (m - target)^2 - s^2 / n and
-    the variance s^2; they add up to the mean squared error exactly. Several outputs are summed over: for the
-    probabilities of classes and targets of 0 and 1 the loss is Brier's score. Sources: Geman, Bienenstock and Doursat,
-    Neural Networks and the Bias/Variance Dilemma, Neural Computation 4, 1992; for probabilities Yang et al.,
-    Rethinking Bias-Variance Trade-off for Generalization of Neural Networks, ICML 2020.
+    With m and s^2 the mean and the unbiased variance of an output over n runs, bias^2 is (m - target)^2 - s^2 / n and
+    the variance is s^2; they add up to the mean squared error exactly. Several outputs are summed: for probabilities
+    of classes and targets of 0 and 1 the loss is the Brier score. Sources: Geman, Bienenstock and Doursat, Neural
+    Networks and the Bias/Variance Dilemma, Neural Computation 4, 1992; for probabilities Yang et al., Rethinking
+    Bias-Variance Trade-off for Generalization of Neural Networks, ICML 2020.
 
     Args:
         outputs: shape (runs, examples, outputs).
@@ -40,14 +40,15 @@ def squared(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def zero_one(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Error, bias and net variance of each example under zero-one loss.
+    """Compute error, bias and net variance of each example under zero-one loss.
 
-    The bias is whether the main prediction, that of most runs, is wrong. Disagreement with it adds to the error where
-    it is right and takes from it where it is wrong; net, that is error - bias. A tie goes to the lower class. Source:
-    Domingos, A Unified Bias-Variance Decomposition for Zero-One and Squared Loss, AAAI 2000.
+    The main prediction is the class that most runs predict; ties go to the lower class. The bias is 1 where the main
+    prediction is wrong, else 0. A run that disagrees with it raises the error where it is right, and lowers the error
+    where it is wrong; the net effect is error - bias. Source: Domingos, A Unified Bias-Variance Decomposition for
+    Zero-One and Squared Loss, AAAI 2000.
 
     Args:
-        predicted: class of each run and example, shape (runs, examples).
+        predicted: predicted classes, shape (runs, examples).
         labels: shape (examples,).
 
     Returns:
@@ -60,7 +61,7 @@ def zero_one(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def parts_of(outcomes: Outcomes) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """Loss, bias and variance of each example for every loss that suits the task, the one that is drawn first."""
+    """Yield loss, bias and variance of each example for every loss of the task; the figure shows the first loss."""
     classes = outcomes.logits.shape[-1]
     if classes == 1:
         yield "squared error", squared(outcomes.logits, outcomes.labels[:, None])
@@ -75,17 +76,17 @@ def decompose_group(results: Path, grid: dict[str, Any], group: dict[str, Any], 
 
     Args:
         results: the results folder.
-        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
         table: CSV file to write: model, task, train_size, kind, ratio, weight_remaining, split, runs, examples,
-            loss (its name), part (loss, bias, variance), value, and ``half``, the half width of its normal interval
-            over examples.
+            loss (its name), part (loss, bias, variance), value, and ``half``, the half width of the normal interval of
+            the value over examples.
 
     Raises:
-        UserError: there is one seed, which shows no variance.
+        UserError: there is only one seed, hence no variance over seeds.
     """
     if len(grid["seeds"]) < 2:
-        raise UserError("seeds has one seed: bias and variance are over seeds; give two at least")
+        raise UserError("seeds has one seed: bias and variance are computed over seeds; give at least two")
     runs = runs_by_ratio(grid, group)
     by_split = outcomes_by_ratio(results, runs)
     split = reported_split(by_split)

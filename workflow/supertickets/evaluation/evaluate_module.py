@@ -1,4 +1,4 @@
-"""Scores of predictions, as modules of ``evaluate`` that need no network."""
+"""Metrics of the ``evaluate`` library that need no network."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from typing import Any
 
 import numpy as np
-import sklearn.metrics  # noqa: F401  both look at torch, so they come before it is hidden
+import sklearn.metrics  # noqa: F401  it looks for torch, so it is imported before torch is hidden
 
 from supertickets.evaluation.metric import metric_of
 
-# evaluate imports torch and transformers' pipelines where it finds them: four fifths of its time, for nothing here.
-# datasets does without torch from then on in this process.
+# evaluate imports torch and the pipelines of transformers where they are installed: four fifths of its import time, and
+# unused here. In this process datasets then works without torch.
 _hidden = [name for name in ("torch", "transformers") if name not in sys.modules]
 try:
     sys.modules.update(dict.fromkeys(_hidden))  # None stands for "not installed"
@@ -25,7 +25,7 @@ finally:
 class Score(evaluate.Metric):
     """One metric as an ``evaluate`` metric.
 
-    ``evaluate.load`` asks the hub even for what it has; an instance made here does not.
+    ``evaluate.load`` queries the hub even for metrics that are installed; an instance of this class does not.
     """
 
     def __init__(self, metric: str) -> None:

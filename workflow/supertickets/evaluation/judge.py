@@ -1,4 +1,4 @@
-"""From comparisons to verdicts: does cutting a model help on a task, up to where does it hold, and how sure is that."""
+"""Verdicts from comparisons: whether pruning helps on a task, up to which ratio the score holds, and how certainly."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from supertickets.evaluation.select_ticket import EXPERIMENT, honest, honest_way
 from supertickets.evaluation.significance import LEVEL, holm
 from supertickets.experiment.grid import groups_of
 
-#: Comparisons that are corrected together: all ratios and tasks of one model, size and kind, of what is reported.
+#: Columns that define a family of comparisons, which are corrected together: all ratios and tasks of one model, size
+#: and kind; reported splits apart from the others.
 FAMILY = ["model", "train_size", "kind", "reported"]
 
 
 def judge(results: Path, grid: dict[str, Any], verdicts: Path) -> None:
-    """Give a verdict for each model, task and size.
+    """Write a verdict for each model, task and size.
 
     Args:
         results: the results folder, with selections and comparisons.
         grid: the winning tickets at all sizes.
-        verdicts: CSV file to write: the rows of all chosen tickets, with the columns of :func:`with_verdicts`.
+        verdicts: CSV file to write: a row for each chosen ticket, with the columns of :func:`with_verdicts`.
 
     Raises:
-        UserError: a file is damaged, or a ticket's split, metric or ratio is not among what is reported.
+        UserError: a file is damaged, or no reported comparison has the split, metric and ratio of a ticket.
     """
     groups = groups_of(grid)
     chosen = read_groups(results, "selections", groups, grid)
@@ -35,14 +36,14 @@ def judge(results: Path, grid: dict[str, Any], verdicts: Path) -> None:
 
 
 def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Comparisons with ``p_holm`` and ``p_seeds_holm``, corrected within each :data:`FAMILY`."""
+    """Add ``p_holm`` and ``p_seeds_holm``, the p values corrected within each :data:`FAMILY`, to comparisons."""
     by_family = comparisons.groupby(FAMILY, sort=False)
     columns = {f"{p}_holm": by_family[p].transform(lambda values: holm(values.to_numpy())) for p in ("p", "p_seeds")}
     return comparisons.assign(**columns)
 
 
 def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Chosen tickets with ``gain_p_holm``, the honest gain's p corrected over tasks, and verdicts.
+    """Add verdicts and ``gain_p_holm``, the p of the honest gain corrected over tasks, to chosen tickets.
 
     Args:
         chosen: rows of :func:`~supertickets.evaluation.select_ticket.select_ticket`.
@@ -52,23 +53,24 @@ def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFra
     by_family = honest(chosen, "p").groupby([chosen["model"], chosen["train_size"]], sort=False)
     chosen = chosen.assign(gain_p_holm=by_family.transform(lambda values: holm(values.to_numpy())))
     curves = comparisons[(comparisons["kind"] == "winning") & comparisons["reported"]]
-    found = [
+    verdicts = [
         verdict_of(row, curves[(curves[EXPERIMENT] == row[EXPERIMENT]).all(axis=1)]) for _, row in chosen.iterrows()
     ]
-    return pd.concat([chosen, pd.DataFrame(found)], axis=1)
+    return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 
 
 def verdict_of(chosen: pd.Series, curve: pd.DataFrame) -> dict[str, Any]:
-    """Where a task's curve holds and what is to be said of it.
+    """Judge the curve of a task.
 
     Args:
-        chosen: the super ticket, its p corrected.
-        curve: the comparisons of the winning tickets on the reported split, corrected, one row a ratio.
+        chosen: the super ticket, with its corrected p.
+        curve: the corrected comparisons of the winning tickets on the reported split, one row for each ratio.
 
     Returns:
         ``holds_ratio`` and ``holds_weight``: the largest ratio up to which no ticket is significantly worse than the
-        full model, and its weight (0 and 1 where there is none); ``verdict`` in words, where "holds"
-        comes with the largest loss that the intervals of the ratios up to there do not exclude.
+        full model, and its weight remaining (0 and 1 if there is no such ratio); ``verdict``: a text. A verdict that
+        begins with "holds" states the largest loss that the intervals of the ratios up to ``holds_ratio`` do not
+        exclude.
     """
     curve = curve.sort_values("ratio")
     if chosen["seeds"] < 2:
@@ -87,8 +89,6 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame) -> dict[str, Any]:
     else:
         last = ", the lightest tried" if len(held) == len(curve) else ""
         loss = -held["low"].min()
-        open_question = (
-            f"losses up to {max(0.0, loss):.1f} not excluded" if pd.notna(loss) else "how sure, not to be told"
-        )
-        words = f"holds until {weight:.0%} weight{last} ({open_question})"
+        certainty = f"losses up to {max(0.0, loss):.1f} not excluded" if pd.notna(loss) else "how sure, not to be told"
+        words = f"holds until {weight:.0%} weight{last} ({certainty})"
     return {"holds_ratio": float(ratio), "holds_weight": float(weight), "verdict": words}

@@ -1,4 +1,4 @@
-"""What a metric is. Each is a module of its name in :mod:`supertickets.evaluation.metrics`."""
+"""The definition of a metric. Each metric is a module, named after it, in :mod:`supertickets.evaluation.metrics`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Metric:
-    """How predictions are scored.
+    """A way to score predictions.
 
     Attributes:
-        plain: the score from predictions and references, both of shape (n,): class indices, or values of a regression.
-        weighted: the scores of resamples, from predictions and references as above and how often each example is in
-            each resample, shape (resamples, n); shape (resamples,).
-        lowest: the lowest score there can be, times 100; the highest is 100.
+        plain: computes the score from predictions and references, both of shape (n,): class indices, or values of a
+            regression.
+        weighted: computes the scores of resamples, shape (resamples,), from predictions and references as above and
+            the counts of each example in each resample, shape (resamples, n).
+        lowest: the lowest possible score, times 100; the highest is 100.
         unit: unit of a score times 100, for the axis of a figure.
     """
 
@@ -28,10 +29,10 @@ class Metric:
 
 
 def metric_of(name: str) -> Metric:
-    """A metric by its name."""
+    """Return the metric with a name."""
     return import_module(f"supertickets.evaluation.metrics.{name}").METRIC
 
 
 def predicted(logits: np.ndarray) -> np.ndarray:
-    """Class indices, or values where there is one output, from logits of shape (n, outputs)."""
+    """Return class indices, or values if there is one output, from logits of shape (n, outputs)."""
     return logits[:, 0].astype(np.float64) if logits.shape[1] == 1 else logits.argmax(axis=1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What runs predicted, side by side."""
+"""Records and predictions of runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supertickets.evaluation.results import reported_split
 from supertickets.experiment.paths import folder_of
 from supertickets.files import read_json
 
-#: A model computes in float32: no label or output is larger.
+#: The largest absolute value of a label or output: models compute in float32.
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -34,77 +34,77 @@ class Outcomes:
     logits: np.ndarray
 
     def of(self, rows: np.ndarray) -> Outcomes:
-        """The same of some examples."""
+        """Select some of the examples."""
         return Outcomes(self.labels[rows], self.logits[:, rows])
 
     @property
     def predicted(self) -> np.ndarray:
-        """Class indices or values, shape (runs, examples)."""
+        """Predicted class indices or values, shape (runs, examples)."""
         return np.stack([predicted(logits) for logits in self.logits])
 
 
 def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[str, Any]:
-    """The record of a run.
+    """Read the record of a run.
 
     Args:
         results: the results folder.
         run: the run.
-        task: which one, of a run on several tasks; what the record says of that.
+        task: for a multi-task run, the task whose part of the record is returned.
 
     Raises:
-        UserError: it is the record of another run, or does not say what the run's ticket cuts.
+        UserError: the record is of another run, or lacks the numbers of units that the run's ticket cuts.
     """
     path = results / folder_of(run) / "record.json"
     record = read_json(path)
-    found = record.get("run") if isinstance(record, dict) else None
-    if found != run:
-        raise UserError(f"{path}: is of run {found}, expected {run}; delete the folder")
+    recorded_run = record.get("run") if isinstance(record, dict) else None
+    if recorded_run != run:
+        raise UserError(f"{path}: is of run {recorded_run}, expected {run}; delete the folder")
     tasks = record.get("tasks", {})
-    told = tasks.get(task, record) if isinstance(tasks, dict) else record
-    if not isinstance(told, dict) or not _says_cut(told, run.get("kind") == "full"):
+    task_record = tasks.get(task, record) if isinstance(tasks, dict) else record
+    if not isinstance(task_record, dict) or not _has_valid_cut(task_record, run.get("kind") == "full"):
         raise UserError(f"{path}: does not say what its ticket keeps; delete the folder to have it made again")
-    return told
+    return task_record
 
 
-def _says_cut(told: Mapping[str, Any], full: bool) -> bool:
-    """Whether a record has numbers of what a ticket cuts that can be; of a full model, nothing is cut."""
-    *counts, weight = (told.get(name) for name in CUT)
-    whole = all(type(count) is int and 0 <= count < 2**31 for count in counts)
+def _has_valid_cut(record: Mapping[str, Any], full: bool) -> bool:
+    """Check that a record has possible numbers of what its ticket cuts; a full model must have nothing cut."""
+    *counts, weight = (record.get(name) for name in CUT)
+    counts_valid = all(type(count) is int and 0 <= count < 2**31 for count in counts)
     if full and (*counts, weight) != (0, 0, 1):
         return False
-    return whole and type(weight) in (int, float) and 0 <= weight <= 1
+    return counts_valid and type(weight) in (int, float) and 0 <= weight <= 1
 
 
 def predictions_file(results: Path, run: Mapping[str, Any]) -> Path:
-    """Where a run's predictions are."""
+    """Return the path of a run's predictions."""
     return results / folder_of(run) / "predictions.parquet"
 
 
-def require_splits(found: Mapping[Path, Collection[str]]) -> None:
-    """Refuse predictions without a split that others, of other runs, have.
+def require_splits(splits_by_file: Mapping[Path, Collection[str]]) -> None:
+    """Refuse predictions that lack a split which predictions of other runs have.
 
     Args:
-        found: the splits in each file.
+        splits_by_file: the splits in each file of predictions.
 
     Raises:
-        UserError: names the file and the split.
+        UserError: a file lacks a split; names both.
     """
-    for split in sorted(set().union(*found.values())):
-        for path, splits in found.items():
+    for split in sorted(set().union(*splits_by_file.values())):
+        for path, splits in splits_by_file.items():
             if split not in splits:
                 raise DamagedError(path, f"no {split} examples, unlike predictions of other runs")
 
 
 def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = "") -> dict[str, Outcomes]:
-    """Outputs of runs on each split that was evaluated.
+    """Read the outputs of runs on each split that was evaluated.
 
     Args:
         results: the results folder.
         runs: runs of one model, task and size.
-        task: which one, of runs on several tasks.
+        task: for multi-task runs, the task whose predictions are read.
 
     Raises:
-        UserError: two runs predicted other examples, or other splits, or none that is reported; names the file.
+        UserError: two runs have different examples or splits, or no split can be reported; names the file.
     """
     labels: dict[str, pd.Series] = {}
     logits: dict[str, list[np.ndarray]] = {}
@@ -112,15 +112,15 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
     for run in runs:
         path = predictions_file(results, run)
         table = _read_predictions(path, None if "task" in run else [("task", "==", task)])
-        for split, members in table.groupby("split", sort=True):
-            known = members.set_index("id")["label"]
-            if not labels.setdefault(split, known).equals(known):
+        for split, rows in table.groupby("split", sort=True):
+            run_labels = rows.set_index("id")["label"]
+            if not labels.setdefault(split, run_labels).equals(run_labels):
                 raise DamagedError(path, f"other {split} examples than in other runs")
-            found = np.stack(members["logits"].tolist())
-            others = logits.setdefault(split, [])
-            if others and found.shape != others[0].shape:
-                raise DamagedError(path, f"{found.shape[1]} outputs, not as other runs")
-            others.append(found)
+            run_logits = np.stack(rows["logits"].tolist())
+            split_logits = logits.setdefault(split, [])
+            if split_logits and run_logits.shape != split_logits[0].shape:
+                raise DamagedError(path, f"{run_logits.shape[1]} outputs, not as other runs")
+            split_logits.append(run_logits)
         splits[path] = set(table["split"])
     require_splits(splits)
     for path in [] if reported_split(logits) in logits else splits:
@@ -129,13 +129,13 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
 
 
 def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) -> pd.DataFrame:
-    """A table of predictions.
+    """Read and check a table of predictions.
 
     Raises:
         UserError: the file is damaged.
     """
     table = read_parquet(path, ["id", "split", "label", "logits"], filters)
-    uneven = "not predictions: logits are not lists of as many numbers in every row"
+    uneven = "not predictions: logits are not lists of numbers with the same length in every row"
     try:
         logits = np.stack(table["logits"].tolist()) if len(table) else np.empty((0, 0))
     except (ValueError, TypeError) as error:

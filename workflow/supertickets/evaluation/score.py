@@ -1,4 +1,4 @@
-"""Score the runs of an experiment: tidy tables, one row for each run, split and metric."""
+"""Score the runs of an experiment: tidy tables with one row for each run, split and metric."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metr
 
     Args:
         results: the results folder.
-        grid: what spans the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and kind.
         metrics: names of the task's metrics, separated by commas.
         scores: Parquet file to write: model, task, train_size, seed, kind, ratio, draw, heads_pruned, ffn_pruned,
-            weight_remaining, split, metric, value (0 to 100), examples (number scored).
+            weight_remaining, split, metric, value (the score times 100), examples (number of scored examples).
     """
     runs = list(group_runs(grid, group))
     log.info("scoring %d runs", len(runs))
@@ -44,10 +44,10 @@ def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metr
 def score_runs(
     results: Path, runs: Iterable[dict[str, Any]], modules: dict[str, Score], task: str = ""
 ) -> list[dict[str, Any]]:
-    """The rows of :func:`score_run` of runs of one model, task and size.
+    """Score runs of one model, task and size: the rows of :func:`score_run` for all of them.
 
     Raises:
-        UserError: as there, or a run has not predicted a split that another has.
+        UserError: as :func:`score_run`, or a run lacks predictions for a split that another run has.
     """
     by_run = {predictions_file(results, run): list(score_run(results, run, modules, task)) for run in runs}
     require_splits({path: {row["split"] for row in rows} for path, rows in by_run.items()})
@@ -57,13 +57,13 @@ def score_runs(
 def score_run(
     results: Path, run: dict[str, Any], modules: dict[str, Score], task: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """A row for each split and metric: the run, what its ticket cuts, split, metric, value and examples.
+    """Yield a row for each split and metric: the run, what its ticket cuts, split, metric, value and examples.
 
     Args:
         results: the results folder.
         run: the run.
         modules: metrics by name.
-        task: which one, of a run on several tasks.
+        task: for a multi-task run, the task that is scored.
 
     Raises:
         UserError: a score is not finite, or a file is damaged; names the file.
@@ -74,8 +74,8 @@ def score_run(
             score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
             if not math.isfinite(score[name]):
                 raise UserError(
-                    f"{predictions_file(results, run)}: {name} on {split} is {score[name]}, as of "
-                    "constant predictions or labels; evaluate on more examples, or train with other settings"
+                    f"{predictions_file(results, run)}: {name} on {split} is {score[name]}: predictions or labels are "
+                    "constant; evaluate on more examples, or train with other settings"
                 )
             yield {
                 **run,

@@ -1,4 +1,4 @@
-"""How sure a difference between two models is: over training runs, over examples, and over both."""
+"""Significance of differences between two models: over training runs, over examples, and over both."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from statsmodels.stats.multitest import multipletests
 from supertickets.evaluation.metric import metric_of
 from supertickets.seeds import generator
 
-#: Coverage of every interval; one minus it is the level of every test.
+#: Coverage of every interval; 1 - LEVEL is the level of every test.
 LEVEL = 0.95
 RESAMPLES = 2000
-#: Resamples of examples that are scored at once, to bound the memory.
+#: Number of resamples of the examples that are scored at once; it bounds the memory.
 CHUNK = 100
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A model's scores, on the examples and on resamples of them.
+    """The scores of a model on the examples and on resamples of the examples.
 
     Attributes:
-        scores: score of each seed's run, 0 to 100, shape (seeds,).
-        resampled: the same on each resample of the examples, shape (seeds, resamples); the same resamples for all
-            models that predicted the same examples.
+        scores: scores of the seeds' runs, times 100, shape (seeds,).
+        resampled: scores on resamples of the examples, times 100, shape (seeds, resamples); models that predicted the
+            same examples have the same resamples.
         examples: number of examples.
     """
 
@@ -36,18 +36,21 @@ class Sampled:
 
 
 def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int = 0) -> Sampled:
-    """Score runs on examples and on :data:`RESAMPLES` resamples of them (with replacement).
+    """Score runs on the examples and on :data:`RESAMPLES` resamples (with replacement) of the examples.
 
     Args:
-        metric: a module of :mod:`supertickets.evaluation.metrics`.
+        metric: name of a module of :mod:`supertickets.evaluation.metrics`.
         labels: references, shape (examples,).
-        predicted: class indices or values, shape (seeds, examples), or (seeds, draws, examples), whose scores are
-            averaged over draws.
-        stream: which resamples; those of different sets of examples are to be independent.
+        predicted: class indices or values, shape (seeds, examples), or (seeds, draws, examples); scores are averaged
+            over draws.
+        stream: number of the random stream of the resamples; different sets of examples need different streams, so
+            that their resamples are independent.
     """
     if predicted.ndim == 3:
         draws = [sample(metric, labels, predicted[:, draw], stream) for draw in range(predicted.shape[1])]
-        scores, resampled = (np.mean([getattr(one, name) for one in draws], axis=0) for name in ("scores", "resampled"))
+        scores, resampled = (
+            np.mean([getattr(draw, name) for draw in draws], axis=0) for name in ("scores", "resampled")
+        )
         return Sampled(scores, resampled, len(labels))
     random = generator(0, f"resamples of examples {stream}")
     shares = np.full(len(labels), 1 / len(labels))
@@ -61,12 +64,12 @@ def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int =
 
 
 def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
-    """The mean difference ticket - full over seeds, how sure it is, and over what.
+    """Compute the mean difference ticket - full over seeds, with its intervals and tests.
 
     Returns:
         ``full``, ``ticket``, ``difference``: means over seeds, in points;
         ``seeds_low``, ``seeds_high``, ``p_seeds``: bootstrap interval and permutation test over seeds;
-        ``examples_low``, ``examples_high``: paired bootstrap interval over examples, for these very runs;
+        ``examples_low``, ``examples_high``: paired bootstrap interval over examples, for fixed runs;
         ``low``, ``high``, ``p``: interval and test over both (see :func:`wald`), from ``error`` and ``freedom`` (see
         :func:`over_both`) and ``seeds_error``, the standard error over seeds.
     """
@@ -98,18 +101,18 @@ def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
 
 
 def seed_interval(differences: np.ndarray) -> tuple[float, float]:
-    """Bootstrap interval of the mean over seeds: the percentile interval, expanded for small samples.
+    """Compute a bootstrap interval of the mean over seeds: the percentile interval, expanded for small samples.
 
-    The plain percentile interval is too short by the factor of a t to a normal quantile and sqrt(1 - 1/n); its level
-    is raised accordingly. It never leaves the range of the differences, so fewer than six seeds cannot give 95%
-    (at most 1 - 2^(1 - n): 75% for three). Source: Hesterberg, What Teachers Should Know About the Bootstrap, The
-    American Statistician 69(4), 2015.
+    The plain percentile interval is too short for two reasons: it has a normal quantile in place of a t quantile, and
+    a factor sqrt(1 - 1/n). Its level is raised accordingly. The interval stays within the range of the differences,
+    so fewer than six seeds cannot give 95% (at most 1 - 2^(1 - n): 75% for three). Source: Hesterberg, What Teachers
+    Should Know About the Bootstrap, The American Statistician 69(4), 2015.
 
     Args:
         differences: one per seed, shape (seeds,).
 
     Returns:
-        Not-a-number twice where there is one seed.
+        Low and high end; both are not-a-number if there is only one seed.
     """
     count = len(differences)
     if count < 2:
@@ -123,37 +126,38 @@ def seed_interval(differences: np.ndarray) -> tuple[float, float]:
 
 
 def permutation_p(differences: np.ndarray) -> float:
-    """Two-sided paired permutation test that the differences are symmetric around zero.
+    """Compute p of the two-sided paired permutation test that the differences are symmetric around zero.
 
-    Exact up to twelve seeds. The smallest p of n seeds is 2^(1 - n): 0.25 for three, 0.03 for six; one tells nothing.
+    The test is exact up to twelve seeds. The smallest p of n seeds is 2^(1 - n): 0.25 for three, 0.03 for six. One
+    seed gives not-a-number.
     """
     if len(differences) < 2:
         return float("nan")
     return float(
         stats.permutation_test(
             (differences, np.zeros_like(differences)),
-            lambda one, other, axis: np.mean(one - other, axis=axis),
+            lambda x, y, axis: np.mean(x - y, axis=axis),
             vectorized=True, permutation_type="samples", n_resamples=2**12, rng=generator(0, "permutations of seeds"),
         ).pvalue
     )  # fmt: skip
 
 
 def over_both(by_seed: np.ndarray, resampled: np.ndarray, examples: int) -> tuple[float, float]:
-    """Standard error of a mean difference for other seeds and other examples alike.
+    """Compute the standard error of a mean difference over both seeds and examples.
 
-    Seeds and examples are crossed random factors: every seed's run is scored on the same examples, so a test over
-    seeds alone takes the luck of the examples for a difference. With a the variance of the mean over seeds, b that
-    over examples (bootstrap), and c that of what is left, which both count, the variance is a + b - c, at least a and
-    at least b, with Satterthwaite's degrees of freedom. Source: the quasi-F of Clark, The Language-as-Fixed-Effect
-    Fallacy, Journal of Verbal Learning and Verbal Behavior 12, 1973.
+    Seeds and examples are crossed random factors: the runs of all seeds are scored on the same examples, so a test
+    over seeds alone mistakes the luck of the examples for a difference. Let a be the variance of the mean over seeds,
+    b its variance over examples (by bootstrap), and c the residual variance, which both a and b include. The variance
+    over both is a + b - c, at least a and at least b, with Satterthwaite's degrees of freedom. Source: the quasi-F of
+    Clark, The Language-as-Fixed-Effect Fallacy, Journal of Verbal Learning and Verbal Behavior 12, 1973.
 
     Args:
-        by_seed: difference of each seed, shape (seeds,).
-        resampled: the same on resamples of the examples, shape (seeds, resamples).
+        by_seed: differences of the seeds, shape (seeds,).
+        resampled: differences on resamples of the examples, shape (seeds, resamples).
         examples: number of examples.
 
     Returns:
-        Standard error in points, and degrees of freedom; not-a-number where there is one seed.
+        Standard error in points, and degrees of freedom; both are not-a-number if there is only one seed.
     """
     seeds = len(by_seed)
     if seeds < 2:
@@ -169,19 +173,20 @@ def over_both(by_seed: np.ndarray, resampled: np.ndarray, examples: int) -> tupl
 
 
 def wald(mean: float, errors: list[tuple[float, float]]) -> tuple[float, float, float]:
-    """Student's interval and two-sided test of a mean, the more careful one of several.
+    """Compute Student's interval and two-sided test of a mean, the most conservative of several.
 
-    With few seeds Satterthwaite's degrees of freedom are themselves a guess, and too many where seeds happen to agree:
-    the test over both would reject several times too often at the small levels that Holm's correction asks for. So a
-    difference must be significant over seeds alone as well, and the interval is the longer one.
+    With few seeds Satterthwaite's degrees of freedom are themselves an estimate, too high where the seeds agree by
+    chance: the test over both seeds and examples would reject several times too often at the small levels that Holm's
+    correction requires. Therefore a difference must also be significant over seeds alone, and the interval is the
+    longer one.
 
     Args:
         mean: the estimate.
-        errors: standard error and degrees of freedom of each way.
+        errors: pairs of a standard error and its degrees of freedom.
 
     Returns:
-        Low and high end of the interval, and p; not-a-number where an error is, and where all are zero: outputs that
-        never differ are no measure of how much they might. No difference at all has a p of one.
+        Low and high end of the interval, and p. All three are not-a-number if a standard error is, and if all of them
+        are zero: outputs that never differ give no estimate of their spread. But if the mean is 0 as well, p is 1.
     """
     if not np.isfinite([mean, *(error for error, _ in errors)]).all():
         return (float("nan"),) * 3
@@ -195,12 +200,14 @@ def wald(mean: float, errors: list[tuple[float, float]]) -> tuple[float, float, 
 def average(
     means: np.ndarray, errors: np.ndarray, freedoms: np.ndarray, seeds_errors: np.ndarray, seeds: int
 ) -> dict[str, float]:
-    """The average of the mean differences on several tasks, with interval and test.
+    """Average the mean differences of multiple tasks, with interval and test.
 
-    The tasks are the very ones that the average is of, and independent; degrees of freedom are Satterthwaite's.
+    The tasks are fixed, not a sample of tasks, and independent of each other. The degrees of freedom are
+    Satterthwaite's.
 
     Args:
-        means, errors, freedoms, seeds_errors: of each task, shape (tasks,).
+        means, errors, freedoms, seeds_errors: ``difference``, ``error``, ``freedom`` and ``seeds_error`` of each task
+            (see :func:`difference`), shape (tasks,).
         seeds: number of seeds.
 
     Returns:
@@ -218,7 +225,7 @@ def average(
 
 
 def merged(parts: list[Sampled]) -> Sampled:
-    """Scores on several sets of examples, averaged by their sizes."""
+    """Average the scores on several sets of examples, weighted by their sizes."""
     sizes = [part.examples for part in parts]
     scores, resampled = (
         np.average([getattr(part, name) for part in parts], axis=0, weights=sizes) for name in ("scores", "resampled")
@@ -227,7 +234,7 @@ def merged(parts: list[Sampled]) -> Sampled:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """P values corrected for their number by Holm's method; not-a-number stays and does not count."""
+    """Correct p values for their number by Holm's method; not-a-number stays so and does not count."""
     corrected = np.full(len(p), np.nan)
     known = np.isfinite(p)
     if known.any():
@@ -236,14 +243,14 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean and half width of Student's t interval for it, per group of seeds.
+    """Compute the mean over seeds and the half width of its Student's t interval, for each group of rows.
 
     Args:
-        scores: column ``value`` holds one score per seed in every group.
-        by: columns that make the groups.
+        scores: table whose column ``value`` has one score per seed in every group.
+        by: columns that define the groups.
 
     Returns:
-        Indexed by ``by``: ``mean``, ``half`` (0 where there is one seed and so no interval) and ``seeds``.
+        Table indexed by ``by``: ``mean``, ``half`` (0 if there is only one seed, hence no interval) and ``seeds``.
     """
     table = scores.groupby(by)["value"].agg(mean="mean", sem="sem", seeds="count")
     half = stats.t.ppf((1 + LEVEL) / 2, table["seeds"] - 1) * table["sem"]

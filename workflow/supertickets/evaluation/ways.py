@@ -1,4 +1,4 @@
-"""One task, trained in several ways: what each scores, and how they differ."""
+"""Scores of the ways in which a task was trained, and the differences between them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Ways:
 
     Attributes:
         where: model, task and train_size.
-        metrics: of the task; the first is compared.
-        runs: by way its run of each seed, in the same order; each may be one on several tasks.
+        metrics: the task's metrics; the first is compared.
+        runs: by way, one run for each seed, in the same order of seeds; single-task or multi-task runs.
     """
 
     where: dict[str, Any]
@@ -39,12 +39,12 @@ class Ways:
 
     @property
     def named(self) -> dict[str, str]:
-        """``where`` as tables have it, a size as text: pandas would make 20 beside 0.5 a 20.0."""
+        """``where`` as it is written to tables, with the size as text: pandas would turn 20 beside 0.5 into 20.0."""
         return {**self.where, "train_size": str(self.where["train_size"])}
 
 
 def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
-    """Scores of all runs: a row for each, and each split and metric, with the columns :data:`SCORES`.
+    """Score all runs: a row for each run, split and metric, with the columns :data:`SCORES`.
 
     Raises:
         UserError: a score is not finite, or a record is of another run.
@@ -53,58 +53,58 @@ def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
     for task in trained:
         modules = {name: Score(name) for name in task.metrics}
         for way, runs in task.runs.items():
-            found = score_runs(results, runs, modules, task.where["task"])
-            rows += [{**row, **task.named, "way": way} for row in found]
+            scores = score_runs(results, runs, modules, task.where["task"])
+            rows += [{**row, **task.named, "way": way} for row in scores]
     return pd.DataFrame(rows)[list(SCORES)]
 
 
 def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool) -> pd.DataFrame:
-    """How ways differ from some of them, for every task and split.
+    """Compare all ways with the baselines, for every task and split.
 
     Args:
         results: the results folder.
-        trained: tasks and their ways, which are the same for all of them.
-        baselines: the ways that all others are compared with.
-        average: add the average over tasks, of what is reported; seeds count once, as of tasks that were trained
-            together.
+        trained: tasks with their ways; all tasks have the same ways.
+        baselines: the ways that all other ways are compared with.
+        average: add the average over tasks on the reported splits. Scores are averaged seed by seed, since a seed's
+            tasks were trained together.
 
     Returns:
-        model, task, train_size, way, baseline, split, reported (whether the split is), metric, seeds, examples, and
-        the columns of :func:`~supertickets.evaluation.significance.difference`.
+        Table with model, task, train_size, way, baseline, split, reported (whether this is the reported split),
+        metric, seeds, examples, and the columns of :func:`~supertickets.evaluation.significance.difference`.
 
     Raises:
-        UserError: two ways of a task predicted other examples, or other splits.
+        UserError: two ways of a task have predictions for different examples or splits.
     """
-    rows, shown = [], []
+    rows, reported_scores = [], []
     for place, task in enumerate(trained):
         outcomes = {way: read_outcomes(results, runs, task.where["task"]) for way, runs in task.runs.items()}
-        require_splits({predictions_file(results, task.runs[way][0]): found for way, found in outcomes.items()})
-        splits = outcomes[baselines[0]]
-        for split in splits:
-            for way, found in outcomes.items():
-                if not np.array_equal(found[split].labels, splits[split].labels):
+        require_splits({predictions_file(results, task.runs[way][0]): by_split for way, by_split in outcomes.items()})
+        baseline = outcomes[baselines[0]]
+        for split in baseline:
+            for way, by_split in outcomes.items():
+                if not np.array_equal(by_split[split].labels, baseline[split].labels):
                     raise UserError(
                         f"{results}: {task.where}: {way} predicted other {split} examples than {baselines[0]}; delete "
                         f"{results / folder_of(task.runs[way][0])} to have it made again"
                     )
-            # Examples of different tasks are drawn apart.
+            # The examples of different tasks have independent resamples.
             scores = {
-                way: sample(task.metrics[0], found[split].labels, found[split].predicted, stream=place)
-                for way, found in outcomes.items()
+                way: sample(task.metrics[0], by_split[split].labels, by_split[split].predicted, stream=place)
+                for way, by_split in outcomes.items()
             }
             where = {**task.named, "split": split, "metric": task.metrics[0]}
-            where["reported"] = split == reported_split(splits)
+            where["reported"] = split == reported_split(baseline)
             rows += _compared(where, scores, baselines)
             if where["reported"]:
-                shown.append(scores)
+                reported_scores.append(scores)
     if average and len(trained) > 1:
-        means = {way: _average([scores[way] for scores in shown]) for way in trained[0].runs}
+        means = {way: _average([scores[way] for scores in reported_scores]) for way in trained[0].runs}
         rows += _compared({**trained[0].named, "task": "average", "reported": True}, means, baselines)
     return pd.DataFrame(rows)
 
 
 def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each baseline and other way."""
+    """Compute a row for each pair of a baseline and another way."""
     return [
         {**where, "way": way, "baseline": baseline, "seeds": len(sampled.scores), "examples": sampled.examples}
         | difference(scores[baseline], sampled)

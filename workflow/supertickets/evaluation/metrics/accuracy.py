@@ -1,4 +1,4 @@
-"""Accuracy: the share of right predictions."""
+"""Accuracy: the share of correct predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supertickets.evaluation.metric import Metric
 
 
 def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Accuracy in each resample."""
+    """Compute accuracy in each resample."""
     return counts @ (predicted == true) / counts.sum(axis=1)
 
 

@@ -1,4 +1,4 @@
-"""F1 of the second of two classes."""
+"""F1 score of the second of two classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supertickets.evaluation.metric import Metric
 
 
 def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """F1 in each resample; 0 where neither side has the class."""
+    """Compute F1 in each resample; 0 where neither predictions nor labels have the class."""
     total = counts @ (predicted == 1) + counts @ (true == 1)
     return 2 * (counts @ ((predicted == 1) & (true == 1))) / np.maximum(total, 1)
 

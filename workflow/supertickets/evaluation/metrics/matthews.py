@@ -9,13 +9,13 @@ from supertickets.evaluation.metric import Metric
 
 
 def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Matthews' correlation in each resample; 0 where one side is constant."""
+    """Compute Matthews' correlation in each resample; 0 where predictions or labels are constant."""
     classes = np.union1d(predicted, true)
-    found, expected = (counts @ (values[:, None] == classes) for values in (predicted, true))
+    of_predicted, of_true = (counts @ (values[:, None] == classes) for values in (predicted, true))
     size = counts.sum(axis=1)
-    covariance = (counts @ (predicted == true)) * size - (found * expected).sum(axis=1)
-    spread = (size**2 - (found**2).sum(axis=1)) * (size**2 - (expected**2).sum(axis=1))
-    return np.where(spread > 0, covariance / np.sqrt(np.maximum(spread, 1)), 0.0)
+    covariance = (counts @ (predicted == true)) * size - (of_predicted * of_true).sum(axis=1)
+    variances = (size**2 - (of_predicted**2).sum(axis=1)) * (size**2 - (of_true**2).sum(axis=1))
+    return np.where(variances > 0, covariance / np.sqrt(np.maximum(variances, 1)), 0.0)
 
 
 METRIC = Metric(plain=lambda predicted, true: matthews_corrcoef(true, predicted), weighted=weighted, lowest=-100)

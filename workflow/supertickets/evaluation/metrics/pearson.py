@@ -12,7 +12,7 @@ from supertickets.evaluation.metric import Metric
 
 
 def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Pearson's correlation in each resample; centred first, for the sake of the last digits."""
+    """Compute Pearson's correlation in each resample; values are centred first, for numerical accuracy."""
     return weighted_correlation(predicted - predicted.mean(), true - true.mean(), counts)
 
 

@@ -1,4 +1,4 @@
-"""Spearman's correlation: Pearson's of mean ranks."""
+"""Spearman's correlation: Pearson's correlation of mean ranks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from supertickets.evaluation.metric import Metric
 
 
 def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Spearman's correlation in each resample, by the mean ranks within it."""
+    """Compute Spearman's correlation in each resample, from the mean ranks in the resample."""
     return weighted_correlation(_ranks(predicted, counts), _ranks(true, counts), counts)
 
 
 def _ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean rank of each value in each resample, shape (resamples, n)."""
-    _, place = np.unique(values, return_inverse=True)
-    of_value = np.zeros((place.max() + 1, len(counts)))
-    np.add.at(of_value, place, counts.T)
-    below = np.cumsum(of_value, axis=0) - of_value
-    return (below + (of_value + 1) / 2)[place].T
+    """Compute the mean rank of each value in each resample, shape (resamples, n)."""
+    _, places = np.unique(values, return_inverse=True)
+    counts_of_value = np.zeros((places.max() + 1, len(counts)))
+    np.add.at(counts_of_value, places, counts.T)
+    counts_below = np.cumsum(counts_of_value, axis=0) - counts_of_value
+    return (counts_below + (counts_of_value + 1) / 2)[places].T
 
 
 METRIC = Metric(plain=partial(plain_correlation, spearmanr), weighted=weighted, lowest=-100)

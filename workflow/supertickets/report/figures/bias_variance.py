@@ -1,4 +1,4 @@
-"""Figure: bias and variance of the loss against weight remaining, one panel a task."""
+"""Figure: bias and variance of the loss against weight remaining, one panel for each task."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, weight_axis
 
-#: Parts of a loss with their names in the legend.
+#: Names of the parts of a loss in the legend.
 PARTS = {"loss": "expected loss", "bias": "bias (squared)", "variance": "variance"}
 
 
@@ -39,10 +39,10 @@ def draw_bias_variance(results: Path, grid: dict[str, Any], pdf: Path, png: Path
 
 
 def panel(axis: Axes, rows: pd.DataFrame) -> None:
-    """Draw the parts of one model's and task's loss; the full model is the first point, hollow."""
+    """Draw the parts of the loss of one model and task; the full model is the first point, drawn hollow."""
     for (part, label), look in zip(PARTS.items(), style.looks(PARTS.values(), style.OTHER_COLOURS), strict=True):
         line = rows[rows["part"] == part].sort_values("weight_remaining", ascending=False)
-        # The loss lies on the bias where there is hardly any variance; dashes let both be seen.
+        # Where the variance is small, the loss covers the bias; with dashes both lines are visible.
         look |= {"label": label, "linestyle": "--" if part == "loss" else "-", "zorder": 3 if part == "loss" else 2}
         axis.errorbar(line["weight_remaining"], line["value"], yerr=line["half"], **style.LINE, **look)
         full = line[line["kind"] == "full"]
@@ -53,12 +53,12 @@ def panel(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def note(table: pd.DataFrame) -> str:
-    """What a reader must know of the numbers."""
+    """Write the note of the figure: encoder, seeds, definitions, intervals and examples."""
     counts = table.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
     examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     return (
-        f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which draw training "
-        "examples, task head, order and dropout; loss = bias + variance, unbiased for any number of seeds; the bias "
-        f"includes what no model can predict. Bars: {LEVEL:.0%} interval over examples, for these very runs. Hollow: "
-        f"the full model. Scored on {examples} examples."
+        f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which determine training "
+        "examples, initial task head, order and dropout. Loss = bias + variance; the estimates are unbiased for any "
+        f"number of seeds. The bias includes the irreducible error. Bars: {LEVEL:.0%} interval over examples, for "
+        f"fixed runs. Hollow points: the full model. Scored on {examples} examples."
     )

@@ -1,4 +1,4 @@
-"""Figure: the phase transition with several numbers of training examples, one panel a task."""
+"""Figure: the phase transition for several numbers of training examples, one panel for each task."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from supertickets.report.figures import style
 from supertickets.report.figures.panels import curve, panels, side_by_side
 
 REMARK = (
-    "Hollow points: the full model. Each seed draws its own training examples, a smaller set from a larger one. "
-    "Points of one weight are set apart to be read."
+    "Hollow points: the full model. Each seed draws its own training examples; smaller sets are subsets of larger "
+    "ones. Points of equal weight are drawn side by side."
 )
 
 
 def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
-    """Draw score against weight remaining of the winning tickets of every size, for every model and task.
+    """Draw score against weight remaining of the winning tickets at every size, for every model and task.
 
     Args:
         results: the results folder, with scores and selections.
@@ -38,14 +38,14 @@ def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) ->
 
 
 def by_number(scores: pd.DataFrame) -> list[str]:
-    """Sizes as the config has them, the smallest first: numbers, then shares, then all."""
+    """Sort the sizes of a table of scores from the smallest: numbers, then shares, then ``all``."""
     sizes = scores["train_size"].unique().tolist()
     return sorted(sizes, key=lambda size: (size == "all", "." in size, float(size) if size != "all" else 0.0))
 
 
 def panel(sizes: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
-    """Draw one curve for each size, the full model its first point."""
-    palette = sns.color_palette("viridis", len(sizes) + 1)[: len(sizes)]  # without its yellow end
+    """Draw one curve for each size; the full model is the first point, drawn hollow."""
+    palette = sns.color_palette("viridis", len(sizes) + 1)[: len(sizes)]  # without the yellow end
     looks = style.looks([size_text(size) for size in sizes], palette)
     for size, look, shift in zip(sizes, looks, side_by_side(rows, len(sizes)), strict=True):
         table = curve(axis, rows[rows["train_size"] == size], look, shift)

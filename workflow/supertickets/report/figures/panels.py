@@ -1,4 +1,4 @@
-"""Curves of score against weight remaining, one panel a task: what the figures of tickets share."""
+"""Curves of score against weight remaining, one panel for each task, for all figures of tickets."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from supertickets.evaluation.significance import LEVEL, mean_intervals
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 
-#: What a remark begins with where the full model is a band, which one seed has none of.
+#: Beginning of a remark on panels that draw the full model's interval; it is omitted for one seed.
 BAND = "Band: the full model's interval. "
 
-#: Share of the range of weights by which neighbouring curves are set apart.
+#: Horizontal distance of neighbouring curves, as a share of the range of weights.
 STEP = 0.012
 
 Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
 
 
 def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.DataFrame:
-    """The scores that a panel shows: those that agree with its super ticket in ``keys``, split and metric."""
+    """Select the scores of a panel: the rows that agree with its super ticket in ``keys``, split and metric."""
     keys = [*keys, "split", "metric"]
     return scores[(scores[keys] == ticket[keys]).all(axis=1)]
 
@@ -35,17 +35,17 @@ def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.Dat
 def panels(
     scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str, keys: list[str] = EXPERIMENT
 ) -> plt.Figure:
-    """One panel for each super ticket, two to a line, with a note below.
+    """Draw a figure with one panel for each super ticket, two per row, and a note below.
 
     Args:
         scores: the tidy table of scores.
-        chosen: the super tickets; each names model, task, size, metric and split of its panel.
-        draw: draws one panel, from its scores and its super ticket.
-        remark: what the note says of these curves.
-        keys: what the rows of a panel have in common with its super ticket, metric and split aside.
+        chosen: the super tickets; each has the model, task, size, metric and split of its panel.
+        draw: function that draws one panel, from its scores and its super ticket.
+        remark: remark on these curves, for the note.
+        keys: columns, besides metric and split, in which the rows of a panel agree with its super ticket.
     """
     figure, axes = grid_of_panels(len(chosen))
-    drawn = []
+    rows_of_panels = []
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
         rows = reported(scores, ticket, keys)
         draw(axis, rows, ticket)
@@ -54,15 +54,16 @@ def panels(
         weight_axis(axis, rows["weight_remaining"].min())
         low, high = axis.get_ylim()
         least, edge = metric.lowest, 0.02 * (high - low)
-        axis.set_ylim(max(low, least - edge), min(high, 100 + edge))  # no interval says more; markers are whole there
+        # Within the possible scores, with a margin so that no marker is cut off.
+        axis.set_ylim(max(low, least - edge), min(high, 100 + edge))
         axis.set_title(panel_title(ticket, chosen, keys), loc="left")
-        drawn.append(rows)
-    finish(figure, axes, note(pd.concat(drawn), remark))
+        rows_of_panels.append(rows)
+    finish(figure, axes, note(pd.concat(rows_of_panels), remark))
     return figure
 
 
 def grid_of_panels(count: int) -> tuple[plt.Figure, list[Axes]]:
-    """A figure with some panels, two to a line, and room for a legend above and a note below."""
+    """Create a figure of ``count`` panels, two per row, with room for a legend above and a note below."""
     columns = min(count, 2)
     lines = -(-count // columns)
     size = (max(columns * style.PANEL_WIDTH, 4.2), 2.6 * lines + 0.75)
@@ -88,35 +89,35 @@ def curve(
     """Draw the means over seeds of one kind of ticket with their intervals.
 
     Args:
-        axis: where.
-        rows: scores of one model, task, size, kind, metric and split; several draws of a seed count as their mean.
-        look: ``color``, ``marker``, and ``label``, its name in the legend.
-        shift: what is added to the weights, so that intervals of several kinds can be told apart.
-        dots: draw the single seeds too.
+        axis: the axis to draw on.
+        rows: scores of one model, task, size, kind, metric and split; draws of the same seed are averaged.
+        look: ``color``, ``marker``, and ``label``, the name in the legend.
+        shift: offset of the weights, so that the intervals of several curves do not overlap.
+        dots: draw the scores of single seeds too.
 
     Returns:
-        By ratio: ``mean``, ``half`` (of the interval), ``seeds`` and ``weight``, the heaviest ticket first.
+        Table by ratio: ``mean``, ``half`` (half width of the interval), ``seeds`` and ``weight``, the heaviest ticket
+        first.
     """
     seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].mean()
     table = mean_intervals(seeds, ["ratio"])
     table["weight"] = seeds.groupby("ratio")["weight_remaining"].mean()
     table = table.sort_values("weight", ascending=False)
-    place = table["weight"] + shift
-    axis.errorbar(place, table["mean"], yerr=table["half"], **style.LINE, **look)
+    axis.errorbar(table["weight"] + shift, table["mean"], yerr=table["half"], **style.LINE, **look)
     if dots:
-        place = seeds["weight_remaining"] + shift
-        axis.scatter(place, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
+        places = seeds["weight_remaining"] + shift
+        axis.scatter(places, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
     return table
 
 
 def side_by_side(rows: pd.DataFrame, count: int) -> list[float]:
-    """What to add to the weights of several curves so that intervals of equal weights can be told apart."""
+    """Compute the offsets of the weights of ``count`` curves, so that intervals at equal weights do not overlap."""
     step = STEP * (1 - rows["weight_remaining"].min())
     return [step * ((count - 1) / 2 - place) for place in range(count)]
 
 
 def full_model(axis: Axes, rows: pd.DataFrame) -> None:
-    """The full model's mean as a line across the panel, its interval as a band."""
+    """Draw the full model's mean as a line across the panel, and its interval as a band."""
     full = mean_intervals(rows[rows["kind"] == "full"], ["kind"]).iloc[0]
     colour = style.COLOURS["full"]
     axis.axhline(full["mean"], color=colour, linewidth=1, linestyle="--", label="full model")
@@ -124,7 +125,7 @@ def full_model(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def weight_axis(axis: Axes, lightest: float) -> None:
-    """Label the horizontal axis and set its limits: the full model at the left, as in the paper."""
+    """Label the horizontal axis and set its limits: the full model is at the left, as in the paper."""
     axis.set_xlabel("weight remaining")
     axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     margin = 0.03 * (1 - lightest)
@@ -132,20 +133,20 @@ def weight_axis(axis: Axes, lightest: float) -> None:
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:
-    """What a panel is of: the task, its size where the panel has one, and the model where there are several."""
+    """Write the title of a panel: the task, the size if the panel has one, and the model if there are several."""
     words = [ticket["model"]] if chosen["model"].nunique() > 1 else []
     words += [ticket["task"], *([size_text(ticket["train_size"])] if "train_size" in keys else [])]
     return ", ".join(words)
 
 
 def note(rows: pd.DataFrame, remark: str) -> str:
-    """What a reader must know of the numbers that are drawn, and a remark on them."""
+    """Write the note of a figure: encoder, seeds, intervals, examples, and a remark on the curves."""
     models = ", ".join(rows["model"].unique())
     seeds, draws = rows["seed"].nunique(), rows["draw"].max()
     counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
     examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
-    each = f" (random: of {draws} draws each)" if draws > 1 else ""
-    spread = f"Mean over {seeds} seeds{each} with its {LEVEL:.0%} t interval."
+    draws_text = f" (random: of {draws} draws each)" if draws > 1 else ""
+    spread = f"Mean over {seeds} seeds{draws_text} with its {LEVEL:.0%} t interval."
     if seeds == 1:
-        spread, remark = f"One seed{each}.", remark.removeprefix(BAND)
+        spread, remark = f"One seed{draws_text}.", remark.removeprefix(BAND)
     return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"

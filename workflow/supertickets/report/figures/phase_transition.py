@@ -1,4 +1,4 @@
-"""Figure: score of the winning tickets against weight remaining, one panel a task."""
+"""Figure: score of the winning tickets against weight remaining, one panel for each task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw_phase_transition(results: Path, grid: dict[str, Any], pdf: Path, png: P
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
-    """Draw the winning tickets of one model, task and size and mark the super ticket."""
+    """Draw the winning tickets of one model, task and size, and mark the super ticket."""
     full_model(axis, rows)
     look = style.look("winning", "winning tickets")
     best = curve(axis, rows[rows["kind"] == "winning"], look, dots=True).loc[ticket["ratio"]]

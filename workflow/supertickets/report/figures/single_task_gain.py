@@ -1,4 +1,4 @@
-"""Figure: what each task's super ticket gains over the full model, and what it weighs."""
+"""Figure: gain over the full model and weight remaining of each task's super ticket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish
 
-#: Names in the legend of honest ways to report a gain.
+#: Names in the legend of the ways that report a gain without flattering it.
 HONEST = {"held_out": "chosen on validation, reported on test", "cross_fitted": "cross-fitted on halves of validation"}
 
 
@@ -51,27 +51,28 @@ def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: P
 
 
 def gains(axis: Axes, table: pd.DataFrame) -> None:
-    """Gains with their intervals, the published way beside the honest one."""
+    """Draw the gains with their intervals, reported as published and in the honest way."""
     axis.axhline(0, color=style.COLOURS["full"], linewidth=1, linestyle="--")
     label = " or ".join(dict.fromkeys(HONEST[honest_way(split)] for split in table["split"]))
     flattering, fair = style.looks(["chosen and reported on validation", label], style.OTHER_COLOURS)
-    for look, shift, found in (
+    for look, shift, column in (
         (flattering, -0.12, lambda name: table[f"{name}_same_split"]),
         (fair, 0.12, lambda name: honest(table, name)),
     ):
-        value = found("difference")
-        bars = np.nan_to_num(np.stack([value - found("low"), found("high") - value]))
+        value = column("difference")
+        bars = np.nan_to_num(np.stack([value - column("low"), column("high") - value]))
         axis.errorbar(table.index + shift, value, yerr=bars, **style.LINE | {"linestyle": "none"}, **look)
     axis.set_ylabel("gain (points)")
     axis.grid(False, axis="x")
 
 
 def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
-    """What a reader must know of the numbers."""
-    tasks = ", ".join(f"{row['task']} {row['metric']}" for _, row in table.drop_duplicates("task").iterrows())
+    """Write the note of the figure: encoder, size, seeds, intervals and metrics."""
+    metrics = ", ".join(f"{row['task']} {row['metric']}" for _, row in table.drop_duplicates("task").iterrows())
     seeds = len(grid["seeds"])
     bars = f"bars: {LEVEL:.0%} interval over seeds and examples" if seeds > 1 else "one seed: no intervals"
     return (
         f"Encoder: {', '.join(table['model'].unique())}; {size_text(table['train_size'].iloc[0])}. Super ticket minus "
-        f"full model, mean over {seeds} seeds; {bars}. {tasks}. Reported where it was chosen, a ticket is flattered."
+        f"full model, mean over {seeds} seeds; {bars}. Metrics: {metrics}. Scores on the examples that a ticket was "
+        "chosen on flatter it."
     )
