@@ -19,8 +19,8 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     P,
+    reported_splits_text,
     scope_note,
-    told,
     with_intervals,
     write_formats,
 )
@@ -65,7 +65,7 @@ def write_domain_adaptation(
         shown["gain_no_tickets"] = with_intervals(table, names, POINTS)
     text = (
         f"New tasks, trained alone: from the pre-trained weights, and from encoders that {', '.join(shared)} have "
-        f"trained. {scope_note(table, grid)} Means and standard deviations over seeds, of the {told(table)}. Gain: "
+        f"trained. {scope_note(table, grid)} Means and standard deviations over seeds, of the {reported_splits_text(table)}. Gain: "
         f"over training from the pre-trained weights, with {LEVEL:.0%} intervals over seeds and examples; p by Holm's "
         "correction over tasks and sizes. Holds: what the new task has of the encoder."
     )

@@ -19,8 +19,8 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     P,
+    reported_splits_text,
     scope_note,
-    told,
     with_intervals,
     write_formats,
 )
@@ -64,7 +64,7 @@ def write_multi_task_dev(
     tasks = table[table["task"] != "average"]
     text = (
         f"One encoder for all tasks, each step through the ticket of its task, and one for each task. "
-        f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {told(tasks)}. Gain: over "
+        f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {reported_splits_text(tasks)}. Gain: over "
         f"training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a task's "
         "first metric; p by Holm's correction over tasks, an average's uncorrected. The average is of first metrics. "
         "Weight: what a task's model keeps."

@@ -12,7 +12,7 @@ from supertickets.evaluation.columns import read_table
 from supertickets.evaluation.results import TABLES, read_groups, read_judged, reported, require_among
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import groups_of
-from supertickets.report.tables.formats import SCORE, STD, WHERE, Files, scope_note, told, write_formats
+from supertickets.report.tables.formats import SCORE, STD, WHERE, Files, reported_splits_text, scope_note, write_formats
 
 #: Ways of training (:mod:`supertickets.experiment.grid`) without and with tickets.
 SPREADS = {
@@ -59,7 +59,7 @@ def write_seed_sensitivity(
         columns |= {f"{name}_{what}": (f"{head} {what}", SCORE) for what in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
-        f"Scores on the {told(table)}."
+        f"Scores on the {reported_splits_text(table)}."
     )
     if others:
         text += (

@@ -19,8 +19,8 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     P,
+    reported_splits_text,
     scope_note,
-    told,
     with_intervals,
     write_formats,
 )
@@ -54,7 +54,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     columns["gain_p_holm"] = ("p", P)
     text = (
         f"Full model and super ticket. {scope_note(verdicts, grid)} Means over seeds; scores are of the "
-        f"{told(verdicts)}. Same split: ticket chosen and reported on validation, as published, which flatters it. "
+        f"{reported_splits_text(verdicts)}. Same split: ticket chosen and reported on validation, as published, which flatters it. "
         "Cross-fitted: each half of validation reported with the ticket that the other half chose. Test: chosen on "
         f"validation, reported on test. Intervals are of {LEVEL:.0%}, over seeds and examples. Full, Super and p (by "
         "Holm's correction over tasks, an average's uncorrected) are of test, or cross-fitted where there is no test."
