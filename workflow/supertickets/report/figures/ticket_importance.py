@@ -39,7 +39,7 @@ def draw_ticket_importance(
     method = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
     text = (
         f"Encoder: {', '.join(models)}. {method}, normalized over the heads of a layer and over all feed-forward "
-        f"blocks (FFN). Means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
+        f"blocks (FFN); means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
         "a pie is the sum over tasks, scaled so that the largest head and the largest block have equal areas. A slice "
         "is the share of a task."
     )
