@@ -1,4 +1,4 @@
-"""Scores as modules of evaluate."""
+"""Metrics of the evaluate library."""
 
 from __future__ import annotations
 

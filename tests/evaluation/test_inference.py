@@ -1,4 +1,4 @@
-"""Intervals and tests against hand computation and references, and by simulation with a known truth."""
+"""Intervals and tests, compared with computations by hand, references and simulations of known parameters."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from supertickets.evaluation.significance import (
 
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulations repeat everything many times."""
+    """Use few resamples, since simulations repeat all computations many times."""
     monkeypatch.setattr(inference, "RESAMPLES", 150)
 
 
 def crossed(
     random: np.random.Generator, seeds: int, examples: int, by_seed: float, by_example: float, rest: float
 ) -> np.ndarray:
-    """Differences of zero mean for each seed and example, from three sources."""
+    """Draw differences with zero mean for each seed and example, the sum of three random effects."""
     parts = (random.normal(size=shape) * spread for shape, spread in (
         ((seeds, 1), by_seed), ((1, examples), by_example), ((seeds, examples), rest)
     ))  # fmt: skip
@@ -73,8 +73,8 @@ def test_the_bootstrap_over_seeds_is_that_of_all_resamples_at_a_raised_level() -
 
 
 def test_holm_by_hand() -> None:
-    found = holm(np.array([0.04, np.nan, 0.01, 0.03]))
-    np.testing.assert_allclose(found, [0.06, np.nan, 0.03, 0.06])
+    p_values = holm(np.array([0.04, np.nan, 0.01, 0.03]))
+    np.testing.assert_allclose(p_values, [0.06, np.nan, 0.03, 0.06])
     assert np.isnan(holm(np.array([np.nan]))).all()
 
 
@@ -92,22 +92,22 @@ def test_the_error_over_seeds_and_examples_is_that_of_the_two_way_table() -> Non
     low, high, p = wald(1.0, [(error, freedom), (0.1 * error, 3)])
     assert (low, high) == pytest.approx(stats.t.interval(0.95, freedom, loc=1.0, scale=error))
     assert p == pytest.approx(2 * stats.t.sf(1.0 / error, freedom))
-    assert wald(1.0, [(0.1 * error, 3), (error, freedom)]) == (low, high, p)  # the more careful one, in any order
-    assert np.isnan(wald(2.0, [(0.0, 2.0)])).all()  # no spread is no certainty
+    assert wald(1.0, [(0.1 * error, 3), (error, freedom)]) == (low, high, p)  # the more conservative one, in any order
+    assert np.isnan(wald(2.0, [(0.0, 2.0)])).all()  # no spread: no estimate of the error
     assert np.isnan(wald(0.0, [(0.0, 2.0)])[:2]).all() and wald(0.0, [(0.0, 2.0)])[2] == 1.0
     assert np.isnan([wald(mean, [(1.0, 2.0), (np.nan, 0)]) for mean in (0.0, 1.0)]).all()
 
 
 def test_an_average_over_tasks_adds_their_variances() -> None:
-    found = average(np.array([1.0, 3.0]), np.array([0.6, 0.8]), np.array([4.0, 9.0]), np.array([0.3, 0.4]), 3)
+    gain = average(np.array([1.0, 3.0]), np.array([0.6, 0.8]), np.array([4.0, 9.0]), np.array([0.3, 0.4]), 3)
     freedom = 0.25**2 / (0.09**2 / 4 + 0.16**2 / 9)
     over_seeds = 0.0625**2 / (0.0225**2 / 2 + 0.04**2 / 2)
     pairs = [(0.5, freedom), (0.25, over_seeds)]
     low, high = max((stats.t.interval(0.95, df, loc=2.0, scale=error) for error, df in pairs), key=np.ptp)
     p = max(2 * stats.t.sf(2.0 / error, df) for error, df in pairs)
-    assert found == pytest.approx({"difference": 2.0, "low": low, "high": high, "p": p})
-    nothing = average(*np.full((4, 2), np.nan), 1)
-    assert np.isnan([nothing[name] for name in ("low", "high", "p")]).all()
+    assert gain == pytest.approx({"difference": 2.0, "low": low, "high": high, "p": p})
+    of_one_seed = average(*np.full((4, 2), np.nan), 1)
+    assert np.isnan([of_one_seed[name] for name in ("low", "high", "p")]).all()
 
 
 @pytest.mark.parametrize("metric", sorted(names_in("evaluation/metrics")))
@@ -121,13 +121,13 @@ def test_scores_on_resampled_examples_are_those_of_the_metric(metric: str, few_r
     for run in predicted:
         expected = [metric_of(metric).plain(np.repeat(run, count), np.repeat(labels, count)) for count in counts]
         np.testing.assert_allclose(metric_of(metric).weighted(run, labels, counts.astype(float)), expected, rtol=1e-9)
-    found = sample(metric, labels, predicted)
-    np.testing.assert_allclose(found.scores, [100 * metric_of(metric).plain(run, labels) for run in predicted])
-    assert found.resampled.shape == (2, 150)
-    assert found.resampled.mean() == pytest.approx(found.scores.mean(), abs=5)
-    drawn = sample(metric, labels, np.stack([predicted, predicted[::-1]], axis=1))  # two draws of each seed
-    np.testing.assert_allclose(drawn.scores, [found.scores.mean()] * 2)
-    np.testing.assert_allclose(drawn.resampled, [found.resampled.mean(0)] * 2)
+    of_runs = sample(metric, labels, predicted)
+    np.testing.assert_allclose(of_runs.scores, [100 * metric_of(metric).plain(run, labels) for run in predicted])
+    assert of_runs.resampled.shape == (2, 150)
+    assert of_runs.resampled.mean() == pytest.approx(of_runs.scores.mean(), abs=5)
+    of_draws = sample(metric, labels, np.stack([predicted, predicted[::-1]], axis=1))  # two draws of each seed
+    np.testing.assert_allclose(of_draws.scores, [of_runs.scores.mean()] * 2)
+    np.testing.assert_allclose(of_draws.resampled, [of_runs.resampled.mean(0)] * 2)
 
 
 def test_weighted_metrics_of_three_classes_and_of_constant_predictions() -> None:
@@ -172,10 +172,10 @@ def test_the_interval_over_seeds_and_examples_covers(seeds: int, spreads: tuple[
         assert (p > 0.05) == (low <= 0 <= high)
         alone = stats.t.interval(0.95, over_seeds[1], loc=table.mean(), scale=over_seeds[0])
         over_seeds_alone += alone[0] <= 0 <= alone[1]
-    # 0.05 and four standard deviations; and far out, where Holm's correction looks, at 0.05 / 14.
+    # 0.05 plus four standard deviations, and the same at 0.05 / 14, a level that Holm's correction uses.
     assert np.mean(np.array(p_values) <= 0.05) <= 0.086
     assert np.mean(np.array(p_values) <= 0.05 / 14) <= 0.0134
-    if spreads == (0.0, 0.3, 0.1):  # what an interval over seeds misses: the luck of the examples
+    if spreads == (0.0, 0.3, 0.1):  # an interval over seeds misses the luck of the examples
         assert over_seeds_alone / 600 < 0.5
 
 
@@ -189,7 +189,7 @@ def test_the_bootstrap_over_seeds_covers_and_the_permutation_test_rejects_as_oft
 
 
 def outcomes(random: np.random.Generator, labels: np.ndarray, right: float, seeds: int = 3) -> Outcomes:
-    """Runs that are right with some probability, whatever the example."""
+    """Simulate runs whose predictions are correct with the same probability for all examples."""
     hit = random.random((seeds, len(labels))) < right
     return Outcomes(labels, np.where((labels == 1) == hit, 1.0, -1.0)[..., None] * [-0.5, 0.5])
 
@@ -208,14 +208,14 @@ def test_reporting_where_the_ticket_was_chosen_flatters_it_and_the_honest_ways_d
             part.update({ratio: outcomes(random, labels, 0.75) for ratio in np.arange(8) / 10})
         ratio = choose("accuracy", validation, np.arange(80))
         same.append(score(validation[ratio]) - score(validation[0.0]))
-        found = difference(*cross_fitted("accuracy", validation, halves("accuracy", validation), 3))
-        crossed_over.append(found["difference"])
-        p_values.append(found["p"])
+        gain = difference(*cross_fitted("accuracy", validation, halves("accuracy", validation), 3))
+        crossed_over.append(gain["difference"])
+        p_values.append(gain["p"])
         held_out.append(score(test[ratio]) - score(test[0.0]))
     assert np.mean(same) > 2.5 and np.mean(same) > 10 * stats.sem(same)
     assert abs(np.mean(crossed_over)) < 3 * stats.sem(crossed_over)
     assert abs(np.mean(held_out)) < 3 * stats.sem(held_out)
-    assert np.mean(np.array(p_values) <= 0.05) <= 0.12  # 0.05 and four standard deviations
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.12  # 0.05 plus four standard deviations
 
 
 def test_halves_are_each_reported_with_the_ratio_that_is_best_on_the_other() -> None:
@@ -264,14 +264,19 @@ def test_equal_scores_choose_the_smaller_ratio_and_the_heavier_peak() -> None:
 def test_the_peak_has_an_interval_over_seeds() -> None:
     random = np.random.default_rng(15)
     curve = {0.0: 70.0, 0.1: 72.0, 0.2: 73.0, 0.3: 68.0}
-    found = [peak({ratio: top + random.normal(size=8) for ratio, top in curve.items()}) for _ in range(100)]
-    assert np.mean([one["peak_low"] <= 0.2 <= one["peak_high"] for one in found]) >= 0.9
-    assert np.mean([one["peak_low"] == one["peak_high"] == 0.2 for one in found]) < 0.9
+    peaks = [peak({ratio: top + random.normal(size=8) for ratio, top in curve.items()}) for _ in range(100)]
+    assert np.mean([interval["peak_low"] <= 0.2 <= interval["peak_high"] for interval in peaks]) >= 0.9
+    assert np.mean([interval["peak_low"] == interval["peak_high"] == 0.2 for interval in peaks]) < 0.9
     assert np.isnan(peak({ratio: np.array([top]) for ratio, top in curve.items()})["peak_low"])
 
 
 def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A chosen ticket and its curve, from simulated runs that are right with these probabilities, by ratio."""
+    """Simulate a chosen ticket and its curve.
+
+    Args:
+        random: the random generator.
+        rights: probability of a correct prediction, by ratio.
+    """
     parts = {}
     for split, count in (("validation", 80), ("test", 150)):
         labels = random.integers(0, 2, count).astype(float)
@@ -284,16 +289,16 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
         for cut in rights
         if cut > 0
     ]
-    found = next(row for row in rows if row["ratio"] == ratio)
+    best = next(row for row in rows if row["ratio"] == ratio)
     names = ("difference", "low", "high", "p")
-    chosen = {**trial, "ratio": ratio, "weight_remaining": 1 - ratio} | {f"{key}_held_out": found[key] for key in names}
+    chosen = {**trial, "ratio": ratio, "weight_remaining": 1 - ratio} | {f"{key}_held_out": best[key] for key in names}
     return pd.DataFrame([chosen]), corrected(pd.DataFrame(rows))
 
 
 def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples: None) -> None:
     random = np.random.default_rng(13)
-    nothing = dict.fromkeys(np.arange(5) / 10, 0.5)
-    verdicts = [with_verdicts(*sweep(random, nothing))["verdict"].iloc[0] for _ in range(30)]
+    chance = dict.fromkeys(np.arange(5) / 10, 0.5)
+    verdicts = [with_verdicts(*sweep(random, chance))["verdict"].iloc[0] for _ in range(30)]
     assert sum(verdict.startswith("gains") for verdict in verdicts) <= 30 * 0.05 + 2
     assert sum(verdict.startswith("holds until 60% weight, the lightest tried (") for verdict in verdicts) >= 25
 
@@ -309,12 +314,12 @@ def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples:
 def test_a_clear_curve_gets_its_verdict(
     few_resamples: None, rights: dict[float, float], words: str, holds: float
 ) -> None:
-    found = with_verdicts(*sweep(np.random.default_rng(17), rights)).iloc[0]
-    assert found["verdict"].startswith(words) and found["holds_ratio"] == holds
-    assert found["holds_weight"] == 1 - holds
+    row = with_verdicts(*sweep(np.random.default_rng(17), rights)).iloc[0]
+    assert row["verdict"].startswith(words) and row["holds_ratio"] == holds
+    assert row["holds_weight"] == 1 - holds
 
 
-def test_runs_that_never_differ_are_no_certainty() -> None:
+def test_runs_that_never_differ_have_no_interval() -> None:
     labels = np.tile([0.0, 1.0], 20)
     same = sample("accuracy", labels, np.stack([labels, 1 - labels]))
     values = difference(same, same)
@@ -322,14 +327,14 @@ def test_runs_that_never_differ_are_no_certainty() -> None:
     trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 2}
     rows = corrected(pd.DataFrame([trial | {"kind": "winning", "ratio": 0.1, "weight_remaining": 0.9} | values]))
     chosen = trial | {"ratio": 0.1, "weight_remaining": 0.9, "p_held_out": 1.0, "difference_held_out": 0.0}
-    found = with_verdicts(pd.DataFrame([chosen]), rows)["verdict"].iloc[0]
-    assert found == "holds until 90% weight, the lightest tried (how sure, not to be told)"
+    verdict = with_verdicts(pd.DataFrame([chosen]), rows)["verdict"].iloc[0]
+    assert verdict == "holds until 90% weight, the lightest tried (how sure, not to be told)"
 
 
-def test_one_seed_tells_nothing() -> None:
+def test_one_seed_has_no_interval_and_no_verdict() -> None:
     labels = np.tile([0.0, 1.0], 20)
-    one = sample("accuracy", labels, labels[None])
-    values = difference(one, sample("accuracy", labels, 1 - labels[None]))
+    full = sample("accuracy", labels, labels[None])
+    values = difference(full, sample("accuracy", labels, 1 - labels[None]))
     assert values["difference"] == -100 and np.isnan([values[key] for key in ("low", "high", "p", "seeds_low")]).all()
     trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 1}
     trial["weight_remaining"] = 0.9

@@ -1,4 +1,4 @@
-"""Scores, comparisons and super tickets, from records and predictions written by the tests."""
+"""Scores, comparisons and super tickets, from records and predictions that the tests write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_scores_are_tidy_and_right(results: Path) -> None:
     pd.testing.assert_frame_equal(table, pd.read_csv(results / "scores.csv", dtype={"train_size": str}))
     columns = "model task train_size seed kind ratio draw heads_pruned ffn_pruned weight_remaining split metric value"
     assert table.columns.tolist() == [*columns.split(), "examples"]
-    # Three seeds; the full model and four draws at the main size, the winning tickets alone at the other.
+    # Three seeds; the full model and four tickets per ratio at the main size, only winning tickets at the other size.
     assert len(table) == 3 * ((1 + 4 * 3) + (1 + 3)) * (2 * 2 + 2 * 2 + 1) and set(table["examples"]) == {200}
     run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3, "draw": 1}
     labels, logits = outputs(results, run, "test")
@@ -44,7 +44,7 @@ def test_scores_are_tidy_and_right(results: Path) -> None:
 
 def test_comparisons_are_with_the_full_models_of_the_same_seeds(results: Path) -> None:
     table = pd.read_csv(results / "comparisons.csv", dtype={"train_size": str})
-    assert len(table) == 3 * (3 * 2 + 3 * 2 + 3) + 3 * (2 + 2 + 1)  # kinds at the main size; winning at the other
+    assert len(table) == 3 * (3 * 2 + 3 * 2 + 3) + 3 * (2 + 2 + 1)  # all kinds at the main size, winning at the other
     row = table.query("task == 'rating' and kind == 'random' and ratio == 0.3 and split == 'test'").iloc[0]
     differences = []
     for seed in GRID["seeds"]:
@@ -117,7 +117,7 @@ def test_a_score_that_is_not_a_number_is_refused(results: Path, tmp_path: Path) 
     group = {"model": "minilm", "task": "rating", "train_size": 64, "kind": "winning"}
     run = {**group, "seed": 2, "kind": "full", "ratio": 0.0, "draw": 1}
     path = results / run_folder(run) / "predictions.parquet"
-    content = path.read_bytes()
+    saved = path.read_bytes()
     table = pd.read_parquet(path)
     table["logits"] = [[1.0]] * len(table)
     table.to_parquet(path)
@@ -126,7 +126,7 @@ def test_a_score_that_is_not_a_number_is_refused(results: Path, tmp_path: Path) 
             score_group(results, GRID, group, "pearson", tmp_path / "scores.parquet")
         assert not list(tmp_path.iterdir())
     finally:
-        path.write_bytes(content)
+        path.write_bytes(saved)
 
 
 @pytest.mark.parametrize(
@@ -141,21 +141,23 @@ def test_a_run_that_is_not_what_it_should_be_is_refused(
 ) -> None:
     group = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
     path = results / run_folder({**group, "seed": 3, "ratio": 0.5, "draw": 1}) / name
-    content = path.read_bytes()
+    saved = path.read_bytes()
     change(path)
     try:
         with pytest.raises(UserError, match=rf"seed3/winning-0.50/{name}: {message}"):
             compare_group(results, GRID, group, "accuracy", tmp_path / "table.csv")
         assert not list(tmp_path.iterdir())
     finally:
-        path.write_bytes(content)
+        path.write_bytes(saved)
 
 
 def _rows(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
+    """Change the rows of a Parquet file."""
     return lambda path: change(pd.read_parquet(path)).to_parquet(path)
 
 
 def _no_text(path: Path) -> None:
+    """Replace the ids of a Parquet file by bytes that are not UTF-8."""
     table = pq.read_table(path)
     ids = pa.array([b"\xff%d" % row for row in range(len(table))]).view(pa.string())
     pq.write_table(table.set_column(0, "id", ids), path)

@@ -1,4 +1,4 @@
-"""Our scores beside the published ones, from records and predictions written by the tests."""
+"""Our scores beside the published scores, from records and predictions that the tests write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUBLISHED = yaml.safe_load((PROJECT / "workflow" / "published.yaml").read_text()
 
 @pytest.fixture(scope="module")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of the eight tasks with BERT-base, of which MNLI has a mismatched part."""
+    """Write results of the eight tasks with BERT-base; MNLI has a mismatched part."""
     folder = tmp_path_factory.mktemp("glue")
     write_runs(folder, GLUE)
     return folder
@@ -44,14 +44,14 @@ def test_the_published_averages_are_those_of_the_published_scores(model: str, av
     tasks = PUBLISHED[model]["tasks"]
     assert set(tasks) == set(GLUE["tasks"])
     for which, average in averages.items():
-        found = by_task({task: numbers[which] for task, numbers in tasks.items()})
-        assert found == pytest.approx(average, abs=0.051)
+        mean = by_task({task: numbers[which] for task, numbers in tasks.items()})
+        assert mean == pytest.approx(average, abs=0.051)
 
 
 def test_ours_and_published_scores_stand_in_one_row(glue: Path, tmp_path: Path) -> None:
     published = {"bert-base": PUBLISHED["bert-base"]}
     table = written(write_published, glue, tmp_path, published=published)
-    assert len(table) == 8 + 4 + 1  # MNLI's second part, and the second metrics of QQP, MRPC and STS-B; and the average
+    assert len(table) == 8 + 4 + 1  # MNLI's second part, the second metrics of QQP, MRPC and STS-B, and the average
     row = table.query("task == 'mrpc' and metric == 'f1'").iloc[0]
     where = {"model": "bert-base", "task": "mrpc", "train_size": "all"}
     ratio = pd.read_csv(glue / "selections/bert-base/mrpc/nall/winning.csv")["ratio"].item()
@@ -81,7 +81,7 @@ def test_tasks_that_were_not_run_have_no_row_and_no_average_is_taken(glue: Path,
     assert table["task"].tolist() == ["rte", "mrpc", "mrpc"] and table["published_gain"].isna().all()
 
 
-def test_mnlis_mismatched_part_is_told_beside_its_matched_one(glue: Path, tmp_path: Path) -> None:
+def test_mnlis_mismatched_part_is_reported_beside_its_matched_part(glue: Path, tmp_path: Path) -> None:
     table = written(write_single_task_dev, glue, tmp_path)
     row = table.query("task == 'mnli' and split == 'validation_mismatched'").iloc[0]
     ratio = table.query("task == 'mnli' and split == 'validation'")["ratio"].item()

@@ -1,4 +1,4 @@
-"""Figures and tables, from records and predictions written by the tests."""
+"""Figures and tables, from records and predictions that the tests write."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[plt.Figure]:
-    """Figures are kept instead of being written."""
+    """Collect figures instead of writing them."""
     figures: list[plt.Figure] = []
     monkeypatch.setattr(style, "save", lambda figure, *files: figures.append(figure))
     return figures
 
 
 def draw(name: str, results: Path, drawn: list[plt.Figure]) -> tuple[list[Axes], str]:
-    """The panels of a figure, and its note."""
+    """Draw a figure; return its axes and its note."""
     function, grid = FIGURES[name]
     function(results, grid, results / "unused.pdf", results / "unused.png")
     figure = drawn[-1]
@@ -78,7 +78,7 @@ def draw(name: str, results: Path, drawn: list[plt.Figure]) -> tuple[list[Axes],
 
 
 def points(axis: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Places and values of the curve of this name."""
+    """Return the places and values of the curve with a label."""
     line = next(container for container in axis.containers if container.get_label() == label).lines[0]
     return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
 
@@ -91,7 +91,7 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
         "test accuracy (%)", "test pearson (x 100)", "validation accuracy (%)"
     ]  # fmt: skip
     left, right = axes[0].get_xlim()
-    assert left > 1 > 0.75 > right  # the full model at the left
+    assert left > 1 > 0.75 > right  # the full model is at the left
     scores = pd.read_parquet(results / "scores.parquet")
     main = scores.query("train_size == '64' and split == 'test' and metric == 'accuracy' and kind == 'winning'")
     means = main.query("task == 'movie'").groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
@@ -126,7 +126,7 @@ def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: 
     half = stats.t.ppf(0.975, 2) * by_seed.std(axis=1) / 3**0.5
     np.testing.assert_allclose([(segment[1, 1] - segment[0, 1]) / 2 for segment in segments], half)
     places = [points(axes[0], label)[0] for label in ("winning", "losing", "random")]
-    assert all((left > right).all() for left, right in pairwise(places))  # none hides another
+    assert all((left > right).all() for left, right in pairwise(places))  # no curve hides another
     assert "random: of 2 draws" in text
     looks = [(line.get_color(), line.get_marker()) for line in (curve.lines[0] for curve in curves.values())]
     assert len(set(looks)) == len({marker for _, marker in looks}) == 3
@@ -147,7 +147,7 @@ def test_sizes_are_drawn_from_the_smallest_with_their_full_models(results: Path,
     rows = scores.query("task == 'rating' and train_size == '32' and split == 'test' and metric == 'pearson'")
     means = rows.groupby("weight_remaining")["value"].mean().sort_index(ascending=False)
     places, values = points(axes[1], labels[0])
-    np.testing.assert_allclose(places, means.index, atol=0.01)  # set apart a little
+    np.testing.assert_allclose(places, means.index, atol=0.01)  # with small offsets
     np.testing.assert_allclose(values, means)
     assert means.index[0] == 1 and "full model" in text
     shares = pd.DataFrame({"train_size": ["all", "500", "0.5", "64", "0.1"]})
@@ -171,10 +171,10 @@ def test_bias_and_variance_are_those_of_the_predictions(results: Path, drawn: li
         logits.append(values[:, 0])
     variance = np.var(logits, axis=0, ddof=1).mean()
     loss = ((np.array(logits) - labels) ** 2).mean()
-    found = {label: points(axes[1], label)[1] for label in ("expected loss", "bias (squared)", "variance")}
-    assert [found[label][0] for label in found] == pytest.approx([loss, loss - variance, variance])
-    for curve in zip(*found.values(), strict=True):
-        assert curve[0] == pytest.approx(curve[1] + curve[2])
+    curves = {label: points(axes[1], label)[1] for label in ("expected loss", "bias (squared)", "variance")}
+    assert [curves[label][0] for label in curves] == pytest.approx([loss, loss - variance, variance])
+    for of_ratio in zip(*curves.values(), strict=True):
+        assert of_ratio[0] == pytest.approx(of_ratio[1] + of_ratio[2])
     assert "minilm" in text and "3 seeds" in text and "200 rating test" in text
     table = pd.read_csv(results / "decompositions" / "minilm/movie/n64/winning.csv")
     assert set(table["loss"]) == {"Brier score", "zero-one loss"}
@@ -229,7 +229,7 @@ def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: P
 
 
 def table_of(function: Callable[..., None], results: Path, folder: Path, grid: dict, **more: Any) -> tuple[str, str]:
-    """The Markdown and LaTeX of a table; its CSV file is in the folder."""
+    """Write a table; return its Markdown and LaTeX. The CSV file is ``t.csv`` in the folder."""
     function(results, grid, **more, csv=folder / "t.csv", md=folder / "t.md", tex=folder / "t.tex")
     md, tex = ((folder / f"t.{suffix}").read_text() for suffix in ("md", "tex"))
     for words in ("minilm", *GRID["tasks"], "seeds: 1, 2, 3", "64"):
@@ -254,18 +254,18 @@ def test_the_table_of_super_tickets(results: Path, tmp_path: Path) -> None:
 def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:
     md, _ = table_of(write_single_task_dev, results, tmp_path, SIZES)
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
-    found = verdicts(results)
+    chosen = verdicts(results)
     for way in ("same_split", "cross_fitted", "held_out"):
-        np.testing.assert_allclose(table[f"difference_{way}"].drop("average"), found[f"difference_{way}"])
-    assert table.loc["average", "difference_cross_fitted"] == pytest.approx(found["difference_cross_fitted"].mean())
+        np.testing.assert_allclose(table[f"difference_{way}"].drop("average"), chosen[f"difference_{way}"])
+    assert table.loc["average", "difference_cross_fitted"] == pytest.approx(chosen["difference_cross_fitted"].mean())
     assert np.isnan(table.loc["dev_only", "difference_held_out"])
-    honest = [*found["difference_held_out"].iloc[:2], found.loc["dev_only", "difference_cross_fitted"]]
+    honest = [*chosen["difference_held_out"].iloc[:2], chosen.loc["dev_only", "difference_cross_fitted"]]
     average = table.loc["average"]
     assert average["difference"] == pytest.approx(np.mean(honest)) and np.isnan(average["difference_held_out"])
     assert average["low"] < average["difference"] < average["high"]
     for head in ("Gain, same split", "Gain, cross-fitted", "Gain, test"):
         assert head in md
-    row = found.loc["movie"]
+    row = chosen.loc["movie"]
     interval = f"{row['difference_held_out']:+.1f} ({row['low_held_out']:+.1f} to {row['high_held_out']:+.1f})"
     assert interval in md and f"{row['full_held_out']:.1f}" in md
 
@@ -274,8 +274,8 @@ def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
     table_of(write_seed_sensitivity, results, tmp_path, SIZES, others=[])
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
     scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
-    found = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()
-    assert found == pytest.approx([np.mean(scores), np.std(scores, ddof=1), min(scores), max(scores)])
+    spread = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()
+    assert spread == pytest.approx([np.mean(scores), np.std(scores, ddof=1), min(scores), max(scores)])
 
 
 def test_the_table_of_the_sweep(results: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One look for all figures: legible at a column's width, safe for colour-blind readers, the same bytes again."""
+"""The style of all figures: legible at the width of a column, safe for colour-blind readers, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from matplotlib.figure import Figure
 
 from supertickets.files import replacing
 
-#: Width of a panel, that of a column of text, in inches.
+#: Width of a panel in inches: the width of a column of text.
 PANEL_WIDTH = 3.4
-#: Colours from seaborn's colour-blind palette, and markers, which tell lines apart without colour.
+#: Colours of seaborn's colour-blind palette, and markers, which distinguish lines without colour.
 _PALETTE = sns.color_palette("colorblind")
 MARKER_CYCLE = ("o", "s", "v", "D", "^", "P", "X")
-#: Kinds of tickets with a colour of their own.
+#: Kinds of tickets with fixed colours: places in the palette.
 _KINDS = {"winning": 0, "losing": 1, "random": 2, "random_layerwise": 4}
 #: Colours by role.
 COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["winning"]]}
-#: Places in the palette for kinds of the user's own.
+#: Places in the palette for kinds that the user defines.
 _OTHERS = (5, 6, 8, 9, 7)
-#: Colours of lines that are not of a kind of ticket.
+#: Colours of lines that do not show a kind of ticket.
 OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
-#: Colours of tasks, where several stand in one panel.
+#: Colours of tasks in panels that show multiple tasks.
 TASK_COLOURS = tuple(_PALETTE)
-#: A line of means with intervals.
+#: Options of a line of means with intervals.
 LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
 
 
 def cycle(values: Sequence[Any], count: int) -> list[Any]:
-    """The first ``count`` of endlessly repeated values."""
+    """Repeat values until there are ``count`` of them."""
     return [values[index % len(values)] for index in range(count)]
 
 
 def looks(labels: Iterable[str], colours: Sequence[Any]) -> list[dict[str, Any]]:
-    """Colour, marker and label of some lines."""
+    """Return colour, marker and label of lines with these labels."""
     labels = list(labels)
     pairs = zip(cycle(colours, len(labels)), cycle(MARKER_CYCLE, len(labels)), labels, strict=True)
     return [{"color": colour, "marker": marker, "label": label} for colour, marker, label in pairs]
 
 
 def look(kind: str, label: str, kinds: Sequence[str] = ()) -> dict[str, Any]:
-    """Colour, marker and label of a kind of ticket; ``kinds`` are all that are drawn with it."""
+    """Return colour, marker and label of a kind of ticket; ``kinds`` are all kinds in the figure."""
     if kind in _KINDS:
         place = list(_KINDS).index(kind)
         return {"color": _PALETTE[_KINDS[kind]], "marker": MARKER_CYCLE[place], "label": label}
-    place = [other for other in kinds if other not in _KINDS].index(kind)
+    place = [name for name in kinds if name not in _KINDS].index(kind)
     marker = cycle(MARKER_CYCLE[len(_KINDS) :], place + 1)[-1]
     return {"color": _PALETTE[cycle(_OTHERS, place + 1)[-1]], "marker": marker, "label": label}
 
 
 def hollow(colour: Any, marker: str) -> dict[str, Any]:
-    """A hollow point over a line's own, for the full model."""
+    """Return the options of a hollow point, which is drawn over a point of a line, for the full model."""
     return {
         "marker": marker, "markersize": 4.5, "color": "white", "markeredgecolor": colour, "linestyle": "none",
         "zorder": 5,
@@ -65,7 +65,7 @@ def hollow(colour: Any, marker: str) -> dict[str, Any]:
 
 
 def use() -> None:
-    """Set fonts, lines and grid for every figure drawn after."""
+    """Set fonts, lines and grid of all figures that are drawn later."""
     sns.set_theme(
         context="paper",
         style="ticks",
@@ -81,7 +81,7 @@ def use() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "legend.frameon": False,
-            "pdf.fonttype": 42,  # text stays text
+            "pdf.fonttype": 42,  # TrueType: text stays text
             "savefig.dpi": 300,
         },
     )

@@ -1,4 +1,4 @@
-"""Figure: how much each unit matters to all tasks together, and to each of them."""
+"""Figure: importance of each unit for all tasks together, and for each task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supertickets.report.figures import style
 from supertickets.report.figures.units import draw_unit_panels, label_units
 from supertickets.tickets.importance_table import read_importance
 
-#: Radius of the largest pie, in places of units.
+#: Radius of the largest pie; units are drawn at a distance of 1.
 RADIUS = 0.47
 
 
@@ -26,30 +26,30 @@ def draw_ticket_importance(
     """Draw, for every model, each head and feed-forward block as a pie of the tasks' shares in its importance.
 
     Args:
-        results: the results folder, with importance and the encoders' dimensions.
+        results: the results folder, with importance scores and the encoders' dimensions.
         grid: models, tasks, the train size and seeds.
-        importance: which scores: ``method`` and ``weights``.
+        importance: ``method`` and ``weights`` of the importance scores to draw.
         pdf, png: files to write.
     """
     style.use()
     models, tasks = grid["models"], grid["tasks"]
-    found = [mean_importance(results, model, grid, importance) for model in models]
+    scores_by_model = [mean_importance(results, model, grid, importance) for model in models]
     width = 2 * style.PANEL_WIDTH
-    heights = [0.75 + width * 0.86 * heads.shape[1] / (heads.shape[2] + 2.5) for heads, _ in found]
-    scores = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
+    heights = [0.75 + width * 0.86 * heads.shape[1] / (heads.shape[2] + 2.5) for heads, _ in scores_by_model]
+    method = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
     text = (
-        f"Encoder: {', '.join(models)}. {scores}, normalized within a layer's heads and over all feed-forward "
-        f"blocks (FFN), means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
-        "a pie is the sum over tasks, the largest of the heads and the largest of the blocks being equal; a slice is a "
-        "task's share."
+        f"Encoder: {', '.join(models)}. {method}, normalized over the heads of a layer and over all feed-forward "
+        f"blocks (FFN); means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
+        "a pie is the sum over tasks, scaled so that the largest head and the largest block have equal areas. A slice "
+        "is the share of a task."
     )
-    draw_unit_panels(models, tasks, found, heights, panel, text, pdf, png)
+    draw_unit_panels(models, tasks, scores_by_model, heights, panel, text, pdf, png)
 
 
 def mean_importance(
     results: Path, model: str, grid: dict[str, Any], importance: dict[str, str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Normalized scores, means over seeds: of heads, shape (tasks, layers, heads), and blocks, (tasks, layers)."""
+    """Average normalized scores over seeds: of heads, shape (tasks, layers, heads), and blocks, (tasks, layers)."""
     shape = Shape.read(results / "pretrained" / model / "shape.json", 1)
     full = Ticket.full(shape.layers, shape.heads)
     heads, ffn = [], []
@@ -59,13 +59,13 @@ def mean_importance(
         ]
         paths = [results / trial / "importance" / f"{importance['weights']}.csv" for trial in trials]
         scores = [read_importance(path, importance["method"], full) for path in paths]
-        heads.append(np.mean([one["head"] for one in scores], axis=0))
-        ffn.append(np.mean([one["ffn"] for one in scores], axis=0))
+        heads.append(np.mean([seed_scores["head"] for seed_scores in scores], axis=0))
+        ffn.append(np.mean([seed_scores["ffn"] for seed_scores in scores], axis=0))
     return np.stack(heads), np.stack(ffn)
 
 
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:
-    """A pie for each head, layer 1 below, with the feed-forward blocks as a column beside them."""
+    """Draw a pie for each head, layer 1 at the bottom, and the feed-forward blocks as a column beside the heads."""
     _, layers, count = heads.shape
     wedges: list[Wedge] = []
     faces: list[tuple[float, ...]] = []
@@ -78,7 +78,7 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
             if total <= 0:
                 continue
             radius = RADIUS * np.sqrt(total / largest)
-            # Clockwise from the top, as pies are read.
+            # Clockwise from the top.
             angles = 90 - 360 * np.concatenate([[0], np.cumsum(shares[:, layer])]) / total
             for start, end, colour in zip(angles[:-1], angles[1:], colours, strict=True):
                 if end < start:

@@ -1,4 +1,4 @@
-"""Figure: tickets of several kinds against weight remaining, one panel a task."""
+"""Figure: scores of several kinds of tickets against weight remaining, one panel for each task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import BAND, curve, full_model, panels, side_by_side
 
-REMARK = BAND + "Tickets of one ratio have their points set apart to be read."
+REMARK = BAND + "Tickets of equal ratios are drawn side by side."
 
 
 def draw_ticket_kinds(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
@@ -29,7 +29,7 @@ def draw_ticket_kinds(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
 
 
 def panel(kinds: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
-    """Draw the curve of each kind of one model, task and size, side by side where their weights are equal."""
+    """Draw the curve of each kind for one model, task and size, side by side where weights are equal."""
     full_model(axis, rows)
     for kind, shift in zip(kinds, side_by_side(rows, len(kinds)), strict=True):
         curve(axis, rows[rows["kind"] == kind], style.look(kind, kind.replace("_", " "), kinds), shift)

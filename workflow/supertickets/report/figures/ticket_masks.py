@@ -30,16 +30,16 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
     """
     chosen = read_groups(results, "selections", groups_of(grid), grid)
     style.use()
-    kept = [keepers(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
+    shares = [kept_shares(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
     columns = min(len(chosen), 2)
     lines = -(-len(chosen) // columns)
-    height = lines * (0.9 + 0.17 * max(len(ffn) for _, ffn in kept)) + 0.8
+    height = lines * (0.9 + 0.17 * max(len(ffn) for _, ffn in shares)) + 0.8
     size = (max(columns * style.PANEL_WIDTH, 4.2), height)
     figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
     for axis in axes.flat[len(chosen) :]:
         axis.set_axis_off()
-    for axis, (_, ticket), shares in zip(axes.flat, chosen.iterrows(), kept, strict=False):
-        mesh = panel(axis, *shares)
+    for axis, (_, ticket), (heads, ffn) in zip(axes.flat, chosen.iterrows(), shares, strict=False):
+        mesh = panel(axis, heads, ffn)
         weight = f"{ticket['weight_remaining']:.0%} weight"
         axis.set_title(f"{panel_title(ticket, chosen, [])}: ratio {ticket['ratio']:g}, {weight}", loc="left")
     bar = figure.colorbar(mesh, ax=axes, location="top", shrink=0.4, aspect=20, pad=0.06, ticks=np.linspace(0, 1, 3))
@@ -49,37 +49,37 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
     style.save(figure, pdf, png)
 
 
-def keepers(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of seeds whose ticket keeps each head, shape (layers, heads), and each block, shape (layers,)."""
+def kept_shares(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the share of seeds whose ticket keeps each head, shape (layers, heads), and block, shape (layers,)."""
     trial = {key: ticket[key] for key in ("model", "task", "train_size")}
-    names = [{**trial, "seed": seed, "kind": "winning", "ratio": ticket["ratio"], "draw": 1} for seed in seeds]
-    paths = [results / ticket_file(run) for run in names]
+    runs = [{**trial, "seed": seed, "kind": "winning", "ratio": ticket["ratio"], "draw": 1} for seed in seeds]
+    paths = [results / ticket_file(run) for run in runs]
     tickets = [Ticket.read(path) for path in paths]
     require_alike(dict(zip(map(str, paths), tickets, strict=True)))
     layers = len(tickets[0].heads)
     heads, ffn = np.zeros((layers, tickets[0].heads_per_layer)), np.zeros(layers)
-    for one in tickets:
-        for layer, kept in enumerate(one.heads):
-            heads[layer, list(kept)] += 1
-        ffn[list(one.ffn)] += 1
+    for seed_ticket in tickets:
+        for layer, layer_heads in enumerate(seed_ticket.heads):
+            heads[layer, list(layer_heads)] += 1
+        ffn[list(seed_ticket.ffn)] += 1
     return heads / len(seeds), ffn / len(seeds)
 
 
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
-    """Heads as a grid, layer 1 below, with the feed-forward blocks as a column beside it."""
+    """Draw the heads as a grid, layer 1 at the bottom, and the feed-forward blocks as a column beside the grid."""
     layers, count = heads.shape
-    how = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolors": "0.8", "linewidth": 0.8}
-    mesh = axis.pcolormesh(np.arange(count + 1) + 0.5, np.arange(layers + 1) + 0.5, heads, **how)
-    axis.pcolormesh([count + 1.5, count + 2.5], np.arange(layers + 1) + 0.5, ffn[:, None], **how)
+    look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolors": "0.8", "linewidth": 0.8}
+    mesh = axis.pcolormesh(np.arange(count + 1) + 0.5, np.arange(layers + 1) + 0.5, heads, **look)
+    axis.pcolormesh([count + 1.5, count + 2.5], np.arange(layers + 1) + 0.5, ffn[:, None], **look)
     label_units(axis, layers, count)
     return mesh
 
 
 def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:
-    """What a reader must know of the picture."""
+    """Write the note of the figure: encoder, seeds, sizes, and how tickets are chosen and scored."""
     sizes = ", ".join(chosen["train_size"].unique())
     return (
         f"Encoder: {', '.join(chosen['model'].unique())}. Super tickets of {len(grid['seeds'])} seeds, "
-        f"{sizes} training examples; the ratio is chosen on validation examples, by the mean over seeds. Each seed "
-        "scores its own fine-tuned model."
+        f"{sizes} training examples. The ratio is chosen on validation examples, by the mean score over seeds. The "
+        "importance of units is scored on each seed's own fine-tuned model."
     )

@@ -1,4 +1,4 @@
-"""Figure: which tasks hold each unit of the encoder that they share."""
+"""Figure: which tasks hold each unit of a shared encoder."""
 
 from __future__ import annotations
 
@@ -20,45 +20,52 @@ def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Pa
 
     Args:
         results: the results folder, with the tickets of multi-task training.
-        grid: what spans the trainings: models, tasks and seeds.
+        grid: the axes of the trainings: models, tasks and seeds.
         pdf, png: files to write.
     """
     style.use()
     models, tasks = grid["models"], grid["tasks"]
-    held = [shares(results, model, tasks, grid["seeds"]) for model in models]
-    heights = [0.9 + 0.2 * len(ffn[0]) for _, ffn in held]
+    shares = [held_shares(results, model, tasks, grid["seeds"]) for model in models]
+    heights = [0.9 + 0.2 * len(ffn[0]) for _, ffn in shares]
     size = size_text(str(grid["train_sizes"][0]))
     text = (
         f"Encoder: {', '.join(models)}; {size} of each task. Each field is a unit, each stripe a task whose super "
-        f"ticket holds it; the paler, the fewer of {len(grid['seeds'])} seeds. An empty field is a unit that no task "
-        "holds."
+        f"ticket holds the unit; paler stripes: held in fewer of {len(grid['seeds'])} seeds. Empty fields are units "
+        "that no task holds."
     )
-    draw_unit_panels(models, tasks, held, heights, panel, text, pdf, png)
+    draw_unit_panels(models, tasks, shares, heights, panel, text, pdf, png)
 
 
-def shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of seeds in which a task holds a head, shape (tasks, layers, heads), and a block, (tasks, layers)."""
+def held_shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the share of seeds in which tasks hold units.
+
+    Returns:
+        Shares of heads, shape (tasks, layers, heads), and of feed-forward blocks, shape (tasks, layers).
+    """
     heads, ffn = [], []
     runs = [{"model": model, "mode": "super", "seed": seed} for seed in seeds]
     paths = [results / folder_of(run) / "tickets.json" for run in runs]
-    found = {path: read_tickets(path, tasks) for path in paths}
-    require_alike({f"{path}, task {task}": one for path, held in found.items() for task, one in held.items()})
-    for tickets in (list(held.values()) for held in found.values()):
-        layers, count = len(tickets[0].heads), tickets[0].heads_per_layer
-        heads.append([[[head in kept for head in range(count)] for kept in ticket.heads] for ticket in tickets])
-        ffn.append([[layer in ticket.ffn for layer in range(layers)] for ticket in tickets])
+    tickets = {path: read_tickets(path, tasks) for path in paths}
+    require_alike(
+        {f"{path}, task {task}": ticket for path, by_task in tickets.items() for task, ticket in by_task.items()}
+    )
+    for by_task in tickets.values():
+        of_tasks = list(by_task.values())
+        layers, count = len(of_tasks[0].heads), of_tasks[0].heads_per_layer
+        heads.append([[[head in kept for head in range(count)] for kept in ticket.heads] for ticket in of_tasks])
+        ffn.append([[layer in ticket.ffn for layer in range(layers)] for ticket in of_tasks])
     return np.mean(heads, axis=0), np.mean(ffn, axis=0)
 
 
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:
-    """Heads as fields of stripes, layer 1 below, with the feed-forward blocks as a column beside them."""
+    """Draw heads as fields of stripes, layer 1 at the bottom, and the feed-forward blocks as a column beside them."""
     tasks, layers, count = heads.shape
     width = 0.88 / tasks
     for task, colour in enumerate(colours):
         columns = [*((head + 1, heads[task, :, head]) for head in range(count)), (count + 2, ffn[task])]
-        for place, held in columns:
+        for place, shares in columns:
             left = place - 0.44 + task * width
-            for layer, share in enumerate(held):
+            for layer, share in enumerate(shares):
                 pale = tuple(1 - share * (1 - part) for part in colour)
                 axis.add_patch(plt.Rectangle((left, layer + 0.58), width, 0.84, facecolor=pale, linewidth=0))
     for place in (*range(1, count + 1), count + 2):

@@ -1,4 +1,4 @@
-"""Panels with a place for each head and feed-forward block."""
+"""Panels that show all heads and feed-forward blocks of an encoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from supertickets.report.figures.panels import finish
 
 
 def label_units(axis: Axes, layers: int, count: int) -> None:
-    """Name heads, and feed-forward blocks two places behind the last one, along a panel's axes."""
+    """Label the axes of a panel: layers, heads, and feed-forward blocks two places after the last head."""
     step = -(-count // 12)
     axis.set_xticks([*range(1, count + 1, step), count + 2], [*range(1, count + 1, step), "FFN"])
     axis.set_yticks(range(1, layers + 1, -(-layers // 12)))
@@ -30,7 +30,7 @@ def label_units(axis: Axes, layers: int, count: int) -> None:
 def draw_unit_panels(
     models: Sequence[str],
     tasks: Sequence[str],
-    found: Sequence[tuple[np.ndarray, np.ndarray]],
+    values_by_model: Sequence[tuple[np.ndarray, np.ndarray]],
     heights: Sequence[float],
     panel: Callable[[Axes, np.ndarray, np.ndarray, list[tuple[float, ...]]], None],
     text: str,
@@ -40,11 +40,12 @@ def draw_unit_panels(
     """Draw a panel for each model, one below the other, with a colour for each task.
 
     Args:
-        models, tasks: their names.
-        found: of each model what is drawn of heads, shape (tasks, layers, heads), and blocks, (tasks, layers).
-        heights: of the panels, in inches.
-        panel: draws one, from these and the tasks' colours.
-        text: the note below.
+        models, tasks: names of the models and tasks.
+        values_by_model: for each model, values of heads, shape (tasks, layers, heads), and of feed-forward blocks,
+            shape (tasks, layers).
+        heights: heights of the panels in inches.
+        panel: function that draws one panel, from the values of heads and blocks and the tasks' colours.
+        text: the note below the panels.
         pdf, png: files to write.
     """
     figure, axes = plt.subplots(
@@ -56,8 +57,8 @@ def draw_unit_panels(
         height_ratios=heights,
     )
     colours = [to_rgb(look["color"]) for look in style.looks(tasks, style.TASK_COLOURS)]
-    for axis, model, values in zip(axes.flat, models, found, strict=True):
-        panel(axis, *values, colours)
+    for axis, model, (heads, ffn) in zip(axes.flat, models, values_by_model, strict=True):
+        panel(axis, heads, ffn, colours)
         if len(models) > 1:
             axis.set_title(model, loc="left")
     patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]

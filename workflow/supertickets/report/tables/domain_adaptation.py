@@ -1,4 +1,4 @@
-"""Table: what an encoder that several tasks have trained, with and without tickets, carries to new domains."""
+"""Table: domain adaptation from multi-task encoders that were trained with and without tickets."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     P,
+    reported_splits_text,
     scope_note,
-    told,
     with_intervals,
     write_formats,
 )
 from supertickets.report.tables.ways import MODES, read_ways, summarized, with_differences
 
-#: What a new task holds of an encoder.
+#: Names of the units that a new task holds of an encoder.
 HELD = {"full": "all", "union": "union", "nearest": "nearest task's"}
 
 
 def write_domain_adaptation(
     results: Path, grid: dict[str, Any], shared: list[str], csv: Path, md: Path, tex: Path
 ) -> None:
-    """Write scores on new tasks at each size of the training subset, by what training goes on from.
+    """Write scores on new tasks at each size of the training subset, for each start of training.
 
     Args:
         results: the results folder, with ``adaptation/``.
         grid: models and seeds.
-        shared: the tasks that have trained the encoders.
+        shared: the tasks that the multi-task encoders were trained on.
         csv, md, tex: files to write.
     """
     table = pd.concat([_of_model(results, grid["seeds"], model) for model in grid["models"]], ignore_index=True)
-    several = NO_TICKETS in set(table["way"])
+    has_no_tickets = NO_TICKETS in set(table["way"])
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "size": ("Trained on", "")}
     columns |= {
         "metric": ("Metric", ""),
@@ -51,7 +51,7 @@ def write_domain_adaptation(
         "weight_remaining": ("Weight", SHARE),
     }
     columns |= {"score": ("Score", SCORE), "std": ("Std", STD), "gain": ("Gain", ""), "p": ("p", P)}
-    if several:
+    if has_no_tickets:
         columns |= {"gain_no_tickets": ("Over no tickets", ""), "p_no_tickets": ("p, over no tickets", P)}
     starts = table["way"].str.partition("-")
     shown = table.assign(
@@ -60,32 +60,34 @@ def write_domain_adaptation(
         held=starts[2].replace("", "full").map(HELD),
         gain=with_intervals(table, ["difference", "low", "high"], POINTS),
     )
-    if several:
+    if has_no_tickets:
         names = [f"{name}_no_tickets" for name in ("difference", "low", "high")]
         shown["gain_no_tickets"] = with_intervals(table, names, POINTS)
     text = (
-        f"New tasks, trained alone: from the pre-trained weights, and from encoders that {', '.join(shared)} have "
-        f"trained. {scope_note(table, grid)} Means and standard deviations over seeds, of the {told(table)}. Gain: "
-        f"over training from the pre-trained weights, with {LEVEL:.0%} intervals over seeds and examples; p by Holm's "
-        "correction over tasks and sizes. Holds: what the new task has of the encoder."
+        "New tasks, trained alone: from the pre-trained weights, and from encoders that were trained on "
+        f"{', '.join(shared)}. {scope_note(table, grid)} Means and standard deviations over seeds, on the "
+        f"{reported_splits_text(table)}. Gain: over training from the pre-trained weights, with {LEVEL:.0%} intervals "
+        "over seeds and examples; p with Holm's correction over tasks and sizes. Holds: the part of the encoder that "
+        "the new task holds."
     )
-    if several:
+    if has_no_tickets:
         text += " Over no tickets: the gain over the encoder that was trained without tickets."
     if "nearest" in set(starts[2]):
-        text += " Nearest: the ticket of the task whose units matter alike, by rank correlation of their importance."
+        text += " Nearest: the ticket of the task with the most similar importance of units, by rank correlation."
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
 def _of_model(results: Path, seeds: list[int], model: str) -> pd.DataFrame:
-    """The rows of one model: tasks, sizes and ways."""
+    """Make the rows of one model: one for each task, size and way."""
     known = [PRETRAINED, *(f"{mode}-{held}" for mode in MODES for held in HELD)]
     scores, compared = read_ways(results / "adaptation" / model, seeds, known, PRETRAINED, NO_TICKETS)
     table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
     table = with_differences(table, compared, PRETRAINED)
     if NO_TICKETS in set(compared["baseline"]):
-        more = with_differences(table[["model", "task", "train_size", "way", "split", "metric"]], compared, NO_TICKETS)
-        table = table.join(more[["difference", "low", "high", "p"]].add_suffix("_no_tickets"))
-        # What the pre-trained weights lack to it is told already, the other way round.
+        rows = table[["model", "task", "train_size", "way", "split", "metric"]]
+        differences = with_differences(rows, compared, NO_TICKETS)[["difference", "low", "high", "p"]]
+        table = table.join(differences.add_suffix("_no_tickets"))
+        # Omitted for the pre-trained weights: the table has this difference already, with the opposite sign.
         table.loc[table["way"] == PRETRAINED, ["difference_no_tickets", "low_no_tickets", "high_no_tickets"]] = None
         table.loc[table["way"] == PRETRAINED, "p_no_tickets"] = None
     return table

@@ -1,4 +1,4 @@
-"""Tables, written for machines (CSV), for readers (Markdown) and for papers (LaTeX)."""
+"""Tables in three formats: CSV for machines, Markdown for readers, LaTeX for papers."""
 
 from __future__ import annotations
 
@@ -24,93 +24,100 @@ class Files:
 
 #: Format of p values.
 P = "p"
-#: Header and format of each column that readers see; what is not a number is left empty.
+#: Header and format of each column in Markdown and LaTeX, by name; the format of text is empty.
 Columns = Mapping[str, tuple[str, str]]
 
 
 def write_formats(
     table: pd.DataFrame, columns: Columns, note: str, files: Files, shown: pd.DataFrame | None = None
 ) -> None:
-    """Write a table three times.
+    """Write a table in three formats.
 
     Args:
-        table: goes into the CSV file as it is, in full precision.
-        columns: those that go into the others, in their order.
-        note: what a reader must know: model, tasks, seeds, sizes, split. Below the table, or as its caption.
-        shown: what goes into the others, where that is not all of ``table`` or has other columns.
-        files: to write. The LaTeX one needs the package booktabs, and longtable where it has more than 40 rows.
+        table: written to the CSV file as it is, in full precision.
+        columns: the columns of the Markdown and LaTeX files, in this order.
+        note: what readers need to know: model, tasks, seeds, sizes, split. It stands below the table, or is its
+            caption.
+        shown: the rows and columns of the Markdown and LaTeX files, if they differ from ``table``.
+        files: files to write. The LaTeX file needs the package booktabs, and longtable if it has more than 40 rows.
     """
     write_csv(files.csv, table)
     source = table if shown is None else shown
-    shown = pd.DataFrame({head: _formatted(source[name], how) for name, (head, how) in columns.items()})
+    texts = pd.DataFrame({head: _formatted(source[name], spec) for name, (head, spec) in columns.items()})
     with replacing(files.md) as part:
-        text = shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(columns, "left", "right"))
+        text = texts.to_markdown(index=False, disable_numparse=True, colalign=_alignment(columns, "left", "right"))
         part.write_text(f"{text}\n\n{note}\n", encoding="utf-8")
     with replacing(files.tex) as part:
-        style = shown.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
+        style = texts.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
         text = style.to_latex(
             hrules=True,
             column_format="".join(_alignment(columns, "l", "r")),
-            environment="longtable" if len(shown) > 40 else "table",
+            environment="longtable" if len(texts) > 40 else "table",
             caption=_latex(note),
-            position_float=None if len(shown) > 40 else "centering",
+            position_float=None if len(texts) > 40 else "centering",
         )
-        text = text.replace("<", "\\textless{}")  # as it is, LaTeX's standard fonts show another character
+        text = text.replace("<", "\\textless{}")  # LaTeX's standard fonts print "<" as another character
         part.write_text(f"% \\usepackage{{booktabs, longtable}}\n{text}", encoding="utf-8")
 
 
-def _formatted(values: pd.Series, how: str) -> list[str]:
-    """Values as text by a format, which may be empty; missing ones are empty, and no p is zero."""
-    if how == P:
+def _formatted(values: pd.Series, spec: str) -> list[str]:
+    """Format values as text by a format, which may be empty; missing values are empty, and no p is shown as zero."""
+    if spec == P:
         return ["" if pd.isna(p) else "<0.001" if p < 0.001 else f"{p:.3f}" for p in values]
-    return ["" if pd.isna(value) else format(value, how) for value in values]
+    return ["" if pd.isna(value) else format(value, spec) for value in values]
 
 
 def _alignment(columns: Columns, text: str, number: str) -> list[str]:
-    return [number if how else text for _, how in columns.values()]
+    """Return the alignment of each column: ``text`` or ``number``."""
+    return [number if spec else text for _, spec in columns.values()]
 
 
 def _latex(text: str) -> str:
-    """Text with LaTeX's own characters escaped."""
+    """Escape the special characters of LaTeX."""
     return "".join({"%": "\\%", "&": "\\&", "_": "\\_", "#": "\\#"}.get(letter, letter) for letter in text)
 
 
 def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
-    """Model, tasks, sizes and seeds of a table's rows, in words."""
-    words = [
+    """Describe the rows of a table: model, tasks, sizes and seeds."""
+    values_by_name = [
         ("Model", table["model"].unique()),
         ("tasks", table["task"].unique()),
         ("training examples", table["train_size"].astype(str).unique()),
         ("seeds", [str(seed) for seed in grid["seeds"]]),
     ]
-    return "; ".join(f"{name}: {', '.join(values)}" for name, values in words) + "."
+    return "; ".join(f"{name}: {', '.join(values)}" for name, values in values_by_name) + "."
 
 
-POINTS, SHARE, RATIO, COUNT = "+.1f", ".1%", ".2f", ".0f"
+#: Formats of numbers.
+POINTS, SHARE, RATIO, COUNT, SCORE, STD = "+.1f", ".1%", ".2f", ".0f", ".1f", ".2f"
 
-
-SCORE, STD = ".1f", ".2f"
-
-
-#: What the first columns of every table say.
+#: The first columns of tables.
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
 
 
-def with_intervals(table: pd.DataFrame, names: Sequence[str], how: str) -> list[str]:
-    """Values with their intervals as text, empty where there are none; ``names`` of value, low and high end."""
-    value, low, high = names
-    pairs = zip(table[value], between(table, low, high, how), strict=True)
-    return ["" if pd.isna(one) else f"{one:{how}}" + f" ({interval})" * bool(interval) for one, interval in pairs]
+def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str) -> list[str]:
+    """Format values with their intervals as text, empty where the value is missing.
+
+    Args:
+        table: table of numbers.
+        names: the columns of the value and of the low and high end of its interval.
+        spec: format of a number.
+    """
+    value_name, low, high = names
+    pairs = zip(table[value_name], between(table, low, high, spec), strict=True)
+    return [
+        "" if pd.isna(value) else f"{value:{spec}}" + f" ({interval})" * bool(interval) for value, interval in pairs
+    ]
 
 
-def between(table: pd.DataFrame, low: str, high: str, how: str) -> list[str]:
-    """Intervals as text, empty where there is none."""
-    pairs = zip(table[low], table[high], strict=True)
-    return ["" if pd.isna(one) else f"{one:{how}} to {other:{how}}" for one, other in pairs]
+def between(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:
+    """Format intervals as text, empty where there is none; the names are the columns of the low and high end."""
+    pairs = zip(table[low_name], table[high_name], strict=True)
+    return ["" if pd.isna(low) else f"{low:{spec}} to {high:{spec}}" for low, high in pairs]
 
 
-def told(table: pd.DataFrame) -> str:
-    """Which splits are reported: test split, or validation split of this and that task."""
+def reported_splits_text(table: pd.DataFrame) -> str:
+    """Describe the reported splits: ``test split``, or ``test split (a) and the validation split (b, c)`` by task."""
     by_split = table.drop_duplicates("task").groupby("split", sort=False)["task"].agg(", ".join)
     if len(by_split) == 1:
         return f"{by_split.index[0]} split"

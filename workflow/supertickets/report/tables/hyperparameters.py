@@ -1,4 +1,4 @@
-"""Tables of what was run: the tasks and the settings."""
+"""Table: the settings of the trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supertickets.experiment.grid import runs_of
 from supertickets.experiment.paths import run_folder
 from supertickets.report.tables.formats import Columns, Files, scope_note, write_formats
 
-#: What readers see of the settings, and how.
+#: Header and format of each setting in Markdown and LaTeX.
 SETTINGS: Columns = {
     "optimizer": ("Optimizer", ""),
     "learning_rate": ("Learning rate", "g"),
@@ -31,13 +31,13 @@ SETTINGS: Columns = {
 def write_hyperparameters(
     results: Path, grid: dict[str, Any], pruning: dict[str, Any], max_length: int, csv: Path, md: Path, tex: Path
 ) -> None:
-    """Write the settings that runs have in their records.
+    """Write the settings that are in the records of runs.
 
     Args:
         results: the results folder, with the full models' records.
         grid: the winning tickets at all sizes.
-        pruning: how each kind of ticket is scored and cut.
-        max_length: longest sequence in tokens.
+        pruning: the settings of pruning, by kind of ticket.
+        max_length: maximum length of a sequence in tokens.
         csv, md, tex: files to write.
     """
     rows = []
@@ -46,40 +46,42 @@ def write_hyperparameters(
             rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | _settings(results, run))
     table = pd.DataFrame(rows)
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS
-    kinds = "; ".join(told(kind, how) for kind, how in pruning.items() if not how["like"].startswith("random"))
+    kinds = "; ".join(
+        pruning_text(kind, settings) for kind, settings in pruning.items() if not settings["like"].startswith("random")
+    )
     text = (
-        f"Settings of the trainings, the same for full models and tickets. {scope_note(table, grid)} The rate rises "
-        "over the warm-up's share of the steps, then falls to 0; all splits are scored after the last step. "
-        f"Sentences are cut to {max_length} tokens. Tickets: {kinds}."
+        f"Settings of the trainings, the same for full models and tickets. {scope_note(table, grid)} The learning "
+        "rate rises during the warm-up, given as a share of the steps, then falls to 0; all splits are scored after "
+        f"the last step. Sentences are cut to {max_length} tokens. Tickets: {kinds}."
     )
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
 def _settings(results: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a run's record has, its steps and its parameters.
+    """Read the settings, steps and number of parameters from the record of a run.
 
     Raises:
-        UserError: it lacks one of :data:`SETTINGS`.
+        UserError: the record lacks one of :data:`SETTINGS`, or has an impossible value of it.
     """
     record = read_record(results, run)
-    settings = record.get("settings")
-    plain = settings.items() if isinstance(settings, dict) else ()
-    found = {key: value for key, value in plain if not isinstance(value, dict)}
-    found |= {key: record.get(key) for key in ("steps", "parameters")}
-    for name, (_, how) in SETTINGS.items():
-        right = str if not how else int if how.endswith("d") else int | float
-        value = found.get(name)
-        if not isinstance(value, right) or (how and not abs(value) < 1e100):
+    recorded = record.get("settings")
+    items = recorded.items() if isinstance(recorded, dict) else ()
+    settings = {key: value for key, value in items if not isinstance(value, dict)}
+    settings |= {key: record.get(key) for key in ("steps", "parameters")}
+    for name, (_, spec) in SETTINGS.items():
+        expected = str if not spec else int if spec.endswith("d") else int | float
+        value = settings.get(name)
+        if not isinstance(value, expected) or (spec and not abs(value) < 1e100):
             path = results / run_folder(run) / "record.json"
             raise DamagedError(path, f"its {name} is {value!r:.80}")
-    return found
+    return settings
 
 
-def told(kind: str, how: dict[str, Any]) -> str:
-    """How a kind of ticket is scored and cut, in words."""
-    units = "heads and FFNs" if how["units"] == "both" else f"{how['units']} alone"
-    steps = f"{how['steps']} steps" if how["steps"] > 1 else "at once"
+def pruning_text(kind: str, settings: dict[str, Any]) -> str:
+    """Describe how the units of a kind of ticket are scored and cut."""
+    units = "heads and FFNs" if settings["units"] == "both" else f"{settings['units']} alone"
+    steps = f"{settings['steps']} steps" if settings["steps"] > 1 else "at once"
     return (
-        f"{kind} by {how['importance']} of the {how['weights'].replace('_', '-')} weights, {units}, {steps}, "
-        f"FFN counts by {how['ffn_rule']}"
+        f"{kind} by {settings['importance']} of the {settings['weights'].replace('_', '-')} weights, {units}, {steps}, "
+        f"FFN counts by {settings['ffn_rule']}"
     )

@@ -1,4 +1,4 @@
-"""Table: one encoder for all tasks, with and without tickets, beside one for each."""
+"""Table: multi-task training with and without tickets, beside single-task training."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     P,
+    reported_splits_text,
     scope_note,
-    told,
     with_intervals,
     write_formats,
 )
 from supertickets.report.tables.ways import MODES, read_ways, summarized, with_differences
 
-#: What ways of training are called, in the order of rows.
+#: Names of the ways of training, in the order of rows.
 WAYS = {"single_full": "one task, full", "single_super": "one task, super ticket"}
 WAYS |= {mode: f"all tasks, {name}" for mode, name in MODES.items()}
 WAYS |= {f"{mode}_then_single": f"all tasks, {name}, then one" for mode, name in MODES.items()}
-#: Which published numbers are of a way.
+#: Names of the published numbers that belong to a way.
 PUBLISHED = {"full": "full", "super": "shared"}
 
 
@@ -43,13 +43,13 @@ def write_multi_task_dev(
     md: Path,
     tex: Path,
 ) -> None:
-    """Write the scores of single-task and of multi-task training, and what each gains over the latter without tickets.
+    """Write the scores of single-task and multi-task training, and their gains over multi-task without tickets.
 
     Args:
         results: the results folder, with ``multi_task/``.
         grid: the winning tickets of the tasks at the main size.
-        ratios: the tasks, or model/task, whose super tickets have ratios of the config's own.
-        published: published numbers by model, as ``workflow/published.yaml`` has them.
+        ratios: the tasks, or model/task, whose super tickets have a ratio that the config sets.
+        published: published numbers by model, as in ``workflow/published.yaml``.
         csv, md, tex: files to write.
     """
     table = pd.concat(
@@ -63,28 +63,28 @@ def write_multi_task_dev(
     shown = table.assign(name=table["way"].map(WAYS), gain=with_intervals(table, ["difference", "low", "high"], POINTS))
     tasks = table[table["task"] != "average"]
     text = (
-        f"One encoder for all tasks, each step through the ticket of its task, and one for each task. "
-        f"{scope_note(tasks, grid)} Means and standard deviations over seeds, of the {told(tasks)}. Gain: over "
-        f"training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a task's "
-        "first metric; p by Holm's correction over tasks, an average's uncorrected. The average is of first metrics. "
-        "Weight: what a task's model keeps."
+        f"One encoder for all tasks, where each step trains the ticket of its task, and one encoder for each task. "
+        f"{scope_note(tasks, grid)} Means and standard deviations over seeds, on the {reported_splits_text(tasks)}. "
+        f"Gain: over training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a "
+        "task's first metric; p with Holm's correction over tasks, except for the average. The average is over first "
+        "metrics. Weight: the weight remaining in a task's model."
     )
     if ratios:
-        text += f" Super tickets of {', '.join(ratios)} have the ratios that the config gives."
+        text += f" The ratios of the super tickets of {', '.join(ratios)} are set in the config."
     if {name.rpartition("/")[2] for name in ratios} != {*grid["tasks"]}:
-        flattered = ", which flatters them where validation is what is reported" * ("validation" in set(tasks["split"]))
+        flattered = ", which flatters them where validation is reported" * ("validation" in set(tasks["split"]))
         text += f" Super tickets were chosen on validation{flattered}."
     if any(name.endswith("_then_single") for name in table["way"]):
-        text += " Then one: each task alone goes on from the encoder of all, with its ticket and its head."
+        text += " Then one: each task continues alone from the encoder of all tasks, with its ticket and its head."
     if published:
         text += (
-            " Published: Liang et al., ACL 2021, on the development sets; its average is of the same metrics as ours."
+            " Published: Liang et al., ACL 2021, on the development sets; its average is over the same metrics as ours."
         )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
-    """The rows of one model: each task's ways, and those of their average."""
+    """Make the rows of one model: the ways of each task, and of the average over tasks."""
     folder = results / "multi_task" / model
     scores, compared = read_ways(folder, grid["seeds"], WAYS, BASELINE)
     if wrong := {*scores["task"]} ^ {*grid["tasks"]}:
@@ -100,7 +100,7 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
         for row in table.itertuples()
     ]
     if len(grid["tasks"]) > 1:
-        # The published mean is of all of its tasks.
+        # The published weight is a mean over all published tasks.
         weight = published["shared_weight"] if published and {*numbers} == {*grid["tasks"]} else None
         table = pd.concat([table, _average(scores, table, weight)], ignore_index=True)
     table = with_differences(table, compared, BASELINE)
@@ -114,13 +114,13 @@ def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[s
 
 
 def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float | None) -> pd.DataFrame:
-    """Averages over tasks of their first metrics on what is reported, seed by seed; of published ones likewise."""
+    """Average first metrics on reported splits over tasks, seed by seed, and the published scores likewise."""
     first = reported(scores)
     by_seed = first.groupby(["model", "train_size", "way", "seed"], sort=False, as_index=False)
     rows = by_seed[["value", "weight_remaining"]].mean().assign(task="average")
     average = summarized(rows, ["model", "task", "train_size", "way"])
     numbers = table.merge(first[["task", "split", "metric"]].drop_duplicates()).groupby("way")["published"]
-    numbers = numbers.agg(lambda found: found.mean(skipna=False))
+    numbers = numbers.agg(lambda scores: scores.mean(skipna=False))
     average["published"] = average["way"].map(numbers)
     average["published_weight"] = average["way"].map({"super": published_weight}).astype(float)
     return average

@@ -1,4 +1,4 @@
-"""Our scores beside the published ones."""
+"""Table: our scores beside the published scores."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Row = dict[str, Any]
 def write_published(
     results: Path, grid: dict[str, Any], published: dict[str, Any], csv: Path, md: Path, tex: Path
 ) -> None:
-    """Write what full models and super tickets score on validation beside the published scores.
+    """Write the validation scores of full models and super tickets beside the published scores.
 
     Args:
         results: the results folder, with scores and selections.
         grid: the winning tickets at the main size.
-        published: published numbers by model; what they are says ``workflow/published.yaml``.
+        published: published numbers by model; ``workflow/published.yaml`` describes them.
         csv, md, tex: files to write.
     """
     scores, chosen = read_curves(results, grid)
@@ -41,18 +41,18 @@ def write_published(
     rows: list[Row] = []
     for model, numbers in published.items():
         tickets = compared[compared["model"] == model]
-        of_model = [
+        task_rows = [
             row
             for _, ticket in tickets.iterrows()
             for row in _of_task(scores, ticket, numbers["tasks"][ticket["task"]])
         ]
-        rows += [row | _means(row["by_seed"]) for row in of_model]
+        rows += [row | _means(row["by_seed"]) for row in task_rows]
         if set(tickets["task"]) == set(numbers["tasks"]):
-            rows.append(_average(pd.DataFrame(of_model), numbers))
+            rows.append(_average(pd.DataFrame(task_rows), numbers))
     table = pd.DataFrame(rows).drop(columns="by_seed")
-    told = {"full": SCORE, "ticket": SCORE, "gain": POINTS}
+    formats = {"full": SCORE, "ticket": SCORE, "gain": POINTS}
     shown = table.assign(
-        **{name: with_intervals(table, [name, f"{name}_low", f"{name}_high"], how) for name, how in told.items()},
+        **{name: with_intervals(table, [name, f"{name}_low", f"{name}_high"], spec) for name, spec in formats.items()},
         units=_pairs(table, "heads_pruned", "ffn_pruned"),
         published_units=_pairs(table, "published_heads_pruned", "published_ffn_pruned"),
     )
@@ -66,25 +66,25 @@ def write_published(
     columns |= {"published_units": ("Published cut", ""), "published_shared_weight": ("Published weight", SHARE)}
     columns |= {"published_full": ("Multi-task, published", SCORE), "published_shared": ("Sharing, published", SCORE)}
     text = (
-        f"Ours and published. {scope_note(compared, grid)} Scores are of the validation "
-        f"split (MNLI's also of its mismatched one); means over seeds with {LEVEL:.0%} t intervals over seeds. "
-        "Super: the ticket chosen and reported on validation, as published, which flatters the gain. Cut: heads and "
-        "feed-forward blocks pruned. Published: Liang et al., ACL 2021. Its scores by task are of one encoder trained "
-        "on all tasks, without and with tickets sharing, ours of one for each task, so they show where scores lie and "
-        "are not to be matched, as its cuts and weight are of the tickets that were shared; its gain, an average over "
-        "the tasks, is of single-task training as ours."
+        f"Our scores and published scores. {scope_note(compared, grid)} Scores on the validation split, for MNLI also "
+        f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Super: the ticket chosen "
+        "and reported on validation, as published, which flatters the gain. Cut: heads and feed-forward blocks pruned. "
+        "Published: Liang et al., ACL 2021. The published scores by task are of one encoder trained on all tasks, "
+        "without and with tickets sharing; ours are of one encoder for each task. They show the range of scores and "
+        "are not to be matched. The published cuts and weight are of the shared tickets. The published gain, an "
+        "average over the tasks, is of single-task training, as ours is."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
 def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]) -> Iterator[Row]:
-    """A row for each published score of a task, with our scores by seed (columns full, ticket and gain)."""
-    where = scores[(scores["model"] == ticket["model"]) & (scores["task"] == ticket["task"])]
-    for (split, metric), found in where.groupby(["split", "metric"], sort=False):
+    """Yield a row for each published score of a task, with our scores by seed (columns full, ticket and gain)."""
+    task_scores = scores[(scores["model"] == ticket["model"]) & (scores["task"] == ticket["task"])]
+    for (split, metric), rows in task_scores.groupby(["split", "metric"], sort=False):
         score = metric + split.removeprefix("validation")
         if score not in numbers["full"]:
             continue
-        by_ratio = found.pivot(index="seed", columns="ratio", values="value")
+        by_ratio = rows.pivot(index="seed", columns="ratio", values="value")
         full, super_ticket = by_ratio[0.0], by_ratio[ticket["ratio"]]
         names = ("model", "task", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining")
         yield {
@@ -93,14 +93,14 @@ def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]
             "seeds": len(by_ratio),
             **{f"published_{units}_pruned": count for units, count in numbers["pruned"].items()},
             **{f"published_{which}": numbers[which][score] for which in ("full", "shared")},
-            **dict.fromkeys(("published_gain", "published_shared_weight"), float("nan")),  # of averages alone
+            **dict.fromkeys(("published_gain", "published_shared_weight"), float("nan")),  # published for averages only
             "by_seed": pd.DataFrame({"full": full, "ticket": super_ticket, "gain": super_ticket - full}),
         }
 
 
 def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
-    """The row of averages over tasks, each task's scores averaged first, as published."""
-    by_task = [sum(one["by_seed"]) / len(one) for _, one in rows.groupby("task", sort=False)]
+    """Make the row of averages over tasks; the scores of each task are averaged first, as published."""
+    by_task = [sum(task_rows["by_seed"]) / len(task_rows) for _, task_rows in rows.groupby("task", sort=False)]
     means = ["weight_remaining", "published_full", "published_shared"]
     return {
         "model": rows["model"].iloc[0],
@@ -114,14 +114,14 @@ def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
 
 
 def _means(by_seed: pd.DataFrame) -> dict[str, float]:
-    """Means over seeds of each column, and the edges of their intervals where there are several seeds."""
+    """Compute the means over seeds of each column, and the ends of their intervals if there are multiple seeds."""
     table = mean_intervals(by_seed.melt(var_name="name"), ["name"])
-    edges = table["half"].where(table["seeds"] > 1)
-    found = {"": table["mean"], "_low": table["mean"] - edges, "_high": table["mean"] + edges}
-    return {f"{name}{edge}": values[name] for name in by_seed for edge, values in found.items()}
+    half = table["half"].where(table["seeds"] > 1)
+    values_by_suffix = {"": table["mean"], "_low": table["mean"] - half, "_high": table["mean"] + half}
+    return {f"{name}{suffix}": values[name] for name in by_seed for suffix, values in values_by_suffix.items()}
 
 
-def _pairs(table: pd.DataFrame, heads: str, ffn: str) -> list[str]:
-    """Heads and feed-forward blocks as text, empty where there are none."""
-    pairs = zip(table[heads], table[ffn], strict=True)
-    return ["" if pd.isna(one) else f"{one:.0f}, {other:.0f}" for one, other in pairs]
+def _pairs(table: pd.DataFrame, heads_name: str, ffn_name: str) -> list[str]:
+    """Format numbers of heads and feed-forward blocks as text, empty where they are missing."""
+    pairs = zip(table[heads_name], table[ffn_name], strict=True)
+    return ["" if pd.isna(heads) else f"{heads:.0f}, {ffn:.0f}" for heads, ffn in pairs]

@@ -1,4 +1,4 @@
-"""Table: how much the seed of a run matters."""
+"""Table: spread of scores over seeds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from supertickets.evaluation.columns import read_table
 from supertickets.evaluation.results import TABLES, read_groups, read_judged, reported, require_among
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import groups_of
-from supertickets.report.tables.formats import SCORE, STD, WHERE, Files, scope_note, told, write_formats
+from supertickets.report.tables.formats import SCORE, STD, WHERE, Files, reported_splits_text, scope_note, write_formats
 
-#: Ways of training (:mod:`supertickets.experiment.grid`) without and with tickets.
+#: The ways (:mod:`supertickets.experiment.grid`) without and with tickets, by the training that the table names.
 SPREADS = {
     "alone": ("single_full", "single_super"),
     "new task": ("pretrained", ""),
@@ -31,8 +31,8 @@ def write_seed_sensitivity(
 
     Args:
         results: the results folder, with ``verdicts.csv`` and scores.
-        grid: what spans the runs.
-        others: files of scores of other ways of training (:func:`~supertickets.evaluation.ways.score_ways`).
+        grid: the axes of the runs.
+        others: files with scores of other ways of training (:func:`~supertickets.evaluation.ways.score_ways`).
         csv, md, tex: files to write.
     """
     verdicts = read_judged(results, "verdicts.csv", grid)
@@ -42,8 +42,8 @@ def write_seed_sensitivity(
     rows = []
     for _, ticket in verdicts.iterrows():
         keys = [*EXPERIMENT, "split", "metric"]
-        of_trial = scores[(scores[keys] == ticket[keys]).all(axis=1)]
-        by_ratio = of_trial.groupby("ratio")["value"]
+        trial_scores = scores[(scores[keys] == ticket[keys]).all(axis=1)]
+        by_ratio = trial_scores.groupby("ratio")["value"]
         rows.append(
             ticket[[*keys, "seeds", "ratio"]].to_dict()
             | {"training": "alone"}
@@ -51,37 +51,39 @@ def write_seed_sensitivity(
         )
     tables = (read_table(Path(path), content=TABLES["scores of ways"]) for path in others)
     rows += [row for table in tables for row in other_spreads(table)]
-    # A task that is trained alone anyway is in both.
+    # The scores of single tasks can be in both sources.
     table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
     for name, head in (("full", "Full"), ("super", "Super")):
         columns |= {f"{name}_mean": (head, SCORE), f"{name}_std": (f"{head} std", STD)}
-        columns |= {f"{name}_{what}": (f"{head} {what}", SCORE) for what in ("min", "max")}
+        columns |= {f"{name}_{statistic}": (f"{head} {statistic}", SCORE) for statistic in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
-        f"Scores on the {told(table)}."
+        f"Scores on the {reported_splits_text(table)}."
     )
     if others:
         text += (
-            " All tasks: one encoder for them, without tickets and each with its super ticket; then alone: each goes "
-            "on from there by itself; then new task: one goes on that the encoder has not seen, holding all of it."
+            " All tasks: one encoder for all tasks, without tickets and with each task's super ticket. Then alone: "
+            "each task continues alone from this encoder. Then new task: a task that the encoder was not trained on "
+            "continues from the whole encoder."
         )
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
 def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
-    """Mean, standard deviation and range over seeds of scores without and with tickets."""
+    """Compute mean, standard deviation and range over seeds of scores without and with tickets."""
     pairs = (("full", full), ("super", ticket))
-    return {f"{name}_{what}": getattr(one, what)() for name, one in pairs for what in ("mean", "std", "min", "max")}
+    statistics = ("mean", "std", "min", "max")
+    return {f"{name}_{statistic}": getattr(scores, statistic)() for name, scores in pairs for statistic in statistics}
 
 
 def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of the spread over seeds, of the ways of training in a table of scores."""
+    """Yield rows of the spread over seeds for the ways of training in a table of scores."""
     keys = [*EXPERIMENT, "split", "metric"]
-    for names, rows in reported(scores).groupby(keys, sort=False):
+    for values, rows in reported(scores).groupby(keys, sort=False):
         by_way = dict(iter(rows.groupby("way")["value"]))
         for training, (full, ticket) in SPREADS.items():
             if {full, ticket} & by_way.keys():
                 spread = spread_of(*(by_way.get(way, pd.Series(dtype=float)) for way in (full, ticket)))
-                where = dict(zip(keys, names, strict=True))
-                yield {**where, "seeds": rows["seed"].nunique(), "training": training} | spread
+                trial = dict(zip(keys, values, strict=True))
+                yield {**trial, "seeds": rows["seed"].nunique(), "training": training} | spread

@@ -1,4 +1,4 @@
-"""Tables of results: what tickets score, what super tickets are and gain, and how much seeds matter."""
+"""Table: scores and gains of super tickets in single-task training."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     P,
+    reported_splits_text,
     scope_note,
-    told,
     with_intervals,
     write_formats,
 )
 
-#: What is told of a super ticket by each way.
+#: Columns with the means of a super ticket, for each way.
 MEANS = ("full", "ticket", "difference")
-#: A gain and the ends of its interval.
+#: Columns of a gain and the ends of its interval.
 ENDS = ("difference", "low", "high")
 
 
 def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
-    """Write what super tickets score and gain: reported on the split that they were chosen on, and honestly.
+    """Write scores and gains of super tickets: on the split that they were chosen on, as published, and honestly.
 
     Args:
         results: the results folder, with ``verdicts.csv`` and the comparisons of winning tickets.
-        grid: what spans the runs.
+        grid: the axes of the runs.
         csv, md, tex: files to write.
     """
     verdicts = read_judged(results, "verdicts.csv", grid)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
     table = verdicts.assign(**{name: honest(verdicts, name) for name in (*MEANS, "low", "high")})
-    others = further(results, grid, verdicts)
-    table = pd.concat([table, others, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
+    mismatched = other_split_rows(results, grid, verdicts)
+    table = pd.concat([table, mismatched, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
     ways = [way for way in WAYS if f"difference_{way}" in table]
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
     first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining"]
@@ -53,40 +53,45 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     columns |= {"full": ("Full", SCORE), "ticket": ("Super", SCORE), **{way: (heads[way], "") for way in ways}}
     columns["gain_p_holm"] = ("p", P)
     text = (
-        f"Full model and super ticket. {scope_note(verdicts, grid)} Means over seeds; scores are of the "
-        f"{told(verdicts)}. Same split: ticket chosen and reported on validation, as published, which flatters it. "
-        "Cross-fitted: each half of validation reported with the ticket that the other half chose. Test: chosen on "
-        f"validation, reported on test. Intervals are of {LEVEL:.0%}, over seeds and examples. Full, Super and p (by "
-        "Holm's correction over tasks, an average's uncorrected) are of test, or cross-fitted where there is no test."
+        f"Full model and super ticket. {scope_note(verdicts, grid)} Means over seeds; scores on the "
+        f"{reported_splits_text(verdicts)}. Same split: the ticket is chosen and reported on validation, as "
+        "published, which flatters it. Cross-fitted: each half of validation is reported with the ticket that the "
+        "other half chose. Test: chosen on validation, reported on test. Intervals: "
+        f"{LEVEL:.0%}, over seeds and examples. Full, Super and p (with Holm's correction over tasks, except for the "
+        "average) are those of test, or cross-fitted if there is no test split."
     )
-    if len(others):
-        text += " Mismatched: a further part that took no part in the choice, so its gain is told as that on test."
+    if len(mismatched):
+        text += " Mismatched: a split that had no part in the choice, so its gain is in the column of test."
     shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})
     shown["task"] += table["split"].map({"validation_mismatched": " (mismatched)"}).fillna("")
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
-def further(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Rows of parts other than validation and test, such as MNLI's mismatched one, with the honest scores.
+def other_split_rows(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Make the rows of splits other than validation and test, such as MNLI's mismatched one.
+
+    No super ticket was chosen on these splits, so the gains there are held out.
 
     Args:
         results: the results folder.
-        grid: what spans the runs.
-        verdicts: the super tickets. None was chosen on these parts, so what one gains there is held out.
+        grid: the axes of the runs.
+        verdicts: the super tickets.
     """
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
     compared = read_groups(results, "comparisons", winning, grid)
     compared = compared[~compared["split"].isin(["validation", "test"])]
-    found = verdicts[[*EXPERIMENT, "ratio"]].merge(compared, on=[*EXPERIMENT, "ratio"])
-    return found.assign(**{f"{name}_held_out": found[name] for name in (*MEANS, "low", "high", "p")})
+    rows = verdicts[[*EXPERIMENT, "ratio"]].merge(compared, on=[*EXPERIMENT, "ratio"])
+    return rows.assign(**{f"{name}_held_out": rows[name] for name in (*MEANS, "low", "high", "p")})
 
 
 def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.DataFrame]:
-    """A row of averages over tasks for each model and size that has several; a way that not all tasks have is left out.
+    """Yield a row of averages over tasks for each model and size with multiple tasks.
+
+    Ways that some of the tasks lack are omitted.
 
     Args:
-        table: one row a task, with the honest scores too.
-        ways: those of :data:`~supertickets.evaluation.select_ticket.WAYS` that are there.
+        table: one row for each task, including the honest scores.
+        ways: the :data:`~supertickets.evaluation.select_ticket.WAYS` in the table.
         seeds: number of seeds.
     """
     for (model, size), rows in table.groupby(["model", "train_size"], sort=False):
@@ -94,8 +99,8 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
             continue
         row = {"model": model, "train_size": size, "task": "average", "seeds": seeds}
         row |= {name: rows[name].mean() for name in ("weight_remaining", "full", "ticket")}
-        found = averaged(lambda name, rows=rows: honest(rows, name), seeds)
-        row |= {name: found[name] for name in ("difference", "low", "high")} | {"gain_p_holm": found["p"]}
+        gain = averaged(lambda name, rows=rows: honest(rows, name), seeds)
+        row |= {name: gain[name] for name in ("difference", "low", "high")} | {"gain_p_holm": gain["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():
                 values = averaged(lambda name, rows=rows, way=way: rows[f"{name}_{way}"], seeds)
@@ -105,5 +110,5 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
 
 
 def averaged(column: Callable[[str], pd.Series], seeds: int) -> dict[str, float]:
-    """The average gain of several tasks, from columns of one way."""
+    """Average the gains of multiple tasks, from the columns of one way; ``column`` returns a column by its name."""
     return average(*(column(name).to_numpy() for name in ("difference", "error", "freedom", "seeds_error")), seeds)

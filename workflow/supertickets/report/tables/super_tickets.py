@@ -1,4 +1,4 @@
-"""Table: super tickets, and a verdict on each."""
+"""Table: the super tickets, with a verdict on each."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     between,
+    reported_splits_text,
     scope_note,
-    told,
     write_formats,
 )
 
 
 def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
-    """Write which ticket is best on validation, where the curve peaks and until where it holds, and a verdict.
+    """Write the ticket best on validation, the peak of its curve, the ratio up to which it holds, and a verdict.
 
     Args:
         results: the results folder, with ``verdicts.csv``.
-        grid: what spans the runs.
+        grid: the axes of the runs.
         csv, md, tex: files to write.
     """
     table = read_judged(results, "verdicts.csv", grid)
@@ -46,9 +46,9 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
     text = (
         "Super tickets: the winning ticket with the best mean validation score over seeds, the heavier of equals. "
         f"{scope_note(table, grid)} "
-        "Peak: the ratio with the best mean, 0 for the full model, with its interval by bootstrap over seeds. Peak and "
-        f"verdict are of the {told(table)}. Holds to: the largest "
+        "Peak: the ratio with the best mean score, 0 for the full model, with a bootstrap interval over seeds. Peak "
+        f"and verdict are for the {reported_splits_text(table)}. Holds to: the largest "
         "ratio up to which no ticket is significantly worse than the full model (Holm, over ratios and tasks). Losses "
-        f"not excluded: by the {LEVEL:.0%} intervals of the tickets up to there, over seeds and examples."
+        f"not excluded: by the {LEVEL:.0%} intervals of the tickets up to this ratio, over seeds and examples."
     )
     write_formats(shown.drop(columns="peak"), columns, text, Files(csv, md, tex), shown)

@@ -1,4 +1,4 @@
-"""Table: every ticket."""
+"""Table: the scores of all tickets."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from supertickets.report.tables.formats import (
     Files,
     P,
     between,
+    reported_splits_text,
     scope_note,
-    told,
     write_formats,
 )
 
 
 def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
-    """Write every ratio, kind and size with its spread and its difference to the full model.
+    """Write the score of every ratio, kind and size, its spread over seeds and its difference to the full model.
 
     Args:
         results: the results folder, with scores and ``comparisons.csv``.
-        grid: what spans the runs.
-        csv, md, tex: files to write; the CSV file has all splits and metrics, the others what is reported.
+        grid: the axes of the runs.
+        csv, md, tex: files to write; the CSV file has all splits and metrics, the others have the reported split and
+            the first metric.
     """
     scores = read_groups(results, "scores", groups_of(grid), grid)
     keys = [*EXPERIMENT, "kind", "ratio", "split", "metric"]
@@ -62,8 +63,8 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         "p_holm": ("p", P),
     }
     text = (
-        f"Every ticket. {scope_note(scores, grid)} Scores on the {told(shown)}; mean and standard deviation "
-        f"over seeds. Intervals of the difference to the full model are of {LEVEL:.0%}, over seeds and examples; p by "
-        "Holm's correction over ratios and tasks, for each kind and size."
+        f"All tickets. {scope_note(scores, grid)} Scores on the {reported_splits_text(shown)}; mean and standard "
+        f"deviation over seeds. Differences to the full model have {LEVEL:.0%} intervals over seeds and examples; p "
+        "with Holm's correction over ratios and tasks, for each kind and size."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -18,12 +18,12 @@ PARTS = ("train", "validation", "test")
 def write_tasks(
     results: Path, grid: dict[str, Any], definitions: dict[str, Any], csv: Path, md: Path, tex: Path
 ) -> None:
-    """Write each task's sizes, classes and metrics.
+    """Write the sizes, classes and metrics of each task.
 
     Args:
         results: the results folder, with tasks and scores.
         grid: the winning tickets at the main size.
-        definitions: each task's definition.
+        definitions: definitions of the tasks, by name.
         csv, md, tex: files to write.
     """
     scores = read_groups(results, "scores", groups_of(grid), grid)
@@ -49,9 +49,9 @@ def write_tasks(
     columns |= {f"{part}_scored": (f"{part.capitalize()} scored", ".0f") for part in PARTS[1:]}
     columns |= {"largest_class": ("Largest class", ".1%"), "metrics": ("Metrics", "")}
     text = (
-        "Tasks: examples in each part, rows left out as broken or without a label, and how many examples are scored. "
-        f"{scope_note(scores, grid)} The first metric chooses "
-        "super tickets, on validation; they are reported on test, or on halves of validation where there is none. "
-        "Largest class: its share of the training part."
+        "Tasks: examples in each split, rows left out because they are broken or have no label, and numbers of scored "
+        f"examples. {scope_note(scores, grid)} The first metric chooses super tickets, on validation; they are "
+        "reported on test, or on halves of validation if there is no test split. Largest class: its share of the "
+        "training split."
     )
     write_formats(table, columns, text, Files(csv, md, tex))
