@@ -337,8 +337,8 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     collected = {"score_multi_task": 1, "compare_multi_task": 1}
     adapted = {"score_adaptation": 1, "compare_adaptation": 1}
     workspace.configure(adapting_config(multi_task={"untouched": "zero_gradient"}))
-    # All trainings on several tasks, and what continues from them: two seeds, two modes of two tasks, and four starts of
-    # two sizes of the new one.
+    # All multi-task trainings, and what continues from them: two seeds, two modes of two tasks, and four starts of two
+    # sizes of the new one.
     changed = workspace.planned(*EVERYTHING)
     again = 2 * (2 * 2 + 4 * 2)
     assert changed == collected | adapted | {
