@@ -295,6 +295,7 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
     return pd.DataFrame([chosen]), corrected(pd.DataFrame(rows))
 
 
+@pytest.mark.slow
 def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples: None) -> None:
     random = np.random.default_rng(13)
     chance = dict.fromkeys(np.arange(5) / 10, 0.5)

@@ -73,7 +73,7 @@ def test_archives_that_unpack_to_far_more(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / name
     path.write_bytes(bombs()[name])
     assert path.stat().st_size < 100_000 and read_member(path, ["bomb"]) is not None
-    monkeypatch.setattr("supertickets.data.package.LARGEST", 10_000_000)
+    monkeypatch.setattr("supertickets.data.archive.LARGEST", 10_000_000)
     with pytest.raises(UserError, match=rf"{name}: cannot take 'bomb' out of it \(it unpacks to more than 10,000,000"):
         read_member(path, ["bomb"])
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Workspace, new_workspace, tiny_config
+from conftest import Workspace, made_once, new_workspace, tiny_config
 from matplotlib.patches import Wedge
 from scipy import stats
 
@@ -44,12 +44,14 @@ def adapting_config(**changes: Any) -> dict[str, Any]:
     return config | changes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The tiny experiment of two tasks, with its multi-task part."""
-    workspace = new_workspace(tmp_path_factory.mktemp("shared") / "project", adapting_config())
-    workspace.make(*EVERYTHING)
-    return workspace
+
+    def make(folder: Path) -> None:
+        new_workspace(folder, adapting_config()).make(*EVERYTHING)
+
+    return Workspace(made_once(tmp_path_factory, "multi-task", make))
 
 
 def results_of(workspace: Workspace) -> Path:
@@ -335,8 +337,8 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     collected = {"score_multi_task": 1, "compare_multi_task": 1}
     adapted = {"score_adaptation": 1, "compare_adaptation": 1}
     workspace.configure(adapting_config(multi_task={"untouched": "zero_gradient"}))
-    # All trainings on several tasks, and what goes on from them: two seeds, two modes of two tasks, and four starts of
-    # two sizes of the new one.
+    # All multi-task trainings, and what continues from them: two seeds, two modes of two tasks, and four starts of two
+    # sizes of the new one.
     changed = workspace.planned(*EVERYTHING)
     again = 2 * (2 * 2 + 4 * 2)
     assert changed == collected | adapted | {
@@ -345,7 +347,7 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
         "adapt": again,
         "write_table": 3,
     }
-    # A new size goes on from the encoders that are there.
+    # A new size continues from the encoders that are there.
     adaptation = adapting_config()["adaptation"]
     workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [20, 0.5, "all"]}))
     new = {"subsample": 2, "finetune": 2, "score_units": 2} | dict.fromkeys(("start_adaptation", "adapt"), 8)
