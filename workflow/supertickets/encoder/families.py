@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from supertickets.errors import UserError
 
@@ -87,7 +87,12 @@ class Architecture:
         return config.get("pad_token_id", 1) + 1 if self.positions_after_padding else 0
 
 
-def _classes(family: str, module: str) -> dict[str, str]:
+class _Classes(TypedDict):
+    config_class: str
+    model_class: str
+
+
+def _classes(family: str, module: str) -> _Classes:
     path = f"transformers.models.{module}"
     config, model = f"{path}.configuration_{module}:{family}Config", f"{path}.modeling_{module}:{family}Model"
     return {"config_class": config, "model_class": model}

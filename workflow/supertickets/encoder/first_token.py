@@ -7,14 +7,17 @@ at [CLS] alone. Leaving out the rest changes no logit and no gradient and saves 
 from __future__ import annotations
 
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from supertickets.engine.attention import Packing, packed_attention
 
+if TYPE_CHECKING:
+    from transformers.models.bert.modeling_bert import BertLayer
 
-def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing, **unused_too: Any) -> Tensor:
+
+def bert_layer(layer: BertLayer, states: Tensor, *unused: Any, packing: Packing, **unused_too: Any) -> Tensor:
     """A BERT layer's output at the first tokens.
 
     Args:

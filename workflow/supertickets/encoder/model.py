@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +21,9 @@ from supertickets.engine.dropout import cheapen_dropouts
 from supertickets.engine.lean_import import import_modules
 from supertickets.errors import DamagedError, blamed_on
 from supertickets.files import read_json, replacing
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Pooler(nn.Module):
@@ -46,7 +49,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: PreTrainedModel,
         architecture: Architecture,
         ticket: Ticket,
         outputs: int,
@@ -70,9 +73,23 @@ class Classifier(nn.Module):
         self.classifier = nn.Linear(encoder.config.hidden_size, outputs)
 
     @property
-    def encoder(self) -> nn.Module:
+    def encoder(self) -> PreTrainedModel:
         """The encoder alone."""
-        return self.get_submodule(self.architecture.prefix)
+        return cast("PreTrainedModel", self.get_submodule(self.architecture.prefix))
+
+    @property
+    def word_embedding(self) -> nn.Embedding:
+        """The encoder's embedding of tokens."""
+        return cast(nn.Embedding, self.encoder.get_input_embeddings())
+
+    def replace_word_embedding(self, embedding: nn.Embedding) -> None:
+        """Give the encoder another embedding of tokens."""
+        self.encoder.set_input_embeddings(embedding)
+
+    @property
+    def pad(self) -> int:
+        """The padding token's id."""
+        return self.encoder.config.pad_token_id
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -91,7 +108,10 @@ class Classifier(nn.Module):
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         """What the encoder's forward takes: packed sentences, or padded ones where its attention wants them so."""
-        inputs = {"input_ids": batch.input_ids, "position_ids": batch.position_ids + self.first_position}
+        inputs: dict[str, Any] = {
+            "input_ids": batch.input_ids,
+            "position_ids": batch.position_ids + self.first_position,
+        }
         if self.architecture.token_types:
             inputs["token_type_ids"] = batch.token_type_ids
         if not self.architecture.packed:

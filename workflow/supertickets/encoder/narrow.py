@@ -68,14 +68,13 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
     Raises:
         UserError: the model has no embedding of some token of the task, or of its type or position.
     """
-    full = model.encoder.get_input_embeddings()
-    pad = model.encoder.config.pad_token_id
+    full = model.word_embedding
     require_fit(model, data, len(full.weight))
-    vocabulary = data.vocabulary(rows, pad)
+    vocabulary = data.vocabulary(rows, model.pad)
     kept = torch.from_numpy(vocabulary).to(full.weight.device)
-    new_pad = int(np.searchsorted(vocabulary, pad))
+    new_pad = int(np.searchsorted(vocabulary, model.pad))
     narrow = nn.Embedding.from_pretrained(full.weight.detach()[kept], freeze=False, padding_idx=new_pad)
-    model.encoder.set_input_embeddings(narrow)
+    model.replace_word_embedding(narrow)
     state = Narrowed(data.renumbered(vocabulary), new_pad, compute)
     try:
         yield state
@@ -83,4 +82,4 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
         with torch.no_grad():
             full.weight.mul_(state.decay)
             full.weight[kept] = narrow.weight
-        model.encoder.set_input_embeddings(full)
+        model.replace_word_embedding(full)

@@ -56,7 +56,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
     with blamed_on(f"{files} no tokenizer"):
         # A class of one family would take the vocabulary alone from the file, and make the rest of it anew.
         tokenise = PreTrainedTokenizerFast.from_pretrained(tokenizer)
-    lengths = []
+    lengths: list[int] = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]

@@ -68,7 +68,8 @@ def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[s
 
 def _says_cut(told: Mapping[str, Any], full: bool) -> bool:
     """Whether a record has numbers of what a ticket cuts that can be; of a full model, nothing is cut."""
-    *counts, weight = (told.get(name) for name in CUT)
+    values: list[Any] = [told.get(name) for name in CUT]
+    *counts, weight = values
     whole = all(type(count) is int and 0 <= count < 2**31 for count in counts)
     if full and (*counts, weight) != (0, 0, 1):
         return False

@@ -125,7 +125,7 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     split = reported_split(by_split)
 
     def scored(split: str) -> tuple[Sampled, Sampled]:
-        return tuple(sampled(metric, by_split[split][which], seeds) for which in (0.0, ratio))
+        return sampled(metric, by_split[split][0.0], seeds), sampled(metric, by_split[split][ratio], seeds)
 
     pairs = {"same_split": scored("validation"), "cross_fitted": cross_fitted(metric, validation, parts, seeds)}
     if "test" in by_split:

@@ -92,7 +92,7 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
                 way: sample(task.metrics[0], found[split].labels, found[split].predicted, stream=place)
                 for way, found in outcomes.items()
             }
-            where = {**task.named, "split": split, "metric": task.metrics[0]}
+            where: dict[str, Any] = {**task.named, "split": split, "metric": task.metrics[0]}
             where["reported"] = split == reported_split(splits)
             rows += _compared(where, scores, baselines)
             if where["reported"]:

@@ -95,7 +95,7 @@ def _sums(
         return values.unflatten(-1, (parts, count, -1)).sum((-3, -1))
 
     inputs = [
-        sum(by_batch(by_unit(values, count, fused)) for values in layer)
+        sum((by_batch(by_unit(values, count, fused)) for values in layer), torch.zeros((), dtype=torch.float64))
         for layer, count in zip(products["head_inputs"], heads, strict=True)
     ]
     contexts = [by_unit(values, count) for (values,), count in zip(products["contexts"], heads, strict=True)]
@@ -119,7 +119,7 @@ def _watching(model: Classifier) -> Iterator[dict[str, list[list[Tensor]]]]:
         return seen[name][-1]
 
     places = model.architecture
-    hooks = [model.encoder.get_input_embeddings().register_forward_hook(_requiring_gradient)]
+    hooks = [model.word_embedding.register_forward_hook(_requiring_gradient)]
     for index, layer in enumerate(model.layers):
         modules = dict(layer.named_modules())
         keep = _keep_output(store("head_inputs"))

@@ -64,12 +64,12 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
         try:
             for row in table:
                 if row["method"] == method:
-                    unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
+                    kind, layer, head = row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else ""
                     score = float(row["normalized"])
                     if not abs(score) <= 1.25:  # a part of an l2 norm, which has few digits where squares nearly vanish
                         raise ValueError(f"normalized is {score}, not from -1 to 1")
-                    scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = score
-                    found.append(unit)
+                    scores[kind][(layer, int(head)) if kind == "head" else layer] = score
+                    found.append((kind, layer, head))
         except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
     if found != list(ticket.units()):

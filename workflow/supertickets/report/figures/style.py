@@ -22,6 +22,8 @@ _PALETTE = sns.color_palette("colorblind")
 MARKER_CYCLE = ("o", "s", "v", "D", "^", "P", "X")
 #: Kinds of tickets with a colour of their own.
 _KINDS = {"winning": 0, "losing": 1, "random": 2, "random_layerwise": 4}
+#: Red, green and blue, from 0 to 1.
+Colour = tuple[float, float, float]
 #: Colours by role.
 COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["winning"]]}
 #: Places in the palette for kinds of the user's own.
@@ -31,7 +33,7 @@ OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
 #: Colours of tasks, where several stand in one panel.
 TASK_COLOURS = tuple(_PALETTE)
 #: A line of means with intervals.
-LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
+LINE: dict[str, Any] = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
 
 
 def cycle(values: Sequence[Any], count: int) -> list[Any]:

@@ -64,11 +64,11 @@ def mean_importance(
     return np.stack(heads), np.stack(ffn)
 
 
-def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:
+def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[style.Colour]) -> None:
     """A pie for each head, layer 1 below, with the feed-forward blocks as a column beside them."""
     _, layers, count = heads.shape
     wedges: list[Wedge] = []
-    faces: list[tuple[float, ...]] = []
+    faces: list[style.Colour] = []
     for place, shares, largest in [
         *((head + 1, heads[:, :, head], heads.sum(axis=0).max()) for head in range(count)),
         (count + 2, ffn, ffn.sum(axis=0).max()),

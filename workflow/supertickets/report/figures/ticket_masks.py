@@ -68,7 +68,7 @@ def keepers(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.ndar
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
     """Heads as a grid, layer 1 below, with the feed-forward blocks as a column beside it."""
     layers, count = heads.shape
-    how = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolors": "0.8", "linewidth": 0.8}
+    how: dict[str, Any] = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolors": "0.8", "linewidth": 0.8}
     mesh = axis.pcolormesh(np.arange(count + 1) + 0.5, np.arange(layers + 1) + 0.5, heads, **how)
     axis.pcolormesh([count + 1.5, count + 2.5], np.arange(layers + 1) + 0.5, ffn[:, None], **how)
     label_units(axis, layers, count)

@@ -50,7 +50,7 @@ def shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tup
     return np.mean(heads, axis=0), np.mean(ffn, axis=0)
 
 
-def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:
+def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[style.Colour]) -> None:
     """Heads as fields of stripes, layer 1 below, with the feed-forward blocks as a column beside them."""
     tasks, layers, count = heads.shape
     width = 0.88 / tasks
@@ -63,7 +63,7 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
                 axis.add_patch(plt.Rectangle((left, layer + 0.58), width, 0.84, facecolor=pale, linewidth=0))
     for place in (*range(1, count + 1), count + 2):
         for layer in range(layers):
-            frame = {"fill": False, "edgecolor": "0.75", "linewidth": 0.5}
+            frame: dict[str, Any] = {"fill": False, "edgecolor": "0.75", "linewidth": 0.5}
             axis.add_patch(plt.Rectangle((place - 0.44, layer + 0.58), 0.88, 0.84, **frame))
     axis.set_xlim(0.4, count + 2.6)
     axis.set_ylim(0.4, layers + 0.6)

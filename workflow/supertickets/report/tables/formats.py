@@ -25,7 +25,7 @@ class Files:
 #: Format of p values.
 P = "p"
 #: Header and format of each column that readers see; what is not a number is left empty.
-Columns = Mapping[str, tuple[str, str]]
+Columns = dict[str, tuple[str, str]]
 
 
 def write_formats(

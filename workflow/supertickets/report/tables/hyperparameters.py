@@ -64,12 +64,15 @@ def _settings(results: Path, run: dict[str, Any]) -> dict[str, Any]:
     record = read_record(results, run)
     settings = record.get("settings")
     plain = settings.items() if isinstance(settings, dict) else ()
-    found = {key: value for key, value in plain if not isinstance(value, dict)}
+    found: dict[str, Any] = {key: value for key, value in plain if not isinstance(value, dict)}
     found |= {key: record.get(key) for key in ("steps", "parameters")}
     for name, (_, how) in SETTINGS.items():
-        right = str if not how else int if how.endswith("d") else int | float
         value = found.get(name)
-        if not isinstance(value, right) or (how and not abs(value) < 1e100):
+        if how:
+            right = isinstance(value, int if how.endswith("d") else int | float) and abs(value) < 1e100
+        else:
+            right = isinstance(value, str)
+        if not right:
             path = results / run_folder(run) / "record.json"
             raise DamagedError(path, f"its {name} is {value!r:.80}")
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from supertickets.report.tables.formats import (
 
 #: What is told of a super ticket by each way.
 MEANS = ("full", "ticket", "difference")
+#: Columns that the average gain of several tasks is made of.
+AVERAGED = ("difference", "error", "freedom", "seeds_error")
 #: A gain and the ends of its interval.
 ENDS = ("difference", "low", "high")
 
@@ -94,16 +96,17 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
             continue
         row = {"model": model, "train_size": size, "task": "average", "seeds": seeds}
         row |= {name: rows[name].mean() for name in ("weight_remaining", "full", "ticket")}
-        found = averaged(lambda name, rows=rows: honest(rows, name), seeds)
+        found = averaged({name: honest(rows, name) for name in AVERAGED}, seeds)
         row |= {name: found[name] for name in ("difference", "low", "high")} | {"gain_p_holm": found["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():
-                values = averaged(lambda name, rows=rows, way=way: rows[f"{name}_{way}"], seeds)
+                values = averaged({name: rows[f"{name}_{way}"] for name in AVERAGED}, seeds)
                 values |= {name: rows[f"{name}_{way}"].mean() for name in ("full", "ticket")}
                 row |= {f"{name}_{way}": value for name, value in values.items()}
         yield pd.DataFrame([row])
 
 
-def averaged(column: Callable[[str], pd.Series], seeds: int) -> dict[str, float]:
-    """The average gain of several tasks, from columns of one way."""
-    return average(*(column(name).to_numpy() for name in ("difference", "error", "freedom", "seeds_error")), seeds)
+def averaged(columns: Mapping[str, pd.Series], seeds: int) -> dict[str, float]:
+    """The average gain of several tasks, from the columns ``AVERAGED`` of one way."""
+    differences, errors, freedoms, seeds_errors = (columns[name].to_numpy() for name in AVERAGED)
+    return average(differences, errors, freedoms, seeds_errors, seeds)
