@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .data import MODEL, ROOT, Task, environment
+from .data import ROOT, Task, environment
 
 #: What all ways to train share where a benchmark does not say otherwise: the batch size is the published one.
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "optimizer": "adamw",
     "learning_rate": 2e-4,
     "batch_size": 32,
@@ -31,7 +31,7 @@ def request(task: Task, seed: int, train: int, evaluated: int, **settings: Any) 
     """What to train: a seed draws the examples, the same for everyone."""
     rows, held_out = task.rows(train, evaluated, seed)
     return {
-        "model": str(MODEL),
+        "model": str(task.model),
         "encoded": str(task.encoded),
         "rows": rows.tolist(),
         "evaluated": held_out.tolist(),

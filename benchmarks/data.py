@@ -19,7 +19,6 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.jobs.environment import MALLOC
 
 ROOT = Path(__file__).parents[1]
-MODEL = ROOT / "results/pretrained/minilm"
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,13 @@ class Task:
         name: what to call it.
         encoded: its file, as ``encode`` writes it.
         outputs: number of classes, or 1 for regression.
+        model: folder of the encoder that it is tokenised for.
     """
 
     name: str
     encoded: Path
     outputs: int
+    model: Path
 
     def rows(self, train: int, evaluated: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on, drawn by a seed, and rows to predict, always the same."""
@@ -43,16 +44,33 @@ class Task:
         return drawn, data.first("test", evaluated)
 
 
-def movie() -> Task:
-    """Two classes of film reviews' sentences."""
-    return of_default("movie")[0]
+@dataclass(frozen=True)
+class Place:
+    """Where a benchmark's encoder and tasks are; the workflow makes what is missing.
+
+    Attributes:
+        project: folder of the project, or of a copy of it.
+        model: name of the encoder in its config.
+        names: of tasks of two classes.
+    """
+
+    project: Path
+    model: str
+    names: tuple[str, ...]
+
+    def tasks(self) -> list[Task]:
+        """The tasks, ready to train on."""
+        encoded = [f"results/encoded/{self.model}/{name}.parquet" for name in self.names]
+        folder = f"results/pretrained/{self.model}"
+        make(self.project, *encoded, f"{folder}/shape.json")
+        return [
+            Task(name, self.project / path, 2, self.project / folder)
+            for name, path in zip(self.names, encoded, strict=True)
+        ]
 
 
-def of_default(*names: str) -> list[Task]:
-    """Tasks of two classes with the default encoder; all are fetched if need be."""
-    encoded = {name: f"results/encoded/minilm/{name}.parquet" for name in names}
-    make(ROOT, *encoded.values(), str((MODEL / "shape.json").relative_to(ROOT)))
-    return [Task(name, ROOT / path, 2) for name, path in encoded.items()]
+#: Film reviews' sentences with the default's encoder.
+MOVIE = Place(ROOT, "minilm", ("movie",))
 
 
 def make(project: Path, *targets: str) -> None:
@@ -61,8 +79,13 @@ def make(project: Path, *targets: str) -> None:
     subprocess.run([*command, "--config", "device=cpu", "--quiet", "all"], cwd=project, check=True)
 
 
-def sts_b(glue: Path) -> Task:
-    """Similarity of two sentences, from a folder in the official GLUE layout; its labelled dev part is predicted."""
+def sts_b(glue: Path, model: Path) -> Task:
+    """Similarity of two sentences; the labelled dev part is predicted.
+
+    Args:
+        glue: a folder in the official GLUE layout.
+        model: folder of the encoder.
+    """
     encoded = ROOT / "results/benchmarks/sts_b.parquet"
     parts = {"train": "train.tsv", "test": "dev.tsv"}
     tables = [
@@ -74,7 +97,7 @@ def sts_b(glue: Path) -> Task:
         for part, name in parts.items()
     ]
     table = pd.concat(tables, ignore_index=True)
-    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    tokenizer = AutoTokenizer.from_pretrained(model)
     pairs = (table["sentence1"].tolist(), table["sentence2"].tolist())
     tokens = tokenizer(*pairs, truncation=True, max_length=128, return_token_type_ids=True)
     columns = {
@@ -86,7 +109,7 @@ def sts_b(glue: Path) -> Task:
     }
     encoded.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), encoded)
-    return Task("STS-B", encoded, 1)
+    return Task("STS-B", encoded, 1, model)
 
 
 def environment() -> dict[str, str]:

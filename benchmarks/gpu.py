@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -41,7 +42,11 @@ class Size:
     processes: int
 
 
-def write_model(folder: Path, **changes: float) -> None:
+#: What is trained: sentences of two lengths, alone and four at a time.
+SIZES = [Size(length, 300, count) for length in (128, 64) for count in (1, 4)]
+
+
+def write_model(folder: Path, **changes: Any) -> None:
     """A BERT-base with random weights; ``changes`` to its config make it smaller."""
     config = BertConfig(**changes)
     folder.mkdir(parents=True)
@@ -74,7 +79,7 @@ def throughput(module: str, size: Size, asked: dict[str, Any]) -> float:
     return size.processes * size.steps * BATCH * size.length / (ended - began)
 
 
-def measure(folder: Path, sizes: list[Size], device: str, **changes: int) -> list[dict[str, Any]]:
+def measure(folder: Path, sizes: Sequence[Size], device: str, **changes: Any) -> list[dict[str, Any]]:
     """Throughput of every size, by this project and, alone and where accelerate is there, by the Trainer.
 
     Args:
@@ -104,22 +109,22 @@ def measure(folder: Path, sizes: list[Size], device: str, **changes: int) -> lis
     return rows
 
 
-def per_token(length: int) -> float:
-    """Operations of BERT-base for each token of a sentence."""
-    return arithmetic(Ticket.full(12, 12), Shape(12, 12, 768, 3072, 0), length, 1) / length
+def per_token(shape: Shape, length: int) -> float:
+    """Operations of a model for each token of a sentence."""
+    return arithmetic(Ticket.full(shape.layers, shape.heads), shape, length, 1) / length
 
 
-def main() -> None:
-    """Measure, and write ``results/gpu``."""
-    if not torch.cuda.is_available():
+def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, **changes: Any) -> None:
+    """Measure, and write ``results/gpu``; for the arguments see :func:`measure`."""
+    if device == "cuda" and not torch.cuda.is_available():
         sys.exit("benchmarks gpu: torch finds no CUDA device here")
-    sizes = [Size(length, 300, count) for length in (128, 64) for count in (1, 4)]
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), sizes, "cuda")
-    rates = {"step": gemm_rate(torch.bfloat16, 1, SHAPES, "cuda"), "peak": gemm_rate(torch.bfloat16, 1, PEAK, "cuda")}
+        rows = measure(Path(folder), sizes, device, **changes)
+        shape = Shape.read(Path(folder) / "model/shape.json", 2)
+    rates = {name: gemm_rate(torch.bfloat16, 1, shapes, device) for name, shapes in (("step", SHAPES), ("peak", PEAK))}
     table = pd.DataFrame(rows)
     table["share of peak"] = [
-        row["ours"] * per_token(row["length"]) / rates["peak"]
+        row["ours"] * per_token(shape, row["length"]) / rates["peak"]
         for row in rows  # of the products that are really done
     ]
     step, peak = (rate / 1e12 for rate in rates.values())

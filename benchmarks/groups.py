@@ -47,7 +47,8 @@ def seconds_of_group(cluster: Cluster, folder: Path, steps: bool) -> float:
     subprocess.run([sys.executable, "-m", "snakemake", *targets, *SUBMIT], cwd=folder, check=True, capture_output=True)
     jobs = [line for line in cluster("scontrol", "show", "job", "-o").splitlines() if f"WorkDir={folder}" in line]
     (job,) = jobs  # all in one
-    hours, minutes, seconds = map(int, re.search(r"RunTime=(\d+):(\d+):(\d+)", job).groups())
+    (time,) = re.findall(r"RunTime=(\d+):(\d+):(\d+)", job)
+    hours, minutes, seconds = map(int, time)
     return 3600 * hours + 60 * minutes + seconds
 
 

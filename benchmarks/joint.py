@@ -22,7 +22,7 @@ from supertickets.training.loop import settings_from
 def multiply_by_zero(model: Classifier, ticket: Ticket) -> None:
     """Multiply what a full model's units put out by one where a ticket keeps them and by zero where not."""
     names = model.architecture
-    width = model.encoder.config.hidden_size // ticket.heads_per_layer
+    width = model.classifier.in_features // ticket.heads_per_layer
     for number, (layer, kept) in enumerate(zip(model.layers, ticket.heads, strict=True)):
         mask = torch.zeros(ticket.heads_per_layer)
         mask[list(kept)] = 1
@@ -31,7 +31,7 @@ def multiply_by_zero(model: Classifier, ticket: Ticket) -> None:
 
 
 def _heads(mask: Tensor, _: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
-    return (args[0] * mask,)
+    return (args[0] * mask.to(args[0]),)
 
 
 def _block(mask: float, _: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:

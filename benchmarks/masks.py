@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Data
 from supertickets.encoder.batches import sorted_batches
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.ticket import Ticket
+from supertickets.engine.optimizer import gradient_of
 from supertickets.tickets.importance_table import write_importance
 
 from .peer import examples, import_all
@@ -62,8 +63,8 @@ def main() -> None:
         variables.clear()
         model(**collate(examples(data, batch, asked["settings"]["outputs"]))).loss.backward()
         for layer, (heads, block) in enumerate(zip(variables[::2], variables[1::2], strict=True)):
-            totals[0][layer] += heads.grad.abs().sum((0, 1)) / len(batches)
-            totals[1][layer] += block.grad.abs().sum() / len(batches)
+            totals[0][layer] += gradient_of(heads).abs().sum((0, 1)) / len(batches)
+            totals[1][layer] += gradient_of(block).abs().sum() / len(batches)
     scores = (list(totals[0].numpy()), totals[1].numpy())
     write_importance(Path(asked["importance"]), Ticket.full(len(layers), count), {"sensitivity": scores})
     print("{}")

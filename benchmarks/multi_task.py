@@ -13,10 +13,12 @@ from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.tickets.prune import draw
 
 from .children import SETTINGS, request, run
-from .data import MODEL, Task, of_default
+from .data import ROOT, Place, Task
 from .results import spread, write
 from .training import arithmetic
 
+#: Three of the default's tasks with its encoder.
+TASKS = Place(ROOT, "minilm", ("movie", "amazon", "tweets"))
 SEEDS = (1, 2, 3, 4, 5)
 TRAIN, THREADS = 128, 2
 RATIOS = (0.1, 0.3, 0.5, 0.7)
@@ -46,7 +48,7 @@ def asked_for(tasks: list[Task], tickets: list[Ticket], seed: int, way: dict[str
         for one, task, ticket in zip(single, tasks, tickets, strict=True)
     ]
     joint = JOINT | {"untouched": way["untouched"]}
-    return {"model": str(MODEL), "tasks": members, "settings": settings, "joint": joint, "seed": seed, **way}
+    return {"model": str(tasks[0].model), "tasks": members, "settings": settings, "joint": joint, "seed": seed, **way}
 
 
 def measure(tasks: list[Task], shape: Shape) -> dict[tuple[float, str], list[float]]:
@@ -68,10 +70,10 @@ def measure(tasks: list[Task], shape: Shape) -> dict[tuple[float, str], list[flo
     return found
 
 
-def main() -> None:
+def main(place: Place = TASKS) -> None:
     """Measure, and write ``results/multi_task``."""
-    tasks = of_default("movie", "amazon", "tweets")
-    shape = Shape.read(MODEL / "shape.json", 2)
+    tasks = place.tasks()
+    shape = Shape.read(tasks[0].model / "shape.json", 2)
     found = {key: np.array(seconds) for key, seconds in measure(tasks, shape).items()}
     tokens = [int(Encoded.read(task.encoded).lengths[task.rows(TRAIN, 1, SEEDS[0])[0]].sum()) for task in tasks]
 
@@ -89,7 +91,7 @@ def main() -> None:
             table.append(row)
     fastest = median(found[RATIOS[1], "zeros"] / found[RATIOS[1], "cut, frozen"])
     text = (
-        f"all-MiniLM-L6-v2 trained on {', '.join(task.name for task in tasks)} together, {TRAIN} sentences each,"
+        f"{place.model} trained on {', '.join(task.name for task in tasks)} together, {TRAIN} sentences each,"
         f" {SETTINGS['epochs']} epochs, batch size {SETTINGS['batch_size']}, {THREADS} threads, {len(SEEDS)} seeds:"
         " median (range) of the training alone. Each task has a random ticket of its own. Cut: a step computes and"
         " differentiates what its task holds; with `untouched: frozen` it updates that alone, with `zero_gradient` all."

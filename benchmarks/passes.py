@@ -18,16 +18,16 @@ from supertickets.tickets.sample import Sample
 from supertickets.training.loop import predict, settings_from, train
 
 from .children import request, run
-from .data import MODEL, movie
+from .data import MOVIE, Place
 from .results import spread, write
 
 REPEATS, TRAIN, EVALUATED = 5, 256, 500
 SETTINGS = {"batch_size": 8, "epochs": 1, "threads": 1}
 
 
-def main() -> None:
+def main(place: Place = MOVIE) -> None:
     """Measure, and write ``results/passes``."""
-    task = movie()
+    (task,) = place.tasks()
     asked = request(task, 1, TRAIN, EVALUATED, **SETTINGS)
     how = settings_from(asked["settings"])
     compute = how.start()
@@ -37,7 +37,7 @@ def main() -> None:
 
     def fresh() -> Classifier:
         head = torch.Generator().manual_seed(1)
-        return read_model(MODEL / "config.json", MODEL / "model.safetensors", None, how.outputs, 0.1, head)
+        return read_model(task.model / "config.json", task.model / "model.safetensors", None, how.outputs, 0.1, head)
 
     seconds: dict[str, list[float]] = {"epoch": [], "importance": [], "predict": [], "trainer": []}
     for _ in range(REPEATS):

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch.utils.data import Dataset
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BertForSequenceClassification,
     DataCollatorWithPadding,
+    PreTrainedModel,
     Trainer,
     TrainingArguments,
     set_seed,
@@ -37,8 +39,21 @@ def import_all(asked: dict[str, Any]) -> None:
         import_module(name)
 
 
-def examples(data: Encoded, rows: np.ndarray, outputs: int) -> list[dict[str, Any]]:
+class Examples(Dataset):
     """Tokenised sentences as the Trainer takes them."""
+
+    def __init__(self, items: list[dict[str, Any]]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.items[index]
+
+
+def examples(data: Encoded, rows: np.ndarray, outputs: int) -> list[dict[str, Any]]:
+    """Tokenised sentences as transformers' collators take them."""
     spans = [slice(data.offsets[row], data.offsets[row + 1]) for row in rows]
     labels = data.labels[rows].astype(int if outputs > 1 else float).tolist()
     return [
@@ -52,22 +67,23 @@ def examples(data: Encoded, rows: np.ndarray, outputs: int) -> list[dict[str, An
     ]
 
 
-def multiply_by_zero(model: nn.Module, ticket: Ticket) -> None:
+def multiply_by_zero(model: BertForSequenceClassification, ticket: Ticket) -> None:
     """Mask the pruned units of a BERT; they are computed all the same."""
     for index, layer in enumerate(model.bert.encoder.layer):
         kept = torch.zeros(ticket.heads_per_layer)
         kept[list(ticket.heads[index])] = 1
         mask = kept.repeat_interleave(model.config.hidden_size // ticket.heads_per_layer)
-        layer.attention.output.dense.register_forward_pre_hook(lambda _, args, mask=mask: (args[0] * mask,))
+        layer.get_submodule("attention.output.dense").register_forward_pre_hook(
+            lambda _, args, mask=mask: (args[0] * mask.to(args[0]),)
+        )
         if index not in ticket.ffn:
-            layer.output.dense.register_forward_hook(lambda _, args, output: output * 0.0)
+            layer.get_submodule("output.dense").register_forward_hook(lambda _, args, output: output * 0.0)
 
 
-def trainer_for(asked: dict[str, Any], model: nn.Module, train: list[dict[str, Any]], folder: str) -> Trainer:
+def trainer_for(asked: dict[str, Any], model: PreTrainedModel, train: Examples, folder: str) -> Trainer:
     """The Trainer of a way, with the settings that every way shares."""
     how, way = asked["settings"], asked["way"]
-    padding = {"padding": "max_length", "max_length": 128} if way == "defaults" else {}
-    tuned = {"train_sampling_strategy": "group_by_length"} if way == "tuned" else {}
+    tuned: dict[str, Any] = {"train_sampling_strategy": "group_by_length"} if way == "tuned" else {}
     arguments = TrainingArguments(
         folder,
         per_device_train_batch_size=how["batch_size"],
@@ -86,7 +102,12 @@ def trainer_for(asked: dict[str, Any], model: nn.Module, train: list[dict[str, A
         disable_tqdm=True,
         **tuned,
     )
-    collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(asked["model"]), **padding)
+    tokenizer = AutoTokenizer.from_pretrained(asked["model"])
+    if way == "defaults":
+        longest = min(128, model.config.max_position_embeddings)
+        collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=longest)
+    else:
+        collator = DataCollatorWithPadding(tokenizer)
     return Trainer(model, arguments, train_dataset=train, data_collator=collator)
 
 
@@ -103,13 +124,14 @@ def main() -> None:
     if asked.get("ticket"):
         multiply_by_zero(model, Ticket.read(Path(asked["ticket"])))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = trainer_for(asked, model, examples(data, rows, outputs), folder)
+        trainer = trainer_for(asked, model, Examples(examples(data, rows, outputs)), folder)
         first = time.time()
         done = trainer.train()
         last, began = time.time(), time.perf_counter()
         # Sorted, so that batches pad little; the Trainer keeps the order where it does not group by itself.
         trainer.args.train_sampling_strategy = "random"
-        found = trainer.predict(examples(data, evaluated[np.argsort(data.lengths[evaluated])], outputs))
+        ordered = evaluated[np.argsort(data.lengths[evaluated])]
+        found = trainer.predict(Examples(examples(data, ordered, outputs)))
         predicted = time.perf_counter() - began
         if asked.get("save"):
             model.save_pretrained(asked["save"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,12 @@ from .machine import machine
 FOLDER = Path(__file__).parent / "results"
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float] | np.ndarray) -> str:
     """Median and range."""
-    return f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    return f"{np.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
-def interval(differences: Sequence[float]) -> str:
+def interval(differences: Sequence[float] | np.ndarray) -> str:
     """Mean over seeds, two at least, with Student's 95% interval."""
     mean, half = np.mean(differences), stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)
     return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f})"

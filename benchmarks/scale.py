@@ -34,8 +34,10 @@ SEEDS, SEEDS_OF_JOBS, SEEDS_OF_RUNS = 5, 13, 43
 CORES = 2
 #: Labelled examples that each synthetic run has predicted.
 EXAMPLES = 400
-#: What a run's record holds that scoring reads, and the size of the rest.
-RECORD = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9, "settings": {"of": "x" * 1500}}
+#: What a run's record holds that scoring reads: of the full model and of a ticket. And the size of the rest.
+CUT = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9}
+UNCUT = {"heads_pruned": 0, "ffn_pruned": 0, "weight_remaining": 1.0}
+REST = {"settings": {"of": "x" * 1500}}
 #: A workflow of chains of three jobs that is as plain as can be: the peer.
 BARE = """
 CHAINS = range({chains})
@@ -91,8 +93,10 @@ def measured(command: Sequence[str], folder: Path) -> Cost:
     """
     with tempfile.NamedTemporaryFile("r") as memory:
         call, began = [sys.executable, "-I", "-S", "-c", LAUNCHER, memory.name, *command], time.perf_counter()
-        how = {"cwd": folder, "env": environment(), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        done = subprocess.run(call, text=True, check=False, **how)
+        done = subprocess.run(
+            call, text=True, check=False, cwd=folder, env=environment(), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
         seconds = time.perf_counter() - began
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}")
@@ -129,8 +133,10 @@ def first_job(seeds: int) -> float:
     """
     with tempfile.TemporaryDirectory() as folder:
         call, began = calling(seeds, Path(folder)), time.perf_counter()
-        how = {"cwd": folder, "env": environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        with subprocess.Popen(call, text=True, start_new_session=True, **how) as process:
+        with subprocess.Popen(
+            call, text=True, start_new_session=True, cwd=folder, env=environment(), stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
             try:
                 for line in process.stderr or ():
                     if re.match(r"(local)?rule \w+:$", line):
@@ -152,7 +158,8 @@ def synthetic(folder: Path, seeds: int) -> dict[str, Any]:
     for run in runs_of(grid):
         where = folder / folder_of(run)
         where.mkdir(parents=True)
-        (where / "record.json").write_text(json.dumps({"run": run} | RECORD))
+        told = UNCUT if run["kind"] == "full" else CUT
+        (where / "record.json").write_text(json.dumps({"run": run} | told | REST))
         sure = random.normal(size=EXAMPLES) + 2 * labels - 1
         table = pd.DataFrame(names | {"label": labels, "logits": list(np.stack([-sure, sure], axis=1))})
         table.to_parquet(where / "predictions.parquet", index=False)
@@ -161,20 +168,20 @@ def synthetic(folder: Path, seeds: int) -> dict[str, Any]:
 
 def commands_of(grid: dict[str, Any], results: Path) -> dict[str, list[list[str]]]:
     """What the workflow runs from predictions to the tables of all runs, by rule."""
-    script = [sys.executable, "-P", "-m"]
+    door = [sys.executable, "-P", "-m", "supertickets"]
     commands: dict[str, list[list[str]]] = {"score": [], "compare": []}
     for group in groups_of(grid):
         common = ["--results", str(results), "--grid", canonical_json(grid), "--group", canonical_json(group)]
-        for rule, folder, suffix, metric, option in (
-            ("score", "scores", "parquet", "--metrics", "--scores"),
-            ("compare", "comparisons", "csv", "--metric", "--table"),
-        ):
-            path = results / folder / f"{group_file(group)}.{suffix}"
-            commands[rule].append([*script, f"scripts.{rule}", *common, metric, "accuracy", option, str(path)])
+        scores = str(results / "scores" / f"{group_file(group)}.parquet")
+        table = str(results / "comparisons" / f"{group_file(group)}.csv")
+        score = [*door, "evaluation.score:score_group", *common, "--metrics", "accuracy", "--scores", scores]
+        compare = [*door, "evaluation.compare:compare_group", *common, "--metric", "accuracy", "--table", table]
+        commands["score"].append(score)
+        commands["compare"].append(compare)
     tables = {"parquet": "scores.parquet", "csv": "scores.csv", "comparisons": "comparisons.csv"}
     outputs = [text for name, path in tables.items() for text in (f"--{name}", str(results / path))]
     common = ["--results", str(results), "--grid", canonical_json(grid)]
-    return commands | {"aggregate": [[*script, "scripts.aggregate", *common, *outputs]]}
+    return commands | {"aggregate": [[*door, "evaluation.aggregate:aggregate", *common, *outputs]]}
 
 
 def main() -> None:
@@ -199,8 +206,8 @@ def main() -> None:
             with ThreadPoolExecutor(CORES) as pool:
                 spent = list(pool.map(lambda command: measured(command, ROOT / "workflow"), commands))
             seconds, most = time.perf_counter() - began, max(cost.gigabytes for cost in spent)
-            jobs = f"{len(spent)} jobs" if len(spent) > 1 else "one job"
-            rows.append({"what": f"{rule}, {jobs}", "seconds": seconds, "GB": most})
+            count = f"{len(spent)} jobs" if len(spent) > 1 else "one job"
+            rows.append({"what": f"{rule}, {count}", "seconds": seconds, "GB": most})
             found[rule] = {"jobs": len(spent), "seconds": seconds, "gigabytes": most}
     text = (
         f"Planning `configs/paper.yaml`, which has {SEEDS} seeds, with nothing made yet; as a peer, a workflow of as "

@@ -26,16 +26,17 @@ from .children import run, score
 from .data import ROOT, make
 from .results import write
 
-CONFIG = check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
-SIZE = CONFIG["train_sizes"][0]
+#: What a copy of the project needs; data, where models or tasks of its config are there.
+FILES, FOLDERS = ("Snakefile", "config.yaml"), ("workflow", "profiles", "envs", "data")
 
 
-def ours(folder: Path) -> tuple[float, pd.Series]:
+def ours(project: Path, folder: Path) -> tuple[float, pd.Series]:
     """Wall time of the figure in a fresh copy of the project, and mean accuracies by task and ratio."""
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("workflow", "profiles", "envs"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(project / name, folder)
+    for name in FOLDERS:
+        if (project / name).exists():
+            shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     began = time.perf_counter()
     make(folder, "results/figures/phase_transition.pdf")
     seconds = time.perf_counter() - began
@@ -48,58 +49,61 @@ def ours(folder: Path) -> tuple[float, pd.Series]:
     return seconds, right["right"] / right["examples"]
 
 
-def request(made: Path, task: str, seed: int) -> dict[str, Any]:
-    """A run of the default, as it is asked of a peer."""
-    encoded = made / f"encoded/minilm/{task}.parquet"
+def request(config: dict[str, Any], made: Path, task: str, seed: int) -> dict[str, Any]:
+    """A run of a config, as it is asked of a peer."""
+    model, size = config["models"][0], config["train_sizes"][0]
+    encoded = made / f"encoded/{model}/{task}.parquet"
     data = Encoded.read(encoded)
+    settings = training_of(config, model, task)
     return {
-        "model": str(made / "pretrained/minilm"),
+        "model": str(made / f"pretrained/{model}"),
         "encoded": str(encoded),
-        "rows": read_json(made / f"subsets/{task}/n{SIZE}/seed{seed}.json")["rows"],
-        "evaluated": np.concatenate([data.first(part, count) for part, count in CONFIG["evaluate"].items()]).tolist(),
+        "rows": read_json(made / f"subsets/{task}/n{size}/seed{seed}.json")["rows"],
+        "evaluated": np.concatenate(list(data.evaluated(settings["evaluate"]).values())).tolist(),
         "seed": seed,
-        "settings": training_of(CONFIG, task) | {"device": "cpu"},
+        "settings": settings | {"device": "cpu"},
         "way": "tuned",
         "precision": "fp32",
         "imports": ["datasets", "evaluate", "sklearn.metrics"],
     }
 
 
-def full_and_masked(folder: Path, made: Path, task: str, seed: int) -> list[dict[str, Any]]:
+def full_and_masked(config: dict[str, Any], folder: Path, made: Path, task: str, seed: int) -> list[dict[str, Any]]:
     """Train the full model, score its units, and write the mask of every ratio.
 
     Returns:
         The full model's answer and then the requests of the tickets, each with its ratio.
     """
-    asked = request(made, task, seed)
+    asked = request(config, made, task, seed)
     place = folder / f"{task}-{seed}"
     answer = run("peer", asked | {"save": str(place / "model")})
     run("masks", asked | {"saved": str(place / "model"), "importance": str(place / "importance.csv")})
-    shape = Shape.read(made / "pretrained/minilm/shape.json", 2)
+    shape = Shape.read(Path(asked["model"]) / "shape.json", 2)
     scores = read_importance(place / "importance.csv", "sensitivity", Ticket.full(shape.layers, shape.heads))
     requests = []
-    for ratio in CONFIG["ratios"]:
+    for ratio in config["ratios"]:
         ticket = draw("winning", ratio, scores, "share", np.random.default_rng(0))
         write_json(place / f"{ratio}.json", ticket.as_json())
         requests.append({"ratio": ratio, "asked": asked | {"ticket": str(place / f"{ratio}.json")}})
     return [{"ratio": 0.0, "task": task, "score": score(answer)}, *requests]
 
 
-def published(folder: Path, made: Path) -> tuple[float, pd.Series]:
+def published(config: dict[str, Any], folder: Path, made: Path) -> tuple[float, pd.Series]:
     """The same of the published way: fine-tune, score, multiply by zero, each in a process that imports everything.
 
     Two at a time where the machine has two cores, as the workflow does. Downloads, tokenising, tables and the figure
     are left out, in favour of this way.
 
     Args:
+        config: the checked config.
         folder: for models and masks.
         made: results of the workflow, for its encoded tasks and training subsets.
     """
     began = time.perf_counter()
     rows = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        trials = [(task, seed) for seed in CONFIG["seeds"] for task in CONFIG["tasks"]]
-        drawn = list(pool.map(lambda trial: full_and_masked(folder, made, *trial), trials))
+        trials = [(task, seed) for seed in config["seeds"] for task in config["tasks"]]
+        drawn = list(pool.map(lambda trial: full_and_masked(config, folder, made, *trial), trials))
         rows += [full for full, *_ in drawn]
         jobs = [(task, job) for (task, _), (_, *requests) in zip(trials, drawn, strict=True) for job in requests]
         answers = pool.map(lambda job: run("peer", job[1]["asked"]), jobs)
@@ -108,14 +112,15 @@ def published(folder: Path, made: Path) -> tuple[float, pd.Series]:
     return time.perf_counter() - began, pd.DataFrame(rows).groupby(["task", "ratio"])["score"].mean()
 
 
-def main() -> None:
-    """Measure, and write ``results/sweep``."""
+def main(project: Path = ROOT) -> None:
+    """Measure a project with its config, and write ``results/sweep``."""
+    config = check_config(yaml.safe_load((project / "config.yaml").read_text()))
     with tempfile.TemporaryDirectory() as folder:
-        mine, curve = ours(Path(folder))
-        theirs, other = published(Path(folder) / "published", Path(folder) / "results")
+        mine, curve = ours(project, Path(folder))
+        theirs, other = published(config, Path(folder) / "published", Path(folder) / "results")
     table = pd.DataFrame({"this project": curve, "published way": other}).round(1).reset_index()
     size = (
-        f"{len(CONFIG['tasks'])} tasks, {len(CONFIG['seeds'])} seeds, the full model and {len(CONFIG['ratios'])} ratios"
+        f"{len(config['tasks'])} tasks, {len(config['seeds'])} seeds, the full model and {len(config['ratios'])} ratios"
     )
     text = (
         f"`phase_transition.pdf` of the default ({size}), from nothing: {mine:.0f} s. The same grid done the published"

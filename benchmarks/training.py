@@ -20,7 +20,7 @@ from supertickets.tickets.prune import draw
 
 from . import children
 from .children import request, run, score
-from .data import MODEL, Task, movie
+from .data import MOVIE, Place, Task
 from .machine import gemm_rate
 from .results import interval, spread, write
 
@@ -53,11 +53,11 @@ def ticket_of(ratio: float, shape: Shape) -> Ticket:
     return draw("random", ratio, scores, "share", np.random.default_rng(0))
 
 
-def rewound(folder: Path, ratio: float, shape: Shape) -> dict[str, str]:
+def rewound(folder: Path, ratio: float, shape: Shape, model: Path) -> dict[str, str]:
     """Files of that ticket and its weights, as a request names them."""
     paths = {"ticket": str(folder / f"{ratio}.json"), "weights": str(folder / f"{ratio}.safetensors")}
     write_json(Path(paths["ticket"]), ticket_of(ratio, shape).as_json())
-    rewind(MODEL / "model.safetensors", MODEL / "config.json", Path(paths["ticket"]), Path(paths["weights"]))
+    rewind(model / "model.safetensors", model / "config.json", Path(paths["ticket"]), Path(paths["weights"]))
     return paths
 
 
@@ -65,8 +65,8 @@ def measure(task: Task, precision: str) -> dict[str, list[dict[str, Any]]]:
     """Every way with every seed, one seed of each after another, so that a slow minute slows all alike."""
     found: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        shape = Shape.read(MODEL / "shape.json", task.outputs)
-        tickets = {ratio: rewound(Path(folder), ratio, shape) for ratio in RATIOS}
+        shape = Shape.read(task.model / "shape.json", task.outputs)
+        tickets = {ratio: rewound(Path(folder), ratio, shape, task.model) for ratio in RATIOS}
         for seed in SEEDS:
             asked = request(task, seed, TRAIN, EVALUATED, threads=THREADS)
             answers = {"ours": run("ours", asked)}
@@ -80,9 +80,9 @@ def measure(task: Task, precision: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def main() -> None:
+def main(place: Place = MOVIE) -> None:
     """Measure, and write ``results/training``."""
-    task = movie()
+    (task,) = place.tasks()
     precision = "bf16" if has_bf16_units(torch.device("cpu")) else "fp32"
     rates = {name: gemm_rate(dtype, THREADS) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     found = measure(task, precision)
@@ -92,7 +92,7 @@ def main() -> None:
     scores = {name: np.array([score(answer) for answer in answers]) for name, answers in found.items()}
     data = Encoded.read(task.encoded)
     tokens = int(data.lengths[task.rows(TRAIN, EVALUATED, SEEDS[0])[0]].sum()) * children.SETTINGS["epochs"]
-    shape = Shape.read(MODEL / "shape.json", task.outputs)
+    shape = Shape.read(task.model / "shape.json", task.outputs)
 
     def operations(ticket: Ticket) -> float:
         return arithmetic(ticket, shape, tokens, TRAIN * children.SETTINGS["epochs"])
@@ -121,7 +121,7 @@ def main() -> None:
     epochs, batch = children.SETTINGS["epochs"], children.SETTINGS["batch_size"]
     fp32, bf16 = (rate / 1e9 for rate in rates.values())
     text = (
-        f"all-MiniLM-L6-v2 on {TRAIN} sentences of `movie`, {epochs} epochs, batch size {batch}, {THREADS} threads,"
+        f"{place.model} on {TRAIN} sentences of `{task.name}`, {epochs} epochs, batch size {batch}, {THREADS} threads,"
         f" {len(SEEDS)} seeds: median (range) of the training alone, start-up left out. Accuracy on {EVALUATED} other"
         f" sentences.\n\nMatrix products here: fp32 {fp32:.0f} GFLOP/s, bf16 {bf16:.0f}. This project computes in"
         f" {precision} and does {full / 1e9:.0f} GFLOP of products in a training, at {speed / 1e9:.0f} GFLOP/s:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,12 +10,27 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY
+from conftest import PROJECT, TINY, Workspace, new_workspace, tiny_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import children, gpu, multi_task, training
-from benchmarks.data import Task
+from benchmarks import (
+    children,
+    disk,
+    gpu,
+    groups,
+    kills,
+    multi_task,
+    overhead,
+    passes,
+    precision,
+    results,
+    scale,
+    sweep,
+    training,
+)
+from benchmarks.__main__ import BY_NAME, NAMES
+from benchmarks.data import Place, Task
 from benchmarks.results import interval, spread
 from benchmarks.rounded import PRODUCTS, Rounded
 from supertickets.encoder.batches import batch_of, sorted_batches
@@ -113,11 +129,143 @@ def test_units_multiplied_by_zero_train_as_units_that_are_cut(tmp_path: Path) ->
     """The two ways of the benchmark of several tasks do the same; without dropout their losses are the same too."""
     gpu.write_model(tmp_path / "model", **SMALL, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     gpu.write_task(tmp_path / "task.parquet", 9, 24, TINY["vocab_size"])
-    task = Task("task", tmp_path / "task.parquet", 2)
+    task = Task("task", tmp_path / "task.parquet", 2, tmp_path / "model")
     tickets = [Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4), Ticket(((2,), (0, 1), (3,)), (1,), 4)]
     losses = {}
     for name, way in multi_task.WAYS.items():
-        asked = multi_task.asked_for([task, task], tickets, 1, way) | {"model": str(tmp_path / "model")}
+        asked = multi_task.asked_for([task, task], tickets, 1, way)
         asked["settings"] |= {"classifier_dropout": 0.0, "threads": 1, "precision": "fp32"}
         losses[name] = np.array(children.run("joint", asked)["losses"])
     np.testing.assert_allclose(losses["zeros"], losses["cut, zero gradient"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("way", multi_task.WAYS)
+def test_every_way_of_several_tasks_trains_in_bfloat16(tmp_path: Path, way: str) -> None:
+    gpu.write_model(tmp_path / "model", **SMALL)
+    gpu.write_task(tmp_path / "task.parquet", 9, 24, TINY["vocab_size"])
+    task = Task("task", tmp_path / "task.parquet", 2, tmp_path / "model")
+    ticket = Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4)
+    asked = multi_task.asked_for([task], [ticket], 1, multi_task.WAYS[way])
+    asked["settings"] |= {"threads": 1, "precision": "bf16", "epochs": 1}
+    assert np.isfinite(children.run("joint", asked)["losses"]).all()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny experiment with two tasks of two classes, nothing made yet."""
+    config: Any = tiny_config(tasks=["toy", "toy_other"], ratios=[0.3])
+    tasks = config["define"]["tasks"]
+    tasks["toy_other"] = tasks["toy"] | {"split": {"seed": 9}}
+    return new_workspace(tmp_path_factory.mktemp("benchmarks") / "the project", config)
+
+
+@pytest.fixture
+def toy(project: Workspace) -> Place:
+    return Place(project.folder, "tiny", ("toy",))
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where benchmarks write in the test; few examples and repeats."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    for module, values in {
+        training: {"SEEDS": (1, 2), "TRAIN": 16, "EVALUATED": 8, "THREADS": 1, "RATIOS": (0.3, 0.5)},
+        passes: {"REPEATS": 1, "TRAIN": 16, "EVALUATED": 8},
+        overhead: {"REPEATS": 1},
+        precision: {"SEEDS": (1, 2), "EVALUATED": 8, "TRAIN": {"toy": 16}, "SETTINGS": {"toy": {"threads": 1}}},
+        multi_task: {"SEEDS": (1,), "TRAIN": 16, "THREADS": 1, "RATIOS": (0.3, 0.5)},
+        gpu: {"SHAPES": ((8, 8, 8),), "PEAK": ((16, 16, 16),)},
+        scale: {"SEEDS": 1, "SEEDS_OF_JOBS": 2, "SEEDS_OF_RUNS": 3, "EXAMPLES": 20},
+        kills: {"EXPERIMENTS": {name: (*how[:2], 1) for name, how in kills.EXPERIMENTS.items()}},
+        groups: {"RATIOS": [0.3, 0.6]},
+    }.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
+    return tmp_path / "results"
+
+
+def page_of(folder: Path, name: str) -> str:
+    """What a benchmark has written for people; nothing else is there."""
+    assert {path.name for path in folder.iterdir()} == {f"{name}.md", f"{name}.json"}
+    return (folder / f"{name}.md").read_text()
+
+
+def test_training_measures_all_ways(written: Path, toy: Place) -> None:
+    training.main(toy)
+    page = page_of(written, "training")
+    assert "tiny on 16 sentences of `toy`" in page and page.count("| Trainer") == 3
+
+
+def test_passes_measures_importance_and_evaluation(written: Path, toy: Place) -> None:
+    passes.main(toy)
+    assert "predicting 8 sentences" in page_of(written, "passes")
+
+
+def test_overhead_measures_a_run_as_its_rule_starts_it(written: Path, toy: Place) -> None:
+    overhead.main(toy)
+    assert "everything else, s" in page_of(written, "overhead")
+
+
+def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLUE", raising=False)
+    precision.main(toy)
+    assert "| toy " in page_of(written, "precision")
+
+
+def test_multi_task_measures_every_way(written: Path, project: Workspace) -> None:
+    multi_task.main(Place(project.folder, "tiny", ("toy", "toy_other")))
+    page = page_of(written, "multi_task")
+    assert all(page.count(f"| {way} ") == 2 for way in multi_task.WAYS)
+
+
+def test_gpu_needs_one_and_computes_the_same_table_elsewhere(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu.main("cpu", [gpu.Size(16, 2, 1)], **SMALL)
+    assert "share of peak" in page_of(written, "gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="no CUDA device"):
+        gpu.main()
+
+
+def test_disk_estimates_from_a_small_experiment(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = new_workspace(tmp_path / "small", tiny_config(tasks=["toy"], seeds=[1], ratios=[0.3]))
+    monkeypatch.setattr(disk, "ROOT", small.folder)
+    monkeypatch.setattr(disk, "SMOKE", small.folder / "config.yaml")
+    disk.main()
+    assert "their predictions" in page_of(written, "disk")
+
+
+@pytest.mark.slow
+def test_sweep_draws_the_figure_both_ways(written: Path, project: Workspace) -> None:
+    sweep.main(project.folder)
+    page = page_of(written, "sweep")
+    assert "2 tasks, 2 seeds, the full model and 1 ratios" in page and "nan" not in page
+
+
+@pytest.mark.slow
+def test_scale_plans_and_judges_a_grid(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = {"models": ["bert-base"], "tasks": ["sst2", "rte"], "train_sizes": ["all"], "kinds": ["winning", "random"]}
+    (tmp_path / "paper.yaml").write_text(json.dumps(paper | {"ratios": [0.1, 0.3]}))
+    monkeypatch.setattr(scale, "PAPER", tmp_path / "paper.yaml")
+    scale.main()
+    page = page_of(written, "scale")
+    assert "| score, 4 jobs" in page and "| aggregate, one job" in page
+
+
+@pytest.mark.slow
+def test_kills_counts_what_comes_of_them(written: Path) -> None:
+    kills.main()
+    assert "results that differ, or finished runs made again |               0 |" in page_of(written, "kills")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(groups.why_not() is not None, reason="needs what test-slurm needs")
+def test_groups_measures_a_job_both_ways(written: Path) -> None:
+    groups.main()
+    assert "one snakemake for all" in page_of(written, "groups")
+
+
+def test_every_benchmark_is_run_by_a_test() -> None:
+    source = Path(__file__).read_text()
+    assert [name for name in (*NAMES, *BY_NAME) if f"{name}.main(" not in source] == []
+    documented = (PROJECT / "benchmarks" / "README.md").read_text()
+    assert [name for name in (*NAMES, *BY_NAME) if f"| `{name}` |" not in documented] == []

@@ -31,7 +31,12 @@ def subsample(examples: Path, size: str, seed: int, stratify: int, subset: Path)
     table = read_examples(examples, "split", "label")
     rows = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
     wanted = size_from(size)
-    count = len(rows) if wanted == "all" else max(round(wanted * len(rows)), 1) if wanted < 1 else wanted
+    if isinstance(wanted, str):  # all
+        count = len(rows)
+    elif wanted < 1:
+        count = max(round(wanted * len(rows)), 1)
+    else:
+        count = int(wanted)
     if count > len(rows):
         raise UserError(f"train size {count}: {examples} has {len(rows)} training examples")
     order = generator(seed, "training subset").permutation(len(rows))

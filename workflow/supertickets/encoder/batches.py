@@ -77,6 +77,7 @@ def batch_of(data: Encoded, rows: np.ndarray, pad: int, compute: Compute) -> Bat
     if compute.device.type == "cuda":
         joined = joined.pin_memory().to(compute.device, non_blocking=True)
     on_device = joined.split([len(part) for part in parts])
-    order, padded, places, widths, starts, labels = on_device[3:]
-    packing = Packing(shapes, order, padded, places, on_device[2], widths, starts, tokens)
-    return Batch(*(row[None] for row in on_device[:3]), packing, labels.view(torch.float64))
+    order, padded, places, widths, begins, labels = on_device[3:]
+    packing = Packing(shapes, order, padded, places, on_device[2], widths, begins, tokens)
+    input_ids, token_types, places_of = (row[None] for row in on_device[:3])
+    return Batch(input_ids, token_types, places_of, packing, labels.view(torch.float64))

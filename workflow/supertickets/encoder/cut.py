@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -35,10 +35,10 @@ def cut_modules(encoder: nn.Module, ticket: Ticket, architecture: Architecture) 
         if len(heads) < ticket.heads_per_layer:
             modules = dict(layer.named_modules())
             for path in architecture.projections(modules):
-                full = modules[path]
+                full = cast(nn.Linear, modules[path])
                 rows = full.out_features // ticket.heads_per_layer * len(heads)
                 layer.set_submodule(path, _linear_like(full, full.in_features, rows))
-            full = layer.get_submodule(architecture.head_output)
+            full = cast(nn.Linear, layer.get_submodule(architecture.head_output))
             columns = full.in_features // ticket.heads_per_layer * len(heads)
             layer.set_submodule(architecture.head_output, _linear_like(full, columns, full.out_features))
             _update_attention(layer.get_submodule(architecture.attention), heads, ticket.heads_per_layer, architecture)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +21,9 @@ from supertickets.engine.dropout import cheapen_dropouts
 from supertickets.engine.lean_import import import_modules
 from supertickets.errors import DamagedError, blamed_on
 from supertickets.files import read_json, replacing
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Pooler(nn.Module):
@@ -46,7 +49,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: PreTrainedModel,
         architecture: Architecture,
         ticket: Ticket,
         outputs: int,

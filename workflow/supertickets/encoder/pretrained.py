@@ -30,8 +30,10 @@ LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
 
 #: Keys of a config that are left out: classes of a former head, of which transformers makes lists, and calling options.
 OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
-OF_OTHER_CALLS = ("return_dict", "use_return_dict", "torchscript", "output_attentions", "output_hidden_states")
-OF_OTHER_CALLS += ("chunk_size_feed_forward", "is_decoder", "add_cross_attention")
+OF_OTHER_CALLS = (
+    "return_dict", "use_return_dict", "torchscript", "output_attentions", "output_hidden_states",
+    "chunk_size_feed_forward", "is_decoder", "add_cross_attention",
+)  # fmt: skip
 
 
 def _new_name(match: re.Match[str]) -> str:

@@ -65,8 +65,8 @@ class Content:
             for name in names:
                 if name not in table or not right(table[name]):
                     return f"no {what} a column {name!r}"
-        if "train_size" in self.texts and not (right := table["train_size"].str.fullmatch(SIZE)).all():
-            return f"train_size is {table.loc[~right, 'train_size'].iloc[0]!r:.80}, no number, share or all"
+        if "train_size" in self.texts and not (sizes := table["train_size"].str.fullmatch(SIZE)).all():
+            return f"train_size is {table.loc[~sizes, 'train_size'].iloc[0]!r:.80}, no number, share or all"
         if impossible := self._impossible(table):
             return impossible
         if self.of_test and (table["split"] == "test").any():

@@ -13,8 +13,9 @@ from supertickets.evaluation.metric import metric_of
 # evaluate imports torch and the pipelines of transformers where they are installed: four fifths of its import time, and
 # unused here. In this process datasets then works without torch.
 _hidden = [name for name in ("torch", "transformers") if name not in sys.modules]
+_none: dict[str, Any] = dict.fromkeys(_hidden)
 try:
-    sys.modules.update(dict.fromkeys(_hidden))  # None stands for "not installed"
+    sys.modules.update(_none)  # None stands for "not installed"
     import datasets
     import evaluate
 finally:

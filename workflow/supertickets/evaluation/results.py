@@ -17,8 +17,10 @@ from supertickets.experiment.paths import group_file
 from supertickets.files import replacing
 
 #: Columns of a difference between two models (:func:`supertickets.evaluation.significance.difference`).
-DIFFERENCE = ("full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low")
-DIFFERENCE += ("seeds_high", "p_seeds", "examples_low", "examples_high")
+DIFFERENCE = (
+    "full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low", "seeds_high",
+    "p_seeds", "examples_low", "examples_high",
+)  # fmt: skip
 
 
 def _each(way: str) -> tuple[str, ...]:
@@ -163,7 +165,8 @@ def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataF
         ratio = round(table["ratio"].iloc[0], 9)
         return "" if len(table) == 1 and ratio in ratios else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
     full = {0.0} if kind == "winning" and folder != "comparisons" else set()
-    keys, expected = ["ratio"], {(ratio,) for ratio in ratios | full}
+    keys = ["ratio"]
+    expected: set[tuple[Any, ...]] = {(ratio,) for ratio in ratios | full}
     if folder == "scores":
         keys = ["ratio", "seed", "draw"]
         expected = {*product(ratios, grid["seeds"], range(1, grid["draws"][kind] + 1))}

@@ -197,19 +197,20 @@ def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:
     places = {"": entry, "hub.": entry.get("hub", {}), "glue.": entry.get("glue", {})}
     places |= {f"glue.parts.{part}.": file for part, file in places["glue."].get("parts", {}).items()}
     for key, reading in places.items():
-        if isinstance(reading, Mapping) and "columns" in reading:  # a part may be a file's name
+        if isinstance(reading, dict) and "columns" in reading:  # a part may be a file's name
             yield key, reading
 
 
 def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iterator[str]:
     """Columns that a file with a header, or one of so many fields without, cannot have."""
     read = [columns[field] for field in ("text", "text_pair", "target") if field in columns]
+    numbers = [place for place in columns.values() if isinstance(place, int)]
     if len({*read}) < len(read):
         yield f"columns is {columns}: text, text_pair and target are columns of their own"
-    elif all(isinstance(place, int) for place in columns.values()):
-        if fields is None or not all(0 <= place < fields for place in columns.values()):
+    elif len(numbers) == len(columns):
+        if fields is None or not all(0 <= place < fields for place in numbers):
             yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
-    elif not all(isinstance(place, str) for place in columns.values()):
+    elif numbers:
         yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
     elif fields is not None:
         yield f"columns is {columns}: fields is of files without a header; leave it out, or give numbers"

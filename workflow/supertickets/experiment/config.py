@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import yaml
@@ -152,17 +152,18 @@ def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[st
 def _explain(error: jsonschema.ValidationError) -> str:
     """One line for one violation of the schema."""
     key = _key(error.absolute_path)
+    schema, instance = cast(dict[str, Any], error.schema), cast(Any, error.instance)
     if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(map(str, set(error.instance) - set(known)))
+        known = sorted(schema.get("properties", {}))
+        unknown = sorted(map(str, set(instance) - set(known)))
         return f"{key}: unknown key {', '.join(unknown)}; known keys are {', '.join(known)}"
     if error.validator == "contains":
-        return f"{key} is {error.instance!r}: {error.schema['contains']['description']}"
+        return f"{key} is {instance!r}: {schema['contains']['description']}"
     if error.validator == "required":
         return f"{key}: {error.message}"
-    if error.validator in ("oneOf", "not") and "description" in error.schema:
-        return f"{key} has the keys {', '.join(map(str, error.instance))}: {error.schema['description']}"
-    if error.validator == "type" and error.validator_value == "object" and error.instance is None:
+    if error.validator in ("oneOf", "not") and "description" in schema:
+        return f"{key} has the keys {', '.join(map(str, instance))}: {schema['description']}"
+    if error.validator == "type" and error.validator_value == "object" and instance is None:
         return f"{key} is empty: give it keys, or leave it out"
     if error.validator == "type" and error.validator_value == "array":
         return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"

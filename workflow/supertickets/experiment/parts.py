@@ -13,10 +13,10 @@ UNLABELLED = ("test_unlabelled", "test_unlabelled_mismatched", "ax")
 
 
 #: What the GLUE server wants to be predicted of each task.
-SERVER_PARTS = dict.fromkeys(("cola", "sst2", "mrpc", "qqp", "stsb", "qnli", "rte", "wnli"), UNLABELLED[:1])
-
-
-SERVER_PARTS |= {"mnli": UNLABELLED}
+SERVER_PARTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("cola", "sst2", "mrpc", "qqp", "stsb", "qnli", "rte", "wnli"), UNLABELLED[:1]),
+    "mnli": UNLABELLED,
+}
 
 
 def form_of(path: str) -> str:

@@ -229,9 +229,9 @@ def train_models(
     Returns:
         What was done, and the trained encoder's tensors.
     """
-    full = models[0].encoder.get_input_embeddings().weight
+    full = models[0].word_embedding.weight
     name = next(name for name, parameter in models[0].named_parameters() if parameter is full)
-    embedding, pad = tensors[name], models[0].encoder.config.pad_token_id
+    embedding, pad = tensors[name], models[0].pad
     for one, model in zip(data, models, strict=True):
         require_fit(model, one, len(embedding))
     vocabulary = reduce(np.union1d, [one.vocabulary(members, pad) for one, members in zip(data, rows, strict=True)])
@@ -253,4 +253,4 @@ def train_models(
 def _embed(models: Sequence[Classifier], weight: Tensor, pad: int) -> None:
     """Give all models one word embedding."""
     for model in models:
-        model.encoder.set_input_embeddings(nn.Embedding.from_pretrained(weight, freeze=False, padding_idx=pad))
+        model.replace_word_embedding(nn.Embedding.from_pretrained(weight, freeze=False, padding_idx=pad))

@@ -19,7 +19,7 @@ from supertickets.encoder.families import Architecture
 from supertickets.encoder.model import Classifier
 from supertickets.encoder.rewind import kept_part
 from supertickets.encoder.ticket import Ticket
-from supertickets.engine.optimizer import Updated, divisor_of, restore_state, state_of, without_decay
+from supertickets.engine.optimizer import Updated, divisor_of, gradient_of, restore_state, state_of, without_decay
 
 #: The tasks that hold something, by their numbers.
 Holders = tuple[int, ...]
@@ -154,7 +154,7 @@ class SharedEncoder:
         """
         values = {name: shared.value for name, shared in self.tensors.items()} | self.heads[task]
         named = self.models[task].named_parameters()
-        gradients = {name: parameter.grad.to(values[name].dtype) for name, parameter in named}
+        gradients = {name: gradient_of(parameter).to(values[name].dtype) for name, parameter in named}
         # In the order of a single task's optimizer, so that the norm is the same to the last digit.
         divisor = divisor_of([gradients[name] for name in sorted(gradients, key=without_decay)], clip_norm)
         parts: dict[Key, list[Tensor]] = {}

@@ -96,7 +96,7 @@ def _sums(
         return values.unflatten(-1, (parts, count, -1)).sum((-3, -1))
 
     inputs = [
-        sum(by_batch(by_unit(values, count, fused)) for values in layer)
+        sum((by_batch(by_unit(values, count, fused)) for values in layer), torch.zeros((), dtype=torch.float64))
         for layer, count in zip(products["head_inputs"], heads, strict=True)
     ]
     contexts = [by_unit(values, count) for (values,), count in zip(products["contexts"], heads, strict=True)]
@@ -120,7 +120,7 @@ def _recording(model: Classifier) -> Iterator[dict[str, list[list[Tensor]]]]:
         return recorded[name][-1]
 
     places = model.architecture
-    hooks = [model.encoder.get_input_embeddings().register_forward_hook(_requiring_gradient)]
+    hooks = [model.word_embedding.register_forward_hook(_requiring_gradient)]
     for index, layer in enumerate(model.layers):
         modules = dict(layer.named_modules())
         keep = _keep_output(store("head_inputs"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from supertickets.encoder.model import Classifier
 from supertickets.tickets.importance_table import RawScores
 
-Elementwise = Callable[[nn.Parameter], Tensor]
+Elementwise = Callable[[Tensor], Tensor]
 
 
 def sum_by_unit(model: Classifier, values: Elementwise) -> RawScores:
@@ -48,8 +49,8 @@ def _head_modules(model: Classifier) -> Iterator[list[tuple[nn.Linear, int]]]:
     places = model.architecture
     for layer in model.layers:
         modules = dict(layer.named_modules())
-        inputs = [(modules[path], 0) for path in places.projections(modules)]
-        yield [*inputs, (layer.get_submodule(places.head_output), 1)]
+        inputs = [(cast(nn.Linear, modules[path]), 0) for path in places.projections(modules)]
+        yield [*inputs, (cast(nn.Linear, layer.get_submodule(places.head_output)), 1)]
 
 
 def _ffn_modules(model: Classifier, layer: int) -> list[nn.Module]:

@@ -162,10 +162,12 @@ class Checkpoints:
         except (
             OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError, RecursionError, MemoryError
         ) as error:  # fmt: skip
-            return self._set_aside(f"it is damaged ({error})")
+            self._set_aside(f"it is damaged ({error})")
+            return None
         other = sorted(key for key in {*found, *self._identity} if found.get(key) != self._identity.get(key))
         if other:
-            return self._set_aside(f"it belongs to a training with other {', '.join(other)}")
+            self._set_aside(f"it belongs to a training with other {', '.join(other)}")
+            return None
         tensors = {name: torch.from_numpy(np.array(array)).to(device) for name, array in arrays.items()}
         trained.restore(_below("trained.", tensors))
         restore_random_state(_below("random.", tensors), device)

@@ -40,11 +40,12 @@ def choose_settings(seeds: list[int], choices: dict[str, Any], chosen: Path) -> 
 
 def _score(path: Path) -> float | None:
     content = read_json(path)
-    score = content.get("score", "missing") if isinstance(content, dict) else "missing"
+    score: Any = content.get("score", "missing") if isinstance(content, dict) else "missing"
     if score is not None and not (type(score) in (int, float) and abs(score) < 101):  # it may be rounded
         raise DamagedError(path, f"not the score of a choice: {content!r:.80}")
     return score
 
 
 def _mean(scores: Sequence[float | None]) -> float:
-    return -math.inf if None in scores else sum(scores) / len(scores)
+    found = [score for score in scores if score is not None]
+    return sum(found) / len(found) if len(found) == len(scores) else -math.inf

@@ -71,15 +71,8 @@ def train_run(
     settings = with_chosen(settings, chosen)
     how = settings_from(settings)
     compute = how.start()
-    inputs = {
-        "config": config,
-        "weights": weights,
-        "encoded": encoded,
-        "subset": subset,
-        "shape": shape,
-        "ticket": ticket,
-    }
-    identity = identity_of(run, settings, inputs, compute)
+    inputs = {"config": config, "weights": weights, "encoded": encoded, "subset": subset, "shape": shape}
+    identity = identity_of(run, settings, {**inputs, "ticket": ticket}, compute)
     checkpoints = Checkpoints(
         checkpoint or checkpoint_of(record), identity, "training.run:train_run", checkpoint_minutes
     )
@@ -88,7 +81,7 @@ def train_run(
         if checkpoints.take(made):
             return
         dimensions = Shape.read(shape, how.outputs)
-        found, table, model = _trained(inputs, run, how, compute, checkpoints, began)
+        found, table, model = _trained(inputs, ticket, run, how, compute, checkpoints, began)
         kept = model.ticket
         content = {
             "run": run,
@@ -114,7 +107,8 @@ def train_run(
 
 
 def _trained(
-    inputs: Mapping[str, Path | None],
+    inputs: Mapping[str, Path],
+    ticket: Path | None,
     run: Mapping[str, Any],
     how: Settings,
     compute: Compute,
@@ -125,7 +119,7 @@ def _trained(
 
     Args:
         inputs: files by name.
-        run, how, compute, checkpoints: as of :func:`train_run`.
+        ticket, run, how, compute, checkpoints: as of :func:`train_run`.
         began: when the process turned to it.
     """
     data = Encoded.read(inputs["encoded"])
@@ -135,8 +129,8 @@ def _trained(
         raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {size}")
     parts = data.evaluated(how.evaluate)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
-    files = (inputs[name] for name in ("config", "weights", "ticket"))
-    model = read_model(*files, how.outputs, how.classifier_dropout, random).to(compute.device)
+    model = read_model(inputs["config"], inputs["weights"], ticket, how.outputs, how.classifier_dropout, random)
+    model.to(compute.device)
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}

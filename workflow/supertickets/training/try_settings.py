@@ -44,11 +44,10 @@ def try_settings(
         predictions = Path(folder) / "predictions.parquet"
         try:
             record = Path(folder) / "record.json"
-            kept = {
-                "checkpoint": score.with_suffix(".checkpoint.safetensors"),
-                "checkpoint_minutes": checkpoint_minutes,
-            }
-            train_run(config, weights, encoded, subset, run, settings, record, predictions, shape, **kept)
+            train_run(
+                config, weights, encoded, subset, run, settings, record, predictions, shape,
+                checkpoint=score.with_suffix(".checkpoint.safetensors"), checkpoint_minutes=checkpoint_minutes,
+            )  # fmt: skip
         except DivergedError as error:
             problem = str(error)
         else:

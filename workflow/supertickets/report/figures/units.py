@@ -32,7 +32,7 @@ def draw_unit_panels(
     tasks: Sequence[str],
     values_by_model: Sequence[tuple[np.ndarray, np.ndarray]],
     heights: Sequence[float],
-    panel: Callable[[Axes, np.ndarray, np.ndarray, list[tuple[float, ...]]], None],
+    panel: Callable[[Axes, np.ndarray, np.ndarray, list[style.Colour]], None],
     text: str,
     pdf: Path,
     png: Path,

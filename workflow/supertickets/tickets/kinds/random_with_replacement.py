@@ -20,7 +20,7 @@ def keep(
     layers, heads = head_scores.shape
     # Drawn for all ratios at once: a larger count prunes a superset, except where a layer would lose its last head.
     drawn_heads = set(random.integers(layers * heads, size=layers * heads)[:n_heads].tolist())
-    drawn_ffn = set(random.integers(layers, size=layers)[:n_ffn].tolist())
+    drawn_ffn = set(random.integers(layers, size=(layers,))[:n_ffn].tolist())
     order, blocks = random.random(head_scores.shape), random.random(ffn_scores.shape)
     order.flat[list(drawn_heads)] -= 1  # drawn units are pruned first
     blocks[list(drawn_ffn)] -= 1
