@@ -10,9 +10,8 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from supertickets.errors import UserError
 from supertickets.files import LARGEST, read_whole

@@ -15,7 +15,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, constants, errors, hf_hub_url
 from huggingface_hub.file_download import http_get
-from huggingface_hub.hf_api import DatasetInfo, ModelInfo, RepoSibling
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers
 
 from supertickets.errors import UserError
@@ -63,8 +63,7 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
         for name in MODEL_FILES:
             _persistently(origin, partial(_download, repository, revision, files[name], work))
         weights = work / "files" / WEIGHTS
-        stored = files[WEIGHTS].lfs
-        expected = sha256 or (stored and stored.sha256)
+        expected = sha256 or (files[WEIGHTS].lfs or {}).get("sha256")
         try:
             if expected:
                 require_sha256(weights, expected, f"{origin}: {WEIGHTS}")

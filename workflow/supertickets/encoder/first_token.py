@@ -7,14 +7,12 @@ The last layer's keys and values need every token. Its queries, output projectio
 from __future__ import annotations
 
 from types import MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
 from supertickets.engine.attention import Packing, packed_attention
 
-if TYPE_CHECKING:
-    from transformers.models.bert.modeling_bert import BertLayer
 
 def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing, **unused_too: Any) -> Tensor:
     """The output of a BERT layer at the first tokens.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -21,9 +21,6 @@ from supertickets.engine.dropout import cheapen_dropouts
 from supertickets.engine.lean_import import import_modules
 from supertickets.errors import DamagedError, blamed_on
 from supertickets.files import read_json, replacing
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 class Pooler(nn.Module):
@@ -49,7 +46,7 @@ class Classifier(nn.Module):
 
     def __init__(
         self,
-        encoder: PreTrainedModel,
+        encoder: nn.Module,
         architecture: Architecture,
         ticket: Ticket,
         outputs: int,

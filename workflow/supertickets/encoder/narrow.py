@@ -68,7 +68,8 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
     Raises:
         UserError: the model has no embedding for a token of the task, or for its type or position.
     """
-    full = model.word_embedding
+    full = model.encoder.get_input_embeddings()
+    pad = model.encoder.config.pad_token_id
     require_fit(model, data, len(full.weight))
     vocabulary = data.vocabulary(rows, pad)
     occurring = torch.from_numpy(vocabulary).to(full.weight.device)

@@ -265,6 +265,4 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rat
     """:func:`plain_attention` with torch's fused kernels, which need four dimensions and an expanded mask."""
     inputs = (tensor.unsqueeze(0) for tensor in (query, key, value))
     whole = mask.expand(-1, query.shape[1], -1)[None]
-    return nn.functional.scaled_dot_product_attention(query[None], key[None], value[None], whole, rate, scale=scaling)[
-        0
-    ]
+    return nn.functional.scaled_dot_product_attention(*inputs, whole, rate, scale=scaling)[0]

@@ -89,17 +89,6 @@ class Optimizer:
             group.update(members, rate, divisor)
 
 
-def gradient_of(parameter: Tensor) -> Tensor:
-    """The gradient that a backward pass has left.
-
-    Raises:
-        ValueError: there is none: the loss does not depend on the parameter.
-    """
-    if parameter.grad is None:
-        raise ValueError(f"a parameter of shape {tuple(parameter.shape)} has no gradient")
-    return parameter.grad
-
-
 class Updated:
     """Tensors that are updated together, with the optimizer's state.
 
@@ -130,10 +119,9 @@ class Updated:
     def update(self, gradients: list[Tensor], rate: float, divisor: Tensor) -> None:
         """Update the values from gradients, which are overwritten."""
         self.steps += 1
-        first, second = self.moments
         if self.kind == "adamw":
             adamw(
-                self.values, gradients, first, second, [], self.counts, fused=True, amsgrad=False, maximize=False,
+                self.values, gradients, *self.moments, [], self.counts, fused=True, amsgrad=False, maximize=False,
                 beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
             )  # fmt: skip
             return
@@ -141,7 +129,7 @@ class Updated:
         at_once = len(gradients) if divisor.is_cuda else 1
         for start in range(0, len(gradients), at_once):
             members = slice(start, start + at_once)
-            lists = self.values[members], gradients[members], first[members], second[members]
+            lists = (tensors[members] for tensors in (self.values, gradients, *self.moments))
             _adamax(*lists, divisor, rate, self.decay, self.steps)
 
 

@@ -52,7 +52,7 @@ def kind_and_draw(name: str) -> tuple[str, int]:
     return kind, int(draw or 1)
 
 
-def run_folder(run: Mapping[str, Any]) -> str:
+def run_folder(run: dict[str, Any]) -> str:
     """Folder of a run (model, task, train_size, seed, kind, ratio, draw), below the results folder.
 
     A ticket's is named like ``winning-0.30`` or ``random.2-0.30``, the full model's is ``full``.
@@ -65,7 +65,7 @@ def ticket_file(run: dict[str, Any]) -> str:
     return f"{TRIAL.format(**run)}/tickets/{_ticket_name(run)}.json"
 
 
-def _ticket_name(run: Mapping[str, Any]) -> str:
+def _ticket_name(run: dict[str, Any]) -> str:
     return f"{drawn_kind(run['kind'], run['draw'])}-{run['ratio']:.2f}"
 
 

@@ -64,7 +64,7 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
         try:
             for row in table:
                 if row["method"] == method:
-                    kind, layer, head = row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else ""
+                    unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
                     score = float(row["normalized"])
                     # At most 1, but an l2 norm of tiny scores, whose squares nearly underflow, has few exact digits.
                     if not abs(score) <= 1.25:

@@ -58,7 +58,7 @@ class Sample:
         at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1) if packed else 1
         for start in range(0, len(self.batches), at_once):
             joined = self.batches[start : start + at_once]
-            batch = batch_of(self.data, np.concatenate(joined), self.model.pad, self.compute)
+            batch = batch_of(self.data, np.concatenate(joined), pad, self.compute)
             sizes = torch.tensor([len(rows) for rows in joined])
             numbers = torch.arange(len(joined)).repeat_interleave(sizes).to(self.compute.device)
             losses = losses_of(self.model(batch), batch.labels) / sizes.to(self.compute.device)[numbers]

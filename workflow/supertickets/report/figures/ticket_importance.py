@@ -68,7 +68,7 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
     """Draw a pie for each head, layer 1 at the bottom, and the feed-forward blocks as a column beside the heads."""
     _, layers, count = heads.shape
     wedges: list[Wedge] = []
-    faces: list[style.Colour] = []
+    faces: list[tuple[float, ...]] = []
     for place, shares, largest in [
         *((head + 1, heads[:, :, head], heads.sum(axis=0).max()) for head in range(count)),
         (count + 2, ffn, ffn.sum(axis=0).max()),

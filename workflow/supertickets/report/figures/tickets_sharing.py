@@ -70,7 +70,7 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[fl
                 axis.add_patch(plt.Rectangle((left, layer + 0.58), width, 0.84, facecolor=pale, linewidth=0))
     for place in (*range(1, count + 1), count + 2):
         for layer in range(layers):
-            frame: dict[str, Any] = {"fill": False, "edgecolor": "0.75", "linewidth": 0.5}
+            frame = {"fill": False, "edgecolor": "0.75", "linewidth": 0.5}
             axis.add_patch(plt.Rectangle((place - 0.44, layer + 0.58), 0.88, 0.84, **frame))
     axis.set_xlim(0.4, count + 2.6)
     axis.set_ylim(0.4, layers + 0.6)

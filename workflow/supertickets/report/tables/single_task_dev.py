@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
         row |= {name: gain[name] for name in ("difference", "low", "high")} | {"gain_p_holm": gain["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():
-                values = averaged({name: rows[f"{name}_{way}"] for name in AVERAGED}, seeds)
+                values = averaged(lambda name, rows=rows, way=way: rows[f"{name}_{way}"], seeds)
                 values |= {name: rows[f"{name}_{way}"].mean() for name in ("full", "ticket")}
                 row |= {f"{name}_{way}": value for name, value in values.items()}
         yield pd.DataFrame([row])
