@@ -20,8 +20,8 @@ from supertickets.files import LARGEST, read_whole
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 #: Exceptions that reading a damaged archive raises.
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError)
-DAMAGED += (ValueError, RuntimeError, OverflowError)
+DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+DAMAGED += (struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 
 
 def read_member(archive: Path, members: Sequence[str]) -> bytes:
@@ -58,7 +58,7 @@ def _member_of(content: bytes, member: str, archive: Path) -> bytes:
             _require_small(extracted.seek(0, io.SEEK_END))
             extracted.seek(0)
             return extracted.read()
-    except (*DAMAGED, LookupError) as error:
+    except (*DAMAGED, LookupError) as error:  # type: ignore[misc]
         raise UserError(f"{archive}: cannot take {member!r} out of it ({error})") from error
 
 

@@ -223,10 +223,10 @@ def packed_attention(
     attend = plain_attention if query.device.type == "cpu" else fused_attention
     contexts = []
     for asking, keys, values, mask in zip(queries, padded(key), padded(value), masks, strict=True):
-        group = (part.view(len(mask), -1, size) for part in (asking, keys, values))
+        asked, seen, taken = (part.view(len(mask), -1, size) for part in (asking, keys, values))
         if sliding_window is not None and sliding_window < mask.shape[2]:
             mask = mask + _window_mask(mask.shape[2], sliding_window, mask)
-        contexts.append(attend(*group, mask, dropout, scaling or size**-0.5).reshape(-1, size))
+        contexts.append(attend(asked, seen, taken, mask, dropout, scaling or size**-0.5).reshape(-1, size))
     context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
     if whole:
         return _Pack.apply(context, rows, places).view(1, -1, heads, size), None
@@ -263,6 +263,6 @@ def plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rat
 
 def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rate: float, scaling: float) -> Tensor:
     """:func:`plain_attention` with torch's fused kernels, which need four dimensions and an expanded mask."""
-    inputs = (tensor.unsqueeze(0) for tensor in (query, key, value))
     whole = mask.expand(-1, query.shape[1], -1)[None]
-    return nn.functional.scaled_dot_product_attention(*inputs, whole, rate, scale=scaling)[0]
+    attend = nn.functional.scaled_dot_product_attention
+    return attend(query[None], key[None], value[None], whole, rate, scale=scaling)[0]

@@ -8,6 +8,7 @@ allocates three times the model at every step; a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -120,8 +121,9 @@ class Updated:
         """Update the values from gradients, which are overwritten."""
         self.steps += 1
         if self.kind == "adamw":
+            first, second = self.moments
             adamw(
-                self.values, gradients, *self.moments, [], self.counts, fused=True, amsgrad=False, maximize=False,
+                self.values, gradients, first, second, [], self.counts, fused=True, amsgrad=False, maximize=False,
                 beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
             )  # fmt: skip
             return
@@ -129,8 +131,8 @@ class Updated:
         at_once = len(gradients) if divisor.is_cuda else 1
         for start in range(0, len(gradients), at_once):
             members = slice(start, start + at_once)
-            lists = (tensors[members] for tensors in (self.values, gradients, *self.moments))
-            _adamax(*lists, divisor, rate, self.decay, self.steps)
+            values, own, first, largest = (tensors[members] for tensors in (self.values, gradients, *self.moments))
+            _adamax(values, own, first, largest, divisor, rate, self.decay, self.steps)
 
 
 class _Group(Updated):
@@ -146,7 +148,7 @@ class _Group(Updated):
 
     def gradients(self) -> list[Tensor]:
         """The gradients in the precision of the values; those of the parameters are cleared."""
-        gradients = [parameter.grad for parameter in self.parameters]
+        gradients = [cast(Tensor, parameter.grad) for parameter in self.parameters]
         if self.rounded:
             torch._foreach_copy_(self.buffers, [gradients[index] for index in self.rounded])
             for index, buffer in zip(self.rounded, self.buffers, strict=True):

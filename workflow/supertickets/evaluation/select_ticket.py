@@ -128,7 +128,8 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     split = reported_split(by_split)
 
     def full_and_ticket(split: str) -> tuple[Sampled, Sampled]:
-        return tuple(sampled(metric, by_split[split][model_ratio], seeds) for model_ratio in (0.0, ratio))
+        outcomes = by_split[split]
+        return sampled(metric, outcomes[0.0], seeds), sampled(metric, outcomes[ratio], seeds)
 
     pairs = {
         "same_split": full_and_ticket("validation"),

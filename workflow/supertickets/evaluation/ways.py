@@ -92,7 +92,7 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
                 way: sample(task.metrics[0], by_split[split].labels, by_split[split].predicted, stream=place)
                 for way, by_split in outcomes.items()
             }
-            where = {**task.named, "split": split, "metric": task.metrics[0]}
+            where: dict[str, Any] = {**task.named, "split": split, "metric": task.metrics[0]}
             where["reported"] = split == reported_split(baseline)
             rows += _compared(where, scores, baselines)
             if where["reported"]:

@@ -64,13 +64,14 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
         try:
             for row in table:
                 if row["method"] == method:
-                    unit = (row["kind"], int(row["layer"]), int(row["head"]) if row["head"] else "")
+                    kind, layer = row["kind"], int(row["layer"])
+                    head = int(row["head"]) if row["head"] else ""
                     score = float(row["normalized"])
                     # At most 1, but an l2 norm of tiny scores, whose squares nearly underflow, has few exact digits.
                     if not abs(score) <= 1.25:
                         raise ValueError(f"normalized is {score}, not from -1 to 1")
-                    scores[unit[0]][unit[1:] if unit[0] == "head" else unit[1]] = score
-                    units.append(unit)
+                    scores[kind][(layer, head) if kind == "head" else layer] = score  # type: ignore[index]
+                    units.append((kind, layer, head))
         except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
     if units != list(ticket.units()):

@@ -22,6 +22,7 @@ _PALETTE = sns.color_palette("colorblind")
 MARKER_CYCLE = ("o", "s", "v", "D", "^", "P", "X")
 #: Kinds of tickets with fixed colours: places in the palette.
 _KINDS = {"winning": 0, "losing": 1, "random": 2, "random_layerwise": 4}
+Colour = tuple[float, float, float]
 #: Colours by role.
 COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["winning"]]}
 #: Places in the palette for kinds that the user defines.

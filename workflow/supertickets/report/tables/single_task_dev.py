@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,11 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
             continue
         row = {"model": model, "train_size": size, "task": "average", "seeds": seeds}
         row |= {name: rows[name].mean() for name in ("weight_remaining", "full", "ticket")}
-        gain = averaged(lambda name, rows=rows: honest(rows, name), seeds)
+        gain = averaged(partial(honest, rows), seeds)
         row |= {name: gain[name] for name in ("difference", "low", "high")} | {"gain_p_holm": gain["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():
-                values = averaged(lambda name, rows=rows, way=way: rows[f"{name}_{way}"], seeds)
+                values = averaged(partial(_of_way, rows, way), seeds)
                 values |= {name: rows[f"{name}_{way}"].mean() for name in ("full", "ticket")}
                 row |= {f"{name}_{way}": value for name, value in values.items()}
         yield pd.DataFrame([row])
@@ -111,4 +112,10 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
 
 def averaged(column: Callable[[str], pd.Series], seeds: int) -> dict[str, float]:
     """Average the gains of multiple tasks, from the columns of one way; ``column`` returns a column by its name."""
-    return average(*(column(name).to_numpy() for name in ("difference", "error", "freedom", "seeds_error")), seeds)
+    names = ("difference", "error", "freedom", "seeds_error")
+    differences, errors, freedoms, seeds_errors = (column(name).to_numpy() for name in names)
+    return average(differences, errors, freedoms, seeds_errors, seeds)
+
+
+def _of_way(rows: pd.DataFrame, way: str, name: str) -> pd.Series:
+    return rows[f"{name}_{way}"]
