@@ -1,4 +1,4 @@
-"""Verdicts from comparisons: whether pruning helps on a task, up to which ratio the score holds, and how certainly."""
+"""Verdicts from comparisons: whether pruning helps on a task, up to which ratio the score holds, how certain that is."""
 
 from __future__ import annotations
 

@@ -52,7 +52,12 @@ def held_shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -
     for by_task in tickets.values():
         of_tasks = list(by_task.values())
         layers, count = len(of_tasks[0].heads), of_tasks[0].heads_per_layer
-        heads.append([[[head in kept for head in range(count)] for kept in ticket.heads] for ticket in of_tasks])
+        heads.append(
+            [
+                [[head in heads_of_layer for head in range(count)] for heads_of_layer in ticket.heads]
+                for ticket in of_tasks
+            ]
+        )
         ffn.append([[layer in ticket.ffn for layer in range(layers)] for ticket in of_tasks])
     return np.mean(heads, axis=0), np.mean(ffn, axis=0)
 
