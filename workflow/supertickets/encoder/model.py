@@ -75,6 +75,20 @@ class Classifier(nn.Module):
         return self.get_submodule(self.architecture.prefix)
 
     @property
+    def word_embedding(self) -> nn.Embedding:
+        """The encoder's embedding of tokens."""
+        return self.encoder.get_input_embeddings()
+
+    def replace_word_embedding(self, embedding: nn.Embedding) -> None:
+        """Give the encoder another embedding of tokens."""
+        self.encoder.set_input_embeddings(embedding)
+
+    @property
+    def pad(self) -> int:
+        """Id of the padding token."""
+        return int(self.encoder.config.pad_token_id)
+
+    @property
     def layers(self) -> list[nn.Module]:
         """The encoder's layers, first to last."""
         return list(self.encoder.get_submodule(self.architecture.layers).children())
@@ -91,7 +105,8 @@ class Classifier(nn.Module):
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         """Arguments of the encoder's forward: packed sentences, or padded ones if its attention requires padding."""
-        inputs = {"input_ids": batch.input_ids, "position_ids": batch.position_ids + self.first_position}
+        inputs: dict[str, Any] = {"input_ids": batch.input_ids}
+        inputs["position_ids"] = batch.position_ids + self.first_position
         if self.architecture.token_types:
             inputs["token_type_ids"] = batch.token_type_ids
         if not self.architecture.packed:

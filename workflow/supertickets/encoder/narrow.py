@@ -68,14 +68,14 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
     Raises:
         UserError: the model has no embedding for a token of the task, or for its type or position.
     """
-    full = model.encoder.get_input_embeddings()
-    pad = model.encoder.config.pad_token_id
+    full = model.word_embedding
+    pad = model.pad
     require_fit(model, data, len(full.weight))
     vocabulary = data.vocabulary(rows, pad)
     occurring = torch.from_numpy(vocabulary).to(full.weight.device)
     new_pad = int(np.searchsorted(vocabulary, pad))
     narrow = nn.Embedding.from_pretrained(full.weight.detach()[occurring], freeze=False, padding_idx=new_pad)
-    model.encoder.set_input_embeddings(narrow)
+    model.replace_word_embedding(narrow)
     state = Narrowed(data.renumbered(vocabulary), new_pad, compute)
     try:
         yield state
@@ -83,4 +83,4 @@ def narrowed(model: Classifier, data: Encoded, rows: np.ndarray, compute: Comput
         with torch.no_grad():
             full.weight.mul_(state.decay)
             full.weight[occurring] = narrow.weight
-        model.encoder.set_input_embeddings(full)
+        model.replace_word_embedding(full)

@@ -55,7 +55,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
     with blamed_on(f"{files} no tokenizer"):
         # The tokenizer class of a family would read only the vocabulary from the file and rebuild everything else.
         encode = PreTrainedTokenizerFast.from_pretrained(tokenizer)
-    lengths = []
+    lengths: list[int] = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]

@@ -8,7 +8,6 @@ allocates three times the model at every step; a test compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +89,17 @@ class Optimizer:
             group.update(members, rate, divisor)
 
 
+def gradient_of(parameter: Tensor) -> Tensor:
+    """The gradient that a backward pass has left.
+
+    Raises:
+        ValueError: there is none: the loss does not depend on the parameter.
+    """
+    if parameter.grad is None:
+        raise ValueError(f"a parameter of shape {tuple(parameter.shape)} has no gradient")
+    return parameter.grad
+
+
 class Updated:
     """Tensors that are updated together, with the optimizer's state.
 
@@ -148,7 +158,7 @@ class _Group(Updated):
 
     def gradients(self) -> list[Tensor]:
         """The gradients in the precision of the values; those of the parameters are cleared."""
-        gradients = [cast(Tensor, parameter.grad) for parameter in self.parameters]
+        gradients = [gradient_of(parameter) for parameter in self.parameters]
         if self.rounded:
             torch._foreach_copy_(self.buffers, [gradients[index] for index in self.rounded])
             for index, buffer in zip(self.rounded, self.buffers, strict=True):

@@ -1,4 +1,4 @@
-"""Verdicts from comparisons: whether pruning helps on a task, up to which ratio the score holds, how certain that is."""
+"""Verdicts from comparisons: whether pruning helps on a task, and up to which ratio the score holds."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def score_units(
     rows = data.chosen_rows(subset)
     start = torch.Generator().manual_seed(derived(seed, "task head"))
     model = read_model(config, weights, ticket, training.outputs, 0.0, start).to(compute.device)
-    require_fit(model, data, len(model.encoder.get_input_embeddings().weight))
+    require_fit(model, data, len(model.word_embedding.weight))
     batches = sorted_batches(rows, data.lengths[rows], training.batch_size)
     sample = Sample(model, data, batches, compute, generator(seed, "importance random"))
     scores = {}

@@ -52,7 +52,7 @@ class Sample:
         Yields:
             The loss with its graph, the examples, and for each example the number of its batch in the group, from 0.
         """
-        pad = self.model.encoder.config.pad_token_id
+        pad = self.model.pad
         # Activations shared by all sentences, as of relative positions, cannot be divided among batches.
         packed = self.model.architecture.packed
         at_once = max(EVALUATION_BATCH // max(map(len, self.batches)), 1) if packed else 1
