@@ -38,7 +38,7 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import build, read_model
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.engine.device import Compute
-from supertickets.tickets.methods import sensitivity
+from supertickets.tickets.methods.sensitivity import score as sensitivity
 from supertickets.tickets.sample import Sample
 from supertickets.training.loop import losses_of
 
