@@ -27,7 +27,7 @@ class Task:
 
     Attributes:
         name: what to call it.
-        encoded: its file, as ``encode`` writes it.
+        encoded: its file, as the rule ``tokenise`` writes it.
         outputs: number of classes, or 1 for regression.
         model: folder of the encoder that it is tokenised for.
     """

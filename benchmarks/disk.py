@@ -84,7 +84,7 @@ def main() -> None:
         f"records, logs, tickets and importance of {len(runs):,} trainings": small,
         "their predictions": sum(predicted[run["task"]] for run in runs),
         "both encoders, as downloaded and in the form that is read": 2 * sum(WEIGHTS.values()),
-        f"{len(joint)} encoders of several tasks, which are kept": sum(WEIGHTS[model] for model in joint),
+        f"{len(joint)} multi-task encoders, which are kept": sum(WEIGHTS[model] for model in joint),
     }
     table = pd.DataFrame([{"what": what, "GB": size / 1e9} for what, size in rows.items()])
     flight, all_kept = 7 * WEIGHTS["bert-large"] / 1e9, sum(WEIGHTS[run["model"]] for run in runs) / 1e12

@@ -1,4 +1,4 @@
-"""One training on several tasks, in a process of its own: a JSON request in, a JSON answer out."""
+"""One multi-task training, in a process of its own: a JSON request in, a JSON answer out."""
 
 from __future__ import annotations
 

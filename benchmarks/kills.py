@@ -23,8 +23,8 @@ from conftest import new_workspace
 SEED = 1
 #: Experiments with their targets, and how many times each is killed.
 EXPERIMENTS = {
-    "several tasks": (shared_config, SHARED_TARGETS, 20),
-    "single tasks": (accident_config, TARGETS, 40),
+    "multi-task": (shared_config, SHARED_TARGETS, 20),
+    "single-task": (accident_config, TARGETS, 40),
 }
 NAMES = {"all": "workflow and jobs killed", "workflow": "workflow killed, not its jobs", "job": "one job killed"}
 

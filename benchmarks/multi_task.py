@@ -1,4 +1,4 @@
-"""A training on several tasks through their tickets: units that are cut, against units that are multiplied by zero."""
+"""Multi-task training through tickets: units that are cut, against units that are multiplied by zero."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tickets_of(ratio: float, shape: Shape, count: int) -> list[Ticket]:
 
 
 def asked_for(tasks: list[Task], tickets: list[Ticket], seed: int, way: dict[str, str]) -> dict[str, Any]:
-    """A request to train several tasks in some way."""
+    """A request for a multi-task training in some way."""
     single = [request(task, seed, TRAIN, 1, threads=THREADS) for task in tasks]
     settings = {key: value for key, value in single[0]["settings"].items() if key != "outputs"}
     members = [

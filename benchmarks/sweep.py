@@ -26,17 +26,13 @@ from .children import run, score
 from .data import ROOT, make
 from .results import write
 
-#: What a copy of the project needs; data, where models or tasks of its config are there.
-FILES, FOLDERS = ("Snakefile", "config.yaml"), ("workflow", "profiles", "envs", "data")
-
 
 def ours(project: Path, folder: Path) -> tuple[float, pd.Series]:
     """Wall time of the figure in a fresh copy of the project, and mean accuracies by task and ratio."""
-    for name in FILES:
+    for name in ("Snakefile", "config.yaml"):
         shutil.copy(project / name, folder)
-    for name in FOLDERS:
-        if (project / name).exists():
-            shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("workflow", "profiles", "envs"):
+        shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     began = time.perf_counter()
     make(folder, "results/figures/phase_transition.pdf")
     seconds = time.perf_counter() - began

@@ -38,7 +38,7 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import build, read_model
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.engine.device import Compute
-from supertickets.tickets.methods.sensitivity import score as sensitivity
+from supertickets.tickets.importance import method_of
 from supertickets.tickets.sample import Sample
 from supertickets.training.loop import losses_of
 
@@ -89,7 +89,7 @@ def test_peer_and_project_do_the_same_steps_side_by_side(tmp_path: Path) -> None
     head = torch.Generator()
     saved = read_model(tmp_path / "model/config.json", tmp_path / "saved/model.safetensors", None, 2, 0.1, head)
     batches = sorted_batches(np.arange(40), data.lengths[:40], 32)
-    found = sensitivity(Sample(saved, data, batches, EXACT, np.random.default_rng(0)))
+    found = method_of("sensitivity")(Sample(saved, data, batches, EXACT, np.random.default_rng(0)))
     expected = pd.read_csv(scores)["score"]
     np.testing.assert_allclose(np.concatenate([*found[0], found[1]]), expected, rtol=1e-3)
 
@@ -152,11 +152,14 @@ def test_every_way_of_several_tasks_trains_in_bfloat16(tmp_path: Path, way: str)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny experiment with two tasks of two classes, nothing made yet."""
+    """The tiny experiment with two tasks of two classes, nothing made yet; its config can be read from anywhere."""
+    folder = tmp_path_factory.mktemp("benchmarks") / "the project"
     config: Any = tiny_config(tasks=["toy", "toy_other"], ratios=[0.3])
     tasks = config["define"]["tasks"]
     tasks["toy_other"] = tasks["toy"] | {"split": {"seed": 9}}
-    return new_workspace(tmp_path_factory.mktemp("benchmarks") / "the project", config)
+    for definition in (config["define"]["models"]["tiny"], *tasks.values()):
+        definition["path"] = str(folder / definition["path"])
+    return new_workspace(folder, config)
 
 
 @pytest.fixture
@@ -190,6 +193,7 @@ def page_of(folder: Path, name: str) -> str:
     return (folder / f"{name}.md").read_text()
 
 
+@pytest.mark.slow
 def test_training_measures_all_ways(written: Path, toy: Place) -> None:
     training.main(toy)
     page = page_of(written, "training")
@@ -215,7 +219,7 @@ def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.
 def test_multi_task_measures_every_way(written: Path, project: Workspace) -> None:
     multi_task.main(Place(project.folder, "tiny", ("toy", "toy_other")))
     page = page_of(written, "multi_task")
-    assert all(page.count(f"| {way} ") == 2 for way in multi_task.WAYS)
+    assert all(page.count(f"| {way:18} |") == 2 for way in multi_task.WAYS)
 
 
 def test_gpu_needs_one_and_computes_the_same_table_elsewhere(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,10 +230,12 @@ def test_gpu_needs_one_and_computes_the_same_table_elsewhere(written: Path, monk
         gpu.main()
 
 
-def test_disk_estimates_from_a_small_experiment(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = new_workspace(tmp_path / "small", tiny_config(tasks=["toy"], seeds=[1], ratios=[0.3]))
-    monkeypatch.setattr(disk, "ROOT", small.folder)
-    monkeypatch.setattr(disk, "SMOKE", small.folder / "config.yaml")
+@pytest.mark.slow
+def test_disk_estimates_from_a_small_experiment(
+    written: Path, project: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "ROOT", project.folder)
+    monkeypatch.setattr(disk, "SMOKE", project.folder / "config.yaml")
     disk.main()
     assert "their predictions" in page_of(written, "disk")
 
