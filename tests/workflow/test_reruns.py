@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -118,6 +119,37 @@ def test_an_edit_reruns_the_stages_that_use_the_module_and_what_follows(
 ) -> None:
     change(workspace, module, "", "EDITED = 1\n")
     assert workspace.planned(FIGURE) == jobs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "trained"), [("tickets/prune.py", set()), ("tickets/importance.py", {"full"})], ids=["tickets", "scores"]
+)
+def test_tickets_and_scores_that_come_out_the_same_train_nothing(
+    workspace: Workspace, module: str, trained: set[str]
+) -> None:
+    def records() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in (workspace.folder / "results/runs").rglob("record.json")}
+
+    before, predicted = records(), workspace.predictions()
+    change(workspace, module, "", "EDITED = 1\n")
+    workspace.make(FIGURE)
+    assert workspace.predictions() == predicted and len(before) == 4
+    for path, record in records().items():
+        log = path.with_name("train.log").read_text()
+        # The weights of full models are scored, and then no longer there.
+        if path.parent.name in trained:
+            assert "epoch" in log and record != before[path]
+        elif path.parent.name != "full":
+            assert "its files are taken over" in log and "epoch" not in log and record == before[path]
+    workspace.make("--forcerun", "retrain", "--", FIGURE)
+    runs = [path.parent for path in before if path.parent.name != "full"]
+    assert all((run / "record.json").read_bytes() == before[run / "record.json"] for run in runs)
+    # To train one anew.
+    shutil.rmtree(runs[0])
+    workspace.make(str((runs[0] / "record.json").relative_to(workspace.folder)))
+    assert (runs[0] / "record.json").read_bytes() != before[runs[0] / "record.json"]
+    assert workspace.predictions() == predicted
 
 
 def test_an_edit_of_words_reruns_nothing(workspace: Workspace) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,12 +20,6 @@ TRIAL = WORDS[:3]
 #: What :func:`~supertickets.experiment.paths.size_from` reads.
 SIZE = r"all|[0-9]{1,15}|[0-9]{0,15}\.[0-9]{1,30}"
 
-#: What a number may be beyond its limits, by rounding: a correlation of 1 may come out above.
-EDGE = 1e-6
-#: Columns of numbers with one in every place.
-COMPLETE = ["ratio", *CUT, "seed", "seeds", "draw", "runs", "examples", "value", "peak_ratio"]
-COMPLETE += ["first_half_ratio", "second_half_ratio"]
-
 
 @dataclass(frozen=True)
 class Content:
@@ -40,7 +31,6 @@ class Content:
         flags: true or false.
         others: anything.
         of_test: numbers, too, where ``split`` is test in some row.
-        limits: least and most of numbers, by column; those of :data:`COMPLETE` have no empty place.
     """
 
     texts: tuple[str, ...] = ()
@@ -48,7 +38,6 @@ class Content:
     flags: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     of_test: tuple[str, ...] = ()
-    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def lack(self, table: pd.DataFrame) -> str:
         """What a table lacks of it, in words; empty where that is nothing."""
@@ -67,25 +56,8 @@ class Content:
                     return f"no {what} a column {name!r}"
         if "train_size" in self.texts and not (sizes := table["train_size"].str.fullmatch(SIZE)).all():
             return f"train_size is {table.loc[~sizes, 'train_size'].iloc[0]!r:.80}, no number, share or all"
-        if impossible := self._impossible(table):
-            return impossible
         if self.of_test and (table["split"] == "test").any():
-            return Content(numbers=self.of_test, limits=self.limits).lack(table)
-        return ""
-
-    def _impossible(self, table: pd.DataFrame) -> str:
-        """The first number beyond its limits, or outside of its interval, in words; empty if there is none."""
-        names = [name for name in self.numbers if name in self.limits]
-        least, most = np.array([self.limits[name] for name in names]).reshape(-1, 2).T
-        values = table[names].to_numpy(float, na_value=math.nan)
-        missing = np.isnan(values) & ~np.isin(names, COMPLETE)
-        for row, column in np.argwhere(~(missing | ((values >= least - EDGE) & (values <= most + EDGE)))):
-            what = f"from {least[column]:g} to {most[column]:g}"
-            return f"{names[column]} is {values[row, column]:g}, no number {what}"
-        for low in (name for name in names if name.startswith("low")):
-            value, high = low.replace("low", "difference"), low.replace("low", "high")
-            if (table[low] > table[value] + EDGE).any() or (table[value] > table[high] + EDGE).any():
-                return f"{value} is not between {low} and {high}"
+            return Content(numbers=self.of_test).lack(table)
         return ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.results import read_groups, require_among, write_csv
+from supertickets.evaluation.results import read_groups, write_csv
 from supertickets.evaluation.select_ticket import EXPERIMENT, honest, honest_way
 from supertickets.evaluation.significance import LEVEL, holm
 from supertickets.experiment.grid import groups_of
@@ -26,12 +26,11 @@ def judge(results: Path, grid: dict[str, Any], verdicts: Path) -> None:
         verdicts: CSV file to write: a row for each chosen ticket, with the columns of :func:`with_verdicts`.
 
     Raises:
-        UserError: a file is damaged, or no reported comparison has the split, metric and ratio of a ticket.
+        UserError: a file is damaged.
     """
     groups = groups_of(grid)
     chosen = read_groups(results, "selections", groups, grid)
     comparisons = read_groups(results, "comparisons", groups, grid)
-    require_among(results / "selections", chosen, comparisons[comparisons["reported"]])
     write_csv(verdicts, with_verdicts(chosen, corrected(comparisons)))
 
 

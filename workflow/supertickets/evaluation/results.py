@@ -27,37 +27,20 @@ def _each(way: str) -> tuple[str, ...]:
     return tuple(f"{name}_{way}" for name in DIFFERENCE)
 
 
-_SHARE, _COUNT, _P = (0.0, 1.0), (0.0, 2.0**53), (0.0, 1.0)
-#: No t interval is longer: one of two seeds that differ by 200 points is below 2,000.
-_POINTS = (-1e5, 1e5)
-#: Least and most of numbers, by column.
-LIMITS = dict.fromkeys(("ratio", "weight_remaining", "first_half_ratio", "second_half_ratio", "peak_ratio"), _SHARE)
-LIMITS |= dict.fromkeys(("peak_low", "peak_high", "holds_ratio", "holds_weight"), _SHARE)
-LIMITS |= dict.fromkeys(("seed", *CUT[:2], "half"), _COUNT)
-LIMITS |= dict.fromkeys(("seeds", "examples", "draw", "runs"), (1.0, _COUNT[1]))
-LIMITS |= dict.fromkeys(("p_holm", "p_seeds_holm", "gain_p_holm"), _P)
-for _way in ("", "_same_split", "_cross_fitted", "_held_out"):
-    LIMITS |= {f"{name}{_way}": _P if name.startswith("p") else _POINTS for name in DIFFERENCE if name != "freedom"}
-    LIMITS |= {f"{name}{_way}": (-100.0, 100.0) for name in ("full", "ticket")}
-_SCORES = LIMITS | {"value": (-100.0, 100.0)}
 _COMPARISONS = Content(
     (*TRIAL, "kind", "split", "metric"),
     ("ratio", *CUT, "seeds", "examples", *DIFFERENCE),
     ("reported",),
-    limits=LIMITS,
 )
 _HALVES = ("first_half_ratio", "second_half_ratio", "peak_ratio", "peak_low", "peak_high")
 _SELECTIONS = Content(
     (*TRIAL, "split", "metric"),
     ("seeds", "ratio", *CUT, *_HALVES, *_each("same_split"), *_each("cross_fitted")),
     of_test=_each("held_out"),
-    limits=LIMITS,
 )
 #: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
 TABLES = {
-    "scores": Content(
-        (*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples"), limits=_SCORES
-    ),
+    "scores": Content((*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")),
     "comparisons": _COMPARISONS,
     # The two that are of all groups.
     "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
@@ -70,16 +53,14 @@ TABLES = {
     "decompositions": Content(
         (*TRIAL, "kind", "split", "loss", "part"),
         ("ratio", "weight_remaining", "runs", "examples", "value", "half"),
-        limits=LIMITS | {"value": (-1e100, 1e100), "half": (0.0, 1e100)},
     ),
-    "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples"), limits=_SCORES),
+    "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples")),
     # An average over tasks is of no one split and metric.
     "comparisons of ways": Content(
         (*TRIAL, "way", "baseline"),
         ("seeds", "examples", *DIFFERENCE),
         ("reported",),
         ("split", "metric"),
-        limits=LIMITS,
     ),
 }
 
@@ -171,8 +152,6 @@ def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataF
         keys = ["ratio", "seed", "draw"]
         expected = {*product(ratios, grid["seeds"], range(1, grid["draws"][kind] + 1))}
         expected |= {*product(full, grid["seeds"], [1])}
-    if "reported" in table and table.loc[table["reported"], "split"].nunique() != 1:
-        return "not one split is reported"
     return not_each(table, [name for name in ("split", "metric", "loss", "part") if name in table], keys, expected)
 
 
@@ -184,26 +163,6 @@ def not_each(table: pd.DataFrame, parts: list[str], keys: list[str], expected: S
             what = f"{len(found)} rows of {', '.join(map(str, where))}"
             return f"{what}, not one for each of {len(expected)} {', '.join(keys)}"
     return ""
-
-
-def require_among(where: Path, chosen: pd.DataFrame, table: pd.DataFrame) -> None:
-    """Refuse super tickets that a table has nothing of.
-
-    Args:
-        where: their file, or the folder of their files.
-        chosen: the super tickets.
-        table: scores or comparisons.
-
-    Raises:
-        UserError: it has no row of a ticket's model, task, size, ratio, split and metric.
-    """
-    keys = [*TRIAL, "split", "metric", "ratio"]
-    known = {*table[keys].round(9).itertuples(index=False, name=None)}
-    for ticket in chosen[keys].round(9).to_dict("records"):
-        if tuple(ticket.values()) not in known:
-            path = where if where.suffix else where / f"{group_file({**ticket, 'kind': 'winning'})}.csv"
-            found = ", ".join(f"{key} {value}" for key, value in ticket.items())
-            raise DamagedError(path, f"nothing was scored or compared of {found}")
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -233,11 +192,10 @@ def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, p
     """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes.
 
     Raises:
-        UserError: a file is damaged, or a super ticket is of a ratio, split and metric that nothing was scored by.
+        UserError: a file is damaged.
     """
     groups = groups_of(grid)
     winning = [group for group in groups if group["kind"] == "winning"]
     scores = read_groups(results, "scores", groups, grid)
     chosen = read_groups(results, "selections", winning, grid)
-    require_among(results / "selections", chosen, scores)
     return scores, chosen

@@ -3,7 +3,7 @@
 Snakemake plans a training again where it has not noted the end, or where tickets or scores that come before were made
 again. If its settings, inputs, code and versions of libraries are the same, the training takes its files over and
 trains nothing. They stay as long as the run's folder does: second names (hard links), which cost no space. To train
-anew, delete the folder.
+anew, delete the folder and ask for its record.
 """
 
 from __future__ import annotations

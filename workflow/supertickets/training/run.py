@@ -61,7 +61,7 @@ def train_run(
         ticket: the ticket that ``weights`` hold; None for the full encoder.
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
         checkpoint: safetensors file for the state of an unfinished training; beside the record where None.
-        checkpoint_minutes: time between two checkpoints; 0 for none but those that a signal asks for.
+        checkpoint_minutes: time between two checkpoints; 0 for none but that of a stop.
 
     Raises:
         UserError: an input is unusable, training diverged, or a signal has ended it. Nothing is written then, but
