@@ -176,7 +176,9 @@ def test_snakemake_takes_the_options_and_knows_the_targets(files: Path) -> None:
         asked = parser.parse_args(words[1:])
         for target in asked.targets:
             submission = re.fullmatch(r"results/submissions/[\w-]+-(full|super)\.zip", target)
-            assert target in ("fetch_all",) or target.rpartition(".")[0] in shown or submission, f"{page}: {target}"
+            run = re.fullmatch(r"results/runs/\w+/\w+/n\w+/seed\d+/(full|\w+-0\.\d\d)/record\.json", target)
+            named = target in ("fetch_all",) or target.rpartition(".")[0] in shown
+            assert named or submission or run, f"{page}: {target}"
         for path in asked.configfile or []:
             own = path == Path("my.yaml")
             assert own or check_config(yaml.safe_load((PROJECT / path).read_text())), f"{page}: {path}"
