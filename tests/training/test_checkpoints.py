@@ -19,7 +19,6 @@ from safetensors.torch import save
 from tiny_runs import encoded, run
 
 from supertickets.errors import DivergedError, InterruptedRunError
-from supertickets.multi_task import loop as multi_task
 from supertickets.training import checkpoints
 from supertickets.training import loop as training
 
@@ -36,16 +35,15 @@ def send(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def send(number: signal.Signals, *steps: int) -> None:
         waiting = list(steps)
-        for module in (training, multi_task):
-            original = module.learning_rate
+        original = training.learning_rate
 
-            def sending(step: int, *others: Any, original: Callable[..., float] = original) -> float:
-                if step in waiting:
-                    waiting.remove(step)
-                    os.kill(os.getpid(), number)
-                return original(step, *others)
+        def sending(step: int, *others: Any) -> float:
+            if step in waiting:
+                waiting.remove(step)
+                os.kill(os.getpid(), number)
+            return original(step, *others)
 
-            monkeypatch.setattr(module, "learning_rate", sending)
+        monkeypatch.setattr(training, "learning_rate", sending)
 
     return send
 

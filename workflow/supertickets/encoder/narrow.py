@@ -8,7 +8,7 @@ encoder need no gradients, moments and updates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -34,9 +34,9 @@ class Narrowed:
     def __init__(self, data: Encoded, pad: int, compute: Compute) -> None:
         self.data, self.pad, self.compute, self.decay = data, pad, compute, 1.0
 
-    def batches(self, groups: Iterable[np.ndarray]) -> Iterator[Batch]:
-        """Make the batch of each group of rows, on the model's device."""
-        return (batch_of(self.data, rows, self.pad, self.compute) for rows in groups)
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Make a batch of some rows, on the model's device."""
+        return batch_of(self.data, rows, self.pad, self.compute)
 
 
 def require_fit(model: Classifier, data: Encoded, embeddings: int) -> None:

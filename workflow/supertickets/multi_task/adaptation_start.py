@@ -1,4 +1,4 @@
-"""The weights that a task goes on from, of an encoder that several tasks have trained. Arrays only, as in rewinding."""
+"""The weights of a multi-task encoder that a task continues from. Arrays only, as in rewinding."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from supertickets.experiment.paths import head_name
 
 
 def start_adaptation(shared: Path, config: Path, ticket: Path, task: str, start: Path) -> None:
-    """Write the weights that a task goes on from.
+    """Write the weights that a task continues from.
 
     Args:
-        shared: weights of an encoder that several tasks have trained, with their heads.
+        shared: weights of a multi-task encoder, with the heads of its tasks.
         config: its ``config.json``.
-        ticket: the units that the task goes on with.
-        task: its name. A task that took part in that training goes on with its head, a new one draws it.
+        ticket: the units that the task continues with.
+        task: its name. A task that took part in that training keeps its head, a new one draws it.
         start: safetensors file to write.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The ticket with which a task goes on from an encoder that several tasks have trained."""
+"""The ticket with which a task continues from a multi-task encoder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from supertickets.tickets.importance_table import read_importance
 def draw_adaptation_ticket(
     tickets: Path, run: dict[str, Any], shape: Path, settings: dict[str, Any], ticket: Path
 ) -> None:
-    """Write the ticket with which a task goes on from a shared encoder.
+    """Write the ticket with which a task continues from a shared encoder.
 
     Args:
-        tickets: each task's ticket in the training on several tasks.
+        tickets: each task's ticket in the multi-task training.
         run: what the ticket is for: model, task, train_size, seed, mode and ``held``: ``own`` (that of the task
             itself), ``full`` (the whole encoder), ``union`` (what any of the tasks holds), or ``nearest`` (that of
             the task whose units' importance is the most like the new task's, by Spearman's rank correlation).

@@ -1,4 +1,4 @@
-"""One training on several tasks, from files to files."""
+"""One multi-task training, from files to files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from supertickets.engine.device import Compute
 from supertickets.errors import DamagedError
 from supertickets.experiment.paths import head_name
 from supertickets.files import read_json, replacing, write_json
-from supertickets.multi_task.loop import Joint, JointProgress, train_tasks
+from supertickets.multi_task.loop import Joint, train_tasks
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
 from supertickets.training.checkpoints import Checkpoints
-from supertickets.training.loop import Settings, predict, settings_from
+from supertickets.training.loop import Progress, Settings, predict, settings_from
 from supertickets.training.run import checkpoint_of, identity_of, peak_memory, predictions_of, write_predictions
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _by_task(
     models: Sequence[Classifier],
     settings: Sequence[Settings],
     rows: Sequence[np.ndarray],
-    progress: JointProgress,
+    progress: Progress,
     shape: Path,
 ) -> dict[str, Any]:
     """What the record says of each task."""
@@ -212,8 +212,8 @@ def train_models(
     how: Joint,
     seed: int,
     checkpoints: Checkpoints | None = None,
-) -> tuple[JointProgress, dict[str, Tensor]]:
-    """Train models of several tasks while their word embedding holds only the tokens that occur.
+) -> tuple[Progress, dict[str, Tensor]]:
+    """Train the models of all tasks while their word embedding holds only the tokens that occur.
 
     The rows of others are decayed afterwards, as :mod:`supertickets.encoder.narrow` explains.
 

@@ -105,7 +105,7 @@ class Checkpoints:
         Args:
             trained: what the step has updated.
             progress: what else the training has to know, as JSON can hold it; ``steps`` are those done.
-            running: the sum of losses of the epoch so far, shape () or (tasks,).
+            running: the sum of losses of the epoch so far, shape (tasks,).
 
         Raises:
             InterruptedRunError: a signal has asked the process to end.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supertickets.encoder.batches import sorted_batches, training_batches
+from supertickets.encoder.batches import Batch, sorted_batches, training_batches
 from supertickets.encoder.model import Classifier
 from supertickets.encoder.narrow import Narrowed
 from supertickets.encoder.precision import computing
@@ -24,7 +25,7 @@ from supertickets.engine.optimizer import Optimizer, learning_rate
 from supertickets.errors import DamagedError, DivergedError
 from supertickets.files import read_json
 from supertickets.seeds import derived, generator
-from supertickets.training.checkpoints import Checkpoints
+from supertickets.training.checkpoints import Checkpoints, Trained
 
 log = logging.getLogger(__name__)
 
@@ -41,23 +42,17 @@ PROGRESS_LINES = 20
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a model is trained; the keys of the config's ``training`` and of the task.
+class Steps:
+    """The steps of a training.
 
     Attributes:
         optimizer: ``adamax`` or ``adamw``.
         learning_rate: peak rate.
         batch_size: sentences per step.
-        epochs: passes over the training subset; 0 trains nothing.
+        epochs: passes over the training examples; 0 trains nothing.
         warmup: share of the steps with a rising rate.
         weight_decay: decoupled decay of matrices.
         clip_norm: largest global norm of the gradient.
-        classifier_dropout: dropout before the task head.
-        evaluate: examples of each part that are predicted; None for all.
-        outputs: number of classes, or 1 for regression.
-        threads: CPU threads; part of the settings because results depend on it in the last digits.
-        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-        precision: ``auto`` (what the device is fast at), ``fp32`` or ``bf16``.
     """
 
     optimizer: str
@@ -67,6 +62,25 @@ class Settings:
     warmup: float
     weight_decay: float
     clip_norm: float
+
+    def batches(self, rows: np.ndarray) -> int:
+        """Number of batches of some examples."""
+        return math.ceil(len(rows) / self.batch_size)
+
+
+@dataclass(frozen=True)
+class Settings(Steps):
+    """How a model is trained; the keys of the config's ``training`` and of the task.
+
+    Attributes:
+        classifier_dropout: dropout before the task head.
+        evaluate: examples of each part that are predicted; None for all.
+        outputs: number of classes, or 1 for regression.
+        threads: CPU threads; part of the settings because results depend on it in the last digits.
+        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        precision: ``auto`` (what the device is fast at), ``fp32`` or ``bf16``.
+    """
+
     classifier_dropout: float
     evaluate: Mapping[str, int | None]
     outputs: int
@@ -84,13 +98,18 @@ class Settings:
         return Compute.chosen(self.device, self.precision)
 
 
+#: A task's number and the rows of a batch of it.
+Turn = tuple[int, np.ndarray]
+
+
 @dataclass
 class Progress:
-    """What a training did: losses are means over the examples of each epoch."""
+    """What a training did: steps and mean loss of each epoch, by task; a task without a turn has no loss."""
 
     steps: int = 0
     seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
+    turns: list[list[int]] = field(default_factory=list)
+    losses: list[list[float | None]] = field(default_factory=list)
     decay: float = 1.0  #: factor by which weight decay has shrunk every decayed matrix
 
 
@@ -106,15 +125,98 @@ def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(outputs, labels.long(), reduction="none")
 
 
+def backward(model: Classifier, batch: Batch) -> Tensor:
+    """Differentiate the mean loss of a batch, and return it, detached."""
+    loss = losses_of(model(batch), batch.labels).mean()
+    loss.backward()
+    return loss.detach()
+
+
+def take_steps(
+    trained: Trained,
+    step: Callable[[int, np.ndarray, float], Tensor],
+    epochs: Iterable[Sequence[Turn]],
+    counts: Sequence[int],
+    how: Steps,
+    device: torch.device,
+    checkpoints: Checkpoints | None,
+) -> Progress:
+    """Take the steps of a training, on one task or on several.
+
+    Args:
+        trained: what the steps update.
+        step: takes one with a task, the rows of its batch and the rate; the sum of the batch's losses, detached.
+        epochs: the turns of each epoch.
+        counts: number of batches of each task; an epoch has as many turns as all have batches.
+        how: settings.
+        device: where the steps compute.
+        checkpoints: where training continues from, and when its state is written.
+
+    Raises:
+        DivergedError: a loss is not finite; says at which step and what helps.
+        InterruptedRunError: a signal has asked the process to end; a checkpoint is written.
+    """
+    steps = how.epochs * sum(counts)
+    report_every = max(steps // PROGRESS_LINES, 1)
+    # The losses so far stay on the device: nothing waits for them but the few reports.
+    progress, totals = Progress(), torch.zeros(len(counts), dtype=torch.float64, device=device)
+    if checkpoints:
+        checkpoints.watch()
+        if found := checkpoints.restore(trained, device):
+            progress, totals = Progress(**found[0]), found[1]
+    began = time.perf_counter() - progress.seconds
+    for epoch, turns in zip(range(how.epochs), epochs, strict=False):
+        if epoch < len(progress.losses):
+            continue
+        for task, rows in turns[progress.steps - epoch * len(turns) :]:
+            rate = learning_rate(progress.steps, steps, how.warmup, how.learning_rate)
+            summed = step(task, rows, rate)
+            totals[task] += summed
+            progress.decay *= 1 - rate * how.weight_decay
+            progress.steps += 1
+            progress.seconds = time.perf_counter() - began
+            if progress.steps % report_every == 0:
+                loss = _finite(float(summed) / len(rows), progress.steps, steps, how)
+                pace = progress.seconds / progress.steps
+                log.info(
+                    "step %d of %d: loss %.4f, %.2f s a step, about %.0f s left",
+                    progress.steps, steps, loss, pace, pace * (steps - progress.steps),
+                )  # fmt: skip
+            if checkpoints:
+                checkpoints.after_step(trained, asdict(progress), totals)
+        examples = [sum(len(rows) for task, rows in turns if task == number) for number in range(len(counts))]
+        means = [
+            _finite(total / seen, progress.steps, steps, how) if seen else None
+            for total, seen in zip(totals.tolist(), examples, strict=True)
+        ]
+        progress.turns.append([sum(task == number for task, _ in turns) for number in range(len(counts))])
+        progress.losses.append(means)
+        totals.zero_()
+        told = ["none" if mean is None else f"{mean:.4f}" for mean in means]
+        log.info("epoch %d of %d: mean loss %s", epoch + 1, how.epochs, ", ".join(told))
+    if checkpoints:
+        checkpoints.after_training(trained, asdict(progress), totals)
+    return progress
+
+
+def _finite(loss: float, step: int, steps: int, how: Steps) -> float:
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"training diverged: the loss is {loss} by step {step} of {steps}; "
+            f"try a learning_rate below {how.learning_rate:g} or a clip_norm below {how.clip_norm:g}"
+        )
+    return loss
+
+
 def train(
     model: Classifier,
     view: Narrowed,
     rows: np.ndarray,
-    settings: Settings,
+    settings: Steps,
     seed: int,
     checkpoints: Checkpoints | None = None,
 ) -> Progress:
-    """Train a model in place.
+    """Train a model on one task, in place.
 
     Args:
         model: its word embedding narrowed; its weights are float32, whatever the precision.
@@ -122,67 +224,23 @@ def train(
         rows: the training examples among them.
         settings: how.
         seed: source of data order and dropout.
-        checkpoints: where training goes on from, and when its state is written.
-
-    Raises:
-        DivergedError: the loss is not finite; says at which step and what helps.
-        InterruptedRunError: a signal has asked the process to end; a checkpoint is written.
+        checkpoints: as of :func:`take_steps`, which says what is raised.
     """
     order = generator(seed, "order of training data")
+    epochs = ([(0, batch) for batch in training_batches(rows, settings.batch_size, order)] for _ in count())
     seed_dropout(derived(seed, "dropout"))
-    steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
-    report_every = max(steps // PROGRESS_LINES, 1)
-    # The loss so far stays on the device: nothing waits for it but the few reports.
-    progress, total = Progress(), torch.zeros((), dtype=torch.float64, device=view.compute.device)
-    model.train()
-    with computing(model, view.compute.precision) as masters:
+    with computing(model.train(), view.compute.precision) as masters:
         optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
-        if checkpoints:
-            checkpoints.watch()
-            if found := checkpoints.restore(optimizer, view.compute.device):
-                progress, total = Progress(**found[0]), found[1]
-        began = time.perf_counter() - progress.seconds
-        for epoch in range(settings.epochs):
-            groups = training_batches(rows, settings.batch_size, order)
-            if epoch < len(progress.losses):
-                continue
-            for batch in view.batches(groups[progress.steps - epoch * len(groups) :]):
-                loss = losses_of(model(batch), batch.labels).mean()
-                loss.backward()
-                rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
-                optimizer.step(rate, settings.clip_norm)
-                progress.decay *= 1 - rate * settings.weight_decay
-                total += loss.detach().double() * len(batch.labels)
-                progress.steps += 1
-                if progress.steps % report_every == 0:
-                    _report(float(loss.detach()), progress.steps, steps, began, settings)
-                progress.seconds = time.perf_counter() - began
-                if checkpoints:
-                    checkpoints.after_step(optimizer, asdict(progress), total)
-            progress.losses.append(_finite(float(total) / len(rows), progress.steps, steps, settings))
-            total.zero_()
-            log.info("epoch %d of %d: mean loss %.4f", epoch + 1, settings.epochs, progress.losses[-1])
-        if checkpoints:
-            checkpoints.after_training(optimizer, asdict(progress), total)
-        view.decay = progress.decay
+
+        def step(task: int, batch: np.ndarray, rate: float) -> Tensor:
+            loss = backward(model, view.batch(batch))
+            optimizer.step(rate, settings.clip_norm)
+            return loss.double() * len(batch)
+
+        counts = [settings.batches(rows)]
+        progress = take_steps(optimizer, step, epochs, counts, settings, view.compute.device, checkpoints)
+    view.decay = progress.decay
     return progress
-
-
-def _finite(loss: float, step: int, steps: int, settings: Settings) -> float:
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"training diverged: the loss is {loss} by step {step} of {steps}; "
-            f"try a learning_rate below {settings.learning_rate:g} or a clip_norm below {settings.clip_norm:g}"
-        )
-    return loss
-
-
-def _report(loss: float, step: int, steps: int, began: float, settings: Settings) -> None:
-    pace = (time.perf_counter() - began) / step
-    log.info(
-        "step %d of %d: loss %.4f, %.2f s a step, about %.0f s left",
-        step, steps, _finite(loss, step, steps, settings), pace, pace * (steps - step),
-    )  # fmt: skip
 
 
 @torch.inference_mode()
@@ -204,7 +262,7 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
     groups = sorted_batches(np.arange(len(rows)), view.data.lengths[rows], EVALUATION_BATCH)
     outputs = np.empty((len(rows), model.classifier.out_features), dtype=np.float32)
     with computing(model, view.compute.precision):
-        logits = [model(batch) for batch in view.batches(rows[group] for group in groups)]
+        logits = [model(view.batch(rows[group])) for group in groups]
         outputs[np.concatenate(groups)] = torch.cat(logits).cpu().numpy()
     if not np.isfinite(outputs).all():
         raise DivergedError(

@@ -143,7 +143,7 @@ def _trained(
     found = {
         "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
         "steps": progress.steps,
-        "losses": progress.losses,
+        "losses": [loss for (loss,) in progress.losses],
         "seconds": seconds,
     }
     return found, predictions_of(data, evaluated, outputs), model
