@@ -22,6 +22,8 @@ COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open
 #: Exceptions that reading a damaged archive raises.
 DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 DAMAGED += (struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
+#: The same, or an archive without the member.
+NOT_TAKEN = (*DAMAGED, LookupError)
 
 
 def read_member(archive: Path, members: Sequence[str]) -> bytes:
@@ -58,7 +60,7 @@ def _member_of(content: bytes, member: str, archive: Path) -> bytes:
             _require_small(extracted.seek(0, io.SEEK_END))
             extracted.seek(0)
             return extracted.read()
-    except (*DAMAGED, LookupError) as error:  # type: ignore[misc]
+    except NOT_TAKEN as error:
         raise UserError(f"{archive}: cannot take {member!r} out of it ({error})") from error
 
 

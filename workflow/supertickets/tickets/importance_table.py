@@ -70,7 +70,10 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
                     # At most 1, but an l2 norm of tiny scores, whose squares nearly underflow, has few exact digits.
                     if not abs(score) <= 1.25:
                         raise ValueError(f"normalized is {score}, not from -1 to 1")
-                    scores[kind][(layer, head) if kind == "head" else layer] = score  # type: ignore[index]
+                    if kind == "head":
+                        scores[kind][layer, int(head)] = score
+                    else:
+                        scores[kind][layer] = score
                     units.append((kind, layer, head))
         except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
             raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
