@@ -131,7 +131,8 @@ def test_a_second_process_waits_and_takes_over(
     lock = os.open(out / "checkpoint.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     with caplog.at_level(logging.INFO):
-        second = threading.Thread(target=lambda: run(encoded, tiny, out))
+        # A daemon: a failure before the lock is closed must not leave it waiting for ever.
+        second = threading.Thread(target=lambda: run(encoded, tiny, out), daemon=True)
         second.start()
         time.sleep(3 * locks.LOOK_SECONDS)
         assert second.is_alive() and not (out / "record.json").exists()
@@ -145,7 +146,7 @@ def test_a_second_process_waits_and_takes_over(
 def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     first = locks._locked(path)
-    waiting = threading.Thread(target=lambda: os.close(locks._locked(path)))
+    waiting = threading.Thread(target=lambda: os.close(locks._locked(path)), daemon=True)
     waiting.start()
     time.sleep(2 * locks.LOOK_SECONDS)
     path.unlink()

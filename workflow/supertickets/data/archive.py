@@ -23,7 +23,7 @@ COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open
 DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 DAMAGED += (struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 #: The same, or an archive without the member.
-NOT_TAKEN = (*DAMAGED, LookupError)
+NOT_TAKEN: tuple[type[Exception], ...] = (*DAMAGED, LookupError)
 
 
 def read_member(archive: Path, members: Sequence[str]) -> bytes:

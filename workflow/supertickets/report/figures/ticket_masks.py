@@ -14,7 +14,7 @@ from matplotlib.collections import QuadMesh
 from supertickets.encoder.ticket import Ticket, require_alike
 from supertickets.evaluation.results import read_groups
 from supertickets.experiment.grid import groups_of
-from supertickets.experiment.paths import ticket_file
+from supertickets.experiment.paths import size_text, ticket_file
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish, panel_title
 from supertickets.report.figures.units import label_units
@@ -77,9 +77,9 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
 
 def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:
     """Write the note of the figure: encoder, seeds, sizes, and how tickets are chosen and scored."""
-    sizes = ", ".join(chosen["train_size"].unique())
+    sizes = ", ".join(map(size_text, chosen["train_size"].unique()))
     return (
         f"Encoder: {', '.join(chosen['model'].unique())}. Super tickets of {len(grid['seeds'])} seeds, "
-        f"{sizes} training examples. The ratio is chosen on validation examples, by the mean score over seeds. The "
+        f"{sizes}. The ratio is chosen on validation examples, by the mean score over seeds. The "
         "importance of units is scored on each seed's own fine-tuned model."
     )
