@@ -6,6 +6,15 @@
 #         results/adaptation/{model}/scores.parquet   one row for each way, seed, task, size, split and metric
 #         results/adaptation/{model}/comparisons.csv  every way against the others, with intervals and tests
 
+from supertickets.experiment.adaptation import (
+    adaptation_grid,
+    adaptation_inputs,
+    compared_importance,
+    held_settings,
+    new_importance,
+)
+from supertickets.experiment.paths import ADAPTATION
+
 
 wildcard_constraints:
     held="own|full|union|nearest",

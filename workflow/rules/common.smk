@@ -22,53 +22,13 @@ from snakemake.logging import logger
 
 from supertickets.errors import UserError
 from supertickets.experiment import resources
-from supertickets.experiment.adaptation import (
-    adaptation_grid,
-    adaptation_inputs,
-    compared_importance,
-    held_settings,
-    new_importance,
-)
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
-from supertickets.experiment.grid import grid_of, group_runs
-from supertickets.experiment.multi_task import (
-    example_files,
-    given_ratios,
-    joint_settings,
-    multi_task_grid,
-    multi_task_inputs,
-    outputs_by_task,
-    shared_tasks,
-    task_settings,
-    ticket_inputs,
-    trials_of,
-)
-from supertickets.experiment.paths import (
-    ADAPTATION,
-    GROUP_FILE,
-    MODEL_FILES,
-    MULTI_TASK,
-    SEARCH,
-    TOKENIZER_FILES,
-    TRIAL,
-    drawn_kind,
-    kind_and_draw,
-    run_files,
-    size_from,
-)
-from supertickets.experiment.settings import (
-    choices_of,
-    methods_of,
-    outputs_of,
-    pruning_of,
-    stratified,
-    training_of,
-    tried_settings,
-    unsearched,
-)
-from supertickets.experiment.shown import FIGURES, TABLES, everything, files, shown_grid
-from supertickets.experiment.submission import main_group, repeated_inputs, server_settings, submitted_tasks
-from supertickets.experiment.task_files import hub_downloads, inputs, is_local, resolved
+from supertickets.experiment.grid import grid_of
+from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.paths import MODEL_FILES, TRIAL, drawn_kind, kind_and_draw, size_from
+from supertickets.experiment.settings import choices_of, training_of, unsearched
+from supertickets.experiment.shown import everything, files, shown_grid
+from supertickets.experiment.task_files import inputs, is_local
 from supertickets.files import canonical_json
 from supertickets.jobs.clock import folders_of, from_the_future
 from supertickets.jobs.environment import set_environment

@@ -8,6 +8,9 @@
 #         results/verdicts.csv             selections with verdicts, for every model, task and size
 #         results/scores.parquet, .csv, comparisons.csv  the tables of all groups as one
 
+from supertickets.experiment.grid import group_runs
+from supertickets.experiment.paths import GROUP_FILE, run_files
+
 
 localrules:
     judge,

@@ -5,6 +5,8 @@
 #         results/hub/models/{model}/       config, tokenizer and safetensors of one commit
 #         results/hub/datasets/{dataset}/   splits of one commit as Parquet
 
+from supertickets.experiment.task_files import hub_downloads
+
 HUB_DATASETS = hub_downloads(TASKS)
 
 

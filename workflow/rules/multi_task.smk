@@ -8,6 +8,19 @@
 #         scores.parquet      one row for each way of training, seed, task, split and metric
 #         comparisons.csv     every way against training without tickets, with intervals and tests
 
+from supertickets.experiment.multi_task import (
+    example_files,
+    given_ratios,
+    joint_settings,
+    multi_task_grid,
+    multi_task_inputs,
+    outputs_by_task,
+    task_settings,
+    ticket_inputs,
+    trials_of,
+)
+from supertickets.experiment.paths import MULTI_TASK
+
 
 wildcard_constraints:
     mode=one_of(config["multi_task"]["modes"]),

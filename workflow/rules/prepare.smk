@@ -6,6 +6,10 @@
 #         results/encoded/{model}/{task}.parquet  the same as token ids
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
+from supertickets.experiment.paths import ENCODED, SHAPE, SUBSET, TOKENIZER_FILES
+from supertickets.experiment.settings import stratified
+from supertickets.experiment.task_files import resolved
+
 
 def get_model_source(wildcards):
     """The package that holds a model, its download from the hub, or the files of the user's own folder."""
@@ -24,7 +28,7 @@ rule prepare_model:
     output:
         config="results/pretrained/{model}/config.json",
         weights="results/pretrained/{model}/model.safetensors",
-        shape="results/pretrained/{model}/shape.json",
+        shape=f"results/{SHAPE}",
         tokenizer=expand("results/pretrained/{{model}}/{name}", name=TOKENIZER_FILES),
     log:
         "results/logs/prepare_model/{model}.log",
@@ -69,7 +73,7 @@ rule tokenise:
         config=rules.prepare_model.output.config,
         examples=rules.prepare_task.output,
     output:
-        "results/encoded/{model}/{task}.parquet",
+        f"results/{ENCODED}",
     log:
         "results/logs/tokenise/{model}/{task}.log",
     benchmark:
@@ -92,7 +96,7 @@ rule subsample:
     input:
         rules.prepare_task.output,
     output:
-        "results/subsets/{task}/n{train_size}/seed{seed}.json",
+        f"results/{SUBSET}",
     log:
         "results/logs/subsample/{task}/n{train_size}/seed{seed}.log",
     benchmark:

@@ -6,6 +6,8 @@
 # Makes:  results/figures/{figure}.pdf, .png
 #         results/tables/{table}.csv, .md, .tex
 
+from supertickets.experiment.shown import FIGURES, TABLES
+
 # The report reads captions from the config: as params they would draw a figure again when a word changes.
 config["captions"] = {name: shown.caption for name, shown in (FIGURES | TABLES).items()}
 

@@ -4,6 +4,9 @@
 # Makes:  results/search/{model}/{task}/n{train_size}/seed{seed}/{choice}.json  validation score of a full model
 #         results/search/{model}/{task}/n{train_size}/chosen.json               the best choice, and what all scored
 
+from supertickets.experiment.paths import SEARCH
+from supertickets.experiment.settings import tried_settings
+
 #: Seeds that choices are judged with.
 SEARCH_SEEDS = config["seeds"][: config["search"]["seeds"]]
 

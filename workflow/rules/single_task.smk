@@ -7,6 +7,9 @@
 #         tickets/{kind}-{ratio}.json  the units that a ticket keeps
 #         steps/{kind}-{ratio}/{step}/  ticket, retraining and scores of each step of an iterative kind
 
+from supertickets.experiment.paths import IMPORTANCE
+from supertickets.experiment.settings import methods_of, outputs_of, pruning_of
+
 
 wildcard_constraints:
     step=r"\d+",
@@ -50,7 +53,7 @@ def get_scores_to_prune_by(wildcards):
     how = pruning(wildcards)
     before = int(wildcards.get("step", how["steps"])) - 1
     if before == 0:
-        return {"importance": trial(f"importance/{how['weights']}.csv").format(**wildcards)}
+        return {"importance": f"results/{IMPORTANCE}".format(**dict(wildcards.items()) | {"weights": how["weights"]})}
     names = {"importance": "importance.csv", "previous": "ticket.json"}
     return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
 
@@ -109,7 +112,7 @@ rule score_units:
         encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
-        trial("importance/{weights}.csv"),
+        f"results/{IMPORTANCE}",
     log:
         trial("importance/{weights}.log"),
     benchmark:
