@@ -208,7 +208,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     folder = Path(origin).parent.as_posix()
 
     def led(link: re.Match[str]) -> str:
-        path = os.path.normpath(os.path.join(folder, link[2]))  # noqa: PTH118
+        path = os.path.normpath(os.path.join(folder, link[2]))  # noqa: PTH118  (the text of a link)
         if not (PROJECT / path).is_file():
             return link[0]
         return f"{link[1]}{os.path.relpath(place_of(path), Path(here).parent)}{link[3]}"

@@ -141,7 +141,7 @@ def take_steps(
     device: torch.device,
     checkpoints: Checkpoints | None,
 ) -> Progress:
-    """Take the steps of a training, on one task or on several.
+    """Take the steps of a single-task or multi-task training.
 
     Args:
         trained: what the steps update.
