@@ -37,6 +37,10 @@ onstart:
     check_writable()
 
 
+onsuccess:
+    give_up_deleted(Path("results"))
+
+
 onerror:
     report_full_disk()
 

@@ -17,7 +17,7 @@ from tiny_runs import encoded, run
 
 from supertickets.errors import InterruptedRunError
 from supertickets.jobs import finished, locks
-from supertickets.jobs.finished import FILES, IDENTITY, KEPT, SUFFIX, give_up
+from supertickets.jobs.finished import FILES, IDENTITY, KEPT, SUFFIX, give_up, give_up_deleted
 from supertickets.training import checkpoints
 from supertickets.training import loop as training
 
@@ -120,6 +120,21 @@ def test_what_is_taken_over_needs_no_checkpoint(encoded: Path, tiny: Path, tmp_p
     (out / "checkpoint.safetensors").write_bytes(b"of a process that was killed just before it deleted it")
     run(encoded, tiny, out)
     assert made(out) == before and not (out / "checkpoint.safetensors").exists()
+
+
+def test_weights_that_are_deleted_are_not_kept(tmp_path: Path) -> None:
+    full = tmp_path / "runs" / "m" / "t" / "n1" / "seed1" / "full"
+    kept = full / f"checkpoint{SUFFIX}"
+    kept.mkdir(parents=True)
+    for name in MADE:
+        (full / name).touch()
+        (kept / f"{name}{KEPT}").touch()
+    give_up_deleted(tmp_path)
+    assert len(list(kept.iterdir())) == len(MADE)
+    for name in MADE:
+        (full / name).unlink()
+    give_up_deleted(tmp_path)
+    assert {path.name for path in kept.iterdir()} == {f"{name}{KEPT}" for name in MADE[1:]}
 
 
 def test_a_second_process_waits_and_takes_over(

@@ -41,6 +41,12 @@ def test_every_rule_has_a_log_and_a_benchmark() -> None:
             assert "    log:" in rule and "    benchmark:" in rule, rule.partition(":")[0]
 
 
+def test_scores_of_pre_trained_weights_plan_everything(workspace: Workspace) -> None:
+    workspace.configure(tiny_config(pruning={"weights": "pretrained"}))
+    planned = workspace.planned()
+    assert planned["score_units"] and planned["train_multi_task"]  # random tickets are drawn from fine-tuned models
+
+
 @pytest.mark.slow
 def test_kinds_that_are_scored_and_cut_in_other_ways(large_workspace: Workspace) -> None:
     workspace = large_workspace

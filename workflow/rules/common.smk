@@ -33,6 +33,7 @@ from supertickets.files import canonical_json
 from supertickets.jobs.clock import folders_of, from_the_future
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.fingerprint import code_of
+from supertickets.jobs.finished import give_up_deleted
 from supertickets.jobs.versions import other_versions
 
 set_environment(WORKFLOW)

@@ -40,7 +40,7 @@ def get_scored_weights(wildcards):
     """The weights that importance is computed on."""
     if wildcards.weights == "pretrained":
         return rules.prepare_model.output.weights.format(**wildcards)
-    return trial("full/model.safetensors").format(**wildcards)
+    return rules.finetune.output.trained.format(**wildcards)
 
 
 def get_methods(wildcards):
@@ -58,12 +58,6 @@ def get_scores_to_prune_by(wildcards):
     return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
 
 
-def if_scored(trained):
-    """Weights of a full model: temporary, unless the config keeps them or scores only pre-trained ones."""
-    scored = {pruning_of(config, kind)["weights"] for kind in ("winning", *config["kinds"])}
-    return {"trained": kept(trained)} if "fine_tuned" in scored else if_kept(trained=trained)
-
-
 def get_scoring_options(wildcards, input, output):
     """Files, and whether the weights are temporary: those of a step always are."""
     temporary = "step" in wildcards.keys() or not config["keep_weights"]
@@ -79,9 +73,9 @@ rule finetune:
         encoded=rules.tokenise.output,
         subset=rules.subsample.output,
     output:
-        **if_scored(trained=trial("full/model.safetensors")),
         record=trial("full/record.json"),
         predictions=trial("full/predictions.parquet"),
+        trained=kept(trial("full/model.safetensors")),
     log:
         trial("full/train.log"),
     benchmark:

@@ -85,6 +85,13 @@ def give_up(path: Path) -> None:
         _kept(folder, path).unlink(missing_ok=True)
 
 
+def give_up_deleted(results: Path) -> None:
+    """Give up what is kept of full models' weights that are deleted: no job of a workflow that has ended scores them."""
+    for path in results.glob(f"runs/*/*/*/*/full/*{SUFFIX}/*.safetensors{KEPT}"):
+        if not (path.parents[1] / path.name.removesuffix(KEPT)).exists():
+            path.unlink(missing_ok=True)
+
+
 def _kept(folder: Path, path: Path) -> Path:
     return folder / f"{path.name}{KEPT}"
 
