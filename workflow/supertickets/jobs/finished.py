@@ -86,7 +86,7 @@ def give_up(path: Path) -> None:
 
 
 def give_up_deleted(results: Path) -> None:
-    """Give up what is kept of full models' weights that are deleted: no job of a workflow that has ended scores them."""
+    """Give up what is kept of full models' weights that are deleted: once a workflow has ended, no job scores them."""
     for path in results.glob(f"runs/*/*/*/*/full/*{SUFFIX}/*.safetensors{KEPT}"):
         if not (path.parents[1] / path.name.removesuffix(KEPT)).exists():
             path.unlink(missing_ok=True)
