@@ -15,7 +15,7 @@ figure: setup
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal
 
-# The slow ones too: a quarter of an hour on two idle cores.
+# The slow ones too: twenty minutes on two idle cores.
 test-all: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
 

@@ -22,6 +22,8 @@ RATIOS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 TRIAL = "results/runs/tiny/toy/n32/seed1"
 #: Each training with what precedes it: ticket, rewind, retrain.
 RULES = 3
+#: The Snakefile's last line, without which Slurm's plugin starts a step for each job.
+IN_ONE = "run_groups_in_one_process()"
 SUBMIT = ["--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--latency-wait", "20"]
 SUBMIT += [
     "--slurm-init-seconds-before-status-checks",
@@ -41,7 +43,10 @@ def seconds_of_group(cluster: Cluster, folder: Path, steps: bool) -> float:
     """
     workspace = new_workspace(folder, tiny_config(tasks=["toy"], seeds=[1], ratios=RATIOS))
     if steps:
-        (folder / "workflow" / "rules" / "cluster.smk").write_text("")
+        snakefile = folder / "Snakefile"
+        text = snakefile.read_text()
+        assert text.endswith(f"\n{IN_ONE}\n")
+        snakefile.write_text(text.removesuffix(f"{IN_ONE}\n"))
     workspace.make(f"{TRIAL}/importance/fine_tuned.csv")
     targets = [f"{TRIAL}/winning-{ratio:.2f}/record.json" for ratio in RATIOS]
     subprocess.run([sys.executable, "-m", "snakemake", *targets, *SUBMIT], cwd=folder, check=True, capture_output=True)

@@ -265,8 +265,7 @@ def test_kills_counts_what_comes_of_them(written: Path) -> None:
     assert [found[name]["wrong"] for name in kills.EXPERIMENTS] == [[], []]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(groups.why_not() is not None, reason="needs what test-slurm needs")
+@pytest.mark.slurm
 def test_groups_measures_a_job_both_ways(written: Path) -> None:
     groups.main()
     assert "one snakemake for all" in page_of(written, "groups")
