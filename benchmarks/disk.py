@@ -79,12 +79,12 @@ def main() -> None:
             predicted[task] = predictions(Path(folder), examples, len(entry.get("labels", [0])))
     full = [run for run in runs if run["kind"] == "full"]
     small = sum(sizes["full" if run["kind"] == "full" else "ticket"] for run in runs) + len(full) * sizes["importance"]
-    joint = [model for model in config["models"] for _ in config["multi_task"]["modes"] for _ in config["seeds"]]
+    encoders = [model for model in config["models"] for _ in config["multi_task"]["modes"] for _ in config["seeds"]]
     rows = {
         f"records, logs, tickets and importance of {len(runs):,} trainings": small,
         "their predictions": sum(predicted[run["task"]] for run in runs),
         "both encoders, as downloaded and in the form that is read": 2 * sum(WEIGHTS.values()),
-        f"{len(joint)} multi-task encoders, which are kept": sum(WEIGHTS[model] for model in joint),
+        f"{len(encoders)} multi-task encoders, which are kept": sum(WEIGHTS[model] for model in encoders),
     }
     table = pd.DataFrame([{"what": what, "GB": size / 1e9} for what, size in rows.items()])
     flight, all_kept = 7 * WEIGHTS["bert-large"] / 1e9, sum(WEIGHTS[run["model"]] for run in runs) / 1e12

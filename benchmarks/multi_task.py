@@ -22,9 +22,9 @@ TASKS = Place(ROOT, "minilm", ("movie", "amazon", "tweets"))
 SEEDS = (1, 2, 3, 4, 5)
 TRAIN, THREADS = 128, 2
 RATIOS = (0.1, 0.3, 0.5, 0.7)
-JOINT = {name: SETTINGS[name] for name in ("optimizer", "learning_rate", "batch_size", "epochs", "warmup")}
-JOINT |= {name: SETTINGS[name] for name in ("weight_decay", "clip_norm")}
-JOINT |= {"sampler": "proportional", "temperature": 1.0, "cap": 1}
+MULTI_TASK = {name: SETTINGS[name] for name in ("optimizer", "learning_rate", "batch_size", "epochs", "warmup")}
+MULTI_TASK |= {name: SETTINGS[name] for name in ("weight_decay", "clip_norm")}
+MULTI_TASK |= {"sampler": "proportional", "temperature": 1.0, "cap": 1}
 #: What each way does with units that a task lacks: how its models are made, and how they are updated.
 WAYS = {
     "cut, frozen": {"way": "cut", "untouched": "frozen"},
@@ -47,8 +47,15 @@ def asked_for(tasks: list[Task], tickets: list[Ticket], seed: int, way: dict[str
         {"encoded": one["encoded"], "rows": one["rows"], "outputs": task.outputs, "ticket": ticket.as_json()}
         for one, task, ticket in zip(single, tasks, tickets, strict=True)
     ]
-    joint = JOINT | {"untouched": way["untouched"]}
-    return {"model": str(tasks[0].model), "tasks": members, "settings": settings, "joint": joint, "seed": seed, **way}
+    joint = MULTI_TASK | {"untouched": way["untouched"]}
+    return {
+        "model": str(tasks[0].model),
+        "tasks": members,
+        "settings": settings,
+        "multi_task": joint,
+        "seed": seed,
+        **way,
+    }
 
 
 def measure(tasks: list[Task], shape: Shape) -> dict[tuple[float, str], list[float]]:
@@ -62,7 +69,7 @@ def measure(tasks: list[Task], shape: Shape) -> dict[tuple[float, str], list[flo
             tickets = tickets_of(ratio, shape, len(tasks))
             jobs |= {(ratio, name): asked_for(tasks, tickets, seed, way) for name, way in WAYS.items()}
         for key, job in jobs.items():
-            answer = run("joint", job)
+            answer = run("multi_task_training", job)
             found.setdefault(key, []).append(answer["train"])
             steps.add(str(answer["steps"]))
     if len(steps) != 1:

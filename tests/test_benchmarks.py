@@ -135,7 +135,7 @@ def test_units_multiplied_by_zero_train_as_units_that_are_cut(tmp_path: Path) ->
     for name, way in multi_task.WAYS.items():
         asked = multi_task.asked_for([task, task], tickets, 1, way)
         asked["settings"] |= {"classifier_dropout": 0.0, "threads": 1, "precision": "fp32"}
-        losses[name] = np.array(children.run("joint", asked)["losses"])
+        losses[name] = np.array(children.run("multi_task_training", asked)["losses"])
     np.testing.assert_allclose(losses["zeros"], losses["cut, zero gradient"], rtol=1e-4)
 
 
@@ -147,7 +147,7 @@ def test_every_way_of_several_tasks_trains_in_bfloat16(tmp_path: Path, way: str)
     ticket = Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4)
     asked = multi_task.asked_for([task], [ticket], 1, multi_task.WAYS[way])
     asked["settings"] |= {"threads": 1, "precision": "bf16", "epochs": 1}
-    assert np.isfinite(children.run("joint", asked)["losses"]).all()
+    assert np.isfinite(children.run("multi_task_training", asked)["losses"]).all()
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ def test_multi_task_training() -> None:
         "encoded": "results/encoded/minilm/tweets.parquet",
         "subset": "results/subsets/tweets/n60/seed2.json",
     }
-    assert "classifier_dropout" not in multi_task.joint_settings(config)
+    assert "classifier_dropout" not in multi_task.multi_task_settings(config)
     with pytest.raises(UserError, match="this needs 'full' among them"):
         multi_task.multi_task_inputs(config_of(multi_task={"modes": ["super"]}), "minilm")
 
@@ -89,7 +89,7 @@ def test_adaptation() -> None:
         task: f"results/runs/minilm/{task}/n{size}/seed2/importance/fine_tuned.csv"
         for task, size in (("nyt", 20), ("movie", 60), ("amazon", 60))
     }
-    assert adaptation.held_settings(config, trial, "nearest")["method"] == "sensitivity"
+    assert adaptation.adaptation_ticket_settings(config, trial, "nearest")["method"] == "sensitivity"
     assert len(adaptation.new_importance(config, "minilm")) == 2
     for changes, message in (
         ({}, "adaptation.tasks is empty"),

@@ -15,8 +15,8 @@ import pytest
 import torch
 import yaml
 from conftest import PROJECT, TINY
-from joint_runs import JOINT
 from jsonschema import Draft202012Validator
+from multi_task_runs import MULTI_TASK
 from safetensors.torch import load_file, save_file
 from tiny_runs import CPU, SETTINGS, encoded, run
 
@@ -33,7 +33,7 @@ from supertickets.evaluation.results import chosen_ratio, read_groups
 from supertickets.experiment.paths import ticket_file
 from supertickets.experiment.settings import SHORT
 from supertickets.multi_task.adaptation_ticket import draw_adaptation_ticket
-from supertickets.multi_task.loop import Joint
+from supertickets.multi_task.loop import MultiTaskSettings
 from supertickets.multi_task.run import shared_models, train_models, train_multi_task
 from supertickets.multi_task.share_tickets import share_tickets
 from supertickets.tickets.importance import score_units
@@ -246,10 +246,10 @@ def test_tickets_of_another_encoder_are_not_shared(tiny: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", [[], {}, 5, {"toy": 5}, {"toy": Ticket.full(2, 4).as_json()}])
-@pytest.mark.parametrize("held", ["own", "union"])
-def test_files_of_tickets_without_a_ticket(tiny: Path, tmp_path: Path, held: str, content: Any) -> None:
+@pytest.mark.parametrize("ticket", ["own", "union"])
+def test_files_of_tickets_without_a_ticket(tiny: Path, tmp_path: Path, ticket: str, content: Any) -> None:
     (tmp_path / "tickets.json").write_text(json.dumps(content))
-    run = {"model": "tiny", "task": "toy", "train_size": 32, "seed": 1, "mode": "super", "held": held}
+    run = {"model": "tiny", "task": "toy", "train_size": 32, "seed": 1, "mode": "super", "ticket": ticket}
     with pytest.raises(UserError, match=r"tickets.json(, task toy)?: (not a ticket|it has 2 layers)"):
         draw_adaptation_ticket(
             tmp_path / "tickets.json", run, tiny / "shape.json", {"outputs": 2}, tmp_path / "ticket.json"
@@ -263,7 +263,7 @@ def test_no_training_on_several_tasks_without_tickets(encoded: Path, tiny: Path,
     with pytest.raises(UserError, match=r"tickets.json(, task toy)?: not a ticket.*; delete"):
         train_multi_task(
             tiny / "config.json", tiny / "model.safetensors", tiny / "shape.json", tmp_path / "tickets.json",
-            {"toy": files | {"settings": SETTINGS}}, {"model": "tiny", "mode": "super", "seed": 1}, JOINT,
+            {"toy": files | {"settings": SETTINGS}}, {"model": "tiny", "mode": "super", "seed": 1}, MULTI_TASK,
             *(tmp_path / name for name in ("record.json", "predictions.parquet", "model.safetensors")),
         )  # fmt: skip
 
@@ -369,7 +369,7 @@ def test_encoded_tokens_beyond_the_vocabulary(
     own = [Settings(**SETTINGS)]
     tensors, models = shared_models(*files[:2], [Ticket.full(3, 4)], own, 1, CPU)
     with pytest.raises(UserError, match=rf"encoded.parquet: {message}"):
-        train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, Joint(**JOINT), 1)
+        train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, MultiTaskSettings(**MULTI_TASK), 1)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_encoded_types_and_positions_beyond_the_encoder(
         score_units(*files, 1, SETTINGS, ["sensitivity"], tmp_path / "importance.csv")
     tensors, models = shared_models(*files[:2], [Ticket.full(3, 4)], [Settings(**SETTINGS)], 1, CPU)
     with pytest.raises(UserError, match=message):
-        train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, Joint(**JOINT), 1)
+        train_models(tensors, models, [Encoded.read(path)], [np.arange(8)], CPU, MultiTaskSettings(**MULTI_TASK), 1)
 
 
 def test_nothing_to_predict_is_found_before_training(encoded: Path, tiny: Path, tmp_path: Path) -> None:

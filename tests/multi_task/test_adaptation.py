@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from joint_runs import DATA, FULL, TICKETS, encoded, run, settings
+from multi_task_runs import DATA, FULL, TICKETS, encoded, run, settings
 from safetensors.numpy import load_file
 from scipy import stats
 
@@ -31,7 +31,7 @@ def held(tmp_path: Path, tiny: Path, how: str, task: str = "new", **more: Any) -
     (tmp_path / "tickets.json").write_text(json.dumps(content))
     draw_adaptation_ticket(
         tmp_path / "tickets.json",
-        {"model": "tiny", "task": task, "train_size": 32, "seed": 1, "mode": "super", "held": how},
+        {"model": "tiny", "task": task, "train_size": 32, "seed": 1, "mode": "super", "ticket": how},
         tiny / "shape.json",
         {"outputs": 2} | more,
         tmp_path / "ticket.json",
@@ -81,7 +81,7 @@ def test_a_task_goes_on_where_the_training_on_all_has_ended(
     encoded: Path, tiny: Path, tmp_path: Path, task: str
 ) -> None:
     kept = dict(zip(DATA, TICKETS, strict=True))
-    _, out = run(encoded, tiny, tmp_path / "joint", kept)
+    _, out = run(encoded, tiny, tmp_path / "multi_task", kept)
     (tmp_path / "ticket.json").write_text(json.dumps(kept[task].as_json()))
     start_adaptation(
         out / "model.safetensors", tiny / "config.json", tmp_path / "ticket.json", task, tmp_path / "start.safetensors"
@@ -97,7 +97,7 @@ def test_a_task_goes_on_where_the_training_on_all_has_ended(
 
 
 def test_a_new_task_has_no_head_yet(encoded: Path, tiny: Path, tmp_path: Path) -> None:
-    _, out = run(encoded, tiny, tmp_path / "joint", {"sentiment": FULL})
+    _, out = run(encoded, tiny, tmp_path / "multi_task", {"sentiment": FULL})
     (tmp_path / "ticket.json").write_text(json.dumps(TICKETS[1].as_json()))
     paths = tiny / "config.json", tmp_path / "ticket.json"
     start_adaptation(out / "model.safetensors", *paths, "new", tmp_path / "start.safetensors")

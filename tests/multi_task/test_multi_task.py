@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import TINY, write_tiny_model
 from families import EACH_FAMILY, VOCABULARY, random_ticket, write_family
-from joint_runs import DATA, FULL, JOINT, TICKETS, encoded, run, settings
+from multi_task_runs import DATA, FULL, MULTI_TASK, TICKETS, encoded, run, settings
 from safetensors.numpy import load_file, save_file
 from tiny_runs import CPU
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.engine.dropout import seed_dropout
 from supertickets.engine.optimizer import BETAS, EPS, learning_rate, without_decay
 from supertickets.errors import DivergedError, UserError
-from supertickets.multi_task.loop import Joint, odds, schedule, train_tasks
+from supertickets.multi_task.loop import MultiTaskSettings, odds, schedule, train_tasks
 from supertickets.multi_task.run import shared_models, train_models
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
@@ -65,7 +65,9 @@ def exact_models(folder: Path, tickets: list[Ticket]) -> tuple[dict[str, Tensor]
 def test_one_task_trains_as_it_does_alone(
     encoded: Path, tiny: Path, tmp_path: Path, ticket: Ticket, kind: str, precision: str
 ) -> None:
-    record, out = run(encoded, tiny, tmp_path / "joint", {"sentiment": ticket}, optimizer=kind, precision=precision)
+    record, out = run(
+        encoded, tiny, tmp_path / "multi_task", {"sentiment": ticket}, optimizer=kind, precision=precision
+    )
     (tmp_path / "ticket.json").write_text(json.dumps(ticket.as_json()))
     pretrained = tiny / "model.safetensors", tiny / "config.json"
     rewind(*pretrained, tmp_path / "ticket.json", tmp_path / "rewound.safetensors")
@@ -103,7 +105,7 @@ def test_full_tickets_are_plain_multi_task_training(encoded: Path, tiny: Path) -
     own = [Settings(**settings(task)) for task in DATA]
     weights = tiny / "model.safetensors"
     data, rows = examples(encoded)
-    how = Joint(**JOINT | {"clip_norm": 1e9})  # torch divides by it in another way
+    how = MultiTaskSettings(**MULTI_TASK | {"clip_norm": 1e9})  # torch divides by it in another way
     tensors, models = shared_models(tiny / "config.json", weights, [FULL, FULL], own, 1, CPU)
     progress, trained = train_models(tensors, models, data, rows, CPU, how, 1)
     # The same with one encoder of two heads and torch's optimizer; what has no gradient is left alone.
@@ -156,7 +158,7 @@ def held(ticket: Ticket, tensors: dict[str, np.ndarray], model: Classifier) -> d
 
 
 def masked_reference(
-    folder: Path, encoded: Path, how: Joint, steps: int
+    folder: Path, encoded: Path, how: MultiTaskSettings, steps: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The encoder after some steps with units multiplied by zero and AdamW element by element; how often each moved.
 
@@ -222,7 +224,7 @@ def masked_reference(
 
 @pytest.mark.parametrize("untouched", ["frozen", "zero_gradient"])
 def test_tickets_train_as_units_multiplied_by_zero(encoded: Path, still: Path, untouched: str) -> None:
-    how = Joint(**JOINT | {"untouched": untouched})
+    how = MultiTaskSettings(**MULTI_TASK | {"untouched": untouched})
     data, rows = examples(encoded)
     before = load_file(still / "model.safetensors")
     _, trained = train_models(*exact_models(still, TICKETS), data, rows, CPU, how, 1)
@@ -301,7 +303,7 @@ def test_every_family_can_be_shared(family: str, tmp_path: Path) -> None:
         for _ in tickets
     ]  # fmt: skip
     rows = [np.arange(count)] * 2
-    progress = train_tasks(encoder, data, rows, 1, CPU, Joint(**JOINT | {"batch_size": 4}), 1)
+    progress = train_tasks(encoder, data, rows, 1, CPU, MultiTaskSettings(**MULTI_TASK | {"batch_size": 4}), 1)
     assert np.isfinite(progress.losses).all() and progress.decay < 1
     for name, tensor in encoder.whole().items():
         moved = (tensor != before[name]).numpy()
@@ -357,7 +359,7 @@ def test_a_task_that_no_step_is_drawn_for_has_no_loss(encoded: Path, tiny: Path,
 
 def test_each_sampler_draws_as_it_says() -> None:
     rows = [np.arange(100), np.arange(30), np.arange(7)]
-    how = Joint(**JOINT)
+    how = MultiTaskSettings(**MULTI_TASK)
     for epoch in islice(schedule(rows, how, 1), 3):
         for task, members in enumerate(rows):
             batches = [batch for turn, batch in epoch if turn == task]
@@ -370,7 +372,7 @@ def test_each_sampler_draws_as_it_says() -> None:
         ({"sampler": "uniform"}, np.full(3, 1 / 3)),
         ({"sampler": "capped", "cap": 30}, np.array([30, 30, 7]) / 67),
     ):
-        other = Joint(**JOINT | changes)
+        other = MultiTaskSettings(**MULTI_TASK | changes)
         np.testing.assert_allclose(odds(sizes, other), expected)
         turns = [task for epoch in islice(schedule(rows, other, 1), 300) for task, _ in epoch]
         assert len(turns) == 300 * (13 + 4 + 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import joint_runs
+import multi_task_runs
 import pytest
 import torch
 from safetensors.torch import save
@@ -90,16 +90,16 @@ def test_a_multi_task_training_continues_too(
     sampler: str,
     precision: str,
 ) -> None:
-    files = joint_runs.encoded.__wrapped__(tmp_path_factory, tiny)
-    tickets = dict(zip(joint_runs.DATA, joint_runs.TICKETS, strict=True))
+    files = multi_task_runs.encoded.__wrapped__(tmp_path_factory, tiny)
+    tickets = dict(zip(multi_task_runs.DATA, multi_task_runs.TICKETS, strict=True))
     changes = {"sampler": sampler, "precision": precision}
-    expected, undisturbed = joint_runs.run(files, tiny, tmp_path / "undisturbed", tickets, **changes)
+    expected, undisturbed = multi_task_runs.run(files, tiny, tmp_path / "undisturbed", tickets, **changes)
     out, steps = tmp_path / "stopped", (2, 7, 8, 23)  # 8 steps an epoch
     send(signal.SIGTERM, *steps)
     for _ in steps:
         with pytest.raises(InterruptedRunError):
-            joint_runs.run(files, tiny, out, tickets, **changes)
-    record, _ = joint_runs.run(files, tiny, out, tickets, **changes)
+            multi_task_runs.run(files, tiny, out, tickets, **changes)
+    record, _ = multi_task_runs.run(files, tiny, out, tickets, **changes)
     assert made(out) == made(undisturbed)
     for task, found in record["tasks"].items():
         assert found["losses"] == expected["tasks"][task]["losses"]

@@ -1,7 +1,7 @@
 # Continue from a multi-task encoder: on a new task, or on one of its tasks alone.
 #
 # Needs:  model.safetensors and tickets of multi_task.smk; encoded/ and subsets/ of prepare.smk; full models of the new tasks
-# Makes:  results/adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}/
+# Makes:  results/adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}/
 #                             ticket.json, record.json, predictions.parquet and, if kept, start.safetensors, model.safetensors
 #         results/adaptation/{model}/scores.parquet   one row for each way, seed, task, size, split and metric
 #         results/adaptation/{model}/comparisons.csv  every way against the others, with intervals and tests
@@ -10,14 +10,14 @@ from supertickets.experiment.adaptation import (
     adaptation_grid,
     adaptation_inputs,
     compared_importance,
-    held_settings,
+    adaptation_ticket_settings,
     new_importance,
 )
 from supertickets.experiment.paths import ADAPTATION
 
 
 wildcard_constraints:
-    held="own|full|union|nearest",
+    ticket="own|full|union|nearest",
 
 
 localrules:
@@ -31,7 +31,7 @@ def adaptation(suffix):
 
 def get_adaptation_run(wildcards):
     """The identity of such a training as JSON."""
-    names = {key: wildcards[key] for key in ("model", "task", "mode", "held")}
+    names = {key: wildcards[key] for key in ("model", "task", "mode", "ticket")}
     return canonical_json({**names, "train_size": size_from(wildcards.train_size), "seed": int(wildcards.seed)})
 
 
@@ -48,7 +48,7 @@ def get_new_metric_modules(wildcards):
 
 rule draw_adaptation_ticket:
     input:
-        lambda wildcards: list(compared_importance(config, dict(wildcards.items()), wildcards.held).values()),
+        lambda wildcards: list(compared_importance(config, dict(wildcards.items()), wildcards.ticket).values()),
         tickets=rules.share_tickets.output,
         shape=rules.prepare_model.output.shape,
     output:
@@ -62,7 +62,9 @@ rule draw_adaptation_ticket:
     params:
         **work("multi_task.adaptation_ticket:draw_adaptation_ticket"),
         run=get_adaptation_run,
-        settings=lambda wildcards: canonical_json(held_settings(config, dict(wildcards.items()), wildcards.held)),
+        settings=lambda wildcards: canonical_json(
+            adaptation_ticket_settings(config, dict(wildcards.items()), wildcards.ticket)
+        ),
     shell:
         "python -P -m supertickets {params.work} --tickets {input.tickets:q} --run {params.run:q} --shape {input.shape:q}"
         " --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"

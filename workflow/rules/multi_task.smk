@@ -11,7 +11,7 @@
 from supertickets.experiment.multi_task import (
     example_files,
     given_ratios,
-    joint_settings,
+    multi_task_settings,
     multi_task_grid,
     multi_task_inputs,
     outputs_by_task,
@@ -101,11 +101,11 @@ rule train_multi_task:
             {"model": wildcards.model, "mode": wildcards.mode, "seed": int(wildcards.seed)}
         ),
         tasks=lambda wildcards: canonical_json(task_settings(config, wildcards.model, wildcards.seed)),
-        joint=canonical_json(joint_settings(config)),
+        settings=canonical_json(multi_task_settings(config)),
         options=get_training_options,
     shell:
         "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
-        " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --joint {params.joint:q}"
+        " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
 
 

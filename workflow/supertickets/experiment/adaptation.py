@@ -15,12 +15,12 @@ Config = Mapping[str, Any]
 
 
 def starts_of(config: Config) -> list[tuple[str, str]]:
-    """Pairs of an encoder's mode and what a new task holds of it: everything, where there were no tickets."""
+    """Pairs of an encoder's mode and which ticket a new task has of it: everything, where there were no tickets."""
     asked = config["adaptation"]
     return [
-        (mode, held)
+        (mode, ticket)
         for mode in trained_modes(config, asked["modes"])
-        for held in (["full"] if mode == "full" else asked["tickets"])
+        for ticket in (["full"] if mode == "full" else asked["tickets"])
     ]
 
 
@@ -29,26 +29,26 @@ def importance_file(config: Config, trial: Mapping[str, Any]) -> str:
     return f"{RESULTS}/{IMPORTANCE.format(**trial, weights=pruning_of(config, 'winning')['weights'])}"
 
 
-def compared_importance(config: Config, trial: Mapping[str, Any], held: str) -> dict[str, str]:
+def compared_importance(config: Config, trial: Mapping[str, Any], ticket: str) -> dict[str, str]:
     """Importance of a new task and of those of the encoder, by task; empty where no ticket depends on it.
 
     Args:
         config: of the experiment.
         trial: model, task, train_size and seed of the new task.
-        held: what it holds of the encoder.
+        ticket: which of the encoder it has.
     """
-    if held != "nearest":
+    if ticket != "nearest":
         return {}
     trials = [trial, *trials_of(config, trial["model"], int(trial["seed"]))]
-    return {one["task"]: importance_file(config, one) for one in trials}
+    return {each["task"]: importance_file(config, each) for each in trials}
 
 
-def held_settings(config: Config, trial: Mapping[str, Any], held: str) -> dict[str, Any]:
+def adaptation_ticket_settings(config: Config, trial: Mapping[str, Any], ticket: str) -> dict[str, Any]:
     """What decides which ticket a new task holds; arguments as of :func:`compared_importance`."""
     settings: dict[str, Any] = {"outputs": outputs_of(config, trial["task"])}
-    if held == "nearest":
+    if ticket == "nearest":
         method = pruning_of(config, "winning")["importance"]
-        settings |= {"method": method, "importance": compared_importance(config, trial, held)}
+        settings |= {"method": method, "importance": compared_importance(config, trial, ticket)}
     return settings
 
 

@@ -66,12 +66,12 @@ def _names(name: str, tasks: Collection[str], config: Mapping[str, Any]) -> bool
 
 def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
     """Tasks and ratios of multi-task training that do not exist."""
-    joint, known = config["multi_task"], config["define"]["tasks"]
-    for index, name in enumerate(joint["tasks"]):
+    multi_task, known = config["multi_task"], config["define"]["tasks"]
+    for index, name in enumerate(multi_task["tasks"]):
         if name not in known:
             yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
-    tasks = joint["tasks"] or config["tasks"]
-    for name, ratio in joint["ratios"].items():
+    tasks = multi_task["tasks"] or config["tasks"]
+    for name, ratio in multi_task["ratios"].items():
         if not _names(name, tasks, config):
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
         if ratio != round(ratio, 2):
@@ -80,11 +80,11 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
     """New tasks that do not exist, or are not new."""
-    known, joint = config["define"]["tasks"], config["multi_task"]["tasks"] or config["tasks"]
+    known, shared = config["define"]["tasks"], config["multi_task"]["tasks"] or config["tasks"]
     for index, name in enumerate(config["adaptation"]["tasks"]):
         if name not in known:
             yield f"adaptation.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
-        elif name in joint:
+        elif name in shared:
             yield (
                 f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is no new one; leave it "
                 "out here or in multi_task.tasks"

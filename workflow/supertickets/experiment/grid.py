@@ -76,7 +76,7 @@ def multi_task_ways(grid: Mapping[str, Any], task: str, ratio: float) -> tuple[d
     full = {**trial, "kind": "full", "ratio": 0.0, "draw": 1}
     named = {"single_full": full, "single_super": {**full, "kind": "winning", "ratio": ratio} if ratio else full}
     named |= {mode: {"model": grid["model"], "mode": mode} for mode in grid["modes"]}
-    named |= {f"{mode}_then_single": {**trial, "mode": mode, "held": "own"} for mode in grid["then_single"]}
+    named |= {f"{mode}_then_single": {**trial, "mode": mode, "ticket": "own"} for mode in grid["then_single"]}
     return trial, _by_seed(named, grid["seeds"])
 
 
@@ -85,7 +85,7 @@ def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], d
 
     Args:
         grid: what spans the trainings: ``model``, ``train_sizes``, ``seeds``, ``metrics`` by task, and ``starts``,
-            pairs of a multi-task encoder's mode and what the new task holds of it.
+            pairs of a multi-task encoder's mode and which ticket of it the new task has.
 
     Yields:
         Model, task and train size, and by way the run of each seed.
@@ -93,7 +93,7 @@ def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], d
     for task, size in product(grid["metrics"], grid["train_sizes"]):
         trial = {"model": grid["model"], "task": task, "train_size": size}
         named = {PRETRAINED: {**trial, "kind": "full", "ratio": 0.0, "draw": 1}}
-        named |= {f"{mode}-{held}": {**trial, "mode": mode, "held": held} for mode, held in grid["starts"]}
+        named |= {f"{mode}-{ticket}": {**trial, "mode": mode, "ticket": ticket} for mode, ticket in grid["starts"]}
         yield trial, _by_seed(named, grid["seeds"])
 
 

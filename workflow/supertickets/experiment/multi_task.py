@@ -72,7 +72,7 @@ def outputs_by_task(config: Config) -> dict[str, int]:
     return {task: outputs_of(config, task) for task in shared_tasks(config)}
 
 
-def joint_settings(config: Config) -> dict[str, Any]:
+def multi_task_settings(config: Config) -> dict[str, Any]:
     """How one encoder is trained on all tasks."""
     asked = config["multi_task"]
     training = {**config["training"], **asked["training"]}

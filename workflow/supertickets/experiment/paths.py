@@ -15,7 +15,7 @@ TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 MULTI_TASK = "multi_task/{model}/{mode}/seed{seed}"
 
 #: Folder of a training that continues from a multi-task encoder: its mode, and what the training holds of it.
-ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{held}"
+ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}"
 
 #: Importance scores of the units of a model, by weights (``fine_tuned`` or ``pretrained``).
 IMPORTANCE = f"{TRIAL}/importance/{{weights}}.csv"
@@ -73,7 +73,7 @@ def folder_of(run: dict[str, Any]) -> str:
     """Folder of any training, below the results folder; the keys of the run say which kind of training it is."""
     if "kind" in run:
         return run_folder(run)
-    return (ADAPTATION if "held" in run else MULTI_TASK).format(**run)
+    return (ADAPTATION if "ticket" in run else MULTI_TASK).format(**run)
 
 
 def group_file(group: dict[str, Any]) -> str:

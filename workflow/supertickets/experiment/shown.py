@@ -26,7 +26,7 @@ class Shown:
     """A figure or table.
 
     Attributes:
-        scope: the part of the grid that it shows (:func:`~supertickets.experiment.grid.scoped`), or ``joint``: the
+        scope: the part of the grid that it shows (:func:`~supertickets.experiment.grid.scoped`), or ``multi_task``: the
             tasks of multi-task training.
         caption: what the report says of it.
         inputs: the files that it is made from.
@@ -43,12 +43,12 @@ class Shown:
     @property
     def category(self) -> str:
         """The part of the report that it stands in."""
-        return "Multi-task" if self.scope == "joint" else "Single task"
+        return "Multi-task" if self.scope == "multi_task" else "Single task"
 
 
 def shown_grid(config: Config, scope: str) -> dict[str, Any]:
     """The part of the grid that a figure or table shows."""
-    if scope == "joint":
+    if scope == "multi_task":
         return {**scoped(grid_of(config), "main"), "tasks": shared_tasks(config)}
     return scoped(grid_of(config), scope)
 
@@ -176,13 +176,13 @@ FIGURES = {
         tickets,
     ),
     "tickets_sharing": Shown(
-        "joint",
+        "multi_task",
         "Which tasks hold each attention head and feed-forward block of the encoder that they share.",
         shared_tickets,
         possible=lambda config: several_tasks(config) and "super" in config["multi_task"]["modes"],
     ),
     "ticket_importance": Shown(
-        "joint",
+        "multi_task",
         "How much each attention head and feed-forward block matters to all tasks together, as the area of a pie, and "
         "to each of them, as slices.",
         importance,
@@ -239,7 +239,7 @@ TABLES = {
         lambda config: bool(published_numbers(config, config["tasks"])),
     ),
     "multi_task_dev": Shown(
-        "joint",
+        "multi_task",
         "One encoder for all tasks, with and without tickets, beside one for each.",
         by_model("multi_task", "scores.parquet", "comparisons.csv"),
         lambda config: {
@@ -249,7 +249,7 @@ TABLES = {
         lambda config: several_tasks(config) and "full" in config["multi_task"]["modes"],
     ),
     "domain_adaptation": Shown(
-        "joint",
+        "multi_task",
         "New tasks, trained from the pre-trained weights and from multi-task encoders, with and without tickets.",
         by_model("adaptation", "scores.parquet", "comparisons.csv"),
         lambda config: {"shared": shared_tasks(config)},

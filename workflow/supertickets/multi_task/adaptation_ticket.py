@@ -20,7 +20,7 @@ def draw_adaptation_ticket(
 
     Args:
         tickets: each task's ticket in the multi-task training.
-        run: what the ticket is for: model, task, train_size, seed, mode and ``held``: ``own`` (that of the task
+        run: what the ticket is for: model, task, train_size, seed, mode and ``ticket``: ``own`` (that of the task
             itself), ``full`` (the whole encoder), ``union`` (what any of the tasks holds), or ``nearest`` (that of
             the task whose units' importance is the most like the new task's, by Spearman's rank correlation).
         shape: the encoder's dimensions.
@@ -35,13 +35,13 @@ def draw_adaptation_ticket(
     dimensions = Shape.read(shape, settings["outputs"])
     full = Ticket.full(dimensions.layers, dimensions.heads)
     origin: dict[str, Any] = run | {"tickets_sha256": sha256(tickets)}
-    if run["held"] == "full":
+    if run["ticket"] == "full":
         kept = full
-    elif run["held"] == "union":
+    elif run["ticket"] == "union":
         kept = Ticket.union(list(_tickets(tickets, [], dimensions).values()))
     else:
         name = run["task"]
-        if run["held"] == "nearest":
+        if run["ticket"] == "nearest":
             similarity = _similarity(run["task"], settings, full)
             name = max(similarity, key=similarity.__getitem__)
             origin |= {"nearest": name, "similarity": similarity}

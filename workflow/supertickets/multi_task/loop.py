@@ -24,7 +24,7 @@ from supertickets.training.loop import Progress, Steps, Turn, backward, take_ste
 
 
 @dataclass(frozen=True)
-class Joint(Steps):
+class MultiTaskSettings(Steps):
     """Settings of a multi-task training; an epoch has as many steps as all tasks have batches.
 
     Attributes:
@@ -41,7 +41,7 @@ class Joint(Steps):
     untouched: str
 
 
-def odds(sizes: Sequence[int], how: Joint) -> np.ndarray:
+def odds(sizes: Sequence[int], how: MultiTaskSettings) -> np.ndarray:
     """Probability of each task under a sampler that draws with replacement.
 
     Args:
@@ -56,7 +56,7 @@ def odds(sizes: Sequence[int], how: Joint) -> np.ndarray:
     return weights / weights.sum()
 
 
-def schedule(rows: Sequence[np.ndarray], how: Joint, seed: int) -> Iterator[list[Turn]]:
+def schedule(rows: Sequence[np.ndarray], how: MultiTaskSettings, seed: int) -> Iterator[list[Turn]]:
     """The turns of each epoch, without end.
 
     A task's batches come in the order in which it would be trained by itself.
@@ -90,7 +90,7 @@ def train_tasks(
     rows: Sequence[np.ndarray],
     pad: int,
     compute: Compute,
-    how: Joint,
+    how: MultiTaskSettings,
     seed: int,
     checkpoints: Checkpoints | None = None,
 ) -> Progress:

@@ -23,7 +23,7 @@ from supertickets.engine.device import Compute
 from supertickets.errors import DamagedError
 from supertickets.experiment.paths import head_name
 from supertickets.files import read_json, replacing, write_json
-from supertickets.multi_task.loop import Joint, train_tasks
+from supertickets.multi_task.loop import MultiTaskSettings, train_tasks
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
 from supertickets.training.checkpoints import Checkpoints
@@ -40,7 +40,7 @@ def train_multi_task(
     tickets: Path,
     tasks: dict[str, dict[str, Any]],
     run: dict[str, Any],
-    joint: dict[str, Any],
+    settings: dict[str, Any],
     record: Path,
     predictions: Path,
     trained: Path,
@@ -56,7 +56,7 @@ def train_multi_task(
         tasks: by name what each is trained from and with: files ``encoded`` and ``subset``, and ``settings``, content
             of :class:`~supertickets.training.loop.Settings`, of which what differs between tasks counts.
         run: what the run is: model, mode, seed.
-        joint: content of :class:`~supertickets.multi_task.loop.Joint`.
+        settings: content of :class:`~supertickets.multi_task.loop.MultiTaskSettings`.
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label, logits and task of every evaluation example.
         trained: safetensors file to write: the whole encoder, and each task's head, named by
@@ -69,13 +69,13 @@ def train_multi_task(
             for the checkpoint of one that was interrupted.
     """
     began = time.perf_counter()
-    how = Joint(**joint)
-    settings = [settings_from(task["settings"]) for task in tasks.values()]
-    compute = settings[0].start()
+    mixed = MultiTaskSettings(**settings)
+    by_task = [settings_from(task["settings"]) for task in tasks.values()]
+    compute = by_task[0].start()
     inputs = {"config": config, "weights": weights, "shape": shape, "tickets": tickets}
     inputs |= {f"{key} of {name}": Path(task[key]) for name, task in tasks.items() for key in ("encoded", "subset")}
     identity = identity_of(
-        run, {"joint": joint, "tasks": [task["settings"] for task in tasks.values()]}, inputs, compute
+        run, {"multi_task": settings, "tasks": [task["settings"] for task in tasks.values()]}, inputs, compute
     )
     checkpoints = Checkpoints(checkpoint_of(record), identity, "multi_task.run:train_multi_task", checkpoint_minutes)
     made = [predictions, trained, record]
@@ -84,13 +84,13 @@ def train_multi_task(
             return
         data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
         rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
-        parts = [examples.evaluated(own.evaluate) for examples, own in zip(data, settings, strict=True)]
+        parts = [examples.evaluated(own.evaluate) for examples, own in zip(data, by_task, strict=True)]
         evaluated = [np.concatenate(list(members.values())) for members in parts]
         kept = list(read_tickets(tickets, tasks).values())
-        tensors, models = shared_models(config, weights, kept, settings, run["seed"], compute)
+        tensors, models = shared_models(config, weights, kept, by_task, run["seed"], compute)
         log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
         seconds = {"load": time.perf_counter() - began}
-        progress, whole = train_models(tensors, models, data, rows, compute, how, run["seed"], checkpoints)
+        progress, whole = train_models(tensors, models, data, rows, compute, mixed, run["seed"], checkpoints)
         began = time.perf_counter()
         tables = _predictions(tasks, models, data, evaluated, compute)
         seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
@@ -98,12 +98,12 @@ def train_multi_task(
         _save(trained, tasks, models, whole)
         content = {
             "run": run,
-            "tasks": _by_task(tasks, models, settings, rows, progress, shape),
+            "tasks": _by_task(tasks, models, by_task, rows, progress, shape),
             "seconds": seconds,
             "device": str(compute.device),
             "precision": compute.precision,
             "memory_bytes": peak_memory(compute.device),
-            "settings": joint,
+            "settings": settings,
             "versions": identity["versions"],
             "inputs_sha256": identity["inputs_sha256"],
         }
@@ -209,7 +209,7 @@ def train_models(
     data: Sequence[Encoded],
     rows: Sequence[np.ndarray],
     compute: Compute,
-    how: Joint,
+    how: MultiTaskSettings,
     seed: int,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Progress, dict[str, Tensor]]:

@@ -25,18 +25,18 @@ def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Pa
     """
     style.use()
     models, tasks = grid["models"], grid["tasks"]
-    shares = [held_shares(results, model, tasks, grid["seeds"]) for model in models]
+    shares = [ticket_shares(results, model, tasks, grid["seeds"]) for model in models]
     heights = [0.9 + 0.2 * len(ffn[0]) for _, ffn in shares]
     size = size_text(str(grid["train_sizes"][0]))
     text = (
         f"Encoder: {', '.join(models)}; {size} of each task. Each field is a unit, each stripe a task whose super "
-        f"ticket holds the unit; paler stripes: held in fewer of {len(grid['seeds'])} seeds. Empty fields are units "
-        "that no task holds."
+        f"ticket holds the unit; paler stripes: in the tickets of fewer of {len(grid['seeds'])} seeds. Empty "
+        "fields are units that no task holds."
     )
     draw_unit_panels(models, tasks, shares, heights, panel, text, pdf, png)
 
 
-def held_shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def ticket_shares(results: Path, model: str, tasks: list[str], seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Compute the share of seeds in which tasks hold units.
 
     Returns:

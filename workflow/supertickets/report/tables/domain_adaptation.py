@@ -27,7 +27,7 @@ from supertickets.report.tables.formats import (
 from supertickets.report.tables.ways import MODES, read_ways, summarized, with_differences
 
 #: Names of the units that a new task holds of an encoder.
-HELD = {"full": "all", "union": "union", "nearest": "nearest task's"}
+TICKETS = {"full": "all", "union": "union", "nearest": "nearest task's"}
 
 
 def write_domain_adaptation(
@@ -47,7 +47,7 @@ def write_domain_adaptation(
     columns |= {
         "metric": ("Metric", ""),
         "start": ("From", ""),
-        "held": ("Holds", ""),
+        "ticket": ("Ticket", ""),
         "weight_remaining": ("Weight", SHARE),
     }
     columns |= {"score": ("Score", SCORE), "std": ("Std", STD), "gain": ("Gain", ""), "p": ("p", P)}
@@ -57,7 +57,7 @@ def write_domain_adaptation(
     shown = table.assign(
         size=[size_text(size) for size in table["train_size"]],
         start=["pre-trained weights" if mode == PRETRAINED else f"all tasks, {MODES[mode]}" for mode in starts[0]],
-        held=starts[2].replace("", "full").map(HELD),
+        ticket=starts[2].replace("", "full").map(TICKETS),
         gain=with_intervals(table, ["difference", "low", "high"], POINTS),
     )
     if has_no_tickets:
@@ -67,8 +67,8 @@ def write_domain_adaptation(
         "New tasks, trained alone: from the pre-trained weights, and from encoders that were trained on "
         f"{', '.join(shared)}. {scope_note(table, grid)} Means and standard deviations over seeds, on the "
         f"{reported_splits_text(table)}. Gain: over training from the pre-trained weights, with {LEVEL:.0%} intervals "
-        "over seeds and examples; p with Holm's correction over tasks and sizes. Holds: the part of the encoder that "
-        "the new task holds."
+        "over seeds and examples; p with Holm's correction over tasks and sizes. Ticket: the part of the encoder that "
+        "the new task has."
     )
     if has_no_tickets:
         text += " Over no tickets: the gain over the encoder that was trained without tickets."
@@ -79,7 +79,7 @@ def write_domain_adaptation(
 
 def _of_model(results: Path, seeds: list[int], model: str) -> pd.DataFrame:
     """Make the rows of one model: one for each task, size and way."""
-    known = [PRETRAINED, *(f"{mode}-{held}" for mode in MODES for held in HELD)]
+    known = [PRETRAINED, *(f"{mode}-{ticket}" for mode in MODES for ticket in TICKETS)]
     scores, compared = read_ways(results / "adaptation" / model, seeds, known, PRETRAINED, NO_TICKETS)
     table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
     table = with_differences(table, compared, PRETRAINED)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import Classifier
 from supertickets.encoder.ticket import Ticket
-from supertickets.multi_task.loop import Joint
+from supertickets.multi_task.loop import MultiTaskSettings
 from supertickets.multi_task.run import shared_models, train_models
 from supertickets.training.loop import settings_from
 
@@ -55,7 +55,9 @@ def main() -> None:
         for model, ticket in zip(models, tickets, strict=True):
             multiply_by_zero(model, ticket)
     rows = [np.array(task["rows"]) for task in tasks]
-    progress, _ = train_models(tensors, models, data, rows, compute, Joint(**asked["joint"]), asked["seed"])
+    progress, _ = train_models(
+        tensors, models, data, rows, compute, MultiTaskSettings(**asked["multi_task"]), asked["seed"]
+    )
     print(json.dumps({"train": progress.seconds, "steps": progress.turns, "losses": progress.losses}))
 
 

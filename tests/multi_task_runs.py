@@ -16,9 +16,9 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.encoder.tokenise import tokenise
 from supertickets.multi_task.run import train_multi_task
 
-JOINT = {name: SETTINGS[name] for name in ("batch_size", "epochs", "warmup", "weight_decay", "clip_norm")}
-JOINT |= {"optimizer": "adamw", "learning_rate": 1e-2, "sampler": "proportional", "temperature": 1.0, "cap": 10}
-JOINT |= {"untouched": "frozen"}
+MULTI_TASK = {name: SETTINGS[name] for name in ("batch_size", "epochs", "warmup", "weight_decay", "clip_norm")}
+MULTI_TASK |= {"optimizer": "adamw", "learning_rate": 1e-2, "sampler": "proportional", "temperature": 1.0, "cap": 10}
+MULTI_TASK |= {"untouched": "frozen"}
 #: Layers in which each task holds other heads, in which one holds all, and blocks of both, one and no task.
 TICKETS = [Ticket(((0, 1), (1, 2, 3), (0, 1, 2, 3)), (0, 1), 4), Ticket(((1, 3), (0,), (2,)), (1,), 4)]
 FULL = Ticket.full(3, 4)
@@ -64,7 +64,7 @@ def run(
     train_multi_task(
         config=folder / "config.json", weights=folder / "model.safetensors", shape=folder / "shape.json",
         tickets=out / "tickets.json", tasks=tasks, run={"model": "tiny", "mode": "super", "seed": seed},
-        joint=JOINT | changes, record=out / "record.json", predictions=out / "predictions.parquet",
+        settings=MULTI_TASK | changes, record=out / "record.json", predictions=out / "predictions.parquet",
         trained=out / "model.safetensors",
     )  # fmt: skip
     return json.loads((out / "record.json").read_text()), out
