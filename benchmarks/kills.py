@@ -50,6 +50,7 @@ def main() -> None:
             "calls that had to be unlocked first": tally.unlocked,
             "runs that went on from a checkpoint": tally.resumed,
             "finished, and compared with the undisturbed run": tally.finished,
+            "intermediate files left behind, for `--delete-temp-output`": tally.left,
             "results that differ, or finished runs made again": len(tally.wrong),
         }
         found[name] = dataclasses.asdict(tally)

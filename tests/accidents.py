@@ -74,12 +74,14 @@ class Tally:
 
     Attributes:
         resumed: runs that have trained on from a checkpoint of their own.
+        left: intermediate files that were left behind, until Snakemake was told to delete them.
     """
 
     kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
     unlocked: int = 0
     resumed: int = 0
     finished: int = 0
+    left: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
@@ -197,7 +199,11 @@ class Disturber:
         if done.returncode:
             self.tally.wrong.append(f"the last call failed: {(done.stdout + done.stderr)[-2000:]}")
         found = contents(self.workspace)
+        if left := found.keys() - self.expected.keys():
+            self.tally.left += len(left)
+            self.workspace("--delete-temp-output", *self.targets)
+            found = contents(self.workspace)
         self.tally.wrong += [
             f"{path}: differs" for path in found.keys() & self.expected.keys() if found[path] != self.expected[path]
         ]
-        self.tally.wrong += [f"{path}: missing or too much" for path in found.keys() ^ self.expected.keys()]
+        self.tally.wrong += [f"{path}: missing, or too much" for path in found.keys() ^ self.expected.keys()]

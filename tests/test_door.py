@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, output_of
+from conftest import PROJECT
 
-from supertickets.__main__ import load, parser_of, run
+from supertickets.call import load, parser_of, run
 from supertickets.errors import UserError
 from supertickets.experiment.shown import FIGURES, TABLES
 
@@ -53,20 +53,6 @@ def test_an_error_is_one_line_and_a_status(tmp_path: Path, fail: int, message: s
 def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         run(stage, ["--source", "x", "--settings", '{"fail": 3}', "--out", str(tmp_path / "out")])
-
-
-def test_a_job_ends_quickly_and_loses_no_output() -> None:
-    code = """
-import atexit, logging, sys
-from supertickets import __main__ as door
-def stage(word: str) -> None:
-    atexit.register(lambda: print("taken apart"))
-    logging.getLogger("x").info("logged %s", word)
-    print("printed", word)
-door.load = lambda name: stage
-door.main(["package.module:stage", "--word", "it"])
-"""
-    assert output_of(code) == "printed it\n"
 
 
 def test_every_rule_names_the_function_that_does_its_work() -> None:

@@ -20,7 +20,8 @@ ORDER = (
     ("training",),
     ("tickets",),
     ("multi_task", "submission", "report"),
-    ("__main__",),
+    ("call",),
+    ("__main__", "server"),
 )
 ROW = {package: row for row, packages in enumerate(ORDER) for package in packages}
 #: What is read at every start of the workflow may import these and the standard library.

@@ -20,7 +20,7 @@ from multi_task_runs import MULTI_TASK
 from safetensors.torch import load_file, save_file
 from tiny_runs import CPU, SETTINGS, encoded, run
 
-from supertickets.__main__ import run as call
+from supertickets.call import run as call
 from supertickets.data.subset import subsample
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import build, read_model, read_weights

@@ -30,13 +30,14 @@ from supertickets.experiment.settings import choices_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
 from supertickets.files import canonical_json
+from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.clock import folders_of, from_the_future
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.fingerprint import code_of
 from supertickets.jobs.finished import give_up_deleted
 from supertickets.jobs.versions import other_versions
 
-set_environment(WORKFLOW)
+measure_warm_jobs(set_environment(WORKFLOW))
 # A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the time.
 # And at the end a tenth: without it they go with the process, all at once.
 gc.set_threshold(200_000, 50, 100)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 from huggingface_hub import HfApi, constants, errors, hf_hub_url
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
@@ -158,8 +159,6 @@ def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> 
 
 def _load(dataset: str, revision: str, name: str | None, work: Path) -> Any:
     """Load all splits of a configuration."""
-    import datasets  # the import takes seconds, and a model does not need it
-
     datasets.disable_progress_bars()
     constants.HF_HUB_DISABLE_XET = True  # Xet has a cache of its own in the user's home folder
     if not os.environ.keys() & {"HF_HOME", "HF_HUB_CACHE"}:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas  # noqa: F401  arrow's conversions import it; a server imports it once for all jobs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,19 +25,6 @@ SCHEMA = pa.schema(
         "token_type_ids": pa.list_(pa.int8()),
     }
 )
-
-
-def arrow(array: np.ndarray) -> pa.Array:
-    """A numpy array of numbers as an arrow array. ``pa.array`` would import pandas, half a second of every training."""
-    kind = pa.from_numpy_dtype(array.dtype)
-    return pa.Array.from_buffers(kind, len(array), [None, pa.py_buffer(np.ascontiguousarray(array))])
-
-
-def strings(values: Sequence[str]) -> pa.StringArray:
-    """Strings as an arrow array, without importing pandas."""
-    encoded = [value.encode() for value in values]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 @dataclass(frozen=True)
@@ -74,7 +62,7 @@ class Encoded:
             UserError: the file is not an encoded task.
         """
         try:
-            table = pq.ParquetFile(path).read()  # from here to the end nothing imports pandas
+            table = pq.ParquetFile(path).read()
             columns = {field.name: table[field.name].cast(field.type).combine_chunks() for field in SCHEMA}
             return replace(cls._of(columns), origin=str(path))
         # ValueError and TypeError: bytes that are not UTF-8, damaged lists

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import activations, initialization, modeling_utils
 
 from supertickets.encoder.batches import Batch
 from supertickets.encoder.cut import cut_modules
@@ -18,7 +20,6 @@ from supertickets.encoder.first_token import only_first_token
 from supertickets.encoder.ticket import Ticket
 from supertickets.engine.attention import NAME, Packing, packed_attention
 from supertickets.engine.dropout import cheapen_dropouts
-from supertickets.engine.lean_import import import_modules
 from supertickets.errors import DamagedError, blamed_on
 from supertickets.files import read_json, replacing
 
@@ -153,8 +154,6 @@ def build(
     with blamed_on(unmade):
         model_config = config_class.from_dict(dict(config))
     model_config._attn_implementation = NAME if architecture.packed else "eager"
-    from transformers import activations, initialization, modeling_utils  # only after the lean import
-
     modeling_utils.ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
 
     with initialization.no_init_weights():  # every weight is loaded or drawn later
@@ -175,8 +174,7 @@ def build(
 
 def _classes(*paths: str) -> list[Any]:
     """Import classes of transformers, each given as ``module:class``."""
-    modules = import_modules([path.partition(":")[0] for path in paths])
-    return [getattr(module, path.partition(":")[2]) for module, path in zip(modules, paths, strict=True)]
+    return [getattr(import_module(module), name) for module, _, name in (path.partition(":") for path in paths)]
 
 
 def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from supertickets.data.examples import read_examples
 from supertickets.encoder.encoded import SCHEMA
@@ -39,8 +40,6 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
         UserError: the encoder has fewer positions than ``max_length``, the tokenizer belongs to another encoder, or its
             files are not usable.
     """
-    from transformers import AutoConfig, PreTrainedTokenizerFast
-
     table = read_examples(examples, "id", "split", "text", "text_pair", "label").to_pandas()
     if not unlabelled:
         table = table[table["label"].notna()]

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+import datasets
+import evaluate
 import numpy as np
-import sklearn.metrics  # noqa: F401  it looks for torch, so it is imported before torch is hidden
 
 from supertickets.evaluation.metric import metric_of
-
-# evaluate imports torch and the pipelines of transformers where they are installed: four fifths of its import time, and
-# unused here. In this process datasets then works without torch.
-_hidden = [name for name in ("torch", "transformers") if name not in sys.modules]
-_none: dict[str, Any] = dict.fromkeys(_hidden)
-try:
-    sys.modules.update(_none)  # None stands for "not installed"
-    import datasets
-    import evaluate
-finally:
-    for _name in _hidden:
-        del sys.modules[_name]
 
 
 class Score(evaluate.Metric):

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-from supertickets.jobs.orphans import WORKFLOW, this_workflow
+from supertickets.jobs.orphans import ALIVE
+from supertickets.jobs.warm import FOLDER
 
 #: glibc returns large freed blocks to the system at once, and a training asks for the same ones at every step. Keeping
 #: them saves the page faults and changes no result.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MALLOC_TOP_PAD_": 2**26}
 
 
-def set_environment(workflow: Path) -> None:
+def set_environment(workflow: Path) -> Path:
     """Let jobs find the library, whatever folder they run in, and the Python that runs snakemake.
 
-    They know whose jobs they are.
+    A folder of this process is where they find its server, and notice its end.
 
     Args:
         workflow: the folder that holds the library.
+
+    Returns:
+        That folder.
     """
-    os.environ[WORKFLOW] = this_workflow()
+    folder = tempfile.mkdtemp(prefix="supertickets-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with suppress(OSError):  # a file system without pipes: jobs start cold, and do not notice this process's end
+        os.mkfifo(f"{folder}/{ALIVE}")
+        os.open(f"{folder}/{ALIVE}", os.O_RDWR)  # until this process ends, and in no other
+    os.environ[FOLDER] = folder
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name, value in MALLOC.items():
         os.environ.setdefault(name, str(value))
+    return Path(folder)

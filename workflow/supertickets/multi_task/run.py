@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from supertickets.encoder.encoded import Encoded, strings
+from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import Classifier, build, drawn_weights, read_weights
 from supertickets.encoder.narrow import narrowed, require_fit
 from supertickets.encoder.ticket import Shape, Ticket, read_tickets
@@ -123,7 +123,7 @@ def _predictions(
     for name, model, examples, rows in zip(tasks, models, data, evaluated, strict=True):
         with narrowed(model, examples, rows, compute) as view:
             table = predictions_of(examples, rows, predict(model, view, rows))
-        tables.append(table.append_column("task", strings([name] * len(rows))))
+        tables.append(table.append_column("task", pa.array([name] * len(rows), pa.string())))
     return tables
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from supertickets.encoder.encoded import Encoded, arrow, strings
+from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import Classifier, read_model, save_weights
 from supertickets.encoder.narrow import narrowed
 from supertickets.encoder.ticket import Shape
@@ -190,10 +190,10 @@ def predictions_of(data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> pa.T
     starts = np.arange(len(rows) + 1, dtype=np.int32) * outputs.shape[1]
     return pa.table(
         {
-            "id": strings([data.ids[row] for row in rows]),
-            "split": strings([data.parts[row] for row in rows]),
-            "label": arrow(data.labels[rows]),
-            "logits": pa.ListArray.from_arrays(arrow(starts), arrow(outputs.ravel())),
+            "id": pa.array([data.ids[row] for row in rows], pa.string()),
+            "split": pa.array([data.parts[row] for row in rows], pa.string()),
+            "label": pa.array(data.labels[rows]),
+            "logits": pa.ListArray.from_arrays(pa.array(starts), pa.array(outputs.ravel())),
         }
     )
 

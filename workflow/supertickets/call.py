@@ -1,0 +1,89 @@
+"""Call a function of the library with the options of a command line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import inspect
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
+
+from supertickets.errors import UserError, one_line
+
+#: What torch says where there is too little memory, in errors of a type that defects have too.
+NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+
+
+def load(name: str) -> Callable[..., None]:
+    """A function by its name, ``package.module:function``.
+
+    Raises:
+        UserError: the name is not of that form, or there is no such module or function.
+    """
+    path, _, function = name.partition(":")
+    module = f"supertickets.{path}"
+    try:
+        found = importlib.util.find_spec(module)
+    except (ModuleNotFoundError, ValueError):  # no such package, or an empty name
+        found = None
+    loaded = importlib.import_module(module) if found else None
+    if not function or not hasattr(loaded, function):
+        raise UserError(f"{name!r} is not a function of the library; write package.module:function")
+    return getattr(loaded, function)
+
+
+def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
+    """A command line with one option for each parameter of a function.
+
+    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` or ``list`` as JSON. A parameter with a
+    default is optional.
+    """
+    parser = argparse.ArgumentParser(description=inspect.getdoc(function), allow_abbrev=False)
+    hints = get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = hints[name]
+        options: dict[str, Any] = {"required": parameter.default is inspect.Parameter.empty}
+        if get_origin(hint) in (dict, list):
+            options["type"] = json.loads
+        else:
+            # "Path | None" is a Path that may be left out.
+            options["type"] = next(kind for kind in get_args(hint) or (hint,) if kind is not type(None))
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, default=parameter.default, **options)
+    return parser
+
+
+def run(function: Callable[..., None], arguments: Sequence[str]) -> None:
+    """Call a function with the options of a command line; progress and errors go to standard error.
+
+    Exits with status 1 after an error: a :class:`~supertickets.errors.UserError` is one line, the last of the log; a
+    full disk, or too little memory, ends in one line too, below its traceback; anything else is a defect and keeps
+    its traceback.
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
+    values = vars(parser_of(function).parse_args(arguments))
+    try:
+        function(**values)
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    except (OSError, MemoryError, RuntimeError) as error:
+        lacking = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+        if isinstance(error, RuntimeError) and not lacking:
+            raise
+        traceback.print_exc()
+        sys.exit(f"Error: {'not enough memory: ' * lacking}{one_line(error) or 'not enough memory'}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the function that the first argument names with the options after it."""
+    if not arguments:
+        sys.exit("usage: python -m supertickets package.module:function --option value ...")
+    try:
+        function = load(arguments[0])
+    except UserError as error:
+        sys.exit(f"Error: {error}")
+    run(function, arguments[1:])

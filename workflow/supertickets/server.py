@@ -1,0 +1,166 @@
+"""The server of a workflow's jobs: it imports what they need, once, and forks a process for each of them.
+
+:mod:`supertickets.jobs.warm` starts it, as ``python -m supertickets.server FOLDER SOCKET``, and sends jobs. It
+ends with the workflow's Snakemake. If it is killed, the jobs that run come to their ends all the same, and later ones
+start a Python of their own.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import marshal
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from supertickets.call import main
+from supertickets.jobs.orphans import alive, end_with_workflow, has_ended
+from supertickets.jobs.warm import STARTED, STATUS_BYTES
+
+#: For a connected process to send its job.
+PATIENCE_SECONDS = 10
+#: Jobs that begin just when Snakemake is killed still find the folder, and end.
+KEPT_SECONDS = 3
+
+
+def serve(folder: Path, listener: socket.socket) -> None:
+    """Start the jobs that are asked for, and report their ends, until the workflow's Snakemake ends."""
+    workflow, (awake, waker) = alive(folder), os.pipe()
+    if workflow is None or has_ended(workflow):
+        return
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # but written to the pipe
+    library, jobs = _library(), dict[int, tuple[socket.socket, int]]()
+    watched: list[Any] = [listener, workflow, awake]
+    while True:
+        ready = select.select(watched, [], [])[0]
+        if workflow in ready:
+            return
+        if awake in ready:
+            os.read(awake, 4096)
+            _report(jobs, folder)
+        if listener in ready:
+            connection = listener.accept()[0]
+            with suppress(OSError):  # who has asked is gone, or there can be no more processes
+                if job := _begin(connection, library, folder, [listener.fileno(), workflow, awake, waker]):
+                    jobs[job[0]] = connection, job[1]
+                    continue
+            connection.close()
+
+
+def _library() -> list[tuple[str, int, int]]:
+    """Times and sizes of the library's files: an edited one is for a process that has not imported it."""
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+
+
+def _begin(connection: socket.socket, library: list[Any], folder: Path, own: list[int]) -> tuple[int, int] | None:
+    """Fork the process of a job, unless it needs another Python or other code than this one's.
+
+    Args:
+        connection: to the process that asks for it.
+        library: as it was when this process began.
+        folder: of the workflow.
+        own: files that the job has no use for.
+
+    Returns:
+        The number of the job's process, and of the one that asks.
+    """
+    connection.settimeout(PATIENCE_SECONDS)
+    length, files, _, _ = socket.recv_fds(connection, 8, 3)
+    content = b""
+    while len(content) < int.from_bytes(length, "big"):
+        content += (part := connection.recv(2**16))
+        if not part:
+            raise ConnectionError
+    connection.settimeout(None)
+    python, arguments, place, environment, mask, asking = marshal.loads(content)
+    try:
+        if python != sys.executable or _library() != library:
+            return None
+        with suppress(Exception):  # the job meets the same error, and reports it
+            importlib.import_module(f"supertickets.{arguments[0].partition(':')[0]}")
+        gc.freeze()  # what is imported stays, and pages that no collection touches are shared
+        if process := os.fork():
+            (folder / str(asking)).write_text(str(process))
+            return process, asking
+        try:
+            _run(connection, files, own, arguments, place, environment, mask)
+        finally:
+            os._exit(1)
+    finally:
+        for number in files:
+            os.close(number)
+
+
+def _run(
+    connection: socket.socket, files: list[int], own: list[int], arguments: list[str], place: str,
+    environment: dict[str, str], mask: int,
+) -> None:  # fmt: skip
+    """Do a job in a process of its own, as if it had been started in the ordinary way, and end the process."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in own:
+        os.close(number)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    os.chdir(place)
+    os.umask(mask)
+    os.environ.clear()
+    os.environ.update(environment)
+    connection.send(STARTED)
+    done = end_with_workflow(connection)
+    status = _status_of(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    done.set()
+    connection.send(status.to_bytes(STATUS_BYTES, "big"))
+    os._exit(status)
+
+
+def _status_of(arguments: list[str]) -> int:
+    """The status with which Python would end, its messages being written."""
+    try:
+        main(arguments)
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _report(jobs: dict[int, tuple[socket.socket, int]], folder: Path) -> None:
+    """Send the status of each job that has ended to the process that waits for it."""
+    with suppress(ChildProcessError):  # none is left
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            connection, asking = jobs.pop(ended[0])
+            with suppress(OSError), connection:  # the job has sent it, unless a signal has killed it
+                connection.send(os.waitstatus_to_exitcode(ended[1]).to_bytes(STATUS_BYTES, "big", signed=True))
+            (folder / str(asking)).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    place, server = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    serve(place, server)
+    server.close()
+    if place.exists():  # Snakemake was killed
+        time.sleep(KEPT_SECONDS)
+        shutil.rmtree(place, ignore_errors=True)
