@@ -7,7 +7,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-NAMES = ("training", "passes", "overhead", "precision", "multi_task", "sweep")
+NAMES = ("training", "passes", "overhead", "precision", "multi_task", "sweep", "warm")
 #: Run where they are named only: no speed against a peer, or a GPU is needed.
 BY_NAME = ("scale", "disk", "kills", "groups", "gpu")
 

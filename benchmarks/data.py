@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ class Place:
 
 #: Film reviews' sentences with the default's encoder.
 MOVIE = Place(ROOT, "minilm", ("movie",))
+
+
+def copy_of(project: Path, folder: Path) -> None:
+    """Copy what a project runs from into a folder, without its results."""
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(project / name, folder)
+    for name in ("workflow", "profiles", "envs", "configs", "data"):
+        if (project / name).exists():
+            shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def make(project: Path, *targets: str) -> None:

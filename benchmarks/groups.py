@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+
+from supertickets.jobs.warm import COLD
 
 from .data import ROOT
 from .results import write
@@ -33,13 +36,14 @@ SUBMIT += [
 ]
 
 
-def seconds_of_group(cluster: Cluster, folder: Path, steps: bool) -> float:
+def seconds_of_group(cluster: Cluster, folder: Path, steps: bool = False, **environment: str) -> float:
     """What the one cluster job of all tickets takes, from its start to its end.
 
     Args:
         cluster: where it runs.
         folder: for a copy of the project.
         steps: leave it to Slurm's plugin.
+        environment: of the call that submits it, and of its jobs.
     """
     workspace = new_workspace(folder, tiny_config(tasks=["toy"], seeds=[1], ratios=RATIOS))
     if steps:
@@ -49,7 +53,8 @@ def seconds_of_group(cluster: Cluster, folder: Path, steps: bool) -> float:
         snakefile.write_text(text.removesuffix(f"{IN_ONE}\n"))
     workspace.make(f"{TRIAL}/importance/fine_tuned.csv")
     targets = [f"{TRIAL}/winning-{ratio:.2f}/record.json" for ratio in RATIOS]
-    subprocess.run([sys.executable, "-m", "snakemake", *targets, *SUBMIT], cwd=folder, check=True, capture_output=True)
+    command = [sys.executable, "-m", "snakemake", *targets, *SUBMIT]
+    subprocess.run(command, cwd=folder, env=os.environ | environment, check=True, capture_output=True)
     jobs = [line for line in cluster("scontrol", "show", "job", "-o").splitlines() if f"WorkDir={folder}" in line]
     (job,) = jobs  # all in one
     (time,) = re.findall(r"RunTime=(\d+):(\d+):(\d+)", job)
@@ -63,15 +68,19 @@ def main() -> None:
         sys.exit(reason)
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, Cluster(Path(folder) / "run") as cluster:
         found = {
-            name: seconds_of_group(cluster, Path(folder) / name, steps=name == "steps") for name in ("steps", "one")
+            "steps": seconds_of_group(cluster, Path(folder) / "steps", steps=True),
+            "cold": seconds_of_group(cluster, Path(folder) / "cold", **{COLD: "1"}),
+            "one": seconds_of_group(cluster, Path(folder) / "one"),
         }
     names = {
         "steps": "a step and a snakemake for each rule, by Slurm's plugin",
-        "one": "one snakemake for all, as here",
+        "cold": "one snakemake for all, and a Python for each job",
+        "one": "one snakemake for all, and warm jobs, as here",
     }
     rows = [{"how": names[name], "seconds": seconds} for name, seconds in found.items()]
     text = (
         f"A cluster job of {len(RATIOS)} trainings of the tests' tiny encoder, half a second each, with {RULES} "
-        f"rules each: from its start to its end. One snakemake is {found['steps'] / found['one']:.1f} times as fast."
+        f"rules each: from its start to its end. One snakemake is {found['steps'] / found['one']:.1f} times as fast,"
+        f" and {found['cold'] / found['one']:.1f} times as fast as with cold jobs."
     )
     write("groups", "python -m benchmarks groups", text, pd.DataFrame(rows), found)

@@ -20,22 +20,22 @@ from supertickets.training.loop import settings_from
 
 
 def multiply_by_zero(model: Classifier, ticket: Ticket) -> None:
-    """Multiply what a full model's units put out by one where a ticket keeps them and by zero where not."""
+    """Multiply what heads put out by one where a ticket keeps them and by zero where not."""
     names = model.architecture
     width = model.classifier.in_features // ticket.heads_per_layer
-    for number, (layer, kept) in enumerate(zip(model.layers, ticket.heads, strict=True)):
+    for layer, kept in zip(model.layers, ticket.heads, strict=True):
         mask = torch.zeros(ticket.heads_per_layer)
         mask[list(kept)] = 1
         layer.get_submodule(names.head_output).register_forward_pre_hook(partial(_heads, mask.repeat_interleave(width)))
-        layer.get_submodule(names.ffn_product).register_forward_hook(partial(_block, float(number in ticket.ffn)))
+
+
+def with_all_heads(ticket: Ticket) -> Ticket:
+    """The blocks of a ticket and all heads: what is computed where heads are multiplied by zero."""
+    return Ticket(Ticket.full(len(ticket.heads), ticket.heads_per_layer).heads, ticket.ffn, ticket.heads_per_layer)
 
 
 def _heads(mask: Tensor, _: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
     return (args[0] * mask.to(args[0]),)
-
-
-def _block(mask: float, _: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
-    return output * mask
 
 
 def main() -> None:
@@ -46,8 +46,7 @@ def main() -> None:
     compute = settings[0].start()
     data = [Encoded.read(Path(task["encoded"])) for task in tasks]
     tickets = [Ticket.of(task["ticket"], "the request") for task in tasks]
-    full = [Ticket.full(len(ticket.heads), ticket.heads_per_layer) for ticket in tickets]
-    built = tickets if asked["way"] == "cut" else full
+    built = tickets if asked["way"] == "cut" else [with_all_heads(ticket) for ticket in tickets]
     tensors, models = shared_models(
         folder / "config.json", folder / "model.safetensors", built, settings, asked["seed"], compute
     )

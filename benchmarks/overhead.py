@@ -1,8 +1,9 @@
-"""What a training costs besides training: from its process's start to the first step, and from the last to exit."""
+"""What a training costs besides training, warm and cold: from its call to the first step, and from the last."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,11 +16,14 @@ import yaml
 from supertickets.experiment.config import check_config
 from supertickets.experiment.settings import training_of
 from supertickets.files import canonical_json, read_json
+from supertickets.jobs.environment import set_environment
+from supertickets.jobs.warm import COLD
 
-from .data import MOVIE, Place, environment, make
+from .data import MOVIE, ROOT, Place, environment, make
 from .results import spread, write
 
 REPEATS = 7
+WAYS = {"warm": {}, "cold": {COLD: "1"}}
 
 
 def main(place: Place = MOVIE) -> None:
@@ -29,7 +33,9 @@ def main(place: Place = MOVIE) -> None:
     subset = f"results/subsets/{task.name}/n{config['train_sizes'][0]}/seed1.json"
     make(place.project, subset)
     settings = training_of(config, place.model, task.name)
-    found: dict[str, list[float]] = {"process": [], "train": [], "predict": [], "gigabytes": []}
+    names = ("process", "train", "predict", "gigabytes", "rest")
+    found: dict[str, dict[str, list[float]]] = {way: {name: [] for name in names} for way in WAYS}
+    set_environment(ROOT / "workflow")  # this process stands for Snakemake: its server ends with it
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
         arguments = {
@@ -45,22 +51,26 @@ def main(place: Place = MOVIE) -> None:
         }
         options = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
         command = [sys.executable, "-P", "-m", "supertickets", "training.run:train_run", *options]
-        for _ in range(REPEATS):
+        subprocess.run(command, env=environment(), check=True, capture_output=True)  # the first has the server import
+        for way, chosen in [*WAYS.items()] * REPEATS:
+            shutil.rmtree(folder)  # a training that is finished would be taken over
+            record.parent.mkdir()
             began = time.perf_counter()
-            subprocess.run(command, env=environment(), check=True, capture_output=True)
-            found["process"].append(time.perf_counter() - began)
+            subprocess.run(command, env=environment() | chosen, check=True, capture_output=True)
+            seconds = time.perf_counter() - began
             content = read_json(record)
-            found["train"].append(content["seconds"]["train"])
-            found["predict"].append(content["seconds"]["predict"])
-            found["gigabytes"].append(content["memory_bytes"]["resident"] / 1e9)
-    rest = [whole - train - predict for whole, train, predict in zip(*list(found.values())[:3], strict=True)]
-    names = {
-        "process": "whole process, s",
-        "train": "training, s",
-        "predict": "predicting, s",
-        "gigabytes": "peak memory, GB",
-    }
-    rows = [{"what": name, "median (range)": spread(found[key])} for key, name in names.items()]
-    rows.append({"what": "everything else, s", "median (range)": spread(rest)})
-    text = f"A full model of the default on `{task.name}`, {settings['threads']} thread, {REPEATS} repeats."
-    write("overhead", "python -m benchmarks overhead", text, pd.DataFrame(rows), found | {"overhead": rest})
+            train, predict = content["seconds"]["train"], content["seconds"]["predict"]
+            memory = content["memory_bytes"]["resident"] / 1e9
+            values = (seconds, train, predict, memory, seconds - train - predict)
+            for name, value in zip(names, values, strict=True):
+                found[way][name].append(value)
+    titles = ("whole job, s", "training, s", "predicting, s", "peak memory, GB", "everything else, s")
+    rows = [
+        {"what": title, **{f"{way}, median (range)": spread(found[way][name]) for way in WAYS}}
+        for name, title in zip(names, titles, strict=True)
+    ]
+    text = (
+        f"A full model of the default on `{task.name}`, {settings['threads']} thread, {REPEATS} repeats. Warm: forked"
+        " by a server that has imported everything. Cold: a Python of its own."
+    )
+    write("overhead", "python -m benchmarks overhead", text, pd.DataFrame(rows), found)

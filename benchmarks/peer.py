@@ -1,8 +1,8 @@
 """One training by transformers' Trainer, in a process of its own: a JSON request in, a JSON answer out.
 
 Three ways: ``defaults``, as run_glue.py trains when nothing is said (padded to 128 tokens); ``dynamic`` (each batch
-padded to its longest); ``tuned`` (grouped by length besides). With a ticket its pruned units are multiplied by zero, as
-the paper's code does.
+padded to its longest); ``tuned`` (grouped by length besides). With a ticket its pruned heads are multiplied by zero
+and its pruned feed-forward blocks are skipped, as in the paper's code.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def examples(data: Encoded, rows: np.ndarray, outputs: int) -> list[dict[str, An
     ]
 
 
-def multiply_by_zero(model: BertForSequenceClassification, ticket: Ticket) -> None:
-    """Mask the pruned units of a BERT; they are computed all the same."""
+def apply_as_published(model: BertForSequenceClassification, ticket: Ticket) -> None:
+    """Mask the pruned heads of a BERT, which are computed all the same, and skip its pruned feed-forward blocks."""
     for index, layer in enumerate(model.bert.encoder.layer):
         kept = torch.zeros(ticket.heads_per_layer)
         kept[list(ticket.heads[index])] = 1
@@ -77,7 +77,7 @@ def multiply_by_zero(model: BertForSequenceClassification, ticket: Ticket) -> No
             lambda _, args, mask=mask: (args[0] * mask.to(args[0]),)
         )
         if index not in ticket.ffn:
-            layer.get_submodule("output.dense").register_forward_hook(lambda _, args, output: output * 0.0)
+            vars(layer)["feed_forward_chunk"] = layer.output.LayerNorm.forward
 
 
 def trainer_for(asked: dict[str, Any], model: PreTrainedModel, train: Examples, folder: str) -> Trainer:
@@ -122,7 +122,7 @@ def main() -> None:
     rows, evaluated = (np.array(asked[name]) for name in ("rows", "evaluated"))
     model = AutoModelForSequenceClassification.from_pretrained(asked["model"], num_labels=outputs)
     if asked.get("ticket"):
-        multiply_by_zero(model, Ticket.read(Path(asked["ticket"])))
+        apply_as_published(model, Ticket.read(Path(asked["ticket"])))
     with tempfile.TemporaryDirectory() as folder:
         trainer = trainer_for(asked, model, Examples(examples(data, rows, outputs)), folder)
         first = time.time()

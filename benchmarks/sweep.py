@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,16 +22,13 @@ from supertickets.tickets.importance_table import read_importance
 from supertickets.tickets.prune import draw
 
 from .children import run, score
-from .data import ROOT, make
+from .data import ROOT, copy_of, make
 from .results import write
 
 
 def ours(project: Path, folder: Path) -> tuple[float, pd.Series]:
     """Wall time of the figure in a fresh copy of the project, and mean accuracies by task and ratio."""
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy(project / name, folder)
-    for name in ("workflow", "profiles", "envs"):
-        shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_of(project, folder)
     began = time.perf_counter()
     make(folder, "results/figures/phase_transition.pdf")
     seconds = time.perf_counter() - began
@@ -85,7 +81,7 @@ def full_and_masked(config: dict[str, Any], folder: Path, made: Path, task: str,
 
 
 def published(config: dict[str, Any], folder: Path, made: Path) -> tuple[float, pd.Series]:
-    """The same of the published way: fine-tune, score, multiply by zero, each in a process that imports everything.
+    """The same of the published way: fine-tune, score, mask, each in a process that imports everything.
 
     Two at a time where the machine has two cores, as the workflow does. Downloads, tokenising, tables and the figure
     are left out, in favour of this way.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +15,7 @@ import torch
 from conftest import PROJECT, TINY, Workspace, new_workspace, tiny_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks import (
     children,
@@ -23,11 +26,13 @@ from benchmarks import (
     multi_task,
     overhead,
     passes,
+    peer,
     precision,
     results,
     scale,
     sweep,
     training,
+    warm,
 )
 from benchmarks.__main__ import BY_NAME, NAMES
 from benchmarks.data import Place, Task
@@ -38,6 +43,7 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import build, read_model
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.engine.device import Compute
+from supertickets.jobs.warm import FOLDER
 from supertickets.tickets.importance import method_of
 from supertickets.tickets.sample import Sample
 from supertickets.training.loop import losses_of
@@ -136,7 +142,7 @@ def test_units_multiplied_by_zero_train_as_units_that_are_cut(tmp_path: Path) ->
         asked = multi_task.asked_for([task, task], tickets, 1, way)
         asked["settings"] |= {"classifier_dropout": 0.0, "threads": 1, "precision": "fp32"}
         losses[name] = np.array(children.run("multi_task_training", asked)["losses"])
-    np.testing.assert_allclose(losses["zeros"], losses["cut, zero gradient"], rtol=1e-4)
+    np.testing.assert_allclose(losses["published"], losses["cut, zero gradient"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("way", multi_task.WAYS)
@@ -205,9 +211,40 @@ def test_passes_measures_importance_and_evaluation(written: Path, toy: Place) ->
     assert "predicting 8 sentences" in page_of(written, "passes")
 
 
-def test_overhead_measures_a_run_as_its_rule_starts_it(written: Path, toy: Place) -> None:
+def test_overhead_measures_a_run_as_its_rule_starts_it(
+    written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (FOLDER, "PATH", "PYTHONPATH"):  # so that they are as before in the end
+        monkeypatch.setenv(name, os.environ.get(name, ""))
     overhead.main(toy)
     assert "everything else, s" in page_of(written, "overhead")
+
+
+@pytest.mark.slow
+def test_warm_measures_a_call_both_ways(written: Path, project: Workspace) -> None:
+    warm.main(project.folder, ("results/runs/tiny/toy/n32/seed1/winning-0.60/record.json",))
+    assert "Warm jobs take 0." in page_of(written, "warm")
+
+
+def test_the_published_way_skips_blocks_and_multiplies_heads_by_zero() -> None:
+    """It computes what a model with all pruned units multiplied by zero does, and no pruned block at all."""
+    ticket, called = Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4), []
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(**SMALL)).eval()
+    zeroed = copy.deepcopy(model)
+    peer.apply_as_published(model, ticket)
+    for index, layer in enumerate(zeroed.bert.encoder.layer):
+        own = model.bert.encoder.layer[index]
+        own.intermediate.register_forward_hook(lambda *_, index=index: called.append(index))
+        for head in set(range(4)) - set(ticket.heads[index]):
+            width = zeroed.config.hidden_size // 4
+            layer.attention.output.dense.weight.data[:, head * width : (head + 1) * width] = 0.0
+        if index not in ticket.ffn:
+            layer.output.dense.weight.data.zero_()
+            layer.output.dense.bias.data.zero_()
+    tokens = torch.arange(1, 9)[None]
+    torch.testing.assert_close(model(tokens).logits, zeroed(tokens).logits)
+    assert called == [0, 2]
 
 
 def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch) -> None:

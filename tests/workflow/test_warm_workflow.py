@@ -1,0 +1,35 @@
+"""Whole calls with warm jobs: same bytes as cold ones, nothing left, and benchmarks of the jobs themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from accidents import accident_config
+from conftest import FIGURE, Workspace, new_workspace, small_config
+
+from supertickets.jobs.warm import COLD
+
+
+@pytest.mark.slow
+def test_warm_and_cold_jobs_make_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:
+    cold = new_workspace(tmp_path / "cold", small_config())
+    cold.make(FIGURE, **{COLD: "1"})
+    assert cold.predictions() == finished.predictions()
+    for path in sorted(finished.folder.glob("results/**/scores/**/*.parquet")):
+        assert (cold.folder / path.relative_to(finished.folder)).read_bytes() == path.read_bytes()
+    assert (cold.folder / FIGURE).read_bytes() == (finished.folder / FIGURE).read_bytes()
+
+
+def test_a_call_measures_its_warm_jobs_and_leaves_nothing(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", accident_config())
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    workspace.make("results/runs/tiny/toy/n32/seed1/full/record.json", TMPDIR=str(temporary))
+    (measured,) = pd.read_csv(workspace.folder / "results/runs/tiny/toy/n32/seed1/full/benchmark.tsv", sep="\t").iloc
+    assert measured["max_rss"] > 100  # MB: the launcher alone has 20
+    assert measured["cpu_time"] > 0.2
+    assert not list(temporary.glob("supertickets-[!0-9]*"))
+    assert not [process for process in psutil.process_iter(["cmdline"]) if str(temporary) in str(process.info)]
