@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .data import ROOT, Task, environment
+from .machine import PRECISION
 
 #: What all ways to train share where a benchmark does not say otherwise: the batch size is the published one.
 SETTINGS: dict[str, Any] = {
@@ -23,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "classifier_dropout": 0.1,
     "evaluate": {},
     "device": "cpu",
-    "precision": "auto",
+    "precision": PRECISION,
 }
 
 
@@ -53,6 +55,15 @@ def run(module: str, asked: dict[str, Any]) -> dict[str, Any]:
     if done.returncode != 0:
         raise RuntimeError(f"benchmarks.{module} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def door(function: str, **arguments: Any) -> list[str]:
+    """The command with which a rule calls a function; values that are no texts are written as JSON."""
+    texts = {
+        key: str(value) if isinstance(value, str | Path) else json.dumps(value) for key, value in arguments.items()
+    }
+    options = [text for key, value in texts.items() for text in (f"--{key.replace('_', '-')}", value)]
+    return [sys.executable, "-P", "-m", "supertickets", function, *options]
 
 
 def score(answer: dict[str, Any]) -> float:

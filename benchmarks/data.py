@@ -19,6 +19,8 @@ from transformers import AutoTokenizer
 from supertickets.encoder.encoded import Encoded
 from supertickets.jobs.environment import MALLOC
 
+from .machine import PRECISION
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -86,7 +88,9 @@ def copy_of(project: Path, folder: Path) -> None:
 def make(project: Path, *targets: str) -> None:
     """Let the workflow of a copy of the project make some files, on the CPU."""
     command = [sys.executable, "-m", "snakemake", "--cores", "all", *targets]
-    subprocess.run([*command, "--config", "device=cpu", "--quiet", "all"], cwd=project, check=True)
+    subprocess.run(
+        [*command, "--config", "device=cpu", f"precision={PRECISION}", "--quiet", "all"], cwd=project, check=True
+    )
 
 
 def sts_b(glue: Path, model: Path) -> Task:

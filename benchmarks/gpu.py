@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,12 @@ from transformers import BertConfig, BertModel
 
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.files import write_json
+from supertickets.jobs.environment import set_environment
 
-from .children import SETTINGS, run
+from .children import SETTINGS, door, run
+from .data import ROOT, environment
 from .machine import gemm_rate
+from .overhead import WAYS
 from .results import write
 from .training import arithmetic
 
@@ -109,6 +115,39 @@ def measure(folder: Path, sizes: Sequence[Size], device: str, **changes: Any) ->
     return rows
 
 
+def starts(folder: Path, device: str, processes: int) -> dict[str, float]:
+    """Seconds of short trainings side by side, by their starts; the first of each way does not count.
+
+    Args:
+        folder: with ``model``, and a task of one batch in ``short.parquet``.
+        device: ``cuda`` or ``cpu``.
+        processes: trainings at a time.
+    """
+    set_environment(ROOT / "workflow")  # this process stands for Snakemake: its server ends with it
+    write_json(folder / "subset.json", {"rows": list(range(BATCH))})
+    settings = SETTINGS | {"device": device, "precision": "bf16", "threads": 1, "outputs": 2}
+    settings["evaluate"] = {"validation": 0, "test": 8}
+
+    def train(chosen: dict[str, str], number: int) -> None:
+        out = folder / str(number)
+        command = door(
+            "training.run:train_run", config=folder / "model/config.json", weights=folder / "model/model.safetensors",
+            shape=folder / "model/shape.json", encoded=folder / "short.parquet", subset=folder / "subset.json",
+            run={"seed": number}, settings=settings, record=out / "record.json", predictions=out / "p.parquet",
+        )  # fmt: skip
+        out.mkdir()
+        subprocess.run(command, env=environment() | chosen, check=True, capture_output=True)
+
+    seconds = {}
+    with ThreadPoolExecutor(processes) as pool:
+        for base, (way, chosen) in enumerate(WAYS.items()):
+            train(chosen, 1000 * base)
+            began = time.perf_counter()
+            list(pool.map(partial(train, chosen), range(1000 * base + 1, 1000 * base + 1 + processes)))
+            seconds[way] = time.perf_counter() - began
+    return seconds
+
+
 def per_token(shape: Shape, length: int) -> float:
     """Operations of a model for each token of a sentence."""
     return arithmetic(Ticket.full(shape.layers, shape.heads), shape, length, 1) / length
@@ -121,6 +160,10 @@ def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, **changes: Any) ->
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(Path(folder), sizes, device, **changes)
         shape = Shape.read(Path(folder) / "model/shape.json", 2)
+        length = min(size.length for size in sizes)
+        write_task(Path(folder) / "short.parquet", length, BATCH, BertConfig(**changes).vocab_size)
+        most = max(size.processes for size in sizes)
+        found = starts(Path(folder), device, most)
     rates = {name: gemm_rate(torch.bfloat16, 1, shapes, device) for name, shapes in (("step", SHAPES), ("peak", PEAK))}
     table = pd.DataFrame(rows)
     table["share of peak"] = [
@@ -131,5 +174,7 @@ def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, **changes: Any) ->
     text = (
         f"BERT-base with random weights, batches of {BATCH}, bf16: tokens per second of all processes together. Matrix"
         f" products in bf16 here: {step:.0f} TFLOP/s in a step's shapes, {peak:.0f} in large ones."
+        f" {most} trainings of {SETTINGS['epochs']} steps side by side, starts and ends included: {found['warm']:.1f} s"
+        f" with warm jobs, {found['cold']:.1f} s with a Python for each."
     )
-    write("gpu", "python -m benchmarks gpu", text, table.round(3), {"gemm_flops": rates, "rows": rows})
+    write("gpu", "python -m benchmarks gpu", text, table.round(3), {"gemm_flops": rates, "rows": rows, "starts": found})

@@ -14,6 +14,13 @@ from typing import Any
 
 import torch
 
+from supertickets.engine.device import has_bf16_units
+
+#: What the project computes in: what ``auto`` chooses here, or what the environment says.
+PRECISION = os.environ.get("PRECISION") or ("bf16" if has_bf16_units(torch.device("cpu")) else "fp32")
+#: Of the names of results that depend on it, so that those of both kinds of processor stand side by side.
+SUFFIX = "" if PRECISION == "fp32" else f"_{PRECISION}"
+
 #: Matrix products of one training step of the default encoder on 768 tokens: rows, inner dimension, columns.
 SHAPES = ((768, 384, 384), (768, 384, 1536), (768, 1536, 384))
 
@@ -25,7 +32,8 @@ def machine() -> dict[str, Any]:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), processor)
-    found = {"processor": processor, "cores": os.cpu_count(), "system": platform.system()}
+    found = {"processor": processor, "precision": PRECISION, "cores": os.cpu_count()}
+    found["system"] = platform.system()
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
     return found | {"python": platform.python_version()} | {name: version(name) for name in names}

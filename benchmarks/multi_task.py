@@ -14,6 +14,7 @@ from supertickets.tickets.prune import draw
 
 from .children import SETTINGS, request, run
 from .data import ROOT, Place, Task
+from .machine import SUFFIX
 from .multi_task_training import with_all_heads
 from .results import spread, write
 from .training import arithmetic
@@ -109,4 +110,4 @@ def main(place: Place = TASKS) -> None:
         " as long."
     )
     measured = {f"{ratio} {way}": list(seconds) for (ratio, way), seconds in found.items()}
-    write("multi_task", "python -m benchmarks multi_task", text, pd.DataFrame(table).fillna(""), measured)
+    write(f"multi_task{SUFFIX}", "python -m benchmarks multi_task", text, pd.DataFrame(table).fillna(""), measured)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,11 +13,13 @@ import yaml
 
 from supertickets.experiment.config import check_config
 from supertickets.experiment.settings import training_of
-from supertickets.files import canonical_json, read_json
+from supertickets.files import read_json
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.warm import COLD
 
+from .children import door
 from .data import MOVIE, ROOT, Place, environment, make
+from .machine import PRECISION, SUFFIX
 from .results import spread, write
 
 REPEATS = 7
@@ -32,25 +32,24 @@ def main(place: Place = MOVIE) -> None:
     config = check_config(yaml.safe_load((place.project / "config.yaml").read_text()))
     subset = f"results/subsets/{task.name}/n{config['train_sizes'][0]}/seed1.json"
     make(place.project, subset)
-    settings = training_of(config, place.model, task.name)
+    settings = training_of(config, place.model, task.name) | {"precision": PRECISION}
     names = ("process", "train", "predict", "gigabytes", "rest")
     found: dict[str, dict[str, list[float]]] = {way: {name: [] for name in names} for way in WAYS}
     set_environment(ROOT / "workflow")  # this process stands for Snakemake: its server ends with it
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
-        arguments = {
-            "config": task.model / "config.json",
-            "weights": task.model / "model.safetensors",
-            "shape": task.model / "shape.json",
-            "encoded": task.encoded,
-            "subset": place.project / subset,
-            "run": json.dumps({"model": place.model, "seed": 1}),
-            "settings": canonical_json(settings),
-            "record": record,
-            "predictions": Path(folder) / "predictions.parquet",
-        }
-        options = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
-        command = [sys.executable, "-P", "-m", "supertickets", "training.run:train_run", *options]
+        command = door(
+            "training.run:train_run",
+            config=task.model / "config.json",
+            weights=task.model / "model.safetensors",
+            shape=task.model / "shape.json",
+            encoded=task.encoded,
+            subset=place.project / subset,
+            run={"model": place.model, "seed": 1},
+            settings=settings,
+            record=record,
+            predictions=Path(folder) / "predictions.parquet",
+        )
         subprocess.run(command, env=environment(), check=True, capture_output=True)  # the first has the server import
         for way, chosen in [*WAYS.items()] * REPEATS:
             shutil.rmtree(folder)  # a training that is finished would be taken over
@@ -73,4 +72,4 @@ def main(place: Place = MOVIE) -> None:
         f"A full model of the default on `{task.name}`, {settings['threads']} thread, {REPEATS} repeats. Warm: forked"
         " by a server that has imported everything. Cold: a Python of its own."
     )
-    write("overhead", "python -m benchmarks overhead", text, pd.DataFrame(rows), found)
+    write(f"overhead{SUFFIX}", "python -m benchmarks overhead", text, pd.DataFrame(rows), found)

@@ -19,6 +19,7 @@ from supertickets.training.loop import predict, settings_from, train
 
 from .children import request, run
 from .data import MOVIE, Place
+from .machine import SUFFIX
 from .results import spread, write
 
 REPEATS, TRAIN, EVALUATED = 5, 256, 500
@@ -73,4 +74,10 @@ def main(place: Place = MOVIE) -> None:
         f"The full model in {compute.precision}, batch size {how.batch_size}, one thread, {REPEATS} repeats. Importance"
         f" costs {share} of an epoch. The Trainer takes {times} times as long to predict."
     )
-    write("passes", "python -m benchmarks passes", text, table, {"seconds": seconds, "precision": compute.precision})
+    write(
+        f"passes{SUFFIX}",
+        "python -m benchmarks passes",
+        text,
+        table,
+        {"seconds": seconds, "precision": compute.precision},
+    )

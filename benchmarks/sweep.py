@@ -23,6 +23,7 @@ from supertickets.tickets.prune import draw
 
 from .children import run, score
 from .data import ROOT, copy_of, make
+from .machine import SUFFIX
 from .results import write
 
 
@@ -120,4 +121,4 @@ def main(project: Path = ROOT) -> None:
         " Accuracy in percent, mean over seeds, validation and test sentences together:"
     )
     measured = {"seconds": {"ours": mine, "published": theirs}, "accuracy": table.to_dict("list")}
-    write("sweep", "python -m benchmarks sweep", text, table, measured)
+    write(f"sweep{SUFFIX}", "python -m benchmarks sweep", text, table, measured)

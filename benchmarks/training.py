@@ -14,14 +14,13 @@ import torch
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.rewind import rewind
 from supertickets.encoder.ticket import Shape, Ticket
-from supertickets.engine.device import has_bf16_units
 from supertickets.files import write_json
 from supertickets.tickets.prune import draw
 
 from . import children
 from .children import request, run, score
 from .data import MOVIE, Place, Task
-from .machine import gemm_rate
+from .machine import PRECISION, SUFFIX, gemm_rate
 from .results import interval, spread, write
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -83,7 +82,7 @@ def measure(task: Task, precision: str) -> dict[str, list[dict[str, Any]]]:
 def main(place: Place = MOVIE) -> None:
     """Measure, and write ``results/training``."""
     (task,) = place.tasks()
-    precision = "bf16" if has_bf16_units(torch.device("cpu")) else "fp32"
+    precision = PRECISION
     rates = {name: gemm_rate(dtype, THREADS) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     found = measure(task, precision)
     if len({answer["steps"] for answers in found.values() for answer in answers}) != 1:
@@ -132,4 +131,4 @@ def main(place: Place = MOVIE) -> None:
         "arithmetic_left": left, "seconds": {name: list(times) for name, times in seconds.items()},
         "accuracy": {name: list(values) for name, values in scores.items()},
     }  # fmt: skip
-    write("training", "python -m benchmarks training", text, pd.DataFrame(table), measured)
+    write(f"training{SUFFIX}", "python -m benchmarks training", text, pd.DataFrame(table), measured)

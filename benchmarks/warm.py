@@ -13,6 +13,7 @@ import pandas as pd
 from supertickets.jobs.warm import COLD
 
 from .data import ROOT, copy_of
+from .machine import PRECISION, SUFFIX
 from .results import write
 
 CONFIG = "configs/smoke.yaml"
@@ -28,7 +29,7 @@ def measure(project: Path, *targets: str, **environment: str) -> dict[str, float
     with tempfile.TemporaryDirectory() as folder:
         copy_of(project, Path(folder))
         command = [sys.executable, "-m", "benchmarks.reaped", folder, json.dumps(environment)]
-        command += [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
+        command += [sys.executable, "-m", "snakemake", "--cores", "2", *targets, "--config", f"precision={PRECISION}"]
         done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the call failed:\n{done.stdout}{done.stderr}")
@@ -45,4 +46,4 @@ def main(project: Path = ROOT, targets: tuple[str, ...] = ("--configfile", CONFI
         " forks a process for each; its own start is included. Cold: each job starts a Python, which imports what it"
         f" needs. Warm jobs take {ratios['wall']:.2f} of the time and {ratios['cpu']:.2f} of the CPU time."
     )
-    write("warm", "python -m benchmarks warm", text, pd.DataFrame(rows).round(1), found)
+    write(f"warm{SUFFIX}", "python -m benchmarks warm", text, pd.DataFrame(rows).round(1), found)

@@ -36,6 +36,7 @@ from benchmarks import (
 )
 from benchmarks.__main__ import BY_NAME, NAMES
 from benchmarks.data import Place, Task
+from benchmarks.machine import SUFFIX
 from benchmarks.results import interval, spread
 from benchmarks.rounded import PRODUCTS, Rounded
 from supertickets.encoder.batches import batch_of, sorted_batches
@@ -202,13 +203,13 @@ def page_of(folder: Path, name: str) -> str:
 @pytest.mark.slow
 def test_training_measures_all_ways(written: Path, toy: Place) -> None:
     training.main(toy)
-    page = page_of(written, "training")
+    page = page_of(written, f"training{SUFFIX}")
     assert "tiny on 16 sentences of `toy`" in page and page.count("| Trainer") == 3
 
 
 def test_passes_measures_importance_and_evaluation(written: Path, toy: Place) -> None:
     passes.main(toy)
-    assert "predicting 8 sentences" in page_of(written, "passes")
+    assert "predicting 8 sentences" in page_of(written, f"passes{SUFFIX}")
 
 
 def test_overhead_measures_a_run_as_its_rule_starts_it(
@@ -217,13 +218,13 @@ def test_overhead_measures_a_run_as_its_rule_starts_it(
     for name in (FOLDER, "PATH", "PYTHONPATH"):  # so that they are as before in the end
         monkeypatch.setenv(name, os.environ.get(name, ""))
     overhead.main(toy)
-    assert "everything else, s" in page_of(written, "overhead")
+    assert "everything else, s" in page_of(written, f"overhead{SUFFIX}")
 
 
 @pytest.mark.slow
 def test_warm_measures_a_call_both_ways(written: Path, project: Workspace) -> None:
     warm.main(project.folder, ("results/runs/tiny/toy/n32/seed1/winning-0.60/record.json",))
-    assert "Warm jobs take 0." in page_of(written, "warm")
+    assert "Warm jobs take 0." in page_of(written, f"warm{SUFFIX}")
 
 
 def test_the_published_way_skips_blocks_and_multiplies_heads_by_zero() -> None:
@@ -255,11 +256,13 @@ def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.
 
 def test_multi_task_measures_every_way(written: Path, project: Workspace) -> None:
     multi_task.main(Place(project.folder, "tiny", ("toy", "toy_other")))
-    page = page_of(written, "multi_task")
+    page = page_of(written, f"multi_task{SUFFIX}")
     assert all(page.count(f"| {way:18} |") == 2 for way in multi_task.WAYS)
 
 
 def test_gpu_needs_one_and_computes_the_same_table_elsewhere(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (FOLDER, "PATH", "PYTHONPATH"):  # so that they are as before in the end
+        monkeypatch.setenv(name, os.environ.get(name, ""))
     gpu.main("cpu", [gpu.Size(16, 2, 1)], **SMALL)
     assert "share of peak" in page_of(written, "gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -280,7 +283,7 @@ def test_disk_estimates_from_a_small_experiment(
 @pytest.mark.slow
 def test_sweep_draws_the_figure_both_ways(written: Path, project: Workspace) -> None:
     sweep.main(project.folder)
-    page = page_of(written, "sweep")
+    page = page_of(written, f"sweep{SUFFIX}")
     assert "2 tasks, 2 seeds, the full model and 1 ratios" in page and "nan" not in page
 
 
