@@ -104,7 +104,7 @@ def judge_all(folder: Path, grid: dict[str, Any]) -> None:
             select_ticket(folder, grid, group, first, folder / "selections" / f"{name}.csv")
             if len(grid["seeds"]) > 1:
                 decompose_group(folder, grid, group, folder / "decompositions" / f"{name}.csv")
-    judge(folder, scoped(grid, "sizes"), folder / "verdicts.csv")
+    judge(folder, scoped(grid, "sizes"), dict.fromkeys(grid["tasks"], 1.0), folder / "verdicts.csv")
     aggregate(folder, grid, folder / "scores.parquet", folder / "scores.csv", folder / "comparisons.csv")
 
 

@@ -19,9 +19,10 @@ from supertickets.evaluation.columns import WORDS, Content, read_table
 from supertickets.evaluation.compare import compare_group
 from supertickets.evaluation.decompose import decompose_group
 from supertickets.evaluation.judge import judge
-from supertickets.evaluation.results import DIFFERENCE, TABLES, read_groups, read_judged, write_csv
+from supertickets.evaluation.results import TABLES, read_groups, read_judged, write_csv
 from supertickets.evaluation.score import score_group
 from supertickets.evaluation.select_ticket import select_ticket
+from supertickets.evaluation.significance import NAMES
 from supertickets.evaluation.ways import Ways, compare_ways, score_ways
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import run_folder
@@ -144,7 +145,7 @@ def test_tables_of_one_seed_lack_nothing(tmp_path: Path) -> None:
     score_ways(tmp_path, trained).to_parquet(tmp_path / "ways.parquet")
     write_csv(tmp_path / "ways.csv", compare_ways(tmp_path, trained, ["full"], average=True))
     compared = read_table(tmp_path / "ways.csv", content=TABLES["comparisons of ways"])
-    assert compared["metric"].isna().any() and set(DIFFERENCE) <= set(compared)
+    assert compared["metric"].isna().any() and set(NAMES) <= set(compared)
     files = [tmp_path / f"spread.{suffix}" for suffix in ("csv", "md", "tex")]
     write_seed_sensitivity(tmp_path, grid, [str(tmp_path / "ways.parquet")], *files)  # as a command line has them
     assert set(pd.read_csv(files[0])["training"]) == {"alone", "all tasks"}
@@ -184,7 +185,6 @@ def test_tables_of_other_groups(results: Path, tmp_path: Path, folder: str, othe
     [
         ("selections", "ratio", 0.2, r"its ratio is 0.2, none of \[0.1, 0.3, 0.5\]"),
         ("selections", "ratio", 0.0, "its ratio is 0, none of"),
-        ("selections", "ratio", np.nan, "its ratio is nan, none of"),
         ("selections", "train_size", "1e5", "train_size is '1e5', no number, share or all"),
         ("scores", "seed", 9, "rows of test, accuracy, not one for each of 12 ratio, seed, draw"),
         ("scores", "seed", np.nan, "rows of test, accuracy, not one for each of 12 ratio, seed, draw"),
@@ -203,11 +203,24 @@ def test_tables_of_other_runs(
     table.to_parquet(path) if path.suffix == ".parquet" else table.to_csv(path, index=False)
     made = tmp_path / "made.pdf"
     with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}.*; delete it"):
-        judge(tmp_path, ALONE, made) if folder == "comparisons" else draw_phase_transition(tmp_path, ALONE, made, made)
+        if folder == "comparisons":
+            judge(tmp_path, ALONE, {"movie": 1.0}, made)
+        else:
+            draw_phase_transition(tmp_path, ALONE, made, made)
     if folder != "comparisons":
         with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}"):
             best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
     assert not made.exists()
+
+
+def test_without_a_super_ticket_nothing_follows_from_it(results: Path, tmp_path: Path) -> None:
+    for name in ("scores", "selections"):
+        shutil.copytree(results / name / "minilm/movie", tmp_path / name / "minilm/movie")
+    path = tmp_path / "selections/minilm/movie/n64/winning.csv"
+    pd.read_csv(path).assign(ratio=np.nan).to_csv(path, index=False)
+    with pytest.raises(UserError, match=r"n64/winning.csv: there is no super ticket: validation scores of every ratio"):
+        best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
+    draw_phase_transition(tmp_path, ALONE, tmp_path / "made.pdf", tmp_path / "made.png")  # without a star
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5])

@@ -30,6 +30,7 @@ from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
 from supertickets.report.figures.ticket_masks import draw_ticket_masks
 from supertickets.report.tables.formats import Files, P, write_formats
 from supertickets.report.tables.hyperparameters import write_hyperparameters
+from supertickets.report.tables.power import write_power
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.single_task_dev import write_single_task_dev
 from supertickets.report.tables.super_tickets import write_super_tickets
@@ -58,7 +59,7 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
     for name in ("phase_transition", "single_task_gain", "ticket_masks"):
         FIGURES[name][0](tmp_path, grid, tmp_path / "f.pdf", tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")
-    assert set(table["verdict"]) == {"not to be told from one seed"} and set(table["ratio"]) == {0.3}
+    assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
 
 def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
     shared = {"model": "minilm", "task": "movie", "train_size": "64", "split": "test", "metric": "accuracy"}
-    rows = pd.DataFrame([shared | {"seed": 1, "draw": 1, "examples": 9, "weight_remaining": 0.7}])
+    rows = pd.DataFrame([shared | {"seed": 1, "draw": 1, "examples": 9, "weight_remaining": 0.7, "value": 60.0}])
     figure = panels(rows, pd.DataFrame([shared]), lambda axis, *_: axis.plot(0.7, [[100, 60, 0]], "o"), BAND + "Dots.")
     low, high = figure.axes[0].get_ylim()
     assert -5 < low < 0 and 100 < high < 105
@@ -191,8 +192,7 @@ def test_gains_are_shown_both_ways(results: Path, drawn: list[plt.Figure]) -> No
     same, honest = (container.lines[0].get_ydata() for container in axes[0].containers)
     table = verdicts(results)
     np.testing.assert_allclose(np.asarray(same, dtype=float), table["difference_same_split"])
-    expected = [*table["difference_held_out"].iloc[:2], table.loc["dev_only", "difference_cross_fitted"]]
-    np.testing.assert_allclose(np.asarray(honest, dtype=float), expected)
+    np.testing.assert_allclose(np.asarray(honest, dtype=float), table["difference_other_seeds"])
     assert [patch.get_height() for patch in axes[1].patches] == pytest.approx(table["weight_remaining"].tolist())
     for words in ("minilm", "64 training examples", "3 seeds", "movie accuracy", "dev_only accuracy"):
         assert words in text
@@ -251,23 +251,33 @@ def test_the_table_of_super_tickets(results: Path, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "t.csv")) == 3 * 2
 
 
+def test_the_table_of_what_experiments_can_show(results: Path, tmp_path: Path) -> None:
+    md, _ = table_of(write_power, results, tmp_path, SIZES, margins=dict.fromkeys(GRID["tasks"], 1.0))
+    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
+    chosen = verdicts(results)
+    np.testing.assert_allclose(table["detectable_3"], chosen["detectable"])
+    np.testing.assert_allclose(table["seeds_needed"], chosen["seeds_needed"])
+    assert (table["detectable_40"] < table["detectable_3"]).all() and (table["seeds_needed"] > 3).all()
+    assert "80% of experiments" in md and "Seeds for it" in md
+
+
 def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:
     md, _ = table_of(write_single_task_dev, results, tmp_path, SIZES)
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
     chosen = verdicts(results)
-    for way in ("same_split", "cross_fitted", "held_out"):
+    for way in ("other_seeds", "same_split", "other_half", "other_split"):
         np.testing.assert_allclose(table[f"difference_{way}"].drop("average"), chosen[f"difference_{way}"])
-    assert table.loc["average", "difference_cross_fitted"] == pytest.approx(chosen["difference_cross_fitted"].mean())
-    assert np.isnan(table.loc["dev_only", "difference_held_out"])
-    honest = [*chosen["difference_held_out"].iloc[:2], chosen.loc["dev_only", "difference_cross_fitted"]]
+    assert table.loc["average", "difference_other_half"] == pytest.approx(chosen["difference_other_half"].mean())
+    assert np.isnan(table.loc["dev_only", "difference_other_split"])
+    honest = chosen["difference_other_seeds"]
     average = table.loc["average"]
-    assert average["difference"] == pytest.approx(np.mean(honest)) and np.isnan(average["difference_held_out"])
+    assert average["difference"] == pytest.approx(np.mean(honest)) and np.isnan(average["difference_other_split"])
     assert average["low"] < average["difference"] < average["high"]
-    for head in ("Gain, same split", "Gain, cross-fitted", "Gain, test"):
+    for head in ("Gain, same split", "Gain, other half", "Gain, test"):
         assert head in md
     row = chosen.loc["movie"]
-    interval = f"{row['difference_held_out']:+.1f} ({row['low_held_out']:+.1f} to {row['high_held_out']:+.1f})"
-    assert interval in md and f"{row['full_held_out']:.1f}" in md
+    interval = f"{row['difference_other_seeds']:+.1f} ({row['low_other_seeds']:+.1f} to {row['high_other_seeds']:+.1f})"
+    assert interval in md and f"{row['full_other_seeds']:.1f}" in md
 
 
 def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:

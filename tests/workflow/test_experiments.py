@@ -53,9 +53,10 @@ def test_a_task_without_a_test_part_is_reported_in_halves(tmp_path: Path) -> Non
     workspace = new_workspace(tmp_path / "project", config)
     workspace.make(FIGURE, "results/tables/single_task_dev.md")
     (row,) = pd.read_csv(workspace.folder / "results/verdicts.csv").to_dict("records")
-    assert row["split"] == "validation" and "difference_held_out" not in row
+    assert row["split"] == "validation" and "difference_other_split" not in row
     # One ratio: no choice to flatter.
-    assert row["difference_cross_fitted"] == pytest.approx(row["difference_same_split"])
+    assert row["difference_other_half"] == pytest.approx(row["difference_same_split"])
+    assert row["difference_other_seeds"] == pytest.approx(row["difference_same_split"])
 
 
 @pytest.mark.slow

@@ -3,13 +3,14 @@
 # Needs:  record.json and predictions.parquet of runs
 # Makes:  results/scores/{model}/{task}/n{train_size}/{kind}.parquet  one row for each run, split and metric
 #         results/comparisons/....csv      tickets against full models, with intervals and tests
-#         results/selections/....csv       the super ticket and what it gains, three ways
+#         results/selections/....csv       the super ticket and what it gains, four ways
 #         results/decompositions/....csv   bias and variance of the loss
 #         results/verdicts.csv             selections with verdicts, for every model, task and size
 #         results/scores.parquet, .csv, comparisons.csv  the tables of all groups as one
 
 from supertickets.experiment.grid import group_runs
 from supertickets.experiment.paths import GROUP_FILE, run_files
+from supertickets.experiment.settings import margin_of
 
 
 localrules:
@@ -160,8 +161,10 @@ rule judge:
     params:
         **work("evaluation.judge:judge"),
         grid=canonical_json(shown_grid(config, "sizes")),
+        margins=canonical_json({task: user_errors(margin_of)(config, task) for task in config["tasks"]}),
     shell:
-        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --verdicts {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --margins {params.margins:q}"
+        " --verdicts {output:q} > {log:q} 2>&1"
 
 
 rule aggregate:

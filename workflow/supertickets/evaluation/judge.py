@@ -1,28 +1,34 @@
-"""Verdicts from comparisons: whether pruning helps on a task, and up to which ratio the score holds."""
+"""Verdicts from comparisons: whether pruning helps on a task, and up to which ratio the score is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from supertickets.evaluation.power import Spread, needed
+from supertickets.evaluation.results import POWER as POWER_COLUMNS
 from supertickets.evaluation.results import read_groups, write_csv
-from supertickets.evaluation.select_ticket import EXPERIMENT, honest, honest_way
-from supertickets.evaluation.significance import LEVEL, holm
+from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
+from supertickets.evaluation.significance import LEVEL, holm, p_above
 from supertickets.experiment.grid import groups_of
 
 #: Columns that define a family of comparisons, which are corrected together: all ratios and tasks of one model, size
 #: and kind; reported splits apart from the others.
 FAMILY = ["model", "train_size", "kind", "reported"]
+WEIGHT = "weight_remaining"
 
 
-def judge(results: Path, grid: dict[str, Any], verdicts: Path) -> None:
+def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdicts: Path) -> None:
     """Write a verdict for each model, task and size.
 
     Args:
         results: the results folder, with selections and comparisons.
         grid: the winning tickets at all sizes.
+        margins: by task the loss, in points, that still counts as kept.
         verdicts: CSV file to write: a row for each chosen ticket, with the columns of :func:`with_verdicts`.
 
     Raises:
@@ -31,7 +37,7 @@ def judge(results: Path, grid: dict[str, Any], verdicts: Path) -> None:
     groups = groups_of(grid)
     chosen = read_groups(results, "selections", groups, grid)
     comparisons = read_groups(results, "comparisons", groups, grid)
-    write_csv(verdicts, with_verdicts(chosen, corrected(comparisons)))
+    write_csv(verdicts, with_verdicts(chosen, corrected(comparisons), margins))
 
 
 def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -41,53 +47,84 @@ def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
     return comparisons.assign(**columns)
 
 
-def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
+def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
     """Add verdicts and ``gain_p_holm``, the p of the honest gain corrected over tasks, to chosen tickets.
 
     Args:
         chosen: rows of :func:`~supertickets.evaluation.select_ticket.select_ticket`.
         comparisons: rows of :func:`corrected`.
+        margins: by task.
     """
     chosen = chosen.reset_index(drop=True)
-    by_family = honest(chosen, "p").groupby([chosen["model"], chosen["train_size"]], sort=False)
+    by_family = chosen.groupby(["model", "train_size"], sort=False)[f"p_{HONEST}"]
     chosen = chosen.assign(gain_p_holm=by_family.transform(lambda values: holm(values.to_numpy())))
     curves = comparisons[(comparisons["kind"] == "winning") & comparisons["reported"]]
     verdicts = [
-        verdict_of(row, curves[(curves[EXPERIMENT] == row[EXPERIMENT]).all(axis=1)]) for _, row in chosen.iterrows()
+        verdict_of(row, curves[(curves[EXPERIMENT] == row[EXPERIMENT]).all(axis=1)], margins[row["task"]])
+        for _, row in chosen.iterrows()
     ]
     return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 
 
-def verdict_of(chosen: pd.Series, curve: pd.DataFrame) -> dict[str, Any]:
+def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float) -> dict[str, Any]:
     """Judge the curve of a task.
 
     Args:
         chosen: the super ticket, with its corrected p.
         curve: the corrected comparisons of the winning tickets on the reported split, one row for each ratio.
+        margin: the loss that still counts as kept, in points.
 
     Returns:
-        ``holds_ratio`` and ``holds_weight``: the largest ratio up to which no ticket is significantly worse than the
-        full model, and its weight remaining (0 and 1 if there is no such ratio); ``verdict``: a text. A verdict that
-        begins with "holds" states the largest loss that the intervals of the ratios up to ``holds_ratio`` do not
-        exclude.
+        ``margin``; ``keeps_ratio`` and ``keeps_weight``: the largest ratio up to which every ticket is shown to lose
+        less than the margin (one-sided, Holm over ratios), and its weight remaining (0 and 1 if there is none);
+        ``detectable``: the smallest difference that such an experiment finds with a probability of
+        :data:`~supertickets.evaluation.power.POWER`; ``seeds_needed`` and ``examples_needed`` to show that a ticket as
+        good as the full model keeps the margin; and ``verdict``: a text.
     """
     curve = curve.sort_values("ratio")
+    nothing = {"keeps_ratio": 0.0, "keeps_weight": 1.0} | dict.fromkeys(POWER_COLUMNS, float("nan"))
+    values: dict[str, Any] = {"margin": margin, **nothing}
     if chosen["seeds"] < 2:
-        return {"holds_ratio": float("nan"), "holds_weight": float("nan"), "verdict": "not to be told from one seed"}
-    worse = (curve["p_holm"] <= 1 - LEVEL) & (curve["difference"] < 0)
-    held = curve[~worse.cummax()]
-    ratio, weight = (held.iloc[-1]["ratio"], held.iloc[-1]["weight_remaining"]) if len(held) else (0.0, 1.0)
-    way = honest_way(chosen["split"])
-    gain = chosen[f"difference_{way}"]
+        return values | {"verdict": "no verdict from one seed"}
+    undefined = curve["difference"].isna()
+    if undefined.all() or pd.isna(chosen["ratio"]):
+        return values | {"verdict": "undefined: some runs predict one value for all examples"}
+    kept = curve[(holm(_p_keeps(curve, margin)) <= 1 - LEVEL).cumprod().astype(bool)]
+    if len(kept):
+        values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}
+    spread, seeds, examples = Spread.of(curve[~undefined]), int(chosen["seeds"]), int(curve["examples"].iloc[0])
+    seeds_needed, examples_needed = needed(spread, margin, seeds, examples)
+    values |= {"detectable": spread.detectable(seeds, examples)}
+    values |= {"seeds_needed": seeds_needed, "examples_needed": examples_needed}
+    words = []
+    gain = chosen[f"difference_{HONEST}"]
     if gain > 0 and chosen["gain_p_holm"] <= 1 - LEVEL:
-        where = f"at {chosen['weight_remaining']:.0%} weight" if way == "held_out" else "(cross-fitted)"
-        words = f"gains {gain:.1f} {where}"
-    elif not len(held):
-        first = curve.iloc[0]
-        words = f"falls from the start: {-first['difference']:.1f} lost at {first['weight_remaining']:.0%} weight"
-    else:
-        last = ", the lightest tried" if len(held) == len(curve) else ""
-        loss = -held["low"].min()
-        certainty = f"losses up to {max(0.0, loss):.1f} not excluded" if pd.notna(loss) else "how sure, not to be told"
-        words = f"holds until {weight:.0%} weight{last} ({certainty})"
-    return {"holds_ratio": float(ratio), "holds_weight": float(weight), "verdict": words}
+        words.append(f"gains {gain:.1f} at {chosen[WEIGHT]:.0%} weight")
+    if len(kept):
+        last = ", the lightest tried" if len(kept) == len(curve) else ""
+        words.append(f"keeps within {margin:g} down to {values['keeps_weight']:.0%} weight{last}")
+    worse = curve[(curve["p_holm"] <= 1 - LEVEL) & (curve["difference"] < 0)]
+    for _, row in worse.head(1).iterrows():
+        words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight")
+    if not words:
+        words.append(_undecided(values, seeds, examples))
+    return values | {"verdict": "; ".join(words)}
+
+
+def _p_keeps(curve: pd.DataFrame, margin: float) -> np.ndarray:
+    """One-sided p of each ratio that its ticket loses the margin or more, over seeds and examples."""
+    rows = curve[["difference", "error", "freedom", "seeds_error", "seeds"]].itertuples(index=False)
+    p = [p_above(mean, -margin, [(e, f), (by_seed, seeds - 1)]) for mean, e, f, by_seed, seeds in rows]
+    return np.nan_to_num(p, nan=1.0)
+
+
+def _undecided(values: Mapping[str, Any], seeds: int, examples: int) -> str:
+    """What the experiment could have shown, and what would decide it."""
+    ways = []
+    for name, unit, now in (("seeds_needed", "seeds", seeds), ("examples_needed", "examples", examples)):
+        if now < values[name] < float("inf"):
+            ways.append(f"{values[name]:.0f} {unit}")
+    could = f"a difference of {values['detectable']:.1f} could have been found"
+    if not ways:
+        return f"undecided: {could}; more seeds and more examples are needed"
+    return f"undecided: {could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"

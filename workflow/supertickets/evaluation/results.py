@@ -8,35 +8,33 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from supertickets.errors import DamagedError
+from supertickets.errors import DamagedError, UserError
 from supertickets.evaluation.columns import CUT, TRIAL, Content, read_table
+from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import group_file
 from supertickets.files import replacing
 
-#: Columns of a difference between two models (:func:`supertickets.evaluation.significance.difference`).
-DIFFERENCE = (
-    "full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low", "seeds_high",
-    "p_seeds", "examples_low", "examples_high",
-)  # fmt: skip
-
 
 def _each(way: str) -> tuple[str, ...]:
-    return tuple(f"{name}_{way}" for name in DIFFERENCE)
+    return tuple(f"{name}_{way}" for name in NAMES)
 
 
 _COMPARISONS = Content(
     (*TRIAL, "kind", "split", "metric"),
-    ("ratio", *CUT, "seeds", "examples", *DIFFERENCE),
+    ("ratio", *CUT, "seeds", "examples", *NAMES),
     ("reported",),
 )
-_HALVES = ("first_half_ratio", "second_half_ratio", "peak_ratio", "peak_low", "peak_high")
+#: What could have been shown (:mod:`supertickets.evaluation.power`).
+POWER = ("detectable", "seeds_needed", "examples_needed")
+_PEAK = ("peak_ratio", "peak_low", "peak_high")
 _SELECTIONS = Content(
     (*TRIAL, "split", "metric"),
-    ("seeds", "ratio", *CUT, *_HALVES, *_each("same_split"), *_each("cross_fitted")),
-    of_test=_each("held_out"),
+    ("seeds", "ratio", *CUT, *_PEAK, *_each("other_seeds"), *_each("same_split"), *_each("other_half")),
+    of_test=_each("other_split"),
 )
 #: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
 TABLES = {
@@ -48,7 +46,7 @@ TABLES = {
     "verdicts.csv": replace(
         _SELECTIONS,
         texts=(*_SELECTIONS.texts, "verdict"),
-        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "holds_ratio", "holds_weight"),
+        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "margin", "keeps_ratio", "keeps_weight", *POWER),
     ),
     "decompositions": Content(
         (*TRIAL, "kind", "split", "loss", "part"),
@@ -58,7 +56,7 @@ TABLES = {
     # An average over tasks is of no one split and metric.
     "comparisons of ways": Content(
         (*TRIAL, "way", "baseline"),
-        ("seeds", "examples", *DIFFERENCE),
+        ("seeds", "examples", *NAMES),
         ("reported",),
         ("split", "metric"),
     ),
@@ -73,6 +71,8 @@ def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
     """
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
     found = read_table(path, "ratio")["ratio"]
+    if found.isna().all():
+        raise UserError(f"{path}: there is no super ticket: validation scores of every ratio are undefined")
     if len(found) != 1 or not 0 < found[0] <= 1:
         raise DamagedError(path, "not one ratio above 0, up to 1")
     return float(found[0])
@@ -144,7 +144,8 @@ def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataF
     ratios = {round(ratio, 9) for ratio in grid["ratios"]}
     if folder == "selections":
         ratio = round(table["ratio"].iloc[0], 9)
-        return "" if len(table) == 1 and ratio in ratios else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
+        valid = len(table) == 1 and (ratio in ratios or np.isnan(ratio))
+        return "" if valid else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
     full = {0.0} if kind == "winning" and folder != "comparisons" else set()
     keys = ["ratio"]
     expected: set[tuple[Any, ...]] = {(ratio,) for ratio in ratios | full}

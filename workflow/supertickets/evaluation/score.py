@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.errors import UserError
 from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.evaluate_module import Score
 from supertickets.evaluation.metric import predicted
@@ -30,7 +29,8 @@ def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metr
         group: model, task, train_size and kind.
         metrics: names of the task's metrics, separated by commas.
         scores: Parquet file to write: model, task, train_size, seed, kind, ratio, draw, heads_pruned, ffn_pruned,
-            weight_remaining, split, metric, value (the score times 100), examples (number of scored examples).
+            weight_remaining, split, metric, value (the score times 100, missing where it is undefined), examples
+            (number of scored examples).
     """
     runs = list(group_runs(grid, group))
     log.info("scoring %d runs", len(runs))
@@ -66,17 +66,15 @@ def score_run(
         task: for a multi-task run, the task that is scored.
 
     Raises:
-        UserError: a score is not finite, or a file is damaged; names the file.
+        UserError: a file is damaged; names the file.
     """
     record = read_record(results, run, task)
     for split, outcomes in read_outcomes(results, [run], task).items():
         for name, module in modules.items():
             score = module.compute(predictions=predicted(outcomes.logits[0]), references=outcomes.labels)
             if not math.isfinite(score[name]):
-                raise UserError(
-                    f"{predictions_file(results, run)}: {name} on {split} is {score[name]}: predictions or labels are "
-                    "constant; evaluate on more examples, or train with other settings"
-                )
+                path = predictions_file(results, run)
+                log.warning("%s: %s on %s is undefined: predictions or labels are constant", path, name, split)
             yield {
                 **run,
                 **{key: record[key] for key in CUT},

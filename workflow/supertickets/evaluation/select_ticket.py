@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from supertickets.errors import DamagedError, UserError
+from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, predictions_file
@@ -20,35 +22,73 @@ from supertickets.seeds import generator
 
 #: Columns that identify a row of the table of selections.
 EXPERIMENT = ["model", "task", "train_size"]
-#: The ways to report a chosen ticket: on validation, where it was chosen, as published, which flatters it; on
-#: validation, each half with the ticket that the other half chose; on test.
-WAYS = ("same_split", "cross_fitted", "held_out")
+#: The ways to report a chosen ticket. ``other_seeds``, which counts: for each seed the ticket that the other seeds
+#: chose on validation, reported on test, or half by half on validation. The others have the same runs choose and
+#: report: ``same_split`` on validation, as published, ``other_half`` on the halves of validation that did not choose,
+#: and ``other_split`` on test.
+WAYS = ("other_seeds", "same_split", "other_half", "other_split")
+#: The way that holds out both training runs and examples.
+HONEST = WAYS[0]
 
 
-def choose(metric: str, outcomes: Mapping[float, Outcomes], rows: np.ndarray) -> float:
-    """Choose the ratio above 0 with the best mean score over runs on some examples; the smallest of equal ratios."""
-    means = {
-        # Rounded, so that the order of summation cannot break a tie.
-        ratio: np.round(
-            np.mean([metric_of(metric).plain(run[rows], tickets.labels[rows]) for run in tickets.predicted]), 9
-        )
+def scores_of_tickets(metric: str, outcomes: Mapping[float, Outcomes], rows: np.ndarray) -> dict[float, np.ndarray]:
+    """Score the winning tickets of each ratio above 0 on some examples, by ratio: shape (seeds,)."""
+    return {
+        ratio: np.array([metric_of(metric).plain(run[rows], tickets.labels[rows]) for run in tickets.predicted])
         for ratio, tickets in sorted(outcomes.items())
         if ratio > 0
     }
-    return max(means, key=lambda ratio: (np.nan_to_num(means[ratio], nan=-np.inf), -ratio))
 
 
-def halves(metric: str, outcomes: Mapping[float, Outcomes]) -> list[tuple[np.ndarray, float]]:
-    """Split the examples into two random halves, each with the ratio that is best on the other half."""
-    order = generator(0, "halves of validation").permutation(len(outcomes[0.0].labels))
-    first, second = np.array_split(order, 2)
-    return [(first, choose(metric, outcomes, second)), (second, choose(metric, outcomes, first))]
+def choose(scores: Mapping[float, np.ndarray]) -> float:
+    """Choose the ratio with the best mean score over seeds; the smallest of equal ratios.
+
+    A ratio with an undefined score is not chosen; not-a-number if all have one.
+    """
+    # Rounded, so that the order of summation cannot break a tie.
+    means = {ratio: np.round(values.mean(), 9) for ratio, values in scores.items() if np.isfinite(values).all()}
+    return max(means, key=lambda ratio: (means[ratio], -ratio), default=float("nan"))
 
 
-def cross_fitted(
-    metric: str, outcomes: Mapping[float, Outcomes], parts: list[tuple[np.ndarray, float]], seeds: int
+def choose_by_others(scores: Mapping[float, np.ndarray]) -> list[float]:
+    """Choose a ratio for each seed, by the scores of the other seeds; by its own if there is only one."""
+    seeds = len(next(iter(scores.values())))
+    if seeds == 1:
+        return [choose(scores)]
+    return [choose({ratio: np.delete(values, seed) for ratio, values in scores.items()}) for seed in range(seeds)]
+
+
+def halves(examples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split the rows of examples into two random halves."""
+    first, second = np.array_split(generator(0, "halves of validation").permutation(examples), 2)
+    return first, second
+
+
+def full_and_tickets(
+    metric: str, outcomes: Mapping[float, Outcomes], ratios: Sequence[float], stream: int = 0
 ) -> tuple[Sampled, Sampled]:
-    """Score full models and chosen tickets on examples that had no part in the choice.
+    """Score the full models, and each seed's ticket of its ratio.
+
+    Args:
+        metric: the metric that chooses the ticket.
+        outcomes: outcomes by ratio, with the full models at 0.
+        ratios: of each seed; not-a-number for a seed that no ticket was chosen for, whose score is then undefined.
+        stream: number of the random stream of the resamples.
+    """
+    seeds = len(ratios)
+    full = sampled(metric, outcomes[0.0], seeds, stream)
+    by_ratio = {ratio: sampled(metric, outcomes[ratio], seeds, stream) for ratio in {*ratios} if ratio == ratio}
+    scores, resampled = np.full_like(full.scores, np.nan), np.full_like(full.resampled, np.nan)
+    for seed, ratio in enumerate(ratios):
+        if ratio in by_ratio:
+            scores[seed], resampled[seed] = by_ratio[ratio].scores[seed], by_ratio[ratio].resampled[seed]
+    return full, replace(full, scores=scores, resampled=resampled)
+
+
+def by_halves(
+    metric: str, outcomes: Mapping[float, Outcomes], choices: Sequence[Sequence[float]]
+) -> tuple[Sampled, Sampled]:
+    """Score full models and tickets on the halves of validation.
 
     Each half is scored by itself, for the full models too, and the scores are averaged: the outputs of tickets of two
     ratios have no common scale, so no correlation can be computed over both halves.
@@ -56,18 +96,42 @@ def cross_fitted(
     Args:
         metric: the metric that chooses the ticket.
         outcomes: outcomes by ratio, with the full models at 0.
-        parts: the halves from :func:`halves`.
-        seeds: number of seeds.
+        choices: for each half, the ratio of each seed.
+    """
+    parts = []
+    for stream, (rows, ratios) in enumerate(zip(halves(len(outcomes[0.0].labels)), choices, strict=True)):
+        of_half = {ratio: runs.of(rows) for ratio, runs in outcomes.items()}
+        parts.append(full_and_tickets(metric, of_half, ratios, stream))
+    full, ticket = zip(*parts, strict=True)
+    return merged(list(full)), merged(list(ticket))
+
+
+def reports(metric: str, by_split: Mapping[str, Mapping[float, Outcomes]]) -> tuple[float, dict[str, Any]]:
+    """Choose the super ticket on validation, and report it in each of :data:`WAYS`; ``other_split`` needs a test split.
+
+    Args:
+        metric: the metric that chooses the ticket.
+        by_split: outcomes by split and ratio, with the full models at 0.
 
     Returns:
-        Scores of the full models and of the chosen tickets.
+        Its ratio, which is not-a-number if every ratio has an undefined score, and by way the scores of the full models
+        and of the tickets.
     """
-    sampled_parts = [
-        [sampled(metric, outcomes[model_ratio].of(rows), seeds, stream) for model_ratio in (0.0, ratio)]
-        for stream, (rows, ratio) in enumerate(parts)
-    ]
-    full, ticket = zip(*sampled_parts, strict=True)
-    return merged(list(full)), merged(list(ticket))
+    validation = by_split["validation"]
+    seeds, examples = validation[0.0].logits.shape[:2]
+    scores = scores_of_tickets(metric, validation, np.arange(examples))
+    ratio = choose(scores)
+    of_halves = [scores_of_tickets(metric, validation, rows) for rows in reversed(halves(examples))]
+    pairs = {
+        "same_split": full_and_tickets(metric, validation, [ratio] * seeds),
+        "other_half": by_halves(metric, validation, [[choose(of_half)] * seeds for of_half in of_halves]),
+    }
+    if "test" in by_split:
+        pairs["other_split"] = full_and_tickets(metric, by_split["test"], [ratio] * seeds)
+        pairs["other_seeds"] = full_and_tickets(metric, by_split["test"], choose_by_others(scores))
+    else:
+        pairs["other_seeds"] = by_halves(metric, validation, [choose_by_others(of_half) for of_half in of_halves])
+    return ratio, pairs
 
 
 def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
@@ -78,13 +142,17 @@ def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
 
     Returns:
         ``peak_ratio``, and ``peak_low`` and ``peak_high`` by percentile bootstrap over seeds, with the same resamples
-        for all ratios; the latter two are not-a-number if there is only one seed.
+        for all ratios; the latter two are not-a-number if there is only one seed. A ratio with an undefined score is no
+        peak; all are not-a-number if every ratio has one.
     """
     ratios = np.array(sorted(scores))
+    if not any(np.isfinite(scores[ratio]).all() for ratio in ratios):
+        return dict.fromkeys(("peak_ratio", "peak_low", "peak_high"), float("nan"))
     by_seed = [scores[ratio] for ratio in ratios]
 
     def highest(*resampled: np.ndarray, axis: int = -1) -> np.ndarray:
-        return ratios[np.argmax(np.round([values.mean(axis=axis) for values in resampled], 9), axis=0)]
+        means = np.round([values.mean(axis=axis) for values in resampled], 9)
+        return ratios[np.argmax(np.nan_to_num(means, nan=-np.inf), axis=0)]
 
     low = high = float("nan")
     if len(by_seed[0]) > 1:
@@ -96,7 +164,7 @@ def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
 
 
 def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
-    """Choose the winning ticket with the best mean validation score over seeds and write its gain, in three ways.
+    """Choose the winning ticket with the best mean validation score over seeds and write its gain, in four ways.
 
     Args:
         results: the results folder.
@@ -104,10 +172,10 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric, which chooses the ticket.
         table: CSV file to write, with one row: model, task, train_size, metric, split (the reported one), seeds,
-            ratio, heads_pruned, ffn_pruned, weight_remaining, first_half_ratio and second_half_ratio (the ratios that
-            the halves are reported with), the columns of :func:`peak`, and the columns of
-            :func:`~supertickets.evaluation.significance.difference` for each of :data:`WAYS`, for example
-            ``difference_held_out``; without a test split those of ``held_out`` are omitted.
+            ratio, heads_pruned, ffn_pruned, weight_remaining (missing if no ratio can be chosen), the columns of
+            :func:`peak`, and the columns of :func:`~supertickets.evaluation.significance.difference` for each of
+            :data:`WAYS`, for example ``difference_other_seeds``; without a test split those of ``other_split`` are
+            omitted.
 
     Raises:
         UserError: predictions are damaged, or have too few validation examples to choose a ticket.
@@ -123,41 +191,13 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     if count < (least := 4 if outputs == 1 else 2):
         problem = f"validation has {count} examples; a ticket is chosen on each half: give {least} at least"
         raise UserError(f"{path}: {problem}, or delete it to have it made again")
-    ratio = choose(metric, validation, np.arange(len(validation[0.0].labels)))
-    parts = halves(metric, validation)
+    ratio, pairs = reports(metric, by_split)
     split = reported_split(by_split)
-
-    def full_and_ticket(split: str) -> tuple[Sampled, Sampled]:
-        outcomes = by_split[split]
-        return sampled(metric, outcomes[0.0], seeds), sampled(metric, outcomes[ratio], seeds)
-
-    pairs = {
-        "same_split": full_and_ticket("validation"),
-        "cross_fitted": cross_fitted(metric, validation, parts, seeds),
-    }
-    if "test" in by_split:
-        pairs["held_out"] = full_and_ticket("test")
     row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds, "ratio": ratio}
-    row |= mean_cut(results, runs[ratio]) | {"first_half_ratio": parts[0][1], "second_half_ratio": parts[1][1]}
+    row |= mean_cut(results, runs[ratio]) if ratio == ratio else dict.fromkeys(CUT, float("nan"))
     row |= peak({ratio: sampled(metric, outcomes, seeds).scores for ratio, outcomes in by_split[split].items()})
     for way in WAYS:
         if way in pairs:
             values = difference(*pairs[way])
             row |= {f"{name}_{way}": value for name, value in values.items()}
     write_csv(table, pd.DataFrame([row]))
-
-
-def honest_way(split: str) -> str:
-    """Return the way that reports a chosen ticket without flattering it: on test, or cross-fitted if there is no test.
-
-    Args:
-        split: the reported split.
-    """
-    return "held_out" if split == "test" else "cross_fitted"
-
-
-def honest(chosen: pd.DataFrame, name: str) -> pd.Series:
-    """Return a quantity of chosen tickets, such as ``difference``, as reported by the honest way of each ticket."""
-    ways = chosen["split"].map(honest_way)
-    values = [chosen.at[row, f"{name}_{way}"] for row, way in ways.items()]
-    return pd.Series(values, index=chosen.index, dtype=float)

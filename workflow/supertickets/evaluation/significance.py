@@ -15,6 +15,11 @@ from supertickets.seeds import generator
 #: Coverage of every interval; 1 - LEVEL is the level of every test.
 LEVEL = 0.95
 RESAMPLES = 2000
+#: What :func:`difference` returns.
+NAMES = (
+    "full", "ticket", "difference", "low", "high", "p", "error", "freedom", "seeds_error", "seeds_low", "seeds_high",
+    "p_seeds", "examples_low", "examples_high", "variance_seeds", "variance_examples", "variance_residual",
+)  # fmt: skip
 #: Number of resamples of the examples that are scored at once; it bounds the memory.
 CHUNK = 100
 
@@ -28,11 +33,13 @@ class Sampled:
         resampled: scores on resamples of the examples, times 100, shape (seeds, resamples); models that predicted the
             same examples have the same resamples.
         examples: number of examples.
+        lowest: the lowest possible score, times 100; the highest is 100.
     """
 
     scores: np.ndarray
     resampled: np.ndarray
     examples: int
+    lowest: float = 0.0
 
 
 def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int = 0) -> Sampled:
@@ -51,7 +58,7 @@ def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int =
         scores, resampled = (
             np.mean([getattr(draw, name) for draw in draws], axis=0) for name in ("scores", "resampled")
         )
-        return Sampled(scores, resampled, len(labels))
+        return Sampled(scores, resampled, len(labels), metric_of(metric).lowest)
     random = generator(0, f"resamples of examples {stream}")
     shares = np.full(len(labels), 1 / len(labels))
     parts = []
@@ -60,7 +67,7 @@ def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int =
         parts.append([metric_of(metric).weighted(run, labels, counts) for run in predicted])
     resampled = np.concatenate(parts, axis=1)
     scores = np.array([metric_of(metric).plain(run, labels) for run in predicted])
-    return Sampled(100 * scores, 100 * resampled, len(labels))
+    return Sampled(100 * scores, 100 * resampled, len(labels), metric_of(metric).lowest)
 
 
 def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
@@ -71,33 +78,28 @@ def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
         ``seeds_low``, ``seeds_high``, ``p_seeds``: bootstrap interval and permutation test over seeds;
         ``examples_low``, ``examples_high``: paired bootstrap interval over examples, for fixed runs;
         ``low``, ``high``, ``p``: interval and test over both (see :func:`wald`), from ``error`` and ``freedom`` (see
-        :func:`over_both`) and ``seeds_error``, the standard error over seeds.
+        :func:`over_both`) and ``seeds_error``, the standard error over seeds;
+        ``variance_seeds``, ``variance_examples``, ``variance_residual``: see :func:`variances`.
+        Intervals end where the metric does. All are not-a-number if the score of a run is undefined.
     """
     by_seed = ticket.scores - full.scores
     resampled = ticket.resampled - full.resampled
+    if not np.isfinite(by_seed).all():
+        return dict.fromkeys(NAMES, float("nan"))
     edges = [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2]
     seeds_low, seeds_high = seed_interval(by_seed)
     examples_low, examples_high = np.nanpercentile(resampled.mean(axis=0), edges)
-    error, freedom = over_both(by_seed, resampled, full.examples)
+    parts = variances(by_seed, resampled)
+    error, freedom = over_both(parts, len(by_seed), full.examples)
     seeds_error = stats.sem(by_seed) if len(by_seed) > 1 else float("nan")
     low, high, p = wald(by_seed.mean(), [(error, freedom), (seeds_error, len(by_seed) - 1)])
-    values = {
-        "full": full.scores.mean(),
-        "ticket": ticket.scores.mean(),
-        "difference": by_seed.mean(),
-        "low": low,
-        "high": high,
-        "p": p,
-        "error": error,
-        "freedom": freedom,
-        "seeds_error": seeds_error,
-        "seeds_low": seeds_low,
-        "seeds_high": seeds_high,
-        "p_seeds": permutation_p(by_seed),
-        "examples_low": examples_low,
-        "examples_high": examples_high,
-    }
-    return {name: float(value) for name, value in values.items()}
+    possible = full.lowest - full.scores.mean(), 100 - full.scores.mean()
+    low, high, seeds_low, seeds_high, examples_low, examples_high = np.clip(
+        [low, high, seeds_low, seeds_high, examples_low, examples_high], *possible
+    )
+    means = (full.scores.mean(), ticket.scores.mean(), by_seed.mean())
+    values = (*means, low, high, p, error, freedom, seeds_error, seeds_low, seeds_high, permutation_p(by_seed))
+    return dict(zip(NAMES, map(float, (*values, examples_low, examples_high, *parts)), strict=True))
 
 
 def seed_interval(differences: np.ndarray) -> tuple[float, float]:
@@ -142,29 +144,43 @@ def permutation_p(differences: np.ndarray) -> float:
     )  # fmt: skip
 
 
-def over_both(by_seed: np.ndarray, resampled: np.ndarray, examples: int) -> tuple[float, float]:
-    """Compute the standard error of a mean difference over both seeds and examples.
-
-    Seeds and examples are crossed random factors: the runs of all seeds are scored on the same examples, so a test
-    over seeds alone mistakes the luck of the examples for a difference. Let a be the variance of the mean over seeds,
-    b its variance over examples (by bootstrap), and c the residual variance, which both a and b include. The variance
-    over both is a + b - c, at least a and at least b, with Satterthwaite's degrees of freedom. Source: the quasi-F of
-    Clark, The Language-as-Fixed-Effect Fallacy, Journal of Verbal Learning and Verbal Behavior 12, 1973.
+def variances(by_seed: np.ndarray, resampled: np.ndarray) -> tuple[float, float, float]:
+    """Estimate the variances of a mean difference: over seeds, over examples, and the residual, which both include.
 
     Args:
         by_seed: differences of the seeds, shape (seeds,).
         resampled: differences on resamples of the examples, shape (seeds, resamples).
-        examples: number of examples.
+
+    Returns:
+        In squared points; not-a-number if there is only one seed.
+    """
+    seeds = len(by_seed)
+    if seeds < 2:
+        return (float("nan"),) * 3
+    over_examples = np.nanvar(resampled.mean(axis=0), ddof=1)
+    residual = max((np.nanvar(resampled, axis=1, ddof=1).mean() - over_examples) / (seeds - 1), 0.0)
+    return float(by_seed.var(ddof=1) / seeds), float(over_examples), float(residual)
+
+
+def over_both(parts: tuple[float, float, float], seeds: int, examples: int) -> tuple[float, float]:
+    """Compute the standard error of a mean difference over both seeds and examples.
+
+    Seeds and examples are crossed random factors: the runs of all seeds are scored on the same examples, so a test
+    over seeds alone mistakes the luck of the examples for a difference. Let a, b and c be the :func:`variances` over
+    seeds, over examples, and the residual. The variance over both is a + b - c, at least a and at least b, with
+    Satterthwaite's degrees of freedom. Source: the quasi-F of Clark, The Language-as-Fixed-Effect Fallacy, Journal of
+    Verbal Learning and Verbal Behavior 12, 1973.
+
+    Args:
+        parts: a, b and c.
+        seeds, examples: numbers of them.
 
     Returns:
         Standard error in points, and degrees of freedom; both are not-a-number if there is only one seed.
     """
-    seeds = len(by_seed)
     if seeds < 2:
         return float("nan"), float("nan")
-    a = by_seed.var(ddof=1) / seeds
-    b = np.nanvar(resampled.mean(axis=0), ddof=1)
-    c = max((np.nanvar(resampled, axis=1, ddof=1).mean() - b) / (seeds - 1), 0.0)
+    a, b, c = parts
     variance = max(a + b - c, a, b)
     if variance == 0:
         return 0.0, float(seeds - 1)
@@ -195,6 +211,23 @@ def wald(mean: float, errors: list[tuple[float, float]]) -> tuple[float, float, 
     half = max(stats.t.ppf((1 + LEVEL) / 2, freedom) * error for error, freedom in errors)
     p = max(2 * stats.t.sf(abs(mean) / error, freedom) for error, freedom in errors if error > 0)
     return float(mean - half), float(mean + half), float(p)
+
+
+def p_above(mean: float, bound: float, errors: list[tuple[float, float]]) -> float:
+    """Compute p of the one-sided test that a mean is not above a bound, the most conservative of several.
+
+    Args:
+        mean, bound: the estimate, and what it is to exceed.
+        errors: pairs of a standard error and its degrees of freedom, as of :func:`wald`.
+
+    Returns:
+        Not-a-number if the mean or an error is.
+    """
+    if not np.isfinite([mean, *(error for error, _ in errors)]).all():
+        return float("nan")
+    if not any(error > 0 for error, _ in errors):  # the models never differ
+        return float(mean <= bound)
+    return float(max(stats.t.sf((mean - bound) / error, freedom) for error, freedom in errors if error > 0))
 
 
 def average(
@@ -230,7 +263,7 @@ def merged(parts: list[Sampled]) -> Sampled:
     scores, resampled = (
         np.average([getattr(part, name) for part in parts], axis=0, weights=sizes) for name in ("scores", "resampled")
     )
-    return Sampled(scores, resampled, sum(sizes))
+    return Sampled(scores, resampled, sum(sizes), parts[0].lowest)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -250,8 +283,10 @@ def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         by: columns that define the groups.
 
     Returns:
-        Table indexed by ``by``: ``mean``, ``half`` (0 if there is only one seed, hence no interval) and ``seeds``.
+        Table indexed by ``by``: ``mean``, missing if a score is undefined; ``half``, 0 with one seed or two, whose
+        interval would be longer than any scale; and ``seeds``.
     """
-    table = scores.groupby(by)["value"].agg(mean="mean", sem="sem", seeds="count")
+    table = scores.groupby(by)["value"].agg(mean="mean", sem="sem", seeds="size", defined="count")
+    table["mean"] = table["mean"].where(table["defined"] == table["seeds"])
     half = stats.t.ppf((1 + LEVEL) / 2, table["seeds"] - 1) * table["sem"]
-    return table.assign(half=half.fillna(0.0))[["mean", "half", "seeds"]]
+    return table.assign(half=half.where(table["seeds"] > 2, 0.0))[["mean", "half", "seeds"]]

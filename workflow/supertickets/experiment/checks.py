@@ -43,6 +43,7 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_adaptation(config)
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
+    yield from _wrong_margin(config)
     for index, ratio in enumerate(config["ratios"]):
         if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
@@ -89,6 +90,15 @@ def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
                 f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is no new one; leave it "
                 "out here or in multi_task.tasks"
             )
+
+
+def _wrong_margin(config: Mapping[str, Any]) -> Iterator[str]:
+    """Margins of what is neither a task nor a first metric of the experiment."""
+    if isinstance(config["margin"], Mapping):
+        known = [config["define"]["tasks"][task] for task in config["tasks"] if task in config["define"]["tasks"]]
+        names = {"default", *config["tasks"], *(task["metrics"][0] for task in known if task.get("metrics"))}
+        for name in config["margin"].keys() - names:
+            yield f"margin.{name}: not a task or its first metric; known are {', '.join(sorted(names))}"
 
 
 def _tasks_in_use(config: Mapping[str, Any]) -> list[str]:

@@ -36,6 +36,15 @@ def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
     return how
 
 
+def margin_of(config: Mapping[str, Any], task: str) -> float:
+    """The points that a task may lose and still counts as keeping its score."""
+    margin = config["margin"]
+    if not isinstance(margin, Mapping):
+        return margin
+    metric = config["define"]["tasks"][task]["metrics"][0]
+    return margin.get(task, margin.get(metric, margin["default"]))
+
+
 def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
     """Settings of the trainings of a model on a task.
 

@@ -16,7 +16,7 @@ from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
-from supertickets.experiment.settings import pruning_of
+from supertickets.experiment.settings import margin_of, pruning_of
 
 Config = Mapping[str, Any]
 
@@ -152,8 +152,8 @@ FIGURES = {
     ),
     "single_task_gain": Shown(
         "main",
-        "What the super ticket of each task gains over the full model, reported on the split that it was chosen on (as "
-        "published, which flatters it) and on examples that took no part in the choice; below, what it weighs.",
+        "What the super ticket of each task gains over the full model, reported on the runs and examples that it was "
+        "chosen on (as published, which flatters it) and on others; below, what it weighs.",
         lambda config: files(config, "main", "selections"),
     ),
     "ticket_kinds": Shown(
@@ -194,7 +194,7 @@ FIGURES = {
 TABLES = {
     "single_task_dev": Shown(
         "sizes",
-        "Full model and super ticket: reported on the split that the ticket was chosen on, cross-fitted, and on test.",
+        "Full model and super ticket: chosen by other runs on other examples, and in three ways that flatter it.",
         lambda config: [f"{RESULTS}/verdicts.csv", *files(config, "sizes", "comparisons")],
     ),
     "seed_sensitivity": Shown(
@@ -205,8 +205,15 @@ TABLES = {
     ),
     "super_tickets": Shown(
         "sizes",
-        "The super ticket of each task, where the curve peaks, until where it holds, and a verdict.",
+        "The super ticket of each task, where the curve peaks, down to which weight the score is kept, and a verdict.",
         lambda config: [f"{RESULTS}/verdicts.csv"],
+    ),
+    "power": Shown(
+        "sizes",
+        "The smallest difference that more seeds would find, and how many a margin needs.",
+        lambda config: files(config, "sizes", "comparisons"),
+        lambda config: {"margins": {task: margin_of(config, task) for task in config["tasks"]}},
+        possible=lambda config: len(config["seeds"]) > 1,
     ),
     "tasks": Shown(
         "main",

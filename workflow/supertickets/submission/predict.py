@@ -8,7 +8,7 @@ from typing import Any
 
 from supertickets.encoder.rewind import rewind
 from supertickets.errors import DamagedError
-from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.results import chosen_ratio, read_groups
 from supertickets.experiment.grid import group_runs
 from supertickets.experiment.paths import group_file, ticket_file
 from supertickets.jobs.locks import alone
@@ -90,7 +90,8 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
     """
     ratio = 0.0
     if which == "super":
-        ratio = float(read_groups(results, "selections", [group], grid)["ratio"].iloc[0])
+        read_groups(results, "selections", [group], grid)  # a table of this experiment
+        ratio = chosen_ratio(results, group)
     scores = read_groups(results, "scores", [group], grid)
     scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
     if scores.empty:

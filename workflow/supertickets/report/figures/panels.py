@@ -99,7 +99,7 @@ def curve(
         Table by ratio: ``mean``, ``half`` (half width of the interval), ``seeds`` and ``weight``, the heaviest ticket
         first.
     """
-    seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].mean()
+    seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].agg(_mean)
     table = mean_intervals(seeds, ["ratio"])
     table["weight"] = seeds.groupby("ratio")["weight_remaining"].mean()
     table = table.sort_values("weight", ascending=False)
@@ -108,6 +108,11 @@ def curve(
         places = seeds["weight_remaining"] + shift
         axis.scatter(places, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
     return table
+
+
+def _mean(values: pd.Series) -> float:
+    """The mean, missing if a value is."""
+    return values.mean(skipna=False)
 
 
 def side_by_side(rows: pd.DataFrame, count: int) -> list[float]:
@@ -147,6 +152,9 @@ def note(rows: pd.DataFrame, remark: str) -> str:
     examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     draws_text = f" (random: of {draws} draws each)" if draws > 1 else ""
     spread = f"Mean over {seeds} seeds{draws_text} with its {LEVEL:.0%} t interval."
-    if seeds == 1:
-        spread, remark = f"One seed{draws_text}.", remark.removeprefix(BAND)
+    if seeds <= 2:
+        spread, remark = f"{('One seed', 'Mean over 2 seeds')[seeds - 1]}{draws_text}.", remark.removeprefix(BAND)
+    undefined = rows[rows["value"].isna()].groupby("task", sort=False).size()
+    for task, count in undefined.items():
+        remark += f" Not drawn: {count} undefined scores of {task}, whose runs predict one value for all examples."
     return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"

@@ -31,7 +31,8 @@ def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
     """Draw the winning tickets of one model, task and size, and mark the super ticket."""
     full_model(axis, rows)
     look = style.look("winning", "winning tickets")
-    best = curve(axis, rows[rows["kind"] == "winning"], look, dots=True).loc[ticket["ratio"]]
+    table = curve(axis, rows[rows["kind"] == "winning"], look, dots=True)
+    best = table[table.index == ticket["ratio"]]  # none where no ticket could be chosen
     axis.plot(
         best["weight"], best["mean"], marker="*", markersize=11, linestyle="none", color=style.COLOURS["super"],
         markeredgecolor="white", markeredgewidth=0.6, zorder=5, label="super ticket (chosen on validation)",

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from supertickets.encoder.ticket import Ticket, require_alike
+from supertickets.errors import UserError
 from supertickets.evaluation.results import read_groups
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import size_text, ticket_file
@@ -28,7 +29,9 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    chosen = read_groups(results, "selections", groups_of(grid), grid)
+    chosen = read_groups(results, "selections", groups_of(grid), grid).dropna(subset="ratio")
+    if chosen.empty:
+        raise UserError(f"{results}/selections: no task has a super ticket: scores on validation are undefined")
     style.use()
     shares = [kept_shares(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
     columns = min(len(chosen), 2)

@@ -37,6 +37,7 @@ def write_published(
     """
     scores, chosen = read_curves(results, grid)
     scores = scores[scores["split"].str.startswith("validation")]
+    chosen = chosen.dropna(subset="ratio")
     compared = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
     rows: list[Row] = []
     for model, numbers in published.items():

@@ -42,11 +42,12 @@ def write_seed_sensitivity(
     for _, ticket in verdicts.iterrows():
         keys = [*EXPERIMENT, "split", "metric"]
         trial_scores = scores[(scores[keys] == ticket[keys]).all(axis=1)]
-        by_ratio = trial_scores.groupby("ratio")["value"]
         rows.append(
             ticket[[*keys, "seeds", "ratio"]].to_dict()
             | {"training": "alone"}
-            | spread_of(by_ratio.get_group(0.0), by_ratio.get_group(ticket["ratio"]))
+            | spread_of(
+                *(trial_scores.loc[trial_scores["ratio"] == ratio, "value"] for ratio in (0.0, ticket["ratio"]))
+            )
         )
     tables = (read_table(Path(path), content=TABLES["scores of ways"]) for path in others)
     rows += [row for table in tables for row in other_spreads(table)]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.evaluation.results import read_groups, read_judged
-from supertickets.evaluation.select_ticket import EXPERIMENT, WAYS, honest
+from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, WAYS
 from supertickets.evaluation.significance import LEVEL, average
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -42,27 +42,28 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     """
     verdicts = read_judged(results, "verdicts.csv", grid)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
-    table = verdicts.assign(**{name: honest(verdicts, name) for name in (*MEANS, "low", "high")})
+    table = verdicts.assign(**{name: verdicts[f"{name}_{HONEST}"] for name in (*MEANS, "low", "high")})
     mismatched = other_split_rows(results, grid, verdicts)
     table = pd.concat([table, mismatched, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
     ways = [way for way in WAYS if f"difference_{way}" in table]
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
     first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining"]
     table = table[[*first, *MEANS, "low", "high", "gain_p_holm", *names]]
-    heads = dict(zip(WAYS, ("Gain, same split", "Gain, cross-fitted", "Gain, test"), strict=True))
+    heads = dict(zip(WAYS, ("Gain", "Gain, same split", "Gain, other half", "Gain, test"), strict=True))
     columns = {**WHERE, "metric": ("Metric", ""), "weight_remaining": ("Weight", SHARE)}
     columns |= {"full": ("Full", SCORE), "ticket": ("Super", SCORE), **{way: (heads[way], "") for way in ways}}
     columns["gain_p_holm"] = ("p", P)
     text = (
         f"Full model and super ticket. {scope_note(verdicts, grid)} Means over seeds; scores on the "
-        f"{reported_splits_text(verdicts)}. Same split: the ticket is chosen and reported on validation, as "
-        "published, which flatters it. Cross-fitted: each half of validation is reported with the ticket that the "
-        "other half chose. Test: chosen on validation, reported on test. Intervals: "
-        f"{LEVEL:.0%}, over seeds and examples. Full, Super and p (with Holm's correction over tasks, except for the "
-        "average) are those of test, or cross-fitted if there is no test split."
+        f"{reported_splits_text(verdicts)}. Gain: for each seed the ticket that the other seeds chose on validation, "
+        "reported on examples that had no part in the choice (test, or the other half of validation); full, super and "
+        "p (with Holm's correction over tasks, except for the average) belong to it. The other gains hold out "
+        "examples, not runs, which flatters them: same split, as published, not even those; other half: each half of "
+        "validation is reported with the ticket that the other half chose; test: chosen on validation. "
+        f"Intervals: {LEVEL:.0%}, over seeds and examples."
     )
     if len(mismatched):
-        text += " Mismatched: a split that had no part in the choice, so its gain is in the column of test."
+        text += " Mismatched: a split of other examples than the choice, so its gain is in the column of test."
     shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})
     shown["task"] += table["split"].map({"validation_mismatched": " (mismatched)"}).fillna("")
     write_formats(table, columns, text, Files(csv, md, tex), shown)
@@ -71,7 +72,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
 def other_split_rows(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame) -> pd.DataFrame:
     """Make the rows of splits other than validation and test, such as MNLI's mismatched one.
 
-    No super ticket was chosen on these splits, so the gains there are held out.
+    No super ticket was chosen on these splits, so the gains there are of other examples, but of the same runs.
 
     Args:
         results: the results folder.
@@ -82,7 +83,8 @@ def other_split_rows(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame
     compared = read_groups(results, "comparisons", winning, grid)
     compared = compared[~compared["split"].isin(["validation", "test"])]
     rows = verdicts[[*EXPERIMENT, "ratio"]].merge(compared, on=[*EXPERIMENT, "ratio"])
-    return rows.assign(**{f"{name}_held_out": rows[name] for name in (*MEANS, "low", "high", "p")})
+    moved = {f"{name}_other_split": rows[name] for name in (*MEANS, "low", "high", "p")}
+    return rows.assign(**moved, **dict.fromkeys(("difference", "low", "high"), float("nan")))
 
 
 def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.DataFrame]:
@@ -100,7 +102,7 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
             continue
         row = {"model": model, "train_size": size, "task": "average", "seeds": seeds}
         row |= {name: rows[name].mean() for name in ("weight_remaining", "full", "ticket")}
-        gain = averaged(partial(honest, rows), seeds)
+        gain = averaged(partial(_of_way, rows, HONEST), seeds)
         row |= {name: gain[name] for name in ("difference", "low", "high")} | {"gain_p_holm": gain["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.evaluation.results import read_judged
+from supertickets.evaluation.power import POWER as POWER_SHARE
+from supertickets.evaluation.results import POWER, read_judged
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.report.tables.formats import (
     COUNT,
     RATIO,
+    SCORE,
     SHARE,
     WHERE,
     Files,
@@ -22,7 +24,7 @@ from supertickets.report.tables.formats import (
 
 
 def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
-    """Write the ticket best on validation, the peak of its curve, the ratio up to which it holds, and a verdict.
+    """Write the super ticket, the peak of its curve, the weight down to which the score is kept, and a verdict.
 
     Args:
         results: the results folder, with ``verdicts.csv``.
@@ -31,7 +33,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
     """
     table = read_judged(results, "verdicts.csv", grid)
     names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
-    names += ["peak_ratio", "peak_low", "peak_high", "holds_ratio", "holds_weight", "verdict"]
+    names += ["peak_ratio", "peak_low", "peak_high", "margin", "keeps_ratio", "keeps_weight", *POWER, "verdict"]
     shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO))
     columns = WHERE | {
         "ratio": ("Ratio", RATIO),
@@ -40,15 +42,18 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         "weight_remaining": ("Weight", SHARE),
         "peak_ratio": ("Peak", RATIO),
         "peak": ("Peak, interval", ""),
-        "holds_ratio": ("Holds to", RATIO),
+        "keeps_weight": ("Keeps to", SHARE),
+        "detectable": ("Detectable", SCORE),
         "verdict": ("Verdict", ""),
     }
     text = (
         "Super tickets: the winning ticket with the best mean validation score over seeds, the heavier of equals. "
         f"{scope_note(table, grid)} "
         "Peak: the ratio with the best mean score, 0 for the full model, with a bootstrap interval over seeds. Peak "
-        f"and verdict are for the {reported_splits_text(table)}. Holds to: the largest "
-        "ratio up to which no ticket is significantly worse than the full model (Holm, over ratios and tasks). Losses "
-        f"not excluded: by the {LEVEL:.0%} intervals of the tickets up to this ratio, over seeds and examples."
+        f"and verdict are for the {reported_splits_text(table)}. Gains: see the table single_task_dev. Keeps to: the "
+        "least weight down to which every ticket is shown to lose less than the margin (one-sided, Holm over ratios). "
+        "Loses: the lightest pruning that is significantly worse than the full model (Holm, over ratios and tasks). "
+        f"Detectable: the smallest difference that such an experiment finds in {POWER_SHARE:.0%} of cases. All tests "
+        f"are at {1 - LEVEL:.0%}, over seeds and examples."
     )
     write_formats(shown.drop(columns="peak"), columns, text, Files(csv, md, tex), shown)

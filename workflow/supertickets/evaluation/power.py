@@ -1,0 +1,85 @@
+"""What an experiment can show: the smallest difference, and how many seeds or examples a margin needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from supertickets.evaluation.significance import LEVEL
+
+#: Probability with which a difference of the stated size is found.
+POWER = 0.8
+#: Most seeds, and most times as many examples as there are, that are looked at.
+MOST_SEEDS, MOST_EXAMPLES = 1000, 1000
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations of a difference between two models, in points.
+
+    Attributes:
+        seeds: between training runs, on all examples that there could be.
+        examples: between examples, for all runs that there could be.
+        residual: between examples of single runs.
+    """
+
+    seeds: float
+    examples: float
+    residual: float
+
+    @classmethod
+    def of(cls, curve: pd.DataFrame) -> Spread:
+        """The median spread over the rows of a table of comparisons: tickets of one model, task, size and split."""
+        seeds, examples = curve["seeds"], curve["examples"]
+        residual = (curve["variance_residual"] * seeds * examples).median()
+        by_seed = ((curve["variance_seeds"] - curve["variance_residual"]).clip(lower=0) * seeds).median()
+        by_example = ((curve["variance_examples"] - curve["variance_residual"]).clip(lower=0) * examples).median()
+        return cls(*np.sqrt([by_seed, by_example, residual]))
+
+    def errors(self, seeds: int, examples: int) -> list[tuple[float, float]]:
+        """Standard errors of a mean over so many, with degrees of freedom: over both, and over seeds alone."""
+        over_seeds = self.seeds**2 / seeds + self.residual**2 / (seeds * examples)
+        both = over_seeds + self.examples**2 / examples
+        # Clark's quasi-F, as in significance.over_both.
+        parts = ((over_seeds, seeds - 1), (both - self.seeds**2 / seeds, examples - 1))
+        freedom = both**2 / sum(part**2 / count for part, count in parts) if both else float(seeds - 1)
+        return [(float(np.sqrt(both)), freedom), (float(np.sqrt(over_seeds)), seeds - 1)]
+
+    def detectable(self, seeds: int, examples: int, sided: int = 2) -> float:
+        """The smallest true difference that a test finds with :data:`POWER`, in points; without correction.
+
+        Args:
+            seeds, examples: numbers of them; two seeds at least.
+            sided: 2 for a difference, 1 for a loss below a margin: the margin that a ticket which is as good as the
+                full model is shown to keep.
+        """
+        tail = (1 - LEVEL) / sided
+        return max(
+            (stats.t.isf(tail, freedom) + stats.t.ppf(POWER, freedom)) * error
+            for error, freedom in self.errors(seeds, examples)
+        )
+
+
+def needed(spread: Spread, margin: float, seeds: int, examples: int) -> tuple[float, float]:
+    """How many seeds, on as many examples, or how many examples, with as many seeds, show that a margin is kept.
+
+    Returns:
+        Both numbers, for a ticket that is as good as the full model; infinite where more of them are not enough.
+    """
+
+    def least(low: int, most: int, enough: Callable[[int], bool]) -> float:
+        if not enough(most):
+            return float("inf")
+        while low < most:
+            middle = (low + most) // 2
+            low, most = (low, middle) if enough(middle) else (middle + 1, most)
+        return float(low)
+
+    return (
+        least(2, MOST_SEEDS, lambda count: spread.detectable(count, examples, sided=1) <= margin),
+        least(2, MOST_EXAMPLES * examples, lambda count: spread.detectable(seeds, count, sided=1) <= margin),
+    )

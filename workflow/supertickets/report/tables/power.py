@@ -1,0 +1,59 @@
+"""Table: what an experiment could have shown, and what a larger one could."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supertickets.evaluation.power import POWER, Spread, needed
+from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.select_ticket import EXPERIMENT
+from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import groups_of
+from supertickets.report.tables.formats import COUNT, SCORE, WHERE, Columns, Files, scope_note, write_formats
+
+#: Numbers of seeds that a next experiment may have.
+SEEDS = (3, 5, 10, 20, 40)
+
+
+def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], csv: Path, md: Path, tex: Path) -> None:
+    """Write the smallest difference that more seeds would find, and what a margin needs, from a pilot.
+
+    Args:
+        results: the results folder, with comparisons: those of the pilot.
+        grid: the winning tickets at all sizes.
+        margins: by task the loss, in points, that still counts as kept.
+        csv, md, tex: files to write.
+    """
+    compared = read_groups(results, "comparisons", groups_of(grid), grid)
+    compared = compared[compared["reported"] & compared["difference"].notna() & (compared["seeds"] > 1)]
+    rows = [
+        dict(zip(EXPERIMENT, names, strict=True)) | _planned(curve, margins[names[1]])
+        for names, curve in compared.groupby(EXPERIMENT, sort=False)
+    ]
+    table = pd.DataFrame(rows)
+    columns: Columns = {**WHERE, "seeds": ("Seeds", COUNT), "examples": ("Examples", COUNT)}
+    columns |= {f"detectable_{seeds}": (f"{seeds} seeds", SCORE) for seeds in SEEDS}
+    columns |= {"margin": ("Margin", "g"), "seeds_needed": ("Seeds for it", COUNT)}
+    columns |= {"examples_needed": ("Examples for it", COUNT)}
+    text = (
+        f"What experiments can show. {scope_note(table, grid)} Below each number of seeds: the smallest difference "
+        f"between a ticket and the full model, in points, that is found in {POWER:.0%} of experiments on these "
+        f"examples (two-sided, {1 - LEVEL:.0%}, for one ratio; corrections for several need a little more). For the margin: how "
+        "many seeds on these examples, or how many examples with these seeds, show that a ticket as good as the full "
+        "model keeps it; inf if none do. From the median spread over seeds and examples of the winning tickets' "
+        "differences."
+    )
+    write_formats(table, columns, text, Files(csv, md, tex))
+
+
+def _planned(curve: pd.DataFrame, margin: float) -> dict[str, float]:
+    """The columns of one model, task and size."""
+    spread, seeds, examples = Spread.of(curve), int(curve["seeds"].iloc[0]), int(curve["examples"].iloc[0])
+    values: dict[str, float] = {"seeds": seeds, "examples": examples, "spread_seeds": spread.seeds}
+    values |= {"spread_examples": spread.examples, "spread_residual": spread.residual}
+    values |= {f"detectable_{count}": spread.detectable(count, examples) for count in SEEDS}
+    seeds_needed, examples_needed = needed(spread, margin, seeds, examples)
+    return values | {"margin": margin, "seeds_needed": seeds_needed, "examples_needed": examples_needed}
