@@ -13,6 +13,7 @@ from conftest import names_in
 from scipy import stats
 
 from supertickets.evaluation import significance as inference
+from supertickets.evaluation.compare import constant_answer
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.power import Spread, needed
@@ -362,7 +363,7 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
     ratio, pairs = reports("accuracy", parts)
     sampled = {ratio: sample("accuracy", runs.labels, runs.predicted) for ratio, runs in parts["test"].items()}
     trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 5}
-    trial["examples"] = 150
+    trial |= {"examples": 150, "chance": 50.0, "p_chance": 0.0}
     rows = [
         {**trial, "kind": "winning", "ratio": cut, "weight_remaining": 1 - cut} | difference(sampled[0.0], sampled[cut])
         for cut in rights
@@ -421,10 +422,10 @@ def test_runs_that_never_differ_have_no_interval_and_keep_their_score() -> None:
     assert verdict == "keeps within 5 down to 90% weight, the lightest tried"
 
 
-def verdict_alone(values: dict[str, float], seeds: int) -> str:
+def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0) -> str:
     """The verdict on a task with one ratio, from its difference."""
     trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": seeds}
-    trial |= {"ratio": 0.1, "weight_remaining": 0.9, "examples": 40}
+    trial |= {"ratio": 0.1, "weight_remaining": 0.9, "examples": 40, "chance": 50.0, "p_chance": p_chance}
     rows = corrected(pd.DataFrame([trial | {"kind": "winning"} | values]))
     chosen = pd.DataFrame([trial | {f"{name}_{HONEST}": value for name, value in values.items()}])
     return with_verdicts(chosen, rows, MARGIN)["verdict"].iloc[0]
@@ -436,6 +437,20 @@ def test_one_seed_has_no_interval_and_no_verdict() -> None:
     values = difference(full, sample("accuracy", labels, 1 - labels[None]))
     assert values["difference"] == -100 and np.isnan([values[key] for key in ("low", "high", "p", "seeds_low")]).all()
     assert verdict_alone(values, 1) == "no verdict from one seed"
+
+
+def test_a_full_model_that_has_learned_nothing_has_no_other_verdict() -> None:
+    labels = np.tile([0.0, 1.0, 1.0, 1.0], 20)
+    constant = np.ones((3, 80))
+    outcomes = Outcomes(labels, np.stack([1 - constant, constant], axis=-1))
+    answer = constant_answer("accuracy", outcomes, 3)
+    assert answer.scores.tolist() == [75.0] * 3 and answer.resampled.shape == (3, inference.RESAMPLES)
+    assert constant_answer("matthews", outcomes, 3).scores.tolist() == [0.0] * 3
+    assert constant_answer("pearson", Outcomes(labels, constant[..., None]), 2).scores.tolist() == [0.0] * 2
+    values = difference(answer, sample("accuracy", labels, constant))
+    assert values["p"] == 1
+    verdict = verdict_alone(values, 3, values["p"])
+    assert verdict == "the full model (75.0) is not shown to beat 50.0, the score of one answer to all examples"
 
 
 def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> None:

@@ -23,6 +23,7 @@ from supertickets.engine.optimizer import Optimizer, _adamax, learning_rate
 from supertickets.errors import UserError
 from supertickets.files import sha256
 from supertickets.training.loop import Settings, predict, train
+from supertickets.training.run import predictions_of
 
 __all__ = ["encoded"]  # the fixture
 
@@ -283,3 +284,13 @@ def test_rate_rises_linearly_then_falls_to_zero() -> None:
     rates = [learning_rate(step, 10, 0.2, 1.0) for step in range(11)]
     np.testing.assert_allclose(rates, [0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125, 0])
     assert learning_rate(0, 1, 0.0, 1.0) == 1
+
+
+def test_a_model_that_answers_all_alike_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    data = Encoded(["a", "b"], ["test"] * 2, np.zeros(2), np.zeros(2), np.zeros(2), np.arange(3))
+    predictions_of(data, np.arange(2), np.array([[0.1, 0.9], [0.2, 0.3]], "f4"))
+    predictions_of(data, np.arange(2), np.array([[0.5], [0.5]], "f4"))
+    assert caplog.text.count("for all 2 examples: it has learned nothing") == 2
+    predictions_of(data, np.arange(2), np.array([[0.9, 0.1], [0.2, 0.3]], "f4"))
+    predictions_of(data, np.arange(2), np.array([[0.5], [0.6]], "f4"))
+    assert len(caplog.records) == 2

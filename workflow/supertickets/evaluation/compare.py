@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from supertickets.evaluation.columns import CUT
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, read_outcomes, read_record
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.significance import Sampled, difference, sample
+from supertickets.evaluation.significance import RESAMPLES, Sampled, difference, sample
 from supertickets.experiment.grid import group_runs
 
 Run = dict[str, Any]
@@ -45,6 +47,25 @@ def sampled(metric: str, outcomes: Outcomes, seeds: int, stream: int = 0) -> Sam
     return sample(metric, outcomes.labels, predicted.reshape(seeds, -1, predicted.shape[-1]), stream)
 
 
+def constant_answer(metric: str, outcomes: Outcomes, seeds: int) -> Sampled:
+    """Score what a model has to beat: the class that scores best when it is the answer to every example.
+
+    A correlation of constant answers is undefined and counts as 0, as does the mean as the answer of a regression.
+
+    Args:
+        metric: the task's first metric.
+        outcomes: of the full models.
+        seeds: number of seeds, for each of which the same scores are returned.
+    """
+    labels = outcomes.labels
+    classes = np.unique(labels) if outcomes.logits.shape[-1] > 1 else labels[:0]
+    answers = [sample(metric, labels, np.full((1, len(labels)), answer)) for answer in classes]
+    zero = Sampled(np.zeros(1), np.zeros((1, RESAMPLES)), len(labels), metric_of(metric).lowest)
+    best = max([zero, *answers], key=lambda answer: np.nan_to_num(answer.scores[0]))
+    scores, resampled = (np.nan_to_num(np.repeat(values, seeds, axis=0)) for values in (best.scores, best.resampled))
+    return replace(best, scores=scores, resampled=resampled)
+
+
 def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
     """Write the differences between the tickets of a group and the full models, for every ratio and split.
 
@@ -54,7 +75,8 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         group: model, task, train_size and kind.
         metric: the task's first metric.
         table: CSV file to write: the group, ratio, heads_pruned, ffn_pruned, weight_remaining, split, reported
-            (whether this is the reported split), metric, seeds, examples, and the columns of
+            (whether this is the reported split), metric, seeds, examples, chance (the score of
+            :func:`constant_answer`), p_chance (of the full models' difference to it), and the columns of
             :func:`~supertickets.evaluation.significance.difference`.
     """
     runs = runs_by_ratio(grid, group)
@@ -62,13 +84,15 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     rows = []
     by_split = outcomes_by_ratio(results, runs)
     for split, outcomes in by_split.items():
-        full = sampled(metric, outcomes[0.0], seeds)
+        full, constant = sampled(metric, outcomes[0.0], seeds), constant_answer(metric, outcomes[0.0], seeds)
+        learned = difference(constant, full)
+        chance = {"chance": learned["full"], "p_chance": learned["p"] if learned["difference"] > 0 else 1.0}
         for ratio, ticket in outcomes.items():
             if ratio > 0:
                 row = {**group, "ratio": ratio, **mean_cut(results, runs[ratio])}
                 row |= {"split": split, "reported": split == reported_split(by_split)}
                 row |= {"metric": metric, "seeds": seeds, "examples": len(ticket.labels)}
-                rows.append(row | difference(full, sampled(metric, ticket, seeds)))
+                rows.append(row | chance | difference(full, sampled(metric, ticket, seeds)))
     write_csv(table, pd.DataFrame(rows))
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 def plain_correlation(correlate: Callable[..., Any], predicted: np.ndarray, true: np.ndarray) -> float:
     """Compute a correlation with SciPy; not-a-number for a single example, as for constant values."""
-    return correlate(predicted, true).statistic if len(true) > 1 else float("nan")
+    if len(true) < 2 or np.ptp(predicted) == 0 or np.ptp(true) == 0:
+        return float("nan")
+    return correlate(predicted, true).statistic
 
 
 def weighted_correlation(x: np.ndarray, y: np.ndarray, counts: np.ndarray) -> np.ndarray:

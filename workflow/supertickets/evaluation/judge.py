@@ -89,6 +89,10 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float) -> dict[st
     undefined = curve["difference"].isna()
     if undefined.all() or pd.isna(chosen["ratio"]):
         return values | {"verdict": "undefined: some runs predict one value for all examples"}
+    first = curve.iloc[0]
+    if not first["p_chance"] <= 1 - LEVEL:  # nor where it is undefined
+        constant = f"{first['chance']:.1f}, the score of one answer to all examples"
+        return values | {"verdict": f"the full model ({first['full']:.1f}) is not shown to beat {constant}"}
     kept = curve[(holm(_p_keeps(curve, margin)) <= 1 - LEVEL).cumprod().astype(bool)]
     if len(kept):
         values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}

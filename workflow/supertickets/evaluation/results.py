@@ -25,7 +25,7 @@ def _each(way: str) -> tuple[str, ...]:
 
 _COMPARISONS = Content(
     (*TRIAL, "kind", "split", "metric"),
-    ("ratio", *CUT, "seeds", "examples", *NAMES),
+    ("ratio", *CUT, "seeds", "examples", "chance", "p_chance", *NAMES),
     ("reported",),
 )
 #: What could have been shown (:mod:`supertickets.evaluation.power`).

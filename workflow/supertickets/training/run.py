@@ -186,7 +186,10 @@ def write_predictions(path: Path, *tables: pa.Table) -> None:
 
 
 def predictions_of(data: Encoded, rows: np.ndarray, outputs: np.ndarray) -> pa.Table:
-    """Ids, parts, labels and outputs of some examples."""
+    """Ids, parts, labels and outputs of some examples; a line in the log if the outputs say the same of all."""
+    answers = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0]
+    if len(rows) > 1 and np.ptp(answers) == 0:
+        log.warning("the model predicts %s for all %d examples: it has learned nothing", answers[0], len(rows))
     starts = np.arange(len(rows) + 1, dtype=np.int32) * outputs.shape[1]
     return pa.table(
         {

@@ -41,10 +41,10 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
     text = (
         f"What experiments can show. {scope_note(table, grid)} Below each number of seeds: the smallest difference "
         f"between a ticket and the full model, in points, that is found in {POWER:.0%} of experiments on these "
-        f"examples (two-sided, {1 - LEVEL:.0%}, for one ratio; corrections for several need a little more). For the margin: how "
-        "many seeds on these examples, or how many examples with these seeds, show that a ticket as good as the full "
-        "model keeps it; inf if none do. From the median spread over seeds and examples of the winning tickets' "
-        "differences."
+        f"examples (two-sided, {1 - LEVEL:.0%}, for one ratio; corrections for several need a little more). For the "
+        "margin: how many seeds on these examples, or how many examples with these seeds, show that a ticket as good "
+        "as the full model keeps it; inf if none do. From the median spread over seeds and examples of the "
+        "winning tickets' differences."
     )
     write_formats(table, columns, text, Files(csv, md, tex))
 
