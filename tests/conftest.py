@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -77,6 +78,14 @@ def output_of(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether a process has ended, though nobody may have asked how."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def toy(path: Path, **changes: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import output_of
+from conftest import ended, output_of
 from test_door import NAMED
 
 from supertickets.jobs.fingerprint import LIBRARY
@@ -86,6 +87,7 @@ class Workflow:
         (folder / "supertickets" / "trial.py").write_text(TRIAL)
         self.library = folder
         self.environment = os.environ | {"PYTHONPATH": str(folder), "MARK": "mark"}
+        self.environment.pop("PYTHONUNBUFFERED", None)  # so that what is not flushed is told from what is
         command = [sys.executable, "-c", SNAKEMAKE, str(folder)]
         self.process = psutil.Popen(
             command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -121,10 +123,6 @@ def until(true: object, seconds: float = 20) -> None:
     while not true():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture
@@ -212,6 +210,30 @@ def test_the_servers_death_harms_no_job(workflow: Workflow, tmp_path: Path) -> N
     assert workflow.server(tmp_path / "out")[0] == os.getpid()  # the next one is cold
     (tmp_path / "goes on").touch()
     assert job.wait(20) == 0
+
+
+def test_a_job_that_is_killed_after_its_server_is_told_of_though_others_run(workflow: Workflow, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    first, process, server = workflow.waiting(tmp_path / "first")
+    second, _, _ = workflow.waiting(tmp_path / "second")
+    server.kill()
+    until(lambda: ended(server))
+    process.kill()
+    assert "ended without a status" in first.communicate(timeout=20)[1] and first.returncode == 1
+    (tmp_path / "second" / "goes on").touch()
+    assert second.wait(20) == 0
+
+
+def test_who_connects_and_sends_nothing_harms_no_job(workflow: Workflow, tmp_path: Path) -> None:
+    server, threads = workflow.server(tmp_path / "out")
+    assert threads == 1
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(f"{workflow.folder}/server")
+    shell = '"$0" -P -m supertickets trial:look --path "$1" 2>&-'  # a closed file cannot be sent: that job is cold
+    command = ["/bin/sh", "-c", shell, sys.executable, str(tmp_path / "closed")]
+    assert subprocess.run(command, env=workflow.environment, check=True).returncode == 0
+    assert workflow.server(tmp_path / "out")[0] == server
 
 
 def test_by_hand_and_without_a_folder_a_job_is_cold(workflow: Workflow, tmp_path: Path) -> None:

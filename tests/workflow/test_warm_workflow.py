@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 from accidents import accident_config
-from conftest import FIGURE, Workspace, new_workspace, small_config
+from conftest import FIGURE, Workspace, ended, new_workspace, small_config
 
 from supertickets.jobs.warm import COLD
 
@@ -25,11 +30,25 @@ def test_warm_and_cold_jobs_make_the_same_bytes(finished: Workspace, tmp_path: P
 
 def test_a_call_measures_its_warm_jobs_and_leaves_nothing(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path / "the project", accident_config())
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    workspace.make("results/runs/tiny/toy/n32/seed1/full/record.json", TMPDIR=str(temporary))
+    with tempfile.TemporaryDirectory() as temporary:  # short enough for a socket
+        call = psutil.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "2", "results/runs/tiny/toy/n32/seed1/full/record.json"],
+            cwd=workspace.folder, env=os.environ | {"TMPDIR": temporary}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        seen = set()
+        while call.poll() is None:
+            seen |= {
+                process
+                for process in psutil.process_iter(["cmdline"])
+                if "supertickets.server" in (process.info["cmdline"] or []) and temporary in str(process.info)
+            }
+            time.sleep(0.05)
+        assert call.returncode == 0 and seen
+        deadline = time.monotonic() + 10
+        while not all(map(ended, seen)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert all(map(ended, seen))
+        assert not list(Path(temporary).glob("supertickets-[!0-9]*"))
     (measured,) = pd.read_csv(workspace.folder / "results/runs/tiny/toy/n32/seed1/full/benchmark.tsv", sep="\t").iloc
-    assert measured["max_rss"] > 100  # MB: the launcher alone has 20
+    assert measured["max_rss"] > 100  # MB: the process that waits has 20
     assert measured["cpu_time"] > 0.2
-    assert not list(temporary.glob("supertickets-[!0-9]*"))
-    assert not [process for process in psutil.process_iter(["cmdline"]) if str(temporary) in str(process.info)]

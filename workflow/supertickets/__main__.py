@@ -10,16 +10,18 @@ import os
 import signal
 import sys
 
-from supertickets.jobs.warm import ONE_THREAD, run_warm
+from supertickets.jobs.warm import FOLDER, ONE_THREAD, run_warm
 
 if __name__ == "__main__":
     status = run_warm(sys.argv[1:])
     if status is None:
         os.environ.update(ONE_THREAD)
-        from supertickets.call import main
-        from supertickets.jobs.orphans import end_with_workflow
+        from pathlib import Path
 
-        end_with_workflow()
+        from supertickets.call import main
+        from supertickets.jobs.orphans import alive, end_with_workflow
+
+        end_with_workflow(alive(Path(os.environ[FOLDER])) if FOLDER in os.environ else None)
         main(sys.argv[1:])
     elif status < 0:
         if -status != signal.SIGKILL:

@@ -1,8 +1,12 @@
 """The server of a workflow's jobs: it imports what they need, once, and forks a process for each of them.
 
-:mod:`supertickets.jobs.warm` starts it, as ``python -m supertickets.server FOLDER SOCKET``, and sends jobs. It
-ends with the workflow's Snakemake. If it is killed, the jobs that run come to their ends all the same, and later ones
-start a Python of their own.
+A forked process starts as a copy of this one, with everything imported, in a few milliseconds. Only the thread that
+forks is copied, and CUDA does not work in a copy, so this process has one thread and does not touch CUDA.
+
+:mod:`supertickets.jobs.warm` starts it, as ``python -m supertickets.server FOLDER SOCKET``. There, the process that a
+rule's shell has started asks for a job over a connection, and waits. The job's process and this one hold the other end
+of it. The job sends its own status, so that it counts even if this process was killed; this process sends that of a job
+which could not. It ends with the workflow's Snakemake.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 import traceback
 from contextlib import suppress
@@ -24,10 +29,10 @@ from typing import Any
 
 from supertickets.call import main
 from supertickets.jobs.orphans import alive, end_with_workflow, has_ended
-from supertickets.jobs.warm import STARTED, STATUS_BYTES
+from supertickets.jobs.warm import ONE_THREAD, STARTED, STATUS_BYTES
 
-#: For a connected process to send its job.
-PATIENCE_SECONDS = 10
+#: For a connected process to send its job; this process does nothing else meanwhile.
+PATIENCE_SECONDS = 2
 #: Jobs that begin just when Snakemake is killed still find the folder, and end.
 KEPT_SECONDS = 3
 
@@ -51,11 +56,16 @@ def serve(folder: Path, listener: socket.socket) -> None:
             _report(jobs, folder)
         if listener in ready:
             connection = listener.accept()[0]
-            with suppress(OSError):  # who has asked is gone, or there can be no more processes
-                if job := _begin(connection, library, folder, [listener.fileno(), workflow, awake, waker]):
-                    jobs[job[0]] = connection, job[1]
-                    continue
-            connection.close()
+            others = [listener.fileno(), awake, waker, *(other.fileno() for other, _ in jobs.values())]
+            job = None
+            with suppress(OSError, ValueError, EOFError, TypeError):  # who asks is gone, or no process can be had
+                job = _begin(connection, library, workflow, others)
+            if job is None:
+                connection.close()  # the one that asks does the job itself
+                continue
+            jobs[job[0]] = connection, job[1]
+            with suppress(OSError):  # nobody measures it then
+                (folder / str(job[1])).write_text(str(job[0]))
 
 
 def _library() -> list[tuple[str, int, int]]:
@@ -64,38 +74,43 @@ def _library() -> list[tuple[str, int, int]]:
     return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
 
 
-def _begin(connection: socket.socket, library: list[Any], folder: Path, own: list[int]) -> tuple[int, int] | None:
+def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, int] | None:
     """Fork the process of a job, unless it needs another Python or other code than this one's.
 
     Args:
         connection: to the process that asks for it.
         library: as it was when this process began.
-        folder: of the workflow.
-        own: files that the job has no use for.
+        workflow: the file that tells of the workflow's end.
+        others: files of this process that the job's closes.
 
     Returns:
-        The number of the job's process, and of the one that asks.
+        The number of the job's process, and of the one that asks; None if this process does not do it.
     """
     connection.settimeout(PATIENCE_SECONDS)
     length, files, _, _ = socket.recv_fds(connection, 8, 3)
-    content = b""
-    while len(content) < int.from_bytes(length, "big"):
-        content += (part := connection.recv(2**16))
-        if not part:
-            raise ConnectionError
-    connection.settimeout(None)
-    python, arguments, place, environment, mask, asking = marshal.loads(content)
     try:
+        if len(length) < 8 or len(files) < 3:
+            return None
+        content = b""
+        while len(content) < int.from_bytes(length, "big"):
+            content += (part := connection.recv(2**16))
+            if not part:
+                return None
+        connection.settimeout(None)
+        python, arguments, place, environment, mask, asking = marshal.loads(content)
         if python != sys.executable or _library() != library:
             return None
         with suppress(Exception):  # the job meets the same error, and reports it
             importlib.import_module(f"supertickets.{arguments[0].partition(':')[0]}")
+        if len(os.listdir("/proc/self/task") if os.path.isdir("/proc/self/task") else "1") > 1:  # noqa: PTH112, PTH208
+            return None
         gc.freeze()  # what is imported stays, and pages that no collection touches are shared
         if process := os.fork():
-            (folder / str(asking)).write_text(str(process))
             return process, asking
         try:
-            _run(connection, files, own, arguments, place, environment, mask)
+            _run(connection, workflow, files, others, arguments, place, environment, mask)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     finally:
@@ -104,22 +119,23 @@ def _begin(connection: socket.socket, library: list[Any], folder: Path, own: lis
 
 
 def _run(
-    connection: socket.socket, files: list[int], own: list[int], arguments: list[str], place: str,
+    connection: socket.socket, workflow: int, files: list[int], others: list[int], arguments: list[str], place: str,
     environment: dict[str, str], mask: int,
 ) -> None:  # fmt: skip
     """Do a job in a process of its own, as if it had been started in the ordinary way, and end the process."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in own:
+    for number in others:
         os.close(number)
     for number, file in enumerate(files):
         os.dup2(file, number)
     os.chdir(place)
     os.umask(mask)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment | ONE_THREAD)
+    tempfile.tempdir, sys.argv = None, ["supertickets", *arguments]  # which this process may have looked up
     connection.send(STARTED)
-    done = end_with_workflow(connection)
+    done = end_with_workflow(workflow, connection)
     status = _status_of(arguments)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -133,12 +149,13 @@ def _status_of(arguments: list[str]) -> int:
     try:
         main(arguments)
     except SystemExit as end:
-        if not isinstance(end.code, str):
-            return end.code or 0
-        print(end.code, file=sys.stderr)
-        return 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+            return 1
+        return (end.code or 0) & 0xFF
     except KeyboardInterrupt:
         traceback.print_exc()
+        sys.stdout.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
@@ -148,19 +165,25 @@ def _status_of(arguments: list[str]) -> int:
 
 
 def _report(jobs: dict[int, tuple[socket.socket, int]], folder: Path) -> None:
-    """Send the status of each job that has ended to the process that waits for it."""
+    """Send the status of each job that has ended to the process that waits for it.
+
+    Most have sent it themselves; a second one is not read.
+    """
     with suppress(ChildProcessError):  # none is left
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] not in jobs:  # started by something that was imported
+                continue
             connection, asking = jobs.pop(ended[0])
-            with suppress(OSError), connection:  # the job has sent it, unless a signal has killed it
+            with suppress(OSError), connection:
                 connection.send(os.waitstatus_to_exitcode(ended[1]).to_bytes(STATUS_BYTES, "big", signed=True))
             (folder / str(asking)).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
     place, server = Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2]))
+    os.chdir("/")
     serve(place, server)
     server.close()
-    if place.exists():  # Snakemake was killed
+    if place.exists():  # Snakemake was killed: it removes the folder itself
         time.sleep(KEPT_SECONDS)
         shutil.rmtree(place, ignore_errors=True)

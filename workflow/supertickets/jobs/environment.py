@@ -17,6 +17,9 @@ from supertickets.jobs.warm import FOLDER
 #: them saves the page faults and changes no result.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MALLOC_TOP_PAD_": 2**26}
 
+#: Of the folder for temporary files, so that it can hold a socket: the address of one has at most 104 bytes.
+LONGEST = 60
+
 
 def set_environment(workflow: Path) -> Path:
     """Let jobs find the library, whatever folder they run in, and the Python that runs snakemake.
@@ -29,7 +32,8 @@ def set_environment(workflow: Path) -> Path:
     Returns:
         That folder.
     """
-    folder = tempfile.mkdtemp(prefix="supertickets-")
+    long = len(os.fsencode(tempfile.gettempdir())) > LONGEST
+    folder = tempfile.mkdtemp(prefix="supertickets-", dir="/tmp" if long and os.access("/tmp", os.W_OK) else None)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with suppress(OSError):  # a file system without pipes: jobs start cold, and do not notice this process's end
         os.mkfifo(f"{folder}/{ALIVE}")

@@ -11,10 +11,11 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from supertickets.jobs.warm import FOLDER, SECONDS
+from supertickets.jobs.warm import SECONDS
 
 #: A named pipe in the workflow's folder, which only Snakemake has opened to write.
 ALIVE = "alive"
@@ -29,39 +30,41 @@ def alive(folder: Path) -> int | None:
 
 
 def has_ended(workflow: int) -> bool:
-    """Whether it has, for a file of :func:`alive`; to wait for it tells of no end that was before."""
+    """Whether it has, for a file of :func:`alive`. ``select`` tells only of an end after the file was opened."""
     try:
         return not os.read(workflow, 1)
     except BlockingIOError:
         return False
 
 
-def end_with_workflow(connection: socket.socket | None = None) -> threading.Event:
+def end_with_workflow(workflow: int | None, connection: socket.socket | None = None) -> threading.Event:
     """Let this process get SIGTERM once the workflow's Snakemake has ended, or the process that waits for this one.
 
-    Nothing is done in a process that was not started by a workflow, or cannot see its folder, as in a container.
-
     Args:
-        connection: to the process that waits; it may also send the numbers of signals. None where that is the parent.
+        workflow: a file of :func:`alive`; nothing is done where it is None.
+        connection: to the process that waits, which may also send the numbers of signals; None if the parent waits.
 
     Returns:
         An event to set when the work is done.
     """
-    workflow, done = alive(Path(os.environ[FOLDER])) if FOLDER in os.environ else None, threading.Event()
+    done = threading.Event()
     if workflow is not None:
         threading.Thread(target=_watch, args=(workflow, connection, os.getppid(), done), daemon=True).start()
     return done
 
 
 def _watch(workflow: int, connection: socket.socket | None, parent: int, done: threading.Event) -> None:
-    """Wait for the first of these ends."""
+    """Wait until one of them has ended."""
     ended = has_ended(workflow)
     files: list[Any] = [workflow, connection] if connection else [workflow]
     while not ended:
         ready = select.select(files, [], [], None if connection else SECONDS)[0]
-        if connection in ready and (signals := connection.recv(64)):
-            for number in signals:
-                os.kill(os.getpid(), number)
+        signals = b""
+        with suppress(OSError):  # it was killed
+            signals = connection.recv(64) if connection in ready else b""
+        for number in signals:
+            os.kill(os.getpid(), number)
+        if signals:
             continue
         ended = bool(ready) or (connection is None and os.getppid() != parent)
     if not done.is_set():

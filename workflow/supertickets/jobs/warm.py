@@ -1,6 +1,7 @@
 """Have a job done by the workflow's server, which has imported what it needs. The first job starts the server.
 
-This is all that a small job costs, so it imports nothing that takes long.
+This runs in the process that a rule's shell starts, and is all that a small job costs besides itself. So it imports
+nothing that takes long.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ def run_warm(arguments: Sequence[str]) -> int | None:
         The status with which the job's process has ended, less than 0 for a signal; None where nothing was done,
         because there is no workflow, or its server cannot be had or has other code or another Python.
     """
-    folder = os.environ.get(FOLDER)
+    folder, shell = os.environ.get(FOLDER), os.getppid()
     if not folder or os.environ.get(COLD):
         return None
     try:
         connection = _connection(folder)
         _send(connection, arguments)
-        started = connection.recv(len(STARTED))
+        started = _received(connection, len(STARTED), shell)
     except OSError:
         return None
-    return _status(connection) if started else None
+    return _status(connection, shell) if started == STARTED else None
 
 
 def _connection(folder: str) -> socket.socket:
@@ -64,6 +65,8 @@ def _connection(folder: str) -> socket.socket:
         _start_server(folder, address)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(address)
+    if connection.fileno() < 3:  # standard input, output or error is closed
+        raise OSError
     return connection
 
 
@@ -71,6 +74,8 @@ def _start_server(folder: str, address: str) -> None:
     """Start the server, unless another job has. It can be connected to at once, and answers when it is ready."""
     own = f"{address}.{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as listener:
+        if listener.fileno() < 3:
+            raise OSError
         listener.bind(own)
         listener.listen(1024)
         try:
@@ -96,7 +101,7 @@ def _send(connection: socket.socket, arguments: Sequence[str]) -> None:
     connection.sendall(content)
 
 
-def _status(connection: socket.socket) -> int:
+def _status(connection: socket.socket, shell: int) -> int:
     """Wait for the end of a job that has started, and pass on signals to it."""
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -106,16 +111,26 @@ def _status(connection: socket.socket) -> int:
     for number in PASSED_ON:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, pass_on)
-    shell, answer = os.getppid(), b""
-    while len(answer) < STATUS_BYTES:
+    status = _received(connection, STATUS_BYTES, shell)
+    if len(status) < STATUS_BYTES:
+        sys.exit("The process of this job and its server have ended without a status.")
+    # Until the job's process has given back its memory and GPU, or a second status of the server's.
+    _received(connection, STATUS_BYTES, shell)
+    return int.from_bytes(status, "big", signed=True)
+
+
+def _received(connection: socket.socket, count: int, shell: int) -> bytes:
+    """So many bytes, or fewer at the end of the connection; this process ends if the shell that started it has."""
+    content = b""
+    while len(content) < count:
         if select.select([connection], [], [], SECONDS)[0]:
             try:
-                part = connection.recv(STATUS_BYTES - len(answer))
+                part = connection.recv(count - len(content))
             except OSError:
-                part = b""
+                break
             if not part:
-                sys.exit("The process of this job and its server have ended without a status.")
-            answer += part
+                break
+            content += part
         elif os.getppid() != shell:
             sys.exit("The shell of this job was killed, and the job ends.")
-    return int.from_bytes(answer, "big", signed=True)
+    return content
