@@ -19,7 +19,7 @@ from conftest import ended, output_of
 from test_door import NAMED
 
 from supertickets.jobs.fingerprint import LIBRARY
-from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD
+from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD, PASSED_ON
 
 TRIAL = '''
 """What jobs do in the tests."""
@@ -79,6 +79,12 @@ sys.stdin.read()
 """
 
 
+def heed_signals() -> None:
+    """As in a terminal, whatever has started the tests: a background process ignores some."""
+    for number in PASSED_ON:
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Workflow:
     """A process that stands for snakemake, and jobs of its workflow."""
 
@@ -98,7 +104,9 @@ class Workflow:
     def start(self, function: str, *options: str, python: str = sys.executable, **environment: str) -> psutil.Popen:
         command = [python, "-P", "-m", "supertickets", f"trial:{function}", *options]
         pipes = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
-        return psutil.Popen(command, env=self.environment | environment, cwd=self.library, text=True, **pipes)
+        return psutil.Popen(
+            command, env=self.environment | environment, cwd=self.library, text=True, preexec_fn=heed_signals, **pipes
+        )
 
     def run(self, function: str, *options: str, **more: str) -> tuple[int, str, str]:
         job = self.start(function, *options, **more)

@@ -14,7 +14,7 @@ from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, read_outcomes, read_record
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.significance import RESAMPLES, Sampled, difference, sample
+from supertickets.evaluation.significance import RESAMPLES, Sampled, difference, p_above, sample
 from supertickets.experiment.grid import group_runs
 
 Run = dict[str, Any]
@@ -76,7 +76,7 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         metric: the task's first metric.
         table: CSV file to write: the group, ratio, heads_pruned, ffn_pruned, weight_remaining, split, reported
             (whether this is the reported split), metric, seeds, examples, chance (the score of
-            :func:`constant_answer`), p_chance (of the full models' difference to it), and the columns of
+            :func:`constant_answer`), p_chance (one-sided, that the full models are not above it), and the columns of
             :func:`~supertickets.evaluation.significance.difference`.
     """
     runs = runs_by_ratio(grid, group)
@@ -86,7 +86,8 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     for split, outcomes in by_split.items():
         full, constant = sampled(metric, outcomes[0.0], seeds), constant_answer(metric, outcomes[0.0], seeds)
         learned = difference(constant, full)
-        chance = {"chance": learned["full"], "p_chance": learned["p"] if learned["difference"] > 0 else 1.0}
+        errors = [(learned["error"], learned["freedom"]), (learned["seeds_error"], seeds - 1)]
+        chance = {"chance": constant.scores.mean(), "p_chance": p_above(learned["difference"], 0.0, errors)}
         for ratio, ticket in outcomes.items():
             if ratio > 0:
                 row = {**group, "ratio": ratio, **mean_cut(results, runs[ratio])}

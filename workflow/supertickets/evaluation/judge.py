@@ -59,46 +59,54 @@ def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapp
     by_family = chosen.groupby(["model", "train_size"], sort=False)[f"p_{HONEST}"]
     chosen = chosen.assign(gain_p_holm=by_family.transform(lambda values: holm(values.to_numpy())))
     curves = comparisons[(comparisons["kind"] == "winning") & comparisons["reported"]]
+    sizes = curves.groupby(["model", "train_size"]).size()
     verdicts = [
-        verdict_of(row, curves[(curves[EXPERIMENT] == row[EXPERIMENT]).all(axis=1)], margins[row["task"]])
+        verdict_of(
+            row,
+            curves[(curves[EXPERIMENT] == row[EXPERIMENT]).all(axis=1)],
+            margins[row["task"]],
+            sizes[row["model"], row["train_size"]],
+        )
         for _, row in chosen.iterrows()
     ]
     return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 
 
-def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float) -> dict[str, Any]:
+def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int) -> dict[str, Any]:
     """Judge the curve of a task.
 
     Args:
         chosen: the super ticket, with its corrected p.
         curve: the corrected comparisons of the winning tickets on the reported split, one row for each ratio.
         margin: the loss that still counts as kept, in points.
+        tests: how many comparisons are corrected together.
 
     Returns:
         ``margin``; ``keeps_ratio`` and ``keeps_weight``: the largest ratio up to which every ticket is shown to lose
-        less than the margin (one-sided, Holm over ratios), and its weight remaining (0 and 1 if there is none);
+        less than the margin (one-sided, Holm over ratios), and its weight remaining (0 and 1 if there is none, missing
+        if nothing can be tested);
         ``detectable``: the smallest difference that such an experiment finds with a probability of
         :data:`~supertickets.evaluation.power.POWER`; ``seeds_needed`` and ``examples_needed`` to show that a ticket as
         good as the full model keeps the margin; and ``verdict``: a text.
     """
     curve = curve.sort_values("ratio")
-    nothing = {"keeps_ratio": 0.0, "keeps_weight": 1.0} | dict.fromkeys(POWER_COLUMNS, float("nan"))
-    values: dict[str, Any] = {"margin": margin, **nothing}
+    values = {"margin": margin} | dict.fromkeys(("keeps_ratio", "keeps_weight", *POWER_COLUMNS), float("nan"))
     if chosen["seeds"] < 2:
         return values | {"verdict": "no verdict from one seed"}
     undefined = curve["difference"].isna()
     if undefined.all() or pd.isna(chosen["ratio"]):
-        return values | {"verdict": "undefined: some runs predict one value for all examples"}
-    first = curve.iloc[0]
+        return values | {"verdict": "undefined: predictions or labels are the same for all examples"}
+    first = curve[~undefined].iloc[0]
     if not first["p_chance"] <= 1 - LEVEL:  # nor where it is undefined
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
         return values | {"verdict": f"the full model ({first['full']:.1f}) is not shown to beat {constant}"}
+    values |= {"keeps_ratio": 0.0, "keeps_weight": 1.0}
     kept = curve[(holm(_p_keeps(curve, margin)) <= 1 - LEVEL).cumprod().astype(bool)]
     if len(kept):
         values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}
     spread, seeds, examples = Spread.of(curve[~undefined]), int(chosen["seeds"]), int(curve["examples"].iloc[0])
-    seeds_needed, examples_needed = needed(spread, margin, seeds, examples)
-    values |= {"detectable": spread.detectable(seeds, examples)}
+    seeds_needed, examples_needed = needed(spread, margin, seeds, examples, len(curve))
+    values |= {"detectable": spread.detectable(seeds, examples, tests)}
     values |= {"seeds_needed": seeds_needed, "examples_needed": examples_needed}
     words = []
     gain = chosen[f"difference_{HONEST}"]
@@ -129,6 +137,8 @@ def _undecided(values: Mapping[str, Any], seeds: int, examples: int) -> str:
         if now < values[name] < float("inf"):
             ways.append(f"{values[name]:.0f} {unit}")
     could = f"a difference of {values['detectable']:.1f} could have been found"
+    if min(values["seeds_needed"] / seeds, values["examples_needed"] / examples) <= 1:
+        return f"undecided: {could}; the loss is near the margin of {values['margin']:g}"
     if not ways:
         return f"undecided: {could}; more seeds and more examples are needed"
     return f"undecided: {could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"

@@ -33,12 +33,12 @@ class Spread:
 
     @classmethod
     def of(cls, curve: pd.DataFrame) -> Spread:
-        """The median spread over the rows of a table of comparisons: tickets of one model, task, size and split."""
+        """The mean variances over the rows of a table of comparisons: tickets of one model, task, size and split."""
         seeds, examples = curve["seeds"], curve["examples"]
-        residual = (curve["variance_residual"] * seeds * examples).median()
-        by_seed = ((curve["variance_seeds"] - curve["variance_residual"]).clip(lower=0) * seeds).median()
-        by_example = ((curve["variance_examples"] - curve["variance_residual"]).clip(lower=0) * examples).median()
-        return cls(*np.sqrt([by_seed, by_example, residual]))
+        residual = (curve["variance_residual"] * seeds * examples).mean()
+        by_seed = ((curve["variance_seeds"] - curve["variance_residual"]) * seeds).mean()
+        by_example = ((curve["variance_examples"] - curve["variance_residual"]) * examples).mean()
+        return cls(*np.sqrt(np.clip([by_seed, by_example, residual], 0, None)))
 
     def errors(self, seeds: int, examples: int) -> list[tuple[float, float]]:
         """Standard errors of a mean over so many, with degrees of freedom: over both, and over seeds alone."""
@@ -49,23 +49,30 @@ class Spread:
         freedom = both**2 / sum(part**2 / count for part, count in parts) if both else float(seeds - 1)
         return [(float(np.sqrt(both)), freedom), (float(np.sqrt(over_seeds)), seeds - 1)]
 
-    def detectable(self, seeds: int, examples: int, sided: int = 2) -> float:
-        """The smallest true difference that a test finds with :data:`POWER`, in points; without correction.
+    def detectable(self, seeds: int, examples: int, tests: int, sided: int = 2) -> float:
+        """The smallest true difference that a test finds with :data:`POWER`, in points.
 
         Args:
             seeds, examples: numbers of them; two seeds at least.
+            tests: how many are corrected together; Holm's method begins with the level of Bonferroni's.
             sided: 2 for a difference, 1 for a loss below a margin: the margin that a ticket which is as good as the
                 full model is shown to keep.
         """
-        tail = (1 - LEVEL) / sided
+        tail = (1 - LEVEL) / sided / tests
         return max(
             (stats.t.isf(tail, freedom) + stats.t.ppf(POWER, freedom)) * error
             for error, freedom in self.errors(seeds, examples)
         )
 
 
-def needed(spread: Spread, margin: float, seeds: int, examples: int) -> tuple[float, float]:
+def needed(spread: Spread, margin: float, seeds: int, examples: int, ratios: int) -> tuple[float, float]:
     """How many seeds, on as many examples, or how many examples, with as many seeds, show that a margin is kept.
+
+    Args:
+        spread: of the pilot.
+        margin: in points.
+        seeds, examples: of the pilot.
+        ratios: that are tested together.
 
     Returns:
         Both numbers, for a ticket that is as good as the full model; infinite where more of them are not enough.
@@ -80,6 +87,6 @@ def needed(spread: Spread, margin: float, seeds: int, examples: int) -> tuple[fl
         return float(low)
 
     return (
-        least(2, MOST_SEEDS, lambda count: spread.detectable(count, examples, sided=1) <= margin),
-        least(2, MOST_EXAMPLES * examples, lambda count: spread.detectable(seeds, count, sided=1) <= margin),
+        least(2, MOST_SEEDS, lambda count: spread.detectable(count, examples, ratios, sided=1) <= margin),
+        least(2, MOST_EXAMPLES * examples, lambda count: spread.detectable(seeds, count, ratios, sided=1) <= margin),
     )

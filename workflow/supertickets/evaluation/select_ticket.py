@@ -51,10 +51,14 @@ def choose(scores: Mapping[float, np.ndarray]) -> float:
 
 
 def choose_by_others(scores: Mapping[float, np.ndarray]) -> list[float]:
-    """Choose a ratio for each seed, by the scores of the other seeds; by its own if there is only one."""
+    """Choose a ratio for each seed, by the scores of the other seeds; by its own if there is only one.
+
+    A ratio at which a seed has an undefined score is chosen for none.
+    """
     seeds = len(next(iter(scores.values())))
-    if seeds == 1:
-        return [choose(scores)]
+    scores = {ratio: values for ratio, values in scores.items() if np.isfinite(values).all()}
+    if seeds == 1 or not scores:
+        return [choose(scores)] * seeds
     return [choose({ratio: np.delete(values, seed) for ratio, values in scores.items()}) for seed in range(seeds)]
 
 
@@ -106,31 +110,36 @@ def by_halves(
     return merged(list(full)), merged(list(ticket))
 
 
-def reports(metric: str, by_split: Mapping[str, Mapping[float, Outcomes]]) -> tuple[float, dict[str, Any]]:
-    """Choose the super ticket on validation, and report it in each of :data:`WAYS`; ``other_split`` needs a test split.
+def reports(
+    metric: str, by_split: Mapping[str, Mapping[float, Outcomes]], ways: Sequence[str] = WAYS
+) -> tuple[float, dict[str, Any]]:
+    """Choose the super ticket on validation, and report it in several ways; ``other_split`` needs a test split.
 
     Args:
         metric: the metric that chooses the ticket.
         by_split: outcomes by split and ratio, with the full models at 0.
+        ways: of :data:`WAYS`.
 
     Returns:
         Its ratio, which is not-a-number if every ratio has an undefined score, and by way the scores of the full models
         and of the tickets.
     """
-    validation = by_split["validation"]
+    validation, test = by_split["validation"], by_split.get("test")
     seeds, examples = validation[0.0].logits.shape[:2]
     scores = scores_of_tickets(metric, validation, np.arange(examples))
     ratio = choose(scores)
     of_halves = [scores_of_tickets(metric, validation, rows) for rows in reversed(halves(examples))]
-    pairs = {
-        "same_split": full_and_tickets(metric, validation, [ratio] * seeds),
-        "other_half": by_halves(metric, validation, [[choose(of_half)] * seeds for of_half in of_halves]),
-    }
-    if "test" in by_split:
-        pairs["other_split"] = full_and_tickets(metric, by_split["test"], [ratio] * seeds)
-        pairs["other_seeds"] = full_and_tickets(metric, by_split["test"], choose_by_others(scores))
-    else:
+    pairs = {}
+    if "other_seeds" in ways and test:
+        pairs["other_seeds"] = full_and_tickets(metric, test, choose_by_others(scores))
+    elif "other_seeds" in ways:
         pairs["other_seeds"] = by_halves(metric, validation, [choose_by_others(of_half) for of_half in of_halves])
+    if "same_split" in ways:
+        pairs["same_split"] = full_and_tickets(metric, validation, [ratio] * seeds)
+    if "other_half" in ways:
+        pairs["other_half"] = by_halves(metric, validation, [[choose(of_half)] * seeds for of_half in of_halves])
+    if "other_split" in ways and test:
+        pairs["other_split"] = full_and_tickets(metric, test, [ratio] * seeds)
     return ratio, pairs
 
 
@@ -145,14 +154,13 @@ def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
         for all ratios; the latter two are not-a-number if there is only one seed. A ratio with an undefined score is no
         peak; all are not-a-number if every ratio has one.
     """
-    ratios = np.array(sorted(scores))
-    if not any(np.isfinite(scores[ratio]).all() for ratio in ratios):
+    ratios = np.array([ratio for ratio in sorted(scores) if np.isfinite(scores[ratio]).all()])
+    if not len(ratios):
         return dict.fromkeys(("peak_ratio", "peak_low", "peak_high"), float("nan"))
     by_seed = [scores[ratio] for ratio in ratios]
 
     def highest(*resampled: np.ndarray, axis: int = -1) -> np.ndarray:
-        means = np.round([values.mean(axis=axis) for values in resampled], 9)
-        return ratios[np.argmax(np.nan_to_num(means, nan=-np.inf), axis=0)]
+        return ratios[np.argmax(np.round([values.mean(axis=axis) for values in resampled], 9), axis=0)]
 
     low = high = float("nan")
     if len(by_seed[0]) > 1:

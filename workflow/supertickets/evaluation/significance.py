@@ -93,10 +93,8 @@ def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
     error, freedom = over_both(parts, len(by_seed), full.examples)
     seeds_error = stats.sem(by_seed) if len(by_seed) > 1 else float("nan")
     low, high, p = wald(by_seed.mean(), [(error, freedom), (seeds_error, len(by_seed) - 1)])
-    possible = full.lowest - full.scores.mean(), 100 - full.scores.mean()
-    low, high, seeds_low, seeds_high, examples_low, examples_high = np.clip(
-        [low, high, seeds_low, seeds_high, examples_low, examples_high], *possible
-    )
+    most = 100 - full.lowest
+    low, high, examples_low, examples_high = np.clip([low, high, examples_low, examples_high], -most, most)
     means = (full.scores.mean(), ticket.scores.mean(), by_seed.mean())
     values = (*means, low, high, p, error, freedom, seeds_error, seeds_low, seeds_high, permutation_p(by_seed))
     return dict(zip(NAMES, map(float, (*values, examples_low, examples_high, *parts)), strict=True))
@@ -208,9 +206,19 @@ def wald(mean: float, errors: list[tuple[float, float]]) -> tuple[float, float, 
         return (float("nan"),) * 3
     if not any(error > 0 for error, _ in errors):
         return float("nan"), float("nan"), 1.0 if mean == 0 else float("nan")
+    errors = _without_ties(errors)
     half = max(stats.t.ppf((1 + LEVEL) / 2, freedom) * error for error, freedom in errors)
-    p = max(2 * stats.t.sf(abs(mean) / error, freedom) for error, freedom in errors if error > 0)
+    p = max(2 * stats.t.sf(abs(mean) / error, freedom) for error, freedom in errors)
     return float(mean - half), float(mean + half), float(p)
+
+
+def _without_ties(errors: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Replace an error of 0, where seeds have the same difference by chance, by the largest one.
+
+    Its few degrees of freedom stay.
+    """
+    largest = max(error for error, _ in errors)
+    return [(error or largest, freedom) for error, freedom in errors]
 
 
 def p_above(mean: float, bound: float, errors: list[tuple[float, float]]) -> float:
@@ -227,7 +235,7 @@ def p_above(mean: float, bound: float, errors: list[tuple[float, float]]) -> flo
         return float("nan")
     if not any(error > 0 for error, _ in errors):  # the models never differ
         return float(mean <= bound)
-    return float(max(stats.t.sf((mean - bound) / error, freedom) for error, freedom in errors if error > 0))
+    return float(max(stats.t.sf((mean - bound) / error, freedom) for error, freedom in _without_ties(errors)))
 
 
 def average(
@@ -273,6 +281,11 @@ def holm(p: np.ndarray) -> np.ndarray:
     if known.any():
         corrected[known] = multipletests(p[known], method="holm")[1]
     return corrected
+
+
+def mean_of(values: pd.Series) -> float:
+    """Return the mean, which is missing if a value is: an undefined score is not left out."""
+    return float(values.mean(skipna=False))
 
 
 def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
     """Score all runs: a row for each run, split and metric, with the columns :data:`SCORES`.
 
     Raises:
-        UserError: a score is not finite, or a record is of another run.
+        UserError: a record is of another run.
     """
     rows = []
     for task in trained:
@@ -117,4 +117,4 @@ def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: S
 def _average(tasks: list[Sampled]) -> Sampled:
     """Average scores over tasks, seed by seed."""
     scores, resampled = (np.mean([getattr(task, name) for task in tasks], axis=0) for name in ("scores", "resampled"))
-    return Sampled(scores, resampled, sum(task.examples for task in tasks))
+    return Sampled(scores, resampled, sum(task.examples for task in tasks), min(task.lowest for task in tasks))

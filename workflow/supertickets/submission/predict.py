@@ -94,6 +94,7 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
         ratio = chosen_ratio(results, group)
     scores = read_groups(results, "scores", [group], grid)
     scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    scores = scores.dropna(subset="value")
     if scores.empty:
         raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
     seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.select_ticket import EXPERIMENT
-from supertickets.evaluation.significance import LEVEL, mean_intervals
+from supertickets.evaluation.significance import LEVEL, mean_intervals, mean_of
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 
@@ -99,7 +99,7 @@ def curve(
         Table by ratio: ``mean``, ``half`` (half width of the interval), ``seeds`` and ``weight``, the heaviest ticket
         first.
     """
-    seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].agg(_mean)
+    seeds = rows.groupby(["ratio", "seed"], as_index=False)[["value", "weight_remaining"]].agg(mean_of)
     table = mean_intervals(seeds, ["ratio"])
     table["weight"] = seeds.groupby("ratio")["weight_remaining"].mean()
     table = table.sort_values("weight", ascending=False)
@@ -108,11 +108,6 @@ def curve(
         places = seeds["weight_remaining"] + shift
         axis.scatter(places, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
     return table
-
-
-def _mean(values: pd.Series) -> float:
-    """The mean, missing if a value is."""
-    return values.mean(skipna=False)
 
 
 def side_by_side(rows: pd.DataFrame, count: int) -> list[float]:
@@ -156,5 +151,5 @@ def note(rows: pd.DataFrame, remark: str) -> str:
         spread, remark = f"{('One seed', 'Mean over 2 seeds')[seeds - 1]}{draws_text}.", remark.removeprefix(BAND)
     undefined = rows[rows["value"].isna()].groupby("task", sort=False).size()
     for task, count in undefined.items():
-        remark += f" Not drawn: {count} undefined scores of {task}, whose runs predict one value for all examples."
+        remark += f" Not drawn: means with one of {count} undefined scores of {task} (the same prediction for all)."
     return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"

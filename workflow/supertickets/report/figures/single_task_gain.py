@@ -70,5 +70,5 @@ def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
         f"Encoder: {', '.join(table['model'].unique())}; {size_text(table['train_size'].iloc[0])}. Super ticket minus "
         f"full model, mean over {seeds} seeds; {bars}. Metrics: {metrics}. Scores on the examples that a ticket was "
         "chosen on flatter it. The others: each seed's ticket is chosen by the other seeds on validation, and reported "
-        f"on {reported_splits_text(table)}, half by half where that is validation."
+        f"on the {reported_splits_text(table)}, half by half where that is validation."
     )

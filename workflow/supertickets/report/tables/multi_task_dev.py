@@ -9,7 +9,7 @@ import pandas as pd
 
 from supertickets.errors import DamagedError
 from supertickets.evaluation.results import reported, reported_split_of
-from supertickets.evaluation.significance import LEVEL
+from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import BASELINE
 from supertickets.report.tables.formats import (
     POINTS,
@@ -117,7 +117,7 @@ def _average(scores: pd.DataFrame, table: pd.DataFrame, published_weight: float 
     """Average first metrics on reported splits over tasks, seed by seed, and the published scores likewise."""
     first = reported(scores)
     by_seed = first.groupby(["model", "train_size", "way", "seed"], sort=False, as_index=False)
-    rows = by_seed[["value", "weight_remaining"]].mean().assign(task="average")
+    rows = by_seed[["value", "weight_remaining"]].agg(mean_of).assign(task="average")
     average = summarized(rows, ["model", "task", "train_size", "way"])
     numbers = table.merge(first[["task", "split", "metric"]].drop_duplicates()).groupby("way")["published"]
     numbers = numbers.agg(lambda scores: scores.mean(skipna=False))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.errors import UserError
 from supertickets.evaluation.results import read_curves
 from supertickets.evaluation.significance import LEVEL, mean_intervals
 from supertickets.report.tables.formats import (
@@ -50,6 +51,10 @@ def write_published(
         rows += [row | _means(row["by_seed"]) for row in task_rows]
         if set(tickets["task"]) == set(numbers["tasks"]):
             rows.append(_average(pd.DataFrame(task_rows), numbers))
+    if not rows:
+        raise UserError(
+            f"{results}/selections: no published task has a super ticket: scores on validation are undefined"
+        )
     table = pd.DataFrame(rows).drop(columns="by_seed")
     formats = {"full": SCORE, "ticket": SCORE, "gain": POINTS}
     shown = table.assign(
@@ -115,9 +120,9 @@ def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
 
 
 def _means(by_seed: pd.DataFrame) -> dict[str, float]:
-    """Compute the means over seeds of each column, and the ends of their intervals if there are multiple seeds."""
+    """Compute the means over seeds of each column, and the ends of their intervals if there are three seeds or more."""
     table = mean_intervals(by_seed.melt(var_name="name"), ["name"])
-    half = table["half"].where(table["seeds"] > 1)
+    half = table["half"].where(table["seeds"] > 2)
     values_by_suffix = {"": table["mean"], "_low": table["mean"] - half, "_high": table["mean"] + half}
     return {f"{name}{suffix}": values[name] for name in by_seed for suffix, values in values_by_suffix.items()}
 

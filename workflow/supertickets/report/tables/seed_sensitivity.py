@@ -74,7 +74,11 @@ def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
     """Compute mean, standard deviation and range over seeds of scores without and with tickets."""
     pairs = (("full", full), ("super", ticket))
     statistics = ("mean", "std", "min", "max")
-    return {f"{name}_{statistic}": getattr(scores, statistic)() for name, scores in pairs for statistic in statistics}
+    return {
+        f"{name}_{statistic}": getattr(scores, statistic)(skipna=False)
+        for name, scores in pairs
+        for statistic in statistics
+    }
 
 
 def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:

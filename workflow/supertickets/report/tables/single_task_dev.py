@@ -11,7 +11,7 @@ import pandas as pd
 
 from supertickets.evaluation.results import read_groups, read_judged
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, WAYS
-from supertickets.evaluation.significance import LEVEL, average
+from supertickets.evaluation.significance import LEVEL, average, mean_of
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
     POINTS,
@@ -101,13 +101,13 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
         if len(rows) < 2:
             continue
         row = {"model": model, "train_size": size, "task": "average", "seeds": seeds}
-        row |= {name: rows[name].mean() for name in ("weight_remaining", "full", "ticket")}
+        row |= {name: mean_of(rows[name]) for name in ("weight_remaining", "full", "ticket")}
         gain = averaged(partial(_of_way, rows, HONEST), seeds)
         row |= {name: gain[name] for name in ("difference", "low", "high")} | {"gain_p_holm": gain["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():
                 values = averaged(partial(_of_way, rows, way), seeds)
-                values |= {name: rows[f"{name}_{way}"].mean() for name in ("full", "ticket")}
+                values |= {name: mean_of(rows[f"{name}_{way}"]) for name in ("full", "ticket")}
                 row |= {f"{name}_{way}": value for name, value in values.items()}
         yield pd.DataFrame([row])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from supertickets.evaluation.results import read_groups, read_judged, reported
 from supertickets.evaluation.select_ticket import EXPERIMENT
-from supertickets.evaluation.significance import LEVEL
+from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
     POINTS,
@@ -36,12 +36,12 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     scores = read_groups(results, "scores", groups_of(grid), grid)
     keys = [*EXPERIMENT, "kind", "ratio", "split", "metric"]
     cut = ["heads_pruned", "ffn_pruned", "weight_remaining"]
-    by_seed = scores.groupby([*keys, "seed"], sort=False, as_index=False)[["value", *cut, "examples"]].mean()
+    by_seed = scores.groupby([*keys, "seed"], sort=False, as_index=False)[["value", *cut, "examples"]].agg(mean_of)
     grouped = by_seed.groupby(keys, sort=False)
     table = grouped.agg(
         **{name: (name, "mean") for name in [*cut, "examples"]},
         seeds=("seed", "nunique"),
-        mean=("value", "mean"),
+        mean=("value", mean_of),
         std=("value", "std"),
         min=("value", "min"),
         max=("value", "max"),

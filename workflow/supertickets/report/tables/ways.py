@@ -11,7 +11,7 @@ import pandas as pd
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import read_table
 from supertickets.evaluation.results import TABLES, not_each
-from supertickets.evaluation.significance import holm
+from supertickets.evaluation.significance import holm, mean_of
 
 #: Names of the modes of multi-task training.
 MODES = {"full": "no tickets", "super": "super tickets", "random": "random tickets", "union": "union of tickets"}
@@ -56,7 +56,7 @@ def summarized(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Average scores over seeds: the keys, ``seeds``, ``score``, ``std`` and ``weight_remaining``."""
     return scores.groupby(keys, sort=False, as_index=False).agg(
         seeds=("seed", "nunique"),
-        score=("value", "mean"),
+        score=("value", mean_of),
         std=("value", "std"),
         weight_remaining=("weight_remaining", "mean"),
     )
