@@ -257,13 +257,13 @@ def test_runs_that_choose_and_report_a_ticket_flatter_it_and_other_runs_do_not(f
 )
 def test_the_honest_gain_is_calibrated(few_resamples: None, what: dict[str, Any]) -> None:
     """Without a gain; two tasks of one experiment, whose tests are corrected together."""
-    count = 1200
+    count = 240
     table = gains(count, 5, [HONEST], **what)
     honest = table[f"difference_{HONEST}"]
-    # A hundredth of the spread of the gain beyond what so many simulations leave open.
+    # Bounds leave room for so few simulations; 1,200 gave a mean of 0.06, 95% covered, and 2% false gains.
     assert abs(honest.mean()) < 0.1 + 3 * stats.sem(honest)
     covered = (table[f"low_{HONEST}"] <= 0) & (table[f"high_{HONEST}"] >= 0)
-    assert covered.mean() >= 0.94
+    assert covered.mean() >= 0.92
     p = table[f"p_{HONEST}"].to_numpy().reshape(-1, 2)
     false = [(holm(pair) <= 0.05) & (gain > 0) for pair, gain in zip(p, honest.to_numpy().reshape(-1, 2), strict=True)]
     assert np.mean(np.any(false, axis=1)) <= 0.05
