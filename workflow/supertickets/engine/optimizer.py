@@ -1,7 +1,7 @@
 """Optimizers and the learning-rate schedule.
 
-torch's ``Optimizer`` classes are not used: their first step imports the compiler, which takes a second or more in each
-of hundreds of short trainings. AdamW is torch's fused function. Adamax is written out here, because torch's Adamax
+torch's ``Optimizer`` classes are not used: here the float32 masters of rounded copies are updated, and the pieces of
+shared matrices that a task's ticket has. AdamW is torch's fused function. Adamax is written out, because torch's Adamax
 allocates three times the model at every step; a test compares the two.
 """
 
