@@ -173,7 +173,6 @@ def test_tables_that_lack_what_is_read(tmp_path: Path, content: str, message: st
     [
         ("ratio\n0.3\n0.4\n", "not one ratio"),
         ("ratio\n1.3\n", "not one ratio"),
-        ('ratio\n""\n', "not one ratio"),
         ("task\nmovie\n", ".*no numbers in a column 'ratio'"),
         ("", "not a table"),
     ],
