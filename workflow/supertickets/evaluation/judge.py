@@ -82,15 +82,16 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         tests: how many comparisons are corrected together.
 
     Returns:
-        ``margin``; ``keeps_ratio`` and ``keeps_weight``: the largest ratio up to which every ticket is shown to lose
-        less than the margin (one-sided, Holm over ratios), and its weight remaining (0 and 1 if there is none, missing
-        if nothing can be tested);
+        ``margin``; ``chance``, what one answer to all examples scores; ``keeps_ratio`` and ``keeps_weight``: the
+        largest ratio up to which every ticket is shown to lose less than the margin (one-sided, Holm over ratios), and
+        its weight remaining (0 and 1 if there is none, missing if nothing can be tested);
         ``detectable``: the smallest difference that such an experiment finds with a probability of
         :data:`~supertickets.evaluation.power.POWER`; ``seeds_needed`` and ``examples_needed`` to show that a ticket as
         good as the full model keeps the margin; and ``verdict``: a text.
     """
     curve = curve.sort_values("ratio")
-    values = {"margin": margin} | dict.fromkeys(("keeps_ratio", "keeps_weight", *POWER_COLUMNS), float("nan"))
+    values: dict[str, Any] = {"margin": margin, "chance": curve["chance"].iloc[0]}
+    values |= dict.fromkeys(("keeps_ratio", "keeps_weight", *POWER_COLUMNS), float("nan"))
     if chosen["seeds"] < 2:
         return values | {"verdict": "no verdict from one seed"}
     undefined = curve["difference"].isna()

@@ -46,7 +46,7 @@ TABLES = {
     "verdicts.csv": replace(
         _SELECTIONS,
         texts=(*_SELECTIONS.texts, "verdict"),
-        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "margin", "keeps_ratio", "keeps_weight", *POWER),
+        numbers=(*_SELECTIONS.numbers, "gain_p_holm", "margin", "chance", "keeps_ratio", "keeps_weight", *POWER),
     ),
     "decompositions": Content(
         (*TRIAL, "kind", "split", "loss", "part"),

@@ -47,11 +47,16 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     table = pd.concat([table, mismatched, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
     ways = [way for way in WAYS if f"difference_{way}" in table]
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
-    first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining"]
+    first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining", "chance"]
     table = table[[*first, *MEANS, "low", "high", "gain_p_holm", *names]]
     heads = dict(zip(WAYS, ("Gain", "Gain, same split", "Gain, other half", "Gain, test"), strict=True))
     columns = {**WHERE, "metric": ("Metric", ""), "weight_remaining": ("Weight", SHARE)}
-    columns |= {"full": ("Full", SCORE), "ticket": ("Super", SCORE), **{way: (heads[way], "") for way in ways}}
+    columns |= {
+        "chance": ("Chance", SCORE),
+        "full": ("Full", SCORE),
+        "ticket": ("Super", SCORE),
+        **{way: (heads[way], "") for way in ways},
+    }
     columns["gain_p_holm"] = ("p", P)
     text = (
         f"Full model and super ticket. {scope_note(verdicts, grid)} Means over seeds; scores on the "
@@ -60,7 +65,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         "p (with Holm's correction over tasks, except for the average) belong to it. The other gains hold out "
         "examples, not runs, which flatters them: same split, as published, not even those; other half: each half of "
         "validation is reported with the ticket that the other half chose; test: chosen on validation. "
-        f"Intervals: {LEVEL:.0%}, over seeds and examples."
+        f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and examples."
     )
     if len(mismatched):
         text += " Mismatched: a split of other examples than the choice, so its gain is in the column of test."

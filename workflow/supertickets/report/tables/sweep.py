@@ -47,8 +47,8 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         max=("value", "max"),
     ).reset_index()
     comparisons = read_judged(results, "comparisons.csv", grid)
-    tested = ["difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"]
-    tested += ["examples_low", "examples_high"]
+    tested = ["chance", "difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds"]
+    tested += ["p_seeds_holm", "examples_low", "examples_high"]
     table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
     shown = reported(table)
     shown = shown.assign(interval=between(shown, "low", "high", POINTS))
@@ -56,6 +56,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         "kind": ("Kind", ""),
         "ratio": ("Ratio", RATIO),
         "weight_remaining": ("Weight", SHARE),
+        "chance": ("Chance", SCORE),
         "mean": ("Mean", SCORE),
         "std": ("Std", SCORE),
         "difference": ("To full", POINTS),
@@ -64,7 +65,8 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     }
     text = (
         f"All tickets. {scope_note(scores, grid)} Scores on the {reported_splits_text(shown)}; mean and standard "
-        f"deviation over seeds. Differences to the full model have {LEVEL:.0%} intervals over seeds and examples; p "
-        "with Holm's correction over ratios and tasks, for each kind and size."
+        "deviation over seeds. Chance: the best score of one answer to all examples. Differences to the full model "
+        f"have {LEVEL:.0%} intervals over seeds and examples; p with Holm's correction over ratios and tasks, for each "
+        "kind and size."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
