@@ -54,7 +54,7 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
 
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
     found = asked(fresh, "finetune")
-    assert 1000 < int(found["mem_mb"]) < 1500 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
+    assert 1600 < int(found["mem_mb"]) < 2100 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
     assert asked(fresh, "tokenise")["runtime"] == asked(fresh, "score_group")["runtime"] == "2"
     given = asked(
         fresh, "finetune", "--set-resources", "finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long"
