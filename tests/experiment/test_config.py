@@ -13,7 +13,7 @@ from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 
 from supertickets.errors import UserError
 from supertickets.experiment.config import CATALOGUE, SCHEMA, check_config
-from supertickets.experiment.settings import choices_of, margin_of
+from supertickets.experiment.settings import choices_of, margins_of
 
 SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
 
@@ -222,9 +222,9 @@ def test_another_spelling_of_the_labels_names_them_all() -> None:
 
 def test_a_margin_is_by_task_or_first_metric_with_a_default() -> None:
     config = check_config({"tasks": ["movie", "amazon"], "margin": {"default": 2.0, "movie": 0.5}})
-    assert [margin_of(config, task) for task in config["tasks"]] == [0.5, 2.0]
-    assert margin_of(check_config({"margin": {"default": 2.0, "accuracy": 3.0}}), "movie") == 3.0
-    assert margin_of(check_config({}), "movie") == 1.0
+    assert margins_of(config) == {"movie": 0.5, "amazon": 2.0}
+    assert margins_of(check_config({"margin": {"default": 2.0, "accuracy": 3.0}}))["movie"] == 3.0
+    assert margins_of(check_config({}))["movie"] == 1.0
     with pytest.raises(UserError, match=r"margin.rte: not a task or its first metric; known are accuracy, .*default"):
         check_config({"tasks": ["movie"], "margin": {"default": 2.0, "rte": 0.5}})
     with pytest.raises(UserError, match=r"margin"):

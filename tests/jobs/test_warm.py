@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -126,9 +126,9 @@ class Workflow:
         return job, *map(psutil.Process, map(int, (folder / "ready").read_text().split()))
 
 
-def until(true: object, seconds: float = 20) -> None:
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

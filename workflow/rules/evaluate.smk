@@ -10,7 +10,7 @@
 
 from supertickets.experiment.grid import group_runs
 from supertickets.experiment.paths import GROUP_FILE, run_files
-from supertickets.experiment.settings import margin_of
+from supertickets.experiment.settings import margins_of
 
 
 localrules:
@@ -161,7 +161,7 @@ rule judge:
     params:
         **work("evaluation.judge:judge"),
         grid=canonical_json(shown_grid(config, "sizes")),
-        margins=canonical_json({task: user_errors(margin_of)(config, task) for task in config["tasks"]}),
+        margins=canonical_json(margins_of(config)),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --margins {params.margins:q}"
         " --verdicts {output:q} > {log:q} 2>&1"

@@ -74,6 +74,12 @@ def _library() -> list[tuple[str, int, int]]:
     return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
 
 
+def _threads() -> int:
+    """How many threads this process has, those of libraries included; 1 where the system does not tell."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else 1
+
+
 def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, int] | None:
     """Fork the process of a job, unless it needs another Python or other code than this one's.
 
@@ -102,7 +108,7 @@ def _begin(connection: socket.socket, library: list[Any], workflow: int, others:
             return None
         with suppress(Exception):  # the job meets the same error, and reports it
             importlib.import_module(f"supertickets.{arguments[0].partition(':')[0]}")
-        if len(os.listdir("/proc/self/task") if os.path.isdir("/proc/self/task") else "1") > 1:  # noqa: PTH112, PTH208
+        if _threads() > 1:  # a copy would lack all but one, and their locks stay locked
             return None
         gc.freeze()  # what is imported stays, and pages that no collection touches are shared
         if process := os.fork():

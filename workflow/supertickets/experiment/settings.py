@@ -36,13 +36,13 @@ def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
     return how
 
 
-def margin_of(config: Mapping[str, Any], task: str) -> float:
-    """The points that a task may lose and still counts as keeping its score."""
+def margins_of(config: Mapping[str, Any]) -> dict[str, float]:
+    """The points that each task of an experiment may lose and still counts as keeping its score."""
     margin = config["margin"]
     if not isinstance(margin, Mapping):
-        return margin
-    metric = config["define"]["tasks"][task]["metrics"][0]
-    return margin.get(task, margin.get(metric, margin["default"]))
+        return dict.fromkeys(config["tasks"], margin)
+    first = {task: config["define"]["tasks"][task]["metrics"][0] for task in config["tasks"]}
+    return {task: margin.get(task, margin.get(metric, margin["default"])) for task, metric in first.items()}
 
 
 def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:

@@ -16,7 +16,7 @@ from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
-from supertickets.experiment.settings import margin_of, pruning_of
+from supertickets.experiment.settings import margins_of, pruning_of
 
 Config = Mapping[str, Any]
 
@@ -212,7 +212,7 @@ TABLES = {
         "sizes",
         "The smallest difference that more seeds would find, and how many a margin needs.",
         lambda config: files(config, "sizes", "comparisons"),
-        lambda config: {"margins": {task: margin_of(config, task) for task in config["tasks"]}},
+        lambda config: {"margins": margins_of(config)},
         possible=lambda config: len(config["seeds"]) > 1,
     ),
     "tasks": Shown(

@@ -83,7 +83,7 @@ def _start_server(folder: str, address: str) -> None:
         except FileExistsError:
             return
         finally:
-            os.unlink(own)  # noqa: PTH108
+            os.unlink(own)  # noqa: PTH108 (as above)
         listener.set_inheritable(True)
         command = [sys.executable, "-P", "-m", "supertickets.server", folder, str(listener.fileno())]
         null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
@@ -94,7 +94,7 @@ def _send(connection: socket.socket, arguments: Sequence[str]) -> None:
     """Send what the server needs to know, and standard input, output and error."""
     mask = os.umask(0)
     os.umask(mask)
-    place = os.getcwd()  # noqa: PTH109
+    place = os.getcwd()  # noqa: PTH109 (as above)
     request = [sys.executable, list(arguments), place, dict(os.environ), mask, os.getpid()]
     content = marshal.dumps(request)
     socket.send_fds(connection, [len(content).to_bytes(8, "big")], [0, 1, 2])
