@@ -1,0 +1,168 @@
+"""Verdicts, and what experiments can show."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from simulations import crossed, few_resamples, outcomes
+
+from supertickets.evaluation import significance as inference
+from supertickets.evaluation.compare import constant_answer
+from supertickets.evaluation.judge import corrected, with_verdicts
+from supertickets.evaluation.power import Spread, needed
+from supertickets.evaluation.predictions import Outcomes
+from supertickets.evaluation.select_ticket import HONEST, reports
+from supertickets.evaluation.significance import (
+    difference,
+    over_both,
+    p_above,
+    sample,
+    variances,
+    wald,
+)
+
+__all__ = ["few_resamples"]  # the fixture
+
+
+def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Simulate a chosen ticket and its curve.
+
+    Args:
+        random: the random generator.
+        rights: probability of a correct prediction, by ratio.
+    """
+    parts = {}
+    for split, count in (("validation", 80), ("test", 150)):
+        labels = random.integers(0, 2, count).astype(float)
+        parts[split] = {ratio: outcomes(random, labels, right, 5) for ratio, right in rights.items()}
+    ratio, pairs = reports("accuracy", parts, [HONEST])
+    sampled = {ratio: sample("accuracy", runs.labels, runs.predicted) for ratio, runs in parts["test"].items()}
+    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 5}
+    trial |= {"examples": 150, "chance": 50.0, "p_chance": 0.0}
+    rows = [
+        {**trial, "kind": "winning", "ratio": cut, "weight_remaining": 1 - cut} | difference(sampled[0.0], sampled[cut])
+        for cut in rights
+        if cut > 0
+    ]
+    honest = {f"{name}_{HONEST}": value for name, value in difference(*pairs[HONEST]).items()}
+    chosen = {**trial, "ratio": ratio, "weight_remaining": 1 - ratio} | honest
+    return pd.DataFrame([chosen]), corrected(pd.DataFrame(rows))
+
+
+MARGIN = {"t": 5.0}
+
+
+@pytest.mark.slow
+def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples: None) -> None:
+    random = np.random.default_rng(13)
+    chance = dict.fromkeys(np.arange(5) / 10, 0.5)
+    verdicts = [with_verdicts(*sweep(random, chance), MARGIN)["verdict"].iloc[0] for _ in range(30)]
+    assert sum(verdict.startswith("gains") for verdict in verdicts) <= 30 * 0.05 + 2
+    assert sum("loses" in verdict for verdict in verdicts) <= 30 * 0.05 + 2
+
+
+@pytest.mark.parametrize(
+    ("rights", "words", "keeps"),
+    [
+        ({0.0: 0.6, 0.1: 0.6, 0.2: 0.9, 0.3: 0.6}, r"gains (29|3\d)\.\d at 80% weight", 0.0),
+        ({0.0: 0.95, 0.1: 0.98, 0.2: 0.98, 0.3: 0.55}, r"keeps within 5 down to 80% weight; loses [34]\d\.\d at", 0.2),
+        ({0.0: 0.95, 0.1: 0.98, 0.2: 0.98, 0.3: 0.98}, "keeps within 5 down to 70% weight, the lightest tried", 0.3),
+        ({0.0: 0.9, 0.1: 0.6, 0.2: 0.9, 0.3: 0.9}, r"loses [23]\d\.\d at 90% weight", 0.0),
+        ({0.0: 0.6, 0.1: 0.6, 0.2: 0.6, 0.3: 0.6},
+         r"undecided: a difference of \d+\.\d could have been found; about \d+ (seeds|examples).* a margin of 5", 0.0),
+    ],
+    ids=["gains", "keeps, then loses", "keeps", "loses", "undecided"],
+)  # fmt: skip
+def test_a_clear_curve_gets_its_verdict(
+    few_resamples: None, rights: dict[float, float], words: str, keeps: float
+) -> None:
+    row = with_verdicts(*sweep(np.random.default_rng(17), rights), MARGIN).iloc[0]
+    assert re.search(words, row["verdict"]), row["verdict"]
+    assert row["keeps_ratio"] == keeps and row["keeps_weight"] == 1 - keeps and row["margin"] == 5
+
+
+def test_a_true_loss_beyond_the_margin_is_not_said_to_be_kept(few_resamples: None) -> None:
+    random = np.random.default_rng(18)
+    rights = {0.0: 0.8, 0.1: 0.75}
+    verdicts = [with_verdicts(*sweep(random, rights), MARGIN)["verdict"].iloc[0] for _ in range(60)]
+    assert sum(verdict.startswith("keeps") for verdict in verdicts) <= 60 * 0.05 + 4
+
+
+def test_runs_that_never_differ_have_no_interval_and_keep_their_score() -> None:
+    labels = np.tile([0.0, 1.0], 20)
+    same = sample("accuracy", labels, np.stack([labels, 1 - labels]))
+    values = difference(same, same)
+    assert values["difference"] == 0 and values["p"] == 1 and np.isnan([values["low"], values["high"]]).all()
+    verdict = verdict_alone(values, 2)
+    assert verdict == "keeps within 5 down to 90% weight, the lightest tried"
+
+
+def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0) -> str:
+    """The verdict on a task with one ratio, from its difference."""
+    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": seeds}
+    trial |= {"ratio": 0.1, "weight_remaining": 0.9, "examples": 40, "chance": 50.0, "p_chance": p_chance}
+    rows = corrected(pd.DataFrame([trial | {"kind": "winning"} | values]))
+    chosen = pd.DataFrame([trial | {f"{name}_{HONEST}": value for name, value in values.items()}])
+    return with_verdicts(chosen, rows, MARGIN)["verdict"].iloc[0]
+
+
+def test_one_seed_has_no_interval_and_no_verdict() -> None:
+    labels = np.tile([0.0, 1.0], 20)
+    full = sample("accuracy", labels, labels[None])
+    values = difference(full, sample("accuracy", labels, 1 - labels[None]))
+    assert values["difference"] == -100 and np.isnan([values[key] for key in ("low", "high", "p", "seeds_low")]).all()
+    assert verdict_alone(values, 1) == "no verdict from one seed"
+
+
+def test_a_full_model_that_has_learned_nothing_has_no_other_verdict() -> None:
+    labels = np.tile([0.0, 1.0, 1.0, 1.0], 20)
+    constant = np.ones((3, 80))
+    outcomes = Outcomes(labels, np.stack([1 - constant, constant], axis=-1))
+    answer = constant_answer("accuracy", outcomes, 3)
+    assert answer.scores.tolist() == [75.0] * 3 and answer.resampled.shape == (3, inference.RESAMPLES)
+    assert constant_answer("matthews", outcomes, 3).scores.tolist() == [0.0] * 3
+    assert constant_answer("pearson", Outcomes(labels, constant[..., None]), 2).scores.tolist() == [0.0] * 2
+    values = difference(answer, sample("accuracy", labels, constant))
+    assert values["p"] == 1
+    verdict = verdict_alone(values, 3, values["p"])
+    assert verdict == "the full model (75.0) is not shown to beat 50.0, the score of one answer to all examples"
+
+
+def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> None:
+    labels = np.arange(40.0)
+    random = np.random.default_rng(2)
+    full = sample("pearson", labels, labels + random.normal(size=(3, 40)))
+    collapsed = labels + random.normal(size=(3, 40))
+    collapsed[1] = 5.0
+    values = difference(full, sample("pearson", labels, collapsed))
+    assert np.isnan(list(values.values())).all()
+    assert verdict_alone(values, 3) == "undefined: predictions or labels are the same for all examples"
+
+
+def test_a_pilot_says_how_many_seeds_and_examples_are_needed() -> None:
+    """Components are recovered from simulated experiments, and what is planned from them is found as often as said."""
+    random = np.random.default_rng(19)
+    true = Spread(seeds=2.0, examples=10.0, residual=30.0)
+
+    def row(seeds: int, examples: int, mean: float) -> dict[str, float]:
+        table = mean + crossed(random, seeds, examples, true.seeds, true.examples, true.residual)
+        counts = random.multinomial(examples, np.full(examples, 1 / examples), size=150) / examples
+        parts = variances(table.mean(1), table @ counts.T)
+        errors = [over_both(parts, seeds, examples), (stats.sem(table.mean(1)), seeds - 1)]
+        names = ("variance_seeds", "variance_examples", "variance_residual")
+        values = dict(zip(names, parts, strict=True)) | {"seeds": seeds, "examples": examples}
+        return values | {"p": wald(table.mean(), errors)[2], "keeps": p_above(table.mean(), -2.0, errors)}
+
+    pilot = Spread.of(pd.DataFrame([row(6, 400, 0.0) for _ in range(60)]))
+    assert (pilot.seeds, pilot.examples, pilot.residual) == pytest.approx((2.0, 10.0, 30.0), rel=0.35)
+    found = [row(8, 400, true.detectable(8, 400, 3))["p"] <= 0.05 / 3 for _ in range(200)]
+    assert 0.68 < np.mean(found) < 0.92
+    seeds, examples = needed(true, 2.0, 4, 400, 1)
+    assert true.detectable(int(seeds), 400, 1, 1) <= 2.0 < true.detectable(int(seeds) - 1, 400, 1, 1)
+    assert 0.68 < np.mean([row(int(seeds), 400, 0.0)["keeps"] <= 0.05 for _ in range(200)]) < 0.95
+    assert examples == float("inf") or examples > 400
+    assert needed(Spread(0.0, 0.0, 0.0), 1.0, 3, 100, 7) == (2.0, 2.0)

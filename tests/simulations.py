@@ -1,0 +1,35 @@
+"""Runs and differences that are drawn at random, with known effects."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from supertickets.evaluation import significance as inference
+from supertickets.evaluation.predictions import Outcomes
+
+
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use few resamples, since simulations repeat all computations many times."""
+    monkeypatch.setattr(inference, "RESAMPLES", 150)
+    # statsmodels looks for garbage before each correction, a tenth of a second of the tests' large process.
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
+def crossed(
+    random: np.random.Generator, seeds: int, examples: int, by_seed: float, by_example: float, rest: float
+) -> np.ndarray:
+    """Draw differences with zero mean for each seed and example, the sum of three random effects."""
+    parts = (random.normal(size=shape) * spread for shape, spread in (
+        ((seeds, 1), by_seed), ((1, examples), by_example), ((seeds, examples), rest)
+    ))  # fmt: skip
+    return sum(parts)
+
+
+def outcomes(random: np.random.Generator, labels: np.ndarray, right: float | np.ndarray, seeds: int = 3) -> Outcomes:
+    """Simulate runs whose predictions are right with a probability, one for all seeds or one for each."""
+    hit = random.random((seeds, len(labels))) < np.broadcast_to(right, seeds)[:, None]
+    return Outcomes(labels, np.where((labels == 1) == hit, 1.0, -1.0)[..., None] * [-0.5, 0.5])
