@@ -30,7 +30,7 @@ def draw_tickets_sharing(results: Path, grid: dict[str, Any], pdf: Path, png: Pa
     size = size_text(str(grid["train_sizes"][0]))
     text = (
         f"Encoder: {', '.join(models)}; {size} of each task. Each field is a unit, each stripe a task whose super "
-        f"ticket holds the unit; paler stripes: in the tickets of fewer of {len(grid['seeds'])} seeds. Empty "
+        f"ticket holds the unit; paler stripes: in the tickets of some of {len(grid['seeds'])} seeds. Empty "
         "fields are units that no task holds."
     )
     draw_unit_panels(models, tasks, shares, heights, panel, text, pdf, png)
