@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from supertickets.evaluation.aggregate import aggregate
 from supertickets.evaluation.compare import compare_group
+from supertickets.evaluation.contrast import contrast_group
 from supertickets.evaluation.decompose import decompose_group
 from supertickets.evaluation.judge import judge
 from supertickets.evaluation.metric import metric_of, predicted
@@ -104,6 +105,8 @@ def judge_all(folder: Path, grid: dict[str, Any]) -> None:
             select_ticket(folder, grid, group, first, folder / "selections" / f"{name}.csv")
             if len(grid["seeds"]) > 1:
                 decompose_group(folder, grid, group, folder / "decompositions" / f"{name}.csv")
+        else:
+            contrast_group(folder, grid, group, first, folder / "contrasts" / f"{name}.csv")
     judge(folder, scoped(grid, "sizes"), dict.fromkeys(grid["tasks"], 1.0), folder / "verdicts.csv")
     aggregate(folder, grid, folder / "scores.parquet", folder / "scores.csv", folder / "comparisons.csv")
 

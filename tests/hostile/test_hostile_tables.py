@@ -102,11 +102,11 @@ def test_records_that_lack_what_is_read(results: Path, tmp_path: Path, changes: 
             decompose_group(tmp_path, grid, MOVIE, tmp_path / "table.csv")
 
 
-@pytest.mark.parametrize("folder", ["scores", "comparisons", "selections", "decompositions"])
+@pytest.mark.parametrize("folder", ["scores", "comparisons", "contrasts", "selections", "decompositions"])
 @pytest.mark.parametrize("task", ["movie", "dev_only"])
 def test_tables_of_groups_lack_no_column(results: Path, tmp_path: Path, folder: str, task: str) -> None:
-    group = MOVIE | {"task": task}
-    path = next((results / folder).glob(f"minilm/{task}/n64/winning.*"))
+    group = MOVIE | {"task": task, "kind": "random" if folder == "contrasts" else "winning"}
+    path = next((results / folder).glob(f"minilm/{task}/n64/{group['kind']}.*"))
     table = read_groups(results, folder, [group], GRID)
     damaged = tmp_path / path.relative_to(results)
     damaged.parent.mkdir(parents=True)
@@ -126,7 +126,7 @@ def test_tables_of_groups_lack_no_column(results: Path, tmp_path: Path, folder: 
             if damaged.suffix == ".parquet" and name in changed and name not in WORDS:
                 changed[name] = changed[name].astype(str)
             write(changed)
-            with pytest.raises(UserError, match=rf"winning\.\w+: not a table as it was written: .*'{name}'; delete"):
+            with pytest.raises(UserError, match=rf"\w+\.\w+: not a table as it was written: .*'{name}'; delete"):
                 read_groups(tmp_path, folder, [group], GRID)
 
 

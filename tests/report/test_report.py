@@ -28,8 +28,10 @@ from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.single_task_gain import draw_single_task_gain
 from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
 from supertickets.report.figures.ticket_masks import draw_ticket_masks
+from supertickets.report.tables.contrasts import write_contrasts
 from supertickets.report.tables.formats import Files, P, write_formats
 from supertickets.report.tables.hyperparameters import write_hyperparameters
+from supertickets.report.tables.phases import write_phases
 from supertickets.report.tables.power import write_power
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.single_task_dev import write_single_task_dev
@@ -259,6 +261,41 @@ def test_the_table_of_what_experiments_can_show(results: Path, tmp_path: Path) -
     np.testing.assert_allclose(table["seeds_needed"], chosen["seeds_needed"])
     assert (table["detectable_40"] < table["detectable_3"]).all() and (table["seeds_needed"] > 3).all()
     assert "80% of experiments" in md and "Seeds for it" in md
+
+
+def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kinds(
+    results: Path, tmp_path: Path
+) -> None:
+    md, _ = table_of(write_phases, results, tmp_path, KINDS, margins=dict.fromkeys(GRID["tasks"], 1.0))
+    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).set_index("task")
+    assert table["first_ends"].isin([0.0, *GRID["ratios"]]).all()
+    assert (table["first_ends_low"] <= table["first_ends_high"]).all()
+    assert table["third_begins"].isin([0.1, 0.3, 0.5, np.inf]).all()
+    assert set(table["beats_random"]) == {"none"}  # kinds were made up alike
+    assert "Phase III from" in md and "Beats losing at" in md and "nan" not in md and "inf" not in md
+    alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
+    md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
+    assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
+
+
+def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
+    md, _ = table_of(write_contrasts, results, tmp_path, KINDS)
+    table = pd.read_csv(tmp_path / "t.csv").query("task == 'movie' and kind == 'random' and ratio == 0.3")
+    for split in ("validation", "test"):
+        row = table[table["split"] == split].iloc[0]
+        winning = [score_of(results, "accuracy", split, task="movie", seed=seed, ratio=0.3) for seed in (1, 2, 3)]
+        random = [
+            np.mean([
+                score_of(results, "accuracy", split, task="movie", seed=seed, ratio=0.3, kind="random", draw=draw)
+                for draw in (1, 2)
+            ])
+            for seed in (1, 2, 3)
+        ]  # fmt: skip
+        assert row["winning"] == pytest.approx(np.mean(winning)) and row["other"] == pytest.approx(np.mean(random))
+        assert row["difference"] == pytest.approx(np.mean(winning) - np.mean(random))
+        assert row["seeds_error"] == pytest.approx(stats.sem(np.subtract(winning, random)))
+        assert row["low"] < row["difference"] < row["high"] and row["p"] <= row["p_holm"] <= 1
+    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md
 
 
 def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:

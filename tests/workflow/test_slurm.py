@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import eager_snakemake
 import psutil
 import pytest
 from conftest import Workspace, new_workspace, tiny_config
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.slurm
 FIGURE = "results/figures/phase_transition.pdf"
 TRIAL = "results/runs/tiny/toy/n32/seed1"
 TICKETS = ("winning-0.30", "winning-0.60")
+EAGER = Path(eager_snakemake.__file__)
 #: Seconds that the full model trains for: a minute is the shortest limit of time, and is looked at every half.
 SECONDS = 120
 
@@ -56,8 +58,8 @@ class Submitted:
 
     def __init__(self, workspace: Workspace, *arguments: str) -> None:
         self.log = workspace.folder / "snakemake.log"
-        command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--slurm-status-command", "squeue"]
-        command += ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "20", *arguments]
+        command = [sys.executable, str(EAGER), "--profile", "profiles/slurm", "--slurm-status-command", "squeue"]
+        command += ["--latency-wait", "20", *arguments]
         with self.log.open("w") as stream:
             self.process = subprocess.Popen(
                 command, cwd=workspace.folder, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True

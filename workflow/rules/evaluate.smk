@@ -3,6 +3,7 @@
 # Needs:  record.json and predictions.parquet of runs
 # Makes:  results/scores/{model}/{task}/n{train_size}/{kind}.parquet  one row for each run, split and metric
 #         results/comparisons/....csv      tickets against full models, with intervals and tests
+#         results/contrasts/....csv        winning tickets against those of another kind
 #         results/selections/....csv       the super ticket and what it gains, four ways
 #         results/decompositions/....csv   bias and variance of the loss
 #         results/verdicts.csv             selections with verdicts, for every model, task and size
@@ -44,6 +45,12 @@ def get_compared_runs(wildcards):
     """The same with the full models, which tickets are compared with."""
     full = (run for run in group_runs(GRID, group_of(wildcards) | {"kind": "winning"}) if run["kind"] == "full")
     return list(dict.fromkeys([*run_files(full), *get_group_runs(wildcards)]))
+
+
+def get_contrasted_runs(wildcards):
+    """The runs of a kind, and the winning tickets, which are compared with them."""
+    winning = (run for run in group_runs(GRID, group_of(wildcards) | {"kind": "winning"}) if run["kind"] == "winning")
+    return [*run_files(winning), *get_group_runs(wildcards)]
 
 
 def get_metrics(wildcards):
@@ -94,6 +101,29 @@ rule compare_group:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.compare:compare_group", get_first_metric_module),
+        grid=get_group_grid,
+        group=get_group,
+        metric=get_first_metric,
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --metric {params.metric:q} --table {output:q} > {log:q} 2>&1"
+
+
+rule contrast_group:
+    input:
+        get_contrasted_runs,
+    output:
+        f"results/contrasts/{GROUP_FILE}.csv",
+    log:
+        f"results/logs/contrast_group/{GROUP_FILE}.log",
+    benchmark:
+        f"results/benchmarks/contrast_group/{GROUP_FILE}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
+    params:
+        **work("evaluation.contrast:contrast_group", get_first_metric_module),
         grid=get_group_grid,
         group=get_group,
         metric=get_first_metric,

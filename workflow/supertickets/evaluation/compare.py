@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from supertickets.evaluation.significance import RESAMPLES, Sampled, difference,
 from supertickets.experiment.grid import group_runs
 
 Run = dict[str, Any]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[float, list[Run]]:
@@ -28,14 +29,14 @@ def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[flo
     return {0.0: full} | {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
 
 
-def outcomes_by_ratio(results: Path, runs: Mapping[float, list[Run]]) -> dict[str, dict[float, Outcomes]]:
-    """Read the outputs of the runs of each ratio, by split and ratio; all runs have the same examples."""
+def outcomes_by_ratio(results: Path, runs: Mapping[Key, list[Run]]) -> dict[str, dict[Key, Outcomes]]:
+    """Read the outputs of the runs of each ratio, or of what else names them, by split; all have the same examples."""
     by_split = read_outcomes(results, [run for runs_of_ratio in runs.values() for run in runs_of_ratio])
     ends = np.cumsum([len(runs_of_ratio) for runs_of_ratio in runs.values()])[:-1]
     return {
         split: {
-            ratio: Outcomes(outcomes.labels, logits)
-            for ratio, logits in zip(runs, np.split(outcomes.logits, ends), strict=True)
+            key: Outcomes(outcomes.labels, logits)
+            for key, logits in zip(runs, np.split(outcomes.logits, ends), strict=True)
         }
         for split, outcomes in by_split.items()
     }

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from supertickets.evaluation.power import Spread, needed
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
 from supertickets.evaluation.results import read_groups, write_csv
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
-from supertickets.evaluation.significance import LEVEL, holm, p_above
+from supertickets.evaluation.significance import LEVEL, holm, holm_above
 from supertickets.experiment.grid import groups_of
 
 #: Columns that define a family of comparisons, which are corrected together: all ratios and tasks of one model, size
@@ -102,7 +101,7 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
         return values | {"verdict": f"the full model ({first['full']:.1f}) is not shown to beat {constant}"}
     values |= {"keeps_ratio": 0.0, "keeps_weight": 1.0}
-    kept = curve[(holm(_p_keeps(curve, margin)) <= 1 - LEVEL).cumprod().astype(bool)]
+    kept = curve[(holm_above(curve, -margin) <= 1 - LEVEL).cumprod().astype(bool)]
     if len(kept):
         values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}
     spread, seeds, examples = Spread.of(curve[~undefined]), int(chosen["seeds"]), int(curve["examples"].iloc[0])
@@ -122,13 +121,6 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     if not words:
         words.append(_undecided(values, seeds, examples))
     return values | {"verdict": "; ".join(words)}
-
-
-def _p_keeps(curve: pd.DataFrame, margin: float) -> np.ndarray:
-    """One-sided p of each ratio that its ticket loses the margin or more, over seeds and examples."""
-    rows = curve[["difference", "error", "freedom", "seeds_error", "seeds"]].itertuples(index=False)
-    p = [p_above(mean, -margin, [(e, f), (by_seed, seeds - 1)]) for mean, e, f, by_seed, seeds in rows]
-    return np.nan_to_num(p, nan=1.0)
 
 
 def _undecided(values: Mapping[str, Any], seeds: int, examples: int) -> str:

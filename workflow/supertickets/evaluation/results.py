@@ -42,6 +42,11 @@ TABLES = {
     "comparisons": _COMPARISONS,
     # The two that are of all groups.
     "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
+    "contrasts": Content(
+        (*TRIAL, "kind", "split", "metric"),
+        ("ratio", *CUT, "seeds", "examples", "other", "winning", *NAMES[2:]),
+        ("reported",),
+    ),
     "selections": _SELECTIONS,
     "verdicts.csv": replace(
         _SELECTIONS,
@@ -83,7 +88,7 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], gr
 
     Args:
         results: the results folder.
-        folder: ``scores`` (Parquet), ``comparisons``, ``selections`` or ``decompositions`` (CSV) in it.
+        folder: ``scores`` (Parquet), ``comparisons``, ``contrasts``, ``selections`` or ``decompositions`` (CSV) in it.
         groups: model, task, train_size and kind of each.
         grid: what spans the runs, all of which, and no others, the tables are of.
 

@@ -283,6 +283,22 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
+def holm_above(rows: pd.DataFrame, bound: float, sign: int = 1) -> np.ndarray:
+    """Test one-sided, for each row, that a difference is not above a bound, corrected by Holm's method over the rows.
+
+    Args:
+        rows: ``difference``, ``error``, ``freedom`` and ``seeds_error`` of :func:`difference`, and ``seeds``.
+        bound: in points.
+        sign: -1 to test the differences the other way round, full - ticket.
+
+    Returns:
+        p of each row, 1 where it cannot be tested.
+    """
+    columns = rows[["difference", "error", "freedom", "seeds_error", "seeds"]].itertuples(index=False)
+    p = [p_above(sign * mean, bound, [(e, f), (over_seeds, seeds - 1)]) for mean, e, f, over_seeds, seeds in columns]
+    return holm(np.nan_to_num(p, nan=1.0))
+
+
 def mean_of(values: pd.Series) -> float:
     """Return the mean, which is missing if a value is: an undefined score is not left out."""
     return float(values.mean(skipna=False))

@@ -67,6 +67,12 @@ def curves(scope: str) -> Callable[[Config], list[str]]:
     ]
 
 
+def contrasts(config: Config) -> list[str]:
+    """Winning tickets against those of each other kind."""
+    groups = groups_of(scoped(grid_of(config), "kinds"))
+    return group_files("contrasts", (group for group in groups if group["kind"] != "winning"))
+
+
 def tickets(config: Config) -> list[str]:
     """Super tickets at the main size, and all winning tickets there."""
     runs = (run for run in runs_of(scoped(grid_of(config), "main")) if run["kind"] != "full")
@@ -118,6 +124,11 @@ def other_scores(config: Config) -> list[str]:
     return found
 
 
+def several_kinds(config: Config) -> bool:
+    """Whether there are tickets of other kinds than winning."""
+    return len(config["kinds"]) > 1
+
+
 def several_tasks(config: Config) -> bool:
     """Whether there is multi-task training."""
     return len(shared_tasks(config)) > 1
@@ -162,7 +173,7 @@ FIGURES = {
         "and losing tickets prune the same numbers of heads and feed-forward blocks. Points of one ratio are set apart "
         "a little so that the intervals can be read.",
         curves("kinds"),
-        possible=lambda config: len(config["kinds"]) > 1,
+        possible=several_kinds,
     ),
     "data_size": Shown(
         "sizes",
@@ -214,6 +225,20 @@ TABLES = {
         lambda config: files(config, "sizes", "comparisons"),
         lambda config: {"margins": margins_of(config)},
         possible=lambda config: len(config["seeds"]) > 1,
+    ),
+    "phases": Shown(
+        "kinds",
+        "Down to which weight winning tickets are as good as the full model, and from which on no better than random "
+        "ones; where they beat tickets of other kinds.",
+        lambda config: [*files(config, "main", "comparisons"), *contrasts(config)],
+        lambda config: {"margins": margins_of(config)},
+        several_kinds,
+    ),
+    "contrasts": Shown(
+        "kinds",
+        "Winning tickets against those of every other kind, at every ratio.",
+        contrasts,
+        possible=several_kinds,
     ),
     "tasks": Shown(
         "main",
