@@ -5,7 +5,7 @@ from __future__ import annotations
 from supertickets.experiment.config import check_config
 from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.paths import kind_and_draw, run_folder
-from supertickets.experiment.settings import outputs_of, pruning_of, training_of
+from supertickets.experiment.settings import outputs_of, pruning_of, separators_of, training_of
 
 
 def test_overrides_reach_their_model_and_task_only_and_the_more_particular_wins() -> None:
@@ -26,6 +26,12 @@ def test_overrides_reach_their_model_and_task_only_and_the_more_particular_wins(
         ("bert-base", "movie"): (0.5, 9), ("bert-base", "amazon"): (rate, epochs),
     }  # fmt: skip
     assert (outputs_of(config, "movie"), outputs_of(config, "movie_rating")) == (2, 1)
+
+
+def test_separators_are_those_of_tasks_that_have_documents() -> None:
+    config = check_config({})
+    assert separators_of(config, ["movie", "amazon", "nyt"]) == {"separators": {"amazon": "_", "nyt": "_"}}
+    assert separators_of(config, ["movie", "cola", "mnli"]) == {}
 
 
 def test_published_settings_are_those_of_the_encoders_size() -> None:

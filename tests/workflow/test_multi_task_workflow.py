@@ -432,6 +432,26 @@ def test_what_needs_more_than_the_config_has_says_so(tmp_path: Path, target: str
     assert message in done.stdout + done.stderr
 
 
+def test_stages_that_resample_know_what_names_the_documents_of_their_tasks(tmp_path: Path) -> None:
+    config = adapting_config()
+    for task in ("toy_value", "toy_new"):
+        config["define"]["tasks"][task]["split"] = {"group_separator": "_"}
+    workspace = new_workspace(tmp_path / "project", config)
+    files = [f"{folder}/tiny/{task}/n32/winning" for folder in ("comparisons", "selections", "decompositions")
+             for task in ("toy", "toy_value")]  # fmt: skip
+    targets = [f"results/{name}.csv" for name in (*files, "multi_task/tiny/comparisons", "adaptation/tiny/comparisons")]
+    output = workspace.make("--dry-run", "--printshellcmds", *targets, "results/scores.csv")
+    found: dict[str, set[str]] = {}
+    for function, grid in re.findall(r"supertickets \w+\.(\w+:\w+) --results results --grid '?(\{.*?\})'? --", output):
+        found.setdefault(function.partition(":")[2], set()).add(json.dumps(json.loads(grid).get("separators")))
+    of_groups = {"null", '{"toy_value": "_"}'}
+    assert {name: found[name] for name in ("compare_group", "select_ticket", "decompose_group")} == dict.fromkeys(
+        ("compare_group", "select_ticket", "decompose_group"), of_groups
+    )
+    assert found["compare_multi_task"] == {'{"toy_value": "_"}'} and found["score_group"] == {"null"}
+    assert found["compare_adaptation"] == {'{"toy_new": "_"}'}
+
+
 def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
     at = [("a", "20"), ("a", "0.5"), ("b", "20"), ("b", "0.5")]
     rows = [{"model": "tiny", "task": task, "train_size": size, "split": "test", "metric": "f1"} for task, size in at]

@@ -149,6 +149,8 @@ rule compare_adaptation:
         runtime=get_judging_minutes,
     params:
         **work("multi_task.scores:compare_adaptation", get_new_metric_modules),
-        grid=lambda wildcards: canonical_json(adaptation_grid(config, wildcards.model)),
+        grid=lambda wildcards: canonical_json(
+            {**adaptation_grid(config, wildcards.model), **separators_of(config, config["adaptation"]["tasks"])}
+        ),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"

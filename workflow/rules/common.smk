@@ -26,7 +26,7 @@ from supertickets.experiment.config import check_config, without_defaults_of_oth
 from supertickets.experiment.grid import grid_of
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import MODEL_FILES, TRIAL, drawn_kind, kind_and_draw, size_from
-from supertickets.experiment.settings import choices_of, training_of, unsearched
+from supertickets.experiment.settings import choices_of, separators_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
 from supertickets.files import canonical_json

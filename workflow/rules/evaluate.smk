@@ -30,10 +30,20 @@ def get_group(wildcards):
     return canonical_json(group_of(wildcards))
 
 
-def get_group_grid(wildcards):
-    """What spans the runs of a group, as JSON: thousands of paths fit no command line."""
+def group_grid(wildcards):
+    """What spans the runs of a group."""
     draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
-    return canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": draws})
+    return {"seeds": config["seeds"], "ratios": config["ratios"], "draws": draws}
+
+
+def get_group_grid(wildcards):
+    """The same as JSON: thousands of paths fit no command line."""
+    return canonical_json(group_grid(wildcards))
+
+
+def get_resampled_grid(wildcards):
+    """The same, with what names the documents of the task if it has any: these are resampled whole."""
+    return canonical_json({**group_grid(wildcards), **separators_of(config, [wildcards.task])})
 
 
 def get_group_runs(wildcards):
@@ -101,7 +111,7 @@ rule compare_group:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.compare:compare_group", get_first_metric_module),
-        grid=get_group_grid,
+        grid=get_resampled_grid,
         group=get_group,
         metric=get_first_metric,
     shell:
@@ -147,7 +157,7 @@ rule select_ticket:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.select_ticket:select_ticket", get_first_metric_module),
-        grid=get_group_grid,
+        grid=get_resampled_grid,
         group=get_group,
         metric=get_first_metric,
     shell:
@@ -170,7 +180,7 @@ rule decompose_group:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.decompose:decompose_group"),
-        grid=get_group_grid,
+        grid=get_resampled_grid,
         group=get_group,
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"

@@ -144,6 +144,8 @@ rule compare_multi_task:
         runtime=get_judging_minutes,
     params:
         **work("multi_task.scores:compare_multi_task", get_shared_metric_modules),
-        grid=lambda wildcards: canonical_json(multi_task_grid(config, wildcards.model)),
+        grid=lambda wildcards: canonical_json(
+            {**multi_task_grid(config, wildcards.model), **separators_of(config, shared_tasks(config))}
+        ),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"

@@ -31,6 +31,7 @@ class Content:
         flags: true or false.
         others: anything.
         of_test: numbers, too, where ``split`` is test in some row.
+        of_documents: numbers, too, where some task has documents: in columns that other tables lack.
     """
 
     texts: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Content:
     flags: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     of_test: tuple[str, ...] = ()
+    of_documents: tuple[str, ...] = ()
 
     def lack(self, table: pd.DataFrame) -> str:
         """What a table lacks of it, in words; empty where that is nothing."""
@@ -47,7 +49,8 @@ class Content:
             return "no columns of different names"
         for what, names, right in (
             ("text in every place of", self.texts, _is_text),
-            ("numbers in", self.numbers, lambda column: column.dtype.kind in "iuf"),
+            ("numbers in", self.numbers, _is_number),
+            ("numbers in", tuple(name for name in self.of_documents if name in table), _is_number),
             ("true or false in every place of", self.flags, lambda column: _is_flag(column)),
             ("values in", self.others, lambda column: True),
         ):
@@ -59,6 +62,10 @@ class Content:
         if self.of_test and (table["split"] == "test").any():
             return Content(numbers=self.of_test).lack(table)
         return ""
+
+
+def _is_number(column: pd.Series) -> bool:
+    return column.dtype.kind in "iuf"
 
 
 def _is_text(column: pd.Series) -> bool:

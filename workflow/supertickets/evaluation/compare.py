@@ -15,7 +15,7 @@ from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, read_outcomes, read_record
 from supertickets.evaluation.results import reported_split, write_csv
 from supertickets.evaluation.significance import RESAMPLES, Sampled, difference, p_above, sample
-from supertickets.experiment.grid import group_runs
+from supertickets.experiment.grid import group_runs, separator_of
 
 Run = dict[str, Any]
 Key = TypeVar("Key", bound=Hashable)
@@ -29,13 +29,22 @@ def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[flo
     return {0.0: full} | {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
 
 
-def outcomes_by_ratio(results: Path, runs: Mapping[Key, list[Run]]) -> dict[str, dict[Key, Outcomes]]:
-    """Read the outputs of the runs of each ratio, or of what else names them, by split; all have the same examples."""
-    by_split = read_outcomes(results, [run for runs_of_ratio in runs.values() for run in runs_of_ratio])
+def outcomes_by_ratio(
+    results: Path, runs: Mapping[Key, list[Run]], separator: str
+) -> dict[str, dict[Key, Outcomes]]:
+    """Read the outputs of the runs of each ratio, by split and ratio; all runs have the same examples.
+
+    Args:
+        results: the results folder.
+        runs: as of :func:`runs_by_ratio`, or by something else than ratio.
+        separator: the task's, as of :func:`~supertickets.evaluation.predictions.documents_of`.
+    """
+    all_runs = [run for runs_of_ratio in runs.values() for run in runs_of_ratio]
+    by_split = read_outcomes(results, all_runs, separator=separator)
     ends = np.cumsum([len(runs_of_ratio) for runs_of_ratio in runs.values()])[:-1]
     return {
         split: {
-            key: Outcomes(outcomes.labels, logits)
+            key: Outcomes(outcomes.labels, logits, outcomes.documents)
             for key, logits in zip(runs, np.split(outcomes.logits, ends), strict=True)
         }
         for split, outcomes in by_split.items()
@@ -45,7 +54,8 @@ def outcomes_by_ratio(results: Path, runs: Mapping[Key, list[Run]]) -> dict[str,
 def sampled(metric: str, outcomes: Outcomes, seeds: int, stream: int = 0) -> Sampled:
     """Score the runs of one ratio, averaged over the draws of a seed; ``stream`` as in :func:`sample`."""
     predicted = outcomes.predicted
-    return sample(metric, outcomes.labels, predicted.reshape(seeds, -1, predicted.shape[-1]), stream)
+    by_seed = predicted.reshape(seeds, -1, predicted.shape[-1])
+    return sample(metric, outcomes.labels, by_seed, stream, outcomes.documents)
 
 
 def constant_answer(metric: str, outcomes: Outcomes, seeds: int) -> Sampled:
@@ -60,8 +70,13 @@ def constant_answer(metric: str, outcomes: Outcomes, seeds: int) -> Sampled:
     """
     labels = outcomes.labels
     classes = np.unique(labels) if outcomes.logits.shape[-1] > 1 else labels[:0]
-    answers = [sample(metric, labels, np.full((1, len(labels)), answer)) for answer in classes]
-    zero = Sampled(np.zeros(1), np.zeros((1, RESAMPLES)), len(labels), metric_of(metric).lowest)
+    answers = [
+        sample(metric, labels, np.full((1, len(labels)), answer), documents=outcomes.documents) for answer in classes
+    ]
+    zero = Sampled(
+        np.zeros(1), np.zeros((1, RESAMPLES)), len(labels), outcomes.counts.get("documents", len(labels)),
+        metric_of(metric).lowest,
+    )  # fmt: skip
     best = max([zero, *answers], key=lambda answer: np.nan_to_num(answer.scores[0]))
     scores, resampled = (np.nan_to_num(np.repeat(values, seeds, axis=0)) for values in (best.scores, best.resampled))
     return replace(best, scores=scores, resampled=resampled)
@@ -72,18 +87,19 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
 
     Args:
         results: the results folder.
-        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`), and ``separators`` of tasks whose
+            examples are of documents (:func:`~supertickets.experiment.settings.separators_of`).
         group: model, task, train_size and kind.
         metric: the task's first metric.
         table: CSV file to write: the group, ratio, heads_pruned, ffn_pruned, weight_remaining, split, reported
-            (whether this is the reported split), metric, seeds, examples, chance (the score of
-            :func:`constant_answer`), p_chance (one-sided, that the full models are not above it), and the columns of
-            :func:`~supertickets.evaluation.significance.difference`.
+            (whether this is the reported split), metric, seeds, examples, documents (of a task that has them), chance
+            (the score of :func:`constant_answer`), p_chance (one-sided, that the full models are not above it), and
+            the columns of :func:`~supertickets.evaluation.significance.difference`.
     """
     runs = runs_by_ratio(grid, group)
     seeds = len(grid["seeds"])
     rows = []
-    by_split = outcomes_by_ratio(results, runs)
+    by_split = outcomes_by_ratio(results, runs, separator_of(grid, group["task"]))
     for split, outcomes in by_split.items():
         full, constant = sampled(metric, outcomes[0.0], seeds), constant_answer(metric, outcomes[0.0], seeds)
         learned = difference(constant, full)
@@ -93,7 +109,7 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
             if ratio > 0:
                 row = {**group, "ratio": ratio, **mean_cut(results, runs[ratio])}
                 row |= {"split": split, "reported": split == reported_split(by_split)}
-                row |= {"metric": metric, "seeds": seeds, "examples": len(ticket.labels)}
+                row |= {"metric": metric, "seeds": seeds, **ticket.counts}
                 rows.append(row | chance | difference(full, sampled(metric, ticket, seeds)))
     write_csv(table, pd.DataFrame(rows))
 

@@ -15,6 +15,7 @@ from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.results import reported_split, write_csv
 from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import separator_of
 
 
 def squared(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,16 +72,39 @@ def parts_of(outcomes: Outcomes) -> Iterator[tuple[str, tuple[np.ndarray, np.nda
         yield "zero-one loss", zero_one(outcomes.predicted, outcomes.labels)
 
 
+def half_width(values: np.ndarray, documents: np.ndarray | None) -> float:
+    """Compute the half width of the interval of a mean over examples: a normal one, or Student's over documents.
+
+    Errors of examples of a document are added before they are squared. Source: Liang and Zeger, Longitudinal data
+    analysis using generalized linear models, Biometrika 73(1), 1986.
+
+    Args:
+        values: shape (examples,).
+        documents: the document of each, shape (examples,), or None where every example is a document of its own.
+
+    Returns:
+        Not-a-number if there is a single document.
+    """
+    if documents is None:
+        return float(stats.norm.ppf((1 + LEVEL) / 2) * stats.sem(values))
+    sums = np.bincount(np.unique(documents, return_inverse=True)[1], values - values.mean())
+    if len(sums) < 2:
+        return float("nan")
+    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values)
+    return float(stats.t.ppf((1 + LEVEL) / 2, len(sums) - 1) * error)
+
+
 def decompose_group(results: Path, grid: dict[str, Any], group: dict[str, Any], table: Path) -> None:
     """Write loss, bias and variance of the full model (ratio 0) and of the winning tickets at every ratio.
 
     Args:
         results: the results folder.
-        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`), and ``separators`` of tasks whose
+            examples are of documents (:func:`~supertickets.experiment.settings.separators_of`).
         group: model, task, train_size and the kind ``winning``.
         table: CSV file to write: model, task, train_size, kind, ratio, weight_remaining, split, runs, examples,
-            loss (its name), part (loss, bias, variance), value, and ``half``, the half width of the normal interval of
-            the value over examples.
+            documents (of a task that has them), loss (its name), part (loss, bias, variance), value, and ``half``, the
+            half width of the interval of the value (:func:`half_width`).
 
     Raises:
         UserError: there is only one seed, hence no variance over seeds.
@@ -88,15 +112,15 @@ def decompose_group(results: Path, grid: dict[str, Any], group: dict[str, Any], 
     if len(grid["seeds"]) < 2:
         raise UserError("seeds has one seed: bias and variance are computed over seeds; give at least two")
     runs = runs_by_ratio(grid, group)
-    by_split = outcomes_by_ratio(results, runs)
+    by_split = outcomes_by_ratio(results, runs, separator_of(grid, group["task"]))
     split = reported_split(by_split)
     rows = []
     for ratio, outcomes in by_split[split].items():
         row = {**group, "kind": group["kind"] if ratio else "full", "ratio": ratio}
         row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"]}
-        row |= {"split": split, "runs": len(outcomes.logits), "examples": len(outcomes.labels)}
+        row |= {"split": split, "runs": len(outcomes.logits), **outcomes.counts}
         for loss, parts in parts_of(outcomes):
             for part, values in zip(("loss", "bias", "variance"), parts, strict=True):
-                half = stats.norm.ppf((1 + LEVEL) / 2) * stats.sem(values)
+                half = half_width(values, outcomes.documents)
                 rows.append({**row, "loss": loss, "part": part, "value": values.mean(), "half": half})
     write_csv(table, pd.DataFrame(rows))

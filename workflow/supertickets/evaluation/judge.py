@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.power import Spread, needed
+from supertickets.evaluation.power import Spread, needed_columns
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
-from supertickets.evaluation.results import read_groups, write_csv
+from supertickets.evaluation.results import documents_in, read_groups, write_csv
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above
 from supertickets.experiment.grid import groups_of
@@ -85,14 +85,17 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         largest ratio up to which every ticket is shown to lose less than the margin (one-sided, Holm over ratios), and
         its weight remaining (0 and 1 if there is none, missing if nothing can be tested);
         ``detectable``: the smallest difference that such an experiment finds with a probability of
-        :data:`~supertickets.evaluation.power.POWER`; ``seeds_needed`` and ``examples_needed`` to show that a ticket as
-        good as the full model keeps the margin; and ``verdict``: a text.
+        :data:`~supertickets.evaluation.power.POWER`; ``seeds_needed`` and ``examples_needed``, and ``documents_needed``
+        of a task that has them, to show that a ticket as good as the full model keeps the margin; and ``verdict``: a
+        text.
     """
     curve = curve.sort_values("ratio")
     values: dict[str, Any] = {"margin": margin, "chance": curve["chance"].iloc[0]}
     values |= dict.fromkeys(("keeps_ratio", "keeps_weight", *POWER_COLUMNS), float("nan"))
     if chosen["seeds"] < 2:
         return values | {"verdict": "no verdict from one seed"}
+    if chosen.get("documents") == 1:
+        return values | {"verdict": f"no verdict from one document of {chosen['split']}"}
     undefined = curve["difference"].isna()
     if undefined.all() or pd.isna(chosen["ratio"]):
         return values | {"verdict": "undefined: predictions or labels are the same for all examples"}
@@ -104,10 +107,8 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     kept = curve[(holm_above(curve, -margin) <= 1 - LEVEL).cumprod().astype(bool)]
     if len(kept):
         values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}
-    spread, seeds, examples = Spread.of(curve[~undefined]), int(chosen["seeds"]), int(curve["examples"].iloc[0])
-    seeds_needed, examples_needed = needed(spread, margin, seeds, examples, len(curve))
-    values |= {"detectable": spread.detectable(seeds, examples, tests)}
-    values |= {"seeds_needed": seeds_needed, "examples_needed": examples_needed}
+    spread, seeds, documents = Spread.of(curve[~undefined]), int(chosen["seeds"]), int(documents_in(curve).iloc[0])
+    values |= {"detectable": spread.detectable(seeds, documents, tests)} | needed_columns(spread, margin, curve)
     words = []
     gain = chosen[f"difference_{HONEST}"]
     if gain > 0 and chosen["gain_p_holm"] <= 1 - LEVEL:
@@ -119,19 +120,20 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     for _, row in worse.head(1).iterrows():
         words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight")
     if not words:
-        words.append(_undecided(values, seeds, examples))
+        words.append(_undecided(values, seeds, documents))
     return values | {"verdict": "; ".join(words)}
 
 
-def _undecided(values: Mapping[str, Any], seeds: int, examples: int) -> str:
+def _undecided(values: Mapping[str, Any], seeds: int, documents: int) -> str:
     """What the experiment could have shown, and what would decide it."""
     ways = []
-    for name, unit, now in (("seeds_needed", "seeds", seeds), ("examples_needed", "examples", examples)):
-        if now < values[name] < float("inf"):
-            ways.append(f"{values[name]:.0f} {unit}")
+    kind = "documents" if "documents_needed" in values else "examples"
+    for unit, now in (("seeds", seeds), (kind, documents)):
+        if now < values[f"{unit}_needed"] < float("inf"):
+            ways.append(f"{values[f'{unit}_needed']:.0f} {unit}")
     could = f"a difference of {values['detectable']:.1f} could have been found"
-    if min(values["seeds_needed"] / seeds, values["examples_needed"] / examples) <= 1:
+    if min(values["seeds_needed"] / seeds, values[f"{kind}_needed"] / documents) <= 1:
         return f"undecided: {could}; the loss is near the margin of {values['margin']:g}"
     if not ways:
-        return f"undecided: {could}; more seeds and more examples are needed"
+        return f"undecided: {could}; more seeds and more {kind} are needed"
     return f"undecided: {could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from supertickets.evaluation.results import documents_in
 from supertickets.evaluation.significance import LEVEL
 
 #: Probability with which a difference of the stated size is found.
@@ -23,8 +24,9 @@ class Spread:
 
     Attributes:
         seeds: between training runs, on all examples that there could be.
-        examples: between examples, for all runs that there could be.
-        residual: between examples of single runs.
+        examples: between examples, for all runs that there could be; between documents of a task that has them, each
+            of as many examples as theirs are on average.
+        residual: between examples, or documents, of single runs.
     """
 
     seeds: float
@@ -34,14 +36,17 @@ class Spread:
     @classmethod
     def of(cls, curve: pd.DataFrame) -> Spread:
         """The mean variances over the rows of a table of comparisons: tickets of one model, task, size and split."""
-        seeds, examples = curve["seeds"], curve["examples"]
+        seeds, examples = curve["seeds"], documents_in(curve)
         residual = (curve["variance_residual"] * seeds * examples).mean()
         by_seed = ((curve["variance_seeds"] - curve["variance_residual"]) * seeds).mean()
         by_example = ((curve["variance_examples"] - curve["variance_residual"]) * examples).mean()
         return cls(*np.sqrt(np.clip([by_seed, by_example, residual], 0, None)))
 
     def errors(self, seeds: int, examples: int) -> list[tuple[float, float]]:
-        """Standard errors of a mean over so many, with degrees of freedom: over both, and over seeds alone."""
+        """Standard errors of a mean over so many, with degrees of freedom: over both, and over seeds alone.
+
+        Here and below, examples are documents where the spread is between these.
+        """
         over_seeds = self.seeds**2 / seeds + self.residual**2 / (seeds * examples)
         both = over_seeds + self.examples**2 / examples
         # Clark's quasi-F, as in significance.over_both.
@@ -65,17 +70,37 @@ class Spread:
         )
 
 
+def needed_columns(spread: Spread, margin: float, rows: pd.DataFrame) -> dict[str, float]:
+    """What shows that a margin is kept (:func:`needed`), as columns of a table.
+
+    Args:
+        spread: of the pilot.
+        margin: in points.
+        rows: the pilot's comparisons, a row for each ratio that is tested.
+
+    Returns:
+        ``seeds_needed`` and ``examples_needed``; of a task that has documents ``documents_needed`` too, and the
+        examples are as many as so many documents have, of the pilot's average size.
+    """
+    first = rows.iloc[0]
+    seeds, examples, documents = int(first["seeds"]), int(first["examples"]), int(documents_in(rows).iloc[0])
+    seeds_needed, count = needed(spread, margin, seeds, documents, len(rows))
+    columns = {"seeds_needed": seeds_needed, "examples_needed": float(np.ceil(count * examples / documents))}
+    return columns | ({"documents_needed": count} if pd.notna(first.get("documents")) else {})
+
+
 def needed(spread: Spread, margin: float, seeds: int, examples: int, ratios: int) -> tuple[float, float]:
     """How many seeds, on as many examples, or how many examples, with as many seeds, show that a margin is kept.
 
     Args:
         spread: of the pilot.
         margin: in points.
-        seeds, examples: of the pilot.
+        seeds, examples: of the pilot; of a task that has documents, these.
         ratios: that are tested together.
 
     Returns:
-        Both numbers, for a ticket that is as good as the full model; infinite where more of them are not enough.
+        Both numbers, for a ticket that is as good as the full model; infinite where more of them are not enough. More
+        examples of the same documents say little, so the second number is one of documents where there are any.
     """
 
     def least(low: int, most: int, enough: Callable[[int], bool]) -> float:

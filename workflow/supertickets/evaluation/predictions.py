@@ -28,14 +28,24 @@ class Outcomes:
     Attributes:
         labels: class indices or target values, shape (examples,).
         logits: shape (runs, examples, outputs).
+        documents: number of the document of each example, shape (examples,); None where every example is a document
+            of its own.
     """
 
     labels: np.ndarray
     logits: np.ndarray
+    documents: np.ndarray | None = None
 
     def of(self, rows: np.ndarray) -> Outcomes:
         """Select some of the examples."""
-        return Outcomes(self.labels[rows], self.logits[:, rows])
+        documents = None if self.documents is None else self.documents[rows]
+        return Outcomes(self.labels[rows], self.logits[:, rows], documents)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Columns of tables: the number of ``examples``, and of ``documents`` where several examples may be of one."""
+        documents = {} if self.documents is None else {"documents": len(np.unique(self.documents))}
+        return {"examples": len(self.labels)} | documents
 
     @property
     def predicted(self) -> np.ndarray:
@@ -95,13 +105,26 @@ def require_splits(splits_by_file: Mapping[Path, Collection[str]]) -> None:
                 raise DamagedError(path, f"no {split} examples, unlike predictions of other runs")
 
 
-def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = "") -> dict[str, Outcomes]:
+def documents_of(ids: pd.Index, separator: str) -> np.ndarray | None:
+    """Number the documents that examples are of.
+
+    Args:
+        ids: ids of the examples; up to the separator an id names the document, as where a task is dealt to parts.
+        separator: empty where every example is a document of its own.
+    """
+    return pd.factorize(ids.str.split(separator, n=1, regex=False).str[0])[0] if separator else None
+
+
+def read_outcomes(
+    results: Path, runs: Iterable[Mapping[str, Any]], task: str = "", separator: str = ""
+) -> dict[str, Outcomes]:
     """Read the outputs of runs on each split that was evaluated.
 
     Args:
         results: the results folder.
         runs: runs of one model, task and size.
         task: for multi-task runs, the task whose predictions are read.
+        separator: the task's, as of :func:`documents_of`.
 
     Raises:
         UserError: two runs have different examples or splits, or no split can be reported; names the file.
@@ -125,7 +148,10 @@ def read_outcomes(results: Path, runs: Iterable[Mapping[str, Any]], task: str = 
     require_splits(splits)
     for path in [] if reported_split(logits) in logits else splits:
         raise DamagedError(path, f"no test or validation examples: its splits are {', '.join(logits)}")
-    return {split: Outcomes(labels[split].to_numpy(), np.stack(stack)) for split, stack in logits.items()}
+    return {
+        split: Outcomes(labels[split].to_numpy(), np.stack(stack), documents_of(labels[split].index, separator))
+        for split, stack in logits.items()
+    }
 
 
 def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) -> pd.DataFrame:

@@ -27,6 +27,7 @@ _COMPARISONS = Content(
     (*TRIAL, "kind", "split", "metric"),
     ("ratio", *CUT, "seeds", "examples", "chance", "p_chance", *NAMES),
     ("reported",),
+    of_documents=("documents",),
 )
 #: What could have been shown (:mod:`supertickets.evaluation.power`).
 POWER = ("detectable", "seeds_needed", "examples_needed")
@@ -35,6 +36,7 @@ _SELECTIONS = Content(
     (*TRIAL, "split", "metric"),
     ("seeds", "ratio", *CUT, *_PEAK, *_each("other_seeds"), *_each("same_split"), *_each("other_half")),
     of_test=_each("other_split"),
+    of_documents=("documents",),
 )
 #: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
 TABLES = {
@@ -52,10 +54,12 @@ TABLES = {
         _SELECTIONS,
         texts=(*_SELECTIONS.texts, "verdict"),
         numbers=(*_SELECTIONS.numbers, "gain_p_holm", "margin", "chance", "keeps_ratio", "keeps_weight", *POWER),
+        of_documents=("documents", "documents_needed"),
     ),
     "decompositions": Content(
         (*TRIAL, "kind", "split", "loss", "part"),
         ("ratio", "weight_remaining", "runs", "examples", "value", "half"),
+        of_documents=("documents",),
     ),
     "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples")),
     # An average over tasks is of no one split and metric.
@@ -64,8 +68,23 @@ TABLES = {
         ("seeds", "examples", *NAMES),
         ("reported",),
         ("split", "metric"),
+        of_documents=("documents",),
     ),
 }
+
+
+def documents_in(table: pd.DataFrame) -> pd.Series:
+    """Number of independent documents of each row: that of examples where each is a document of its own."""
+    return table["documents"].fillna(table["examples"]) if "documents" in table else table["examples"]
+
+
+def resampled_text(table: pd.DataFrame) -> str:
+    """What intervals and tests are over beside seeds, for notes: examples, or documents of the tasks that have them."""
+    tasks = table.loc[table["task"] != "average"]
+    have = tasks["documents"].notna() if "documents" in tasks else pd.Series(False, tasks.index)
+    if have.any() and not have.all():
+        return f"examples (documents of {', '.join(tasks.loc[have, 'task'].unique())})"
+    return "documents" if have.any() else "examples"
 
 
 def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:

@@ -18,6 +18,7 @@ from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, predictions_file
 from supertickets.evaluation.results import reported_split, write_csv
 from supertickets.evaluation.significance import LEVEL, RESAMPLES, Sampled, difference, merged
+from supertickets.experiment.grid import separator_of
 from supertickets.seeds import generator
 
 #: Columns that identify a row of the table of selections.
@@ -62,10 +63,18 @@ def choose_by_others(scores: Mapping[float, np.ndarray]) -> list[float]:
     return [choose({ratio: np.delete(values, seed) for ratio, values in scores.items()}) for seed in range(seeds)]
 
 
-def halves(examples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the rows of examples into two random halves."""
-    first, second = np.array_split(generator(0, "halves of validation").permutation(examples), 2)
-    return first, second
+def halves(examples: int, documents: np.ndarray | None = None) -> list[np.ndarray]:
+    """Split the rows of examples into two random halves: of documents, which stay whole, where there are any.
+
+    Args:
+        examples: number of them.
+        documents: the document of each, shape (examples,); a single one has no halves and is one part.
+    """
+    random = generator(0, "halves of validation")
+    if documents is None:
+        return np.array_split(random.permutation(examples), 2)
+    parts = np.array_split(random.permutation(np.unique(documents)), 2)
+    return [np.flatnonzero(np.isin(documents, part)) for part in parts if len(part)]
 
 
 def full_and_tickets(
@@ -95,15 +104,19 @@ def by_halves(
     """Score full models and tickets on the halves of validation.
 
     Each half is scored by itself, for the full models too, and the scores are averaged: the outputs of tickets of two
-    ratios have no common scale, so no correlation can be computed over both halves.
+    ratios have no common scale, so no correlation can be computed over both halves. Where validation is a single
+    document, the scores of the tickets are undefined.
 
     Args:
         metric: the metric that chooses the ticket.
         outcomes: outcomes by ratio, with the full models at 0.
         choices: for each half, the ratio of each seed.
     """
+    rows_of_halves = halves(len(outcomes[0.0].labels), outcomes[0.0].documents)
+    if len(rows_of_halves) < 2:
+        return full_and_tickets(metric, outcomes, [float("nan")] * len(choices[0]))
     parts = []
-    for stream, (rows, ratios) in enumerate(zip(halves(len(outcomes[0.0].labels)), choices, strict=True)):
+    for stream, (rows, ratios) in enumerate(zip(rows_of_halves, choices, strict=True)):
         of_half = {ratio: runs.of(rows) for ratio, runs in outcomes.items()}
         parts.append(full_and_tickets(metric, of_half, ratios, stream))
     full, ticket = zip(*parts, strict=True)
@@ -128,7 +141,8 @@ def reports(
     seeds, examples = validation[0.0].logits.shape[:2]
     scores = scores_of_tickets(metric, validation, np.arange(examples))
     ratio = choose(scores)
-    of_halves = [scores_of_tickets(metric, validation, rows) for rows in reversed(halves(examples))]
+    others = reversed(halves(examples, validation[0.0].documents))
+    of_halves = [scores_of_tickets(metric, validation, rows) for rows in others]
     pairs = {}
     if "other_seeds" in ways and test:
         pairs["other_seeds"] = full_and_tickets(metric, test, choose_by_others(scores))
@@ -176,21 +190,22 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
 
     Args:
         results: the results folder.
-        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`), and ``separators`` of tasks whose
+            examples are of documents (:func:`~supertickets.experiment.settings.separators_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric, which chooses the ticket.
         table: CSV file to write, with one row: model, task, train_size, metric, split (the reported one), seeds,
-            ratio, heads_pruned, ffn_pruned, weight_remaining (missing if no ratio can be chosen), the columns of
-            :func:`peak`, and the columns of :func:`~supertickets.evaluation.significance.difference` for each of
-            :data:`WAYS`, for example ``difference_other_seeds``; without a test split those of ``other_split`` are
-            omitted.
+            documents (in it, of a task that has them), ratio, heads_pruned, ffn_pruned, weight_remaining (missing if
+            no ratio can be chosen), the columns of :func:`peak`, and the columns of
+            :func:`~supertickets.evaluation.significance.difference` for each of :data:`WAYS`, for example
+            ``difference_other_seeds``; without a test split those of ``other_split`` are omitted.
 
     Raises:
         UserError: predictions are damaged, or have too few validation examples to choose a ticket.
     """
     runs = runs_by_ratio(grid, group)
     seeds = len(grid["seeds"])
-    by_split = outcomes_by_ratio(results, runs)
+    by_split = outcomes_by_ratio(results, runs, separator_of(grid, group["task"]))
     path = predictions_file(results, runs[0.0][0])
     if "validation" not in by_split:
         raise DamagedError(path, "no validation examples, on which a ticket is chosen")
@@ -201,7 +216,9 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         raise UserError(f"{path}: {problem}, or delete it to have it made again")
     ratio, pairs = reports(metric, by_split)
     split = reported_split(by_split)
-    row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds, "ratio": ratio}
+    row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds}
+    row |= {name: count for name, count in by_split[split][0.0].counts.items() if name == "documents"}
+    row |= {"ratio": ratio}
     row |= mean_cut(results, runs[ratio]) if ratio == ratio else dict.fromkeys(CUT, float("nan"))
     row |= peak({ratio: sampled(metric, outcomes, seeds).scores for ratio, outcomes in by_split[split].items()})
     for way in WAYS:

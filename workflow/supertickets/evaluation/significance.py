@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -31,18 +32,22 @@ class Sampled:
     Attributes:
         scores: scores of the seeds' runs, times 100, shape (seeds,).
         resampled: scores on resamples of the examples, times 100, shape (seeds, resamples); models that predicted the
-            same examples have the same resamples.
+            same examples have the same resamples. All are not-a-number where there is a single document.
         examples: number of examples.
+        documents: number of independent documents; that of examples where each is a document of its own.
         lowest: the lowest possible score, times 100; the highest is 100.
     """
 
     scores: np.ndarray
     resampled: np.ndarray
     examples: int
+    documents: int
     lowest: float = 0.0
 
 
-def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int = 0) -> Sampled:
+def sample(
+    metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int = 0, documents: np.ndarray | None = None
+) -> Sampled:
     """Score runs on the examples and on :data:`RESAMPLES` resamples (with replacement) of the examples.
 
     Args:
@@ -52,22 +57,46 @@ def sample(metric: str, labels: np.ndarray, predicted: np.ndarray, stream: int =
             over draws.
         stream: number of the random stream of the resamples; different sets of examples need different streams, so
             that their resamples are independent.
+        documents: the document of each example, shape (examples,), which are then resampled whole; None where every
+            example is a document of its own.
     """
     if predicted.ndim == 3:
-        draws = [sample(metric, labels, predicted[:, draw], stream) for draw in range(predicted.shape[1])]
+        draws = [sample(metric, labels, predicted[:, draw], stream, documents) for draw in range(predicted.shape[1])]
         scores, resampled = (
             np.mean([getattr(draw, name) for draw in draws], axis=0) for name in ("scores", "resampled")
         )
-        return Sampled(scores, resampled, len(labels), metric_of(metric).lowest)
-    random = generator(0, f"resamples of examples {stream}")
-    shares = np.full(len(labels), 1 / len(labels))
-    parts = []
-    for start in range(0, RESAMPLES, CHUNK):
-        counts = random.multinomial(len(labels), shares, size=min(CHUNK, RESAMPLES - start)).astype(float)
-        parts.append([metric_of(metric).weighted(run, labels, counts) for run in predicted])
-    resampled = np.concatenate(parts, axis=1)
+        return replace(draws[0], scores=scores, resampled=resampled)
     scores = np.array([metric_of(metric).plain(run, labels) for run in predicted])
-    return Sampled(100 * scores, 100 * resampled, len(labels), metric_of(metric).lowest)
+    count = len(labels) if documents is None else len(np.unique(documents))
+    if documents is not None and count < 2:
+        resampled = np.full((len(predicted), RESAMPLES), np.nan)
+    else:
+        parts = [
+            [metric_of(metric).weighted(run, labels, counts) for run in predicted]
+            for counts in _resamples(len(labels), documents, stream)
+        ]
+        resampled = np.concatenate(parts, axis=1)
+    return Sampled(100 * scores, 100 * resampled, len(labels), count, metric_of(metric).lowest)
+
+
+def _resamples(examples: int, documents: np.ndarray | None, stream: int) -> Iterator[np.ndarray]:
+    """Yield how often each example is in each resample, shape (at most :data:`CHUNK`, examples).
+
+    Of documents one fewer is drawn than there are, so that the variance over resamples is right for few of them too:
+    that of as many draws is too small by a factor 1 - 1/n. Sources: Field and Welsh, Bootstrapping clustered data,
+    Journal of the Royal Statistical Society B 69(3), 2007; for the number of draws Rao and Wu, Resampling Inference
+    With Complex Survey Data, Journal of the American Statistical Association 83(401), 1988.
+    """
+    random = generator(0, f"resamples of examples {stream}")
+    count, drawn = examples, examples
+    of_example: slice | np.ndarray = slice(None)
+    if documents is not None:
+        names, of_example = np.unique(documents, return_inverse=True)
+        count, drawn = len(names), len(names) - 1
+    shares = np.full(count, 1 / count)
+    for start in range(0, RESAMPLES, CHUNK):
+        counts = random.multinomial(drawn, shares, size=min(CHUNK, RESAMPLES - start)).astype(float)
+        yield counts[:, of_example]
 
 
 def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
@@ -80,7 +109,8 @@ def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
         ``low``, ``high``, ``p``: interval and test over both (see :func:`wald`), from ``error`` and ``freedom`` (see
         :func:`over_both`) and ``seeds_error``, the standard error over seeds;
         ``variance_seeds``, ``variance_examples``, ``variance_residual``: see :func:`variances`.
-        Intervals end where the metric does. All are not-a-number if the score of a run is undefined.
+        Intervals end where the metric does. All are not-a-number if the score of a run is undefined; what is not over
+        seeds alone, if there is a single document.
     """
     by_seed = ticket.scores - full.scores
     resampled = ticket.resampled - full.resampled
@@ -88,9 +118,12 @@ def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
         return dict.fromkeys(NAMES, float("nan"))
     edges = [100 * (1 - LEVEL) / 2, 100 * (1 + LEVEL) / 2]
     seeds_low, seeds_high = seed_interval(by_seed)
-    examples_low, examples_high = np.nanpercentile(resampled.mean(axis=0), edges)
-    parts = variances(by_seed, resampled)
-    error, freedom = over_both(parts, len(by_seed), full.examples)
+    examples_low = examples_high = float("nan")
+    parts = (float("nan"),) * 3
+    if np.isfinite(resampled).any():
+        examples_low, examples_high = np.nanpercentile(resampled.mean(axis=0), edges)
+        parts = variances(by_seed, resampled)
+    error, freedom = over_both(parts, len(by_seed), full.documents)
     seeds_error = stats.sem(by_seed) if len(by_seed) > 1 else float("nan")
     low, high, p = wald(by_seed.mean(), [(error, freedom), (seeds_error, len(by_seed) - 1)])
     most = 100 - full.lowest
@@ -160,7 +193,7 @@ def variances(by_seed: np.ndarray, resampled: np.ndarray) -> tuple[float, float,
     return float(by_seed.var(ddof=1) / seeds), float(over_examples), float(residual)
 
 
-def over_both(parts: tuple[float, float, float], seeds: int, examples: int) -> tuple[float, float]:
+def over_both(parts: tuple[float, float, float], seeds: int, documents: int) -> tuple[float, float]:
     """Compute the standard error of a mean difference over both seeds and examples.
 
     Seeds and examples are crossed random factors: the runs of all seeds are scored on the same examples, so a test
@@ -171,18 +204,18 @@ def over_both(parts: tuple[float, float, float], seeds: int, examples: int) -> t
 
     Args:
         parts: a, b and c.
-        seeds, examples: numbers of them.
+        seeds, documents: numbers of them; of examples where each is a document of its own.
 
     Returns:
-        Standard error in points, and degrees of freedom; both are not-a-number if there is only one seed.
+        Standard error in points, and degrees of freedom; both are not-a-number if the variances are.
     """
-    if seeds < 2:
+    if not np.isfinite(parts).all():
         return float("nan"), float("nan")
     a, b, c = parts
     variance = max(a + b - c, a, b)
     if variance == 0:
         return 0.0, float(seeds - 1)
-    freedom = variance**2 / (a**2 / (seeds - 1) + b**2 / (examples - 1) + c**2 / ((seeds - 1) * (examples - 1)))
+    freedom = variance**2 / (a**2 / (seeds - 1) + b**2 / (documents - 1) + c**2 / ((seeds - 1) * (documents - 1)))
     return float(np.sqrt(variance)), float(freedom)
 
 
@@ -271,7 +304,7 @@ def merged(parts: list[Sampled]) -> Sampled:
     scores, resampled = (
         np.average([getattr(part, name) for part in parts], axis=0, weights=sizes) for name in ("scores", "resampled")
     )
-    return Sampled(scores, resampled, sum(sizes), parts[0].lowest)
+    return Sampled(scores, resampled, sum(sizes), sum(part.documents for part in parts), parts[0].lowest)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

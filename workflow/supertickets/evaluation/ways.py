@@ -31,11 +31,13 @@ class Ways:
         where: model, task and train_size.
         metrics: the task's metrics; the first is compared.
         runs: by way, one run for each seed, in the same order of seeds; single-task or multi-task runs.
+        separator: the task's, as of :func:`~supertickets.evaluation.predictions.documents_of`.
     """
 
     where: dict[str, Any]
     metrics: list[str]
     runs: Mapping[str, list[dict[str, Any]]]
+    separator: str = ""
 
     @property
     def named(self) -> dict[str, str]:
@@ -70,14 +72,17 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
 
     Returns:
         Table with model, task, train_size, way, baseline, split, reported (whether this is the reported split),
-        metric, seeds, examples, and the columns of :func:`~supertickets.evaluation.significance.difference`.
+        metric, seeds, examples, documents (of tasks that have them), and the columns of
+        :func:`~supertickets.evaluation.significance.difference`.
 
     Raises:
         UserError: two ways of a task have predictions for different examples or splits.
     """
     rows, reported_scores = [], []
     for place, task in enumerate(trained):
-        outcomes = {way: read_outcomes(results, runs, task.where["task"]) for way, runs in task.runs.items()}
+        outcomes = {
+            way: read_outcomes(results, runs, task.where["task"], task.separator) for way, runs in task.runs.items()
+        }
         require_splits({predictions_file(results, task.runs[way][0]): by_split for way, by_split in outcomes.items()})
         baseline = outcomes[baselines[0]]
         for split in baseline:
@@ -89,24 +94,28 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
                     )
             # The examples of different tasks have independent resamples.
             scores = {
-                way: sample(task.metrics[0], by_split[split].labels, by_split[split].predicted, stream=place)
-                for way, by_split in outcomes.items()
+                way: sample(task.metrics[0], runs.labels, runs.predicted, place, runs.documents)
+                for way, runs in ((way, by_split[split]) for way, by_split in outcomes.items())
             }
             where: dict[str, Any] = {**task.named, "split": split, "metric": task.metrics[0]}
             where["reported"] = split == reported_split(baseline)
-            rows += _compared(where, scores, baselines)
+            rows += _compared(where, scores, baselines, bool(task.separator))
             if where["reported"]:
                 reported_scores.append(scores)
     if average and len(trained) > 1:
         means = {way: _average([scores[way] for scores in reported_scores]) for way in trained[0].runs}
-        rows += _compared({**trained[0].named, "task": "average", "reported": True}, means, baselines)
+        where = {**trained[0].named, "task": "average", "reported": True}
+        rows += _compared(where, means, baselines, any(task.separator for task in trained))
     return pd.DataFrame(rows)
 
 
-def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str]) -> list[dict[str, Any]]:
-    """Compute a row for each pair of a baseline and another way."""
+def _compared(
+    where: dict[str, Any], scores: Mapping[str, Sampled], baselines: Sequence[str], documents: bool
+) -> list[dict[str, Any]]:
+    """Compute a row for each pair of a baseline and another way, with the number of documents where there are any."""
     return [
         {**where, "way": way, "baseline": baseline, "seeds": len(sampled.scores), "examples": sampled.examples}
+        | ({"documents": sampled.documents} if documents else {})
         | difference(scores[baseline], sampled)
         for baseline in baselines
         for way, sampled in scores.items()
@@ -117,4 +126,5 @@ def _compared(where: dict[str, Any], scores: Mapping[str, Sampled], baselines: S
 def _average(tasks: list[Sampled]) -> Sampled:
     """Average scores over tasks, seed by seed."""
     scores, resampled = (np.mean([getattr(task, name) for task in tasks], axis=0) for name in ("scores", "resampled"))
-    return Sampled(scores, resampled, sum(task.examples for task in tasks), min(task.lowest for task in tasks))
+    examples, documents = sum(task.examples for task in tasks), sum(task.documents for task in tasks)
+    return Sampled(scores, resampled, examples, documents, min(task.lowest for task in tasks))

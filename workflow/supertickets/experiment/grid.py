@@ -101,6 +101,16 @@ def _by_seed(named: Mapping[str, Run], seeds: list[int]) -> dict[str, list[Run]]
     return {way: [{**run, "seed": seed} for seed in seeds] for way, run in named.items()}
 
 
+def separator_of(grid: Mapping[str, Any], task: str) -> str:
+    """What ends the name of a document in a task's ids; empty where every example is a document of its own.
+
+    Args:
+        grid: of an experiment, with ``separators`` of tasks that have documents, if there are any.
+        task: its name.
+    """
+    return grid.get("separators", {}).get(task, "")
+
+
 def scoped(grid: Mapping[str, Any], scope: str) -> dict[str, Any]:
     """A part of a grid.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -43,6 +43,14 @@ def margins_of(config: Mapping[str, Any]) -> dict[str, float]:
         return dict.fromkeys(config["tasks"], margin)
     first = {task: config["define"]["tasks"][task]["metrics"][0] for task in config["tasks"]}
     return {task: margin.get(task, margin.get(metric, margin["default"])) for task, metric in first.items()}
+
+
+def separators_of(config: Mapping[str, Any], tasks: Iterable[str]) -> Entry:
+    """What is added to a grid so that documents are resampled whole: ``separators``, by task; nothing where none is."""
+    definitions = {task: config["define"]["tasks"][task] for task in tasks}
+    given = {task: entry.get("split", {}).get("group_separator", "") for task, entry in definitions.items()}
+    separators = {task: separator for task, separator in given.items() if separator}
+    return {"separators": separators} if separators else {}
 
 
 def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:

@@ -7,7 +7,14 @@ from typing import Any
 
 from supertickets.evaluation.results import chosen_ratio, write_csv
 from supertickets.evaluation.ways import Ways, compare_ways, score_ways
-from supertickets.experiment.grid import BASELINE, NO_TICKETS, PRETRAINED, adaptation_ways, multi_task_ways
+from supertickets.experiment.grid import (
+    BASELINE,
+    NO_TICKETS,
+    PRETRAINED,
+    adaptation_ways,
+    multi_task_ways,
+    separator_of,
+)
 from supertickets.files import replacing
 
 
@@ -16,7 +23,8 @@ def multi_task_trained(results: Path, grid: dict[str, Any]) -> list[Ways]:
 
     Args:
         results: the results folder, with selections of the tasks that no ratio is given for.
-        grid: what spans the trainings, and ``metrics`` and, where the config gives them, ``ratios`` by task.
+        grid: what spans the trainings, and ``metrics`` and, where the config gives them, ``ratios`` and ``separators``
+            (:func:`~supertickets.experiment.settings.separators_of`) by task.
     """
     trained = []
     for task, metrics in grid["metrics"].items():
@@ -24,7 +32,7 @@ def multi_task_trained(results: Path, grid: dict[str, Any]) -> list[Ways]:
         if ratio is None:
             ratio = chosen_ratio(results, {**grid, "task": task})
         where, runs = multi_task_ways(grid, task, ratio)
-        trained.append(Ways(where, metrics, runs))
+        trained.append(Ways(where, metrics, runs, separator_of(grid, task)))
     return trained
 
 
@@ -53,8 +61,15 @@ def compare_multi_task(results: Path, grid: dict[str, Any], table: Path) -> None
 
 
 def adaptation_trained(grid: dict[str, Any]) -> list[Ways]:
-    """How each new task was trained at each size (:func:`~supertickets.experiment.grid.adaptation_ways`)."""
-    return [Ways(where, grid["metrics"][where["task"]], runs) for where, runs in adaptation_ways(grid)]
+    """How each new task was trained at each size.
+
+    Args:
+        grid: see :func:`~supertickets.experiment.grid.adaptation_ways`, and ``separators`` as of multi-task training.
+    """
+    return [
+        Ways(where, grid["metrics"][where["task"]], runs, separator_of(grid, where["task"]))
+        for where, runs in adaptation_ways(grid)
+    ]
 
 
 def score_adaptation(results: Path, grid: dict[str, Any], scores: Path) -> None:
@@ -62,7 +77,7 @@ def score_adaptation(results: Path, grid: dict[str, Any], scores: Path) -> None:
 
     Args:
         results: the results folder.
-        grid: see :func:`~supertickets.experiment.grid.adaptation_ways`.
+        grid: see :func:`adaptation_trained`.
         scores: Parquet file to write (:func:`~supertickets.evaluation.ways.score_ways`).
     """
     table = score_ways(results, adaptation_trained(grid))
@@ -75,7 +90,7 @@ def compare_adaptation(results: Path, grid: dict[str, Any], table: Path) -> None
 
     Args:
         results: the results folder.
-        grid: see :func:`~supertickets.experiment.grid.adaptation_ways`.
+        grid: see :func:`adaptation_trained`.
         table: CSV file to write (:func:`~supertickets.evaluation.ways.compare_ways`).
     """
     trained = adaptation_trained(grid)

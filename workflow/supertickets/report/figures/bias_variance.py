@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
@@ -59,6 +59,6 @@ def note(table: pd.DataFrame) -> str:
     return (
         f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which determine training "
         "examples, initial task head, order and dropout. Loss = bias + variance; the estimates are unbiased for any "
-        f"number of seeds. The bias includes the irreducible error. Bars: {LEVEL:.0%} interval over examples, for "
-        f"fixed runs. Hollow points: the full model. Scored on {examples} examples."
+        f"number of seeds. The bias includes the irreducible error. Bars: {LEVEL:.0%} interval over "
+        f"{resampled_text(table)}, for fixed runs. Hollow points: the full model. Scored on {examples} examples."
     )

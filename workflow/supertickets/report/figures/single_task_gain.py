@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
@@ -65,7 +65,8 @@ def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
     """Write the note of the figure: encoder, size, seeds, intervals and metrics."""
     metrics = ", ".join(f"{row['task']} {row['metric']}" for _, row in table.drop_duplicates("task").iterrows())
     seeds = len(grid["seeds"])
-    bars = f"bars: {LEVEL:.0%} interval over seeds and examples" if seeds > 1 else "one seed: no intervals"
+    over = f"bars: {LEVEL:.0%} interval over seeds and {resampled_text(table)}"
+    bars = over if seeds > 1 else "one seed: no intervals"
     return (
         f"Encoder: {', '.join(table['model'].unique())}; {size_text(table['train_size'].iloc[0])}. Super ticket minus "
         f"full model, mean over {seeds} seeds; {bars}. Metrics: {metrics}. Scores on the examples that a ticket was "

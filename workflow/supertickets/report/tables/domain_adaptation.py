@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.results import reported
+from supertickets.evaluation.results import reported, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import NO_TICKETS, PRETRAINED
 from supertickets.experiment.paths import size_text
@@ -67,8 +67,8 @@ def write_domain_adaptation(
         "New tasks, trained alone: from the pre-trained weights, and from encoders that were trained on "
         f"{', '.join(shared)}. {scope_note(table, grid)} Means and standard deviations over seeds, on the "
         f"{reported_splits_text(table)}. Gain: over training from the pre-trained weights, with {LEVEL:.0%} intervals "
-        "over seeds and examples; p with Holm's correction over tasks and sizes. Ticket: the part of the encoder that "
-        "the new task has."
+        f"over seeds and {resampled_text(table)}; p with Holm's correction over tasks and sizes. Ticket: the part of "
+        "the encoder that the new task has."
     )
     if has_no_tickets:
         text += " Over no tickets: the gain over the encoder that was trained without tickets."

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import DamagedError
-from supertickets.evaluation.results import reported, reported_split_of
+from supertickets.evaluation.results import reported, reported_split_of, resampled_text
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import BASELINE
 from supertickets.report.tables.formats import (
@@ -65,9 +65,9 @@ def write_multi_task_dev(
     text = (
         f"One encoder for all tasks, where each step trains the ticket of its task, and one encoder for each task. "
         f"{scope_note(tasks, grid)} Means and standard deviations over seeds, on the {reported_splits_text(tasks)}. "
-        f"Gain: over training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and examples, by a "
-        "task's first metric; p with Holm's correction over tasks, except for the average. The average is over first "
-        "metrics. Weight: the weight remaining in a task's model."
+        f"Gain: over training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and "
+        f"{resampled_text(tasks)}, by a task's first metric; p with Holm's correction over tasks, except for the "
+        "average. The average is over first metrics. Weight: the weight remaining in a task's model."
     )
     if ratios:
         text += f" The ratios of the super tickets of {', '.join(ratios)} are set in the config."

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.power import POWER, Spread, needed
-from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.power import POWER, Spread, needed_columns
+from supertickets.evaluation.results import documents_in, read_groups, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
@@ -29,35 +29,43 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         csv, md, tex: files to write.
     """
     compared = read_groups(results, "comparisons", groups_of(grid), grid)
-    compared = compared[compared["reported"] & compared["difference"].notna() & (compared["seeds"] > 1)]
+    compared = compared[compared["reported"] & compared["variance_examples"].notna()]
     sizes = compared.groupby(["model", "train_size"]).size()
     rows = [
         dict(zip(EXPERIMENT, names, strict=True)) | _planned(curve, margins[names[1]], sizes[names[0], names[2]])
         for names, curve in compared.groupby(EXPERIMENT, sort=False)
     ]
     if not rows:
-        raise UserError(f"{results}/comparisons: every score is undefined, or there is one seed; there is no spread")
+        raise UserError(
+            f"{results}/comparisons: every score is undefined, or there is one seed or document; there is no spread"
+        )
     table = pd.DataFrame(rows)
     columns: Columns = {**WHERE, "seeds": ("Seeds", COUNT), "examples": ("Examples", COUNT)}
+    has_documents = "documents" in table
+    columns |= {"documents": ("Documents", COUNT)} if has_documents else {}
     columns |= {f"detectable_{seeds}": (f"{seeds} seeds", SCORE) for seeds in SEEDS}
     columns |= {"margin": ("Margin", "g"), "seeds_needed": ("Seeds for it", COUNT)}
     columns |= {"examples_needed": ("Examples for it", COUNT)}
+    columns |= {"documents_needed": ("Documents for it", COUNT)} if has_documents else {}
     text = (
         f"What experiments can show. {scope_note(table, grid)} Below each number of seeds: the smallest difference "
         f"between a ticket and the full model, in points, that is found in {POWER:.0%} of experiments on these "
         f"examples (two-sided, {1 - LEVEL:.0%}, with Holm's correction over ratios and tasks). For the "
         "margin: how many seeds on these examples, or how many examples with these seeds, show that a ticket as good "
         "as the full model keeps it (Holm, over ratios); inf if none do. From the mean variances of the winning "
-        "tickets' differences over seeds and examples."
+        f"tickets' differences over seeds and {resampled_text(table)}."
     )
+    if has_documents:
+        text += " Examples of a task that has documents are in as many as are needed, of the average size of these."
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
 def _planned(curve: pd.DataFrame, margin: float, tests: int) -> dict[str, float]:
     """The columns of one model, task and size."""
-    spread, seeds, examples = Spread.of(curve), int(curve["seeds"].iloc[0]), int(curve["examples"].iloc[0])
-    values: dict[str, float] = {"seeds": seeds, "examples": examples, "spread_seeds": spread.seeds}
-    values |= {"spread_examples": spread.examples, "spread_residual": spread.residual}
-    values |= {f"detectable_{count}": spread.detectable(count, examples, tests) for count in SEEDS}
-    seeds_needed, examples_needed = needed(spread, margin, seeds, examples, len(curve))
-    return values | {"margin": margin, "seeds_needed": seeds_needed, "examples_needed": examples_needed}
+    spread, first = Spread.of(curve), curve.iloc[0]
+    documents = int(documents_in(curve).iloc[0])
+    values: dict[str, float] = {"seeds": int(first["seeds"]), "examples": int(first["examples"])}
+    values |= {"documents": documents} if pd.notna(first.get("documents")) else {}
+    values |= {"spread_seeds": spread.seeds, "spread_examples": spread.examples, "spread_residual": spread.residual}
+    values |= {f"detectable_{count}": spread.detectable(count, documents, tests) for count in SEEDS}
+    return values | {"margin": margin} | needed_columns(spread, margin, curve)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.results import read_groups, read_judged
+from supertickets.evaluation.results import read_groups, read_judged, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, WAYS
 from supertickets.evaluation.significance import LEVEL, average, mean_of
 from supertickets.experiment.grid import groups_of
@@ -65,7 +65,8 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         "p (with Holm's correction over tasks, except for the average) belong to it. The other gains hold out "
         "examples, not runs, which flatters them: same split, as published, not even those; other half: each half of "
         "validation is reported with the ticket that the other half chose; test: chosen on validation. "
-        f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and examples."
+        f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and "
+        f"{resampled_text(verdicts)}."
     )
     if len(mismatched):
         text += " Mismatched: a split of other examples than the choice, so its gain is in the column of test."

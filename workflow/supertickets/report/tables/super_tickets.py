@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.evaluation.power import POWER as POWER_SHARE
-from supertickets.evaluation.results import POWER, read_judged
+from supertickets.evaluation.results import POWER, read_judged, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.report.tables.formats import (
@@ -33,7 +33,8 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
     """
     table = read_judged(results, "verdicts.csv", grid)
     names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
-    names += ["peak_ratio", "peak_low", "peak_high", "margin", "keeps_ratio", "keeps_weight", *POWER, "verdict"]
+    names += ["peak_ratio", "peak_low", "peak_high", "margin", "keeps_ratio", "keeps_weight", *POWER]
+    names += ["documents_needed"] * ("documents_needed" in table) + ["verdict"]
     shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO))
     columns = WHERE | {
         "ratio": ("Ratio", RATIO),
@@ -54,6 +55,6 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         "least weight down to which every ticket is shown to lose less than the margin (one-sided, Holm over ratios). "
         "Loses: the lightest pruning that is significantly worse than the full model (Holm, over ratios and tasks). "
         f"Detectable: the smallest difference that such an experiment finds in {POWER_SHARE:.0%} of cases. All tests "
-        f"are at {1 - LEVEL:.0%}, over seeds and examples."
+        f"are at {1 - LEVEL:.0%}, over seeds and {resampled_text(table)}."
     )
     write_formats(shown.drop(columns="peak"), columns, text, Files(csv, md, tex), shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.evaluation.results import read_groups, read_judged, reported
+from supertickets.evaluation.results import read_groups, read_judged, reported, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import groups_of
@@ -49,6 +49,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     comparisons = read_judged(results, "comparisons.csv", grid)
     tested = ["chance", "difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds"]
     tested += ["p_seeds_holm", "examples_low", "examples_high"]
+    tested += ["documents"] * ("documents" in comparisons)
     table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
     shown = reported(table)
     shown = shown.assign(interval=between(shown, "low", "high", POINTS))
@@ -66,7 +67,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     text = (
         f"All tickets. {scope_note(scores, grid)} Scores on the {reported_splits_text(shown)}; mean and standard "
         "deviation over seeds. Chance: the best score of one answer to all examples. Differences to the full model "
-        f"have {LEVEL:.0%} intervals over seeds and examples; p with Holm's correction over ratios and tasks, for each "
-        "kind and size."
+        f"have {LEVEL:.0%} intervals over seeds and {resampled_text(comparisons)}; p with Holm's correction over "
+        "ratios and tasks, for each kind and size."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)

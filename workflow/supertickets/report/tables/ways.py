@@ -63,7 +63,7 @@ def summarized(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Add the gains over a baseline to a table: ``difference``, ``low``, ``high``, ``p``.
+    """Add the gains over a baseline to a table: ``difference``, ``low``, ``high``, ``p``, and ``documents`` of any.
 
     The p values of each way are corrected together, over tasks and sizes; those of averages are not corrected.
 
@@ -74,7 +74,8 @@ def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str)
     """
     rows = compared[compared["reported"] & (compared["baseline"] == baseline)]
     keys = ["model", "task", "train_size", "way", "split", "metric"]
-    joined = table.merge(rows[[*keys, "difference", "low", "high", "p"]], on=keys, how="left")
+    added = ["difference", "low", "high", "p"] + ["documents"] * ("documents" in rows)
+    joined = table.merge(rows[[*keys, *added]], on=keys, how="left")
     for _, way_rows in joined[joined["task"] != "average"].groupby(["model", "way"]):
         joined.loc[way_rows.index, "p"] = holm(way_rows["p"].to_numpy())
     return joined
