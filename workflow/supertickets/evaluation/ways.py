@@ -72,7 +72,7 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
 
     Returns:
         Table with model, task, train_size, way, baseline, split, reported (whether this is the reported split),
-        metric, seeds, examples, documents (of tasks that have them), and the columns of
+        metric, seeds, examples, documents (of tasks that have them, and of the average), and the columns of
         :func:`~supertickets.evaluation.significance.difference`.
 
     Raises:
@@ -124,7 +124,13 @@ def _compared(
 
 
 def _average(tasks: list[Sampled]) -> Sampled:
-    """Average scores over tasks, seed by seed."""
+    """Average scores over tasks, seed by seed.
+
+    Where a task has documents, the average has as many as the task with the fewest: the tasks' errors are added, and
+    the sum has at least the degrees of freedom of any.
+    """
     scores, resampled = (np.mean([getattr(task, name) for task in tasks], axis=0) for name in ("scores", "resampled"))
-    examples, documents = sum(task.examples for task in tasks), sum(task.documents for task in tasks)
+    examples = sum(task.examples for task in tasks)
+    whole = all(task.documents == task.examples for task in tasks)
+    documents = examples if whole else min(task.documents for task in tasks)
     return Sampled(scores, resampled, examples, documents, min(task.lowest for task in tasks))

@@ -56,7 +56,9 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         f"tickets' differences over seeds and {resampled_text(table)}."
     )
     if has_documents:
-        text += " Examples of a task that has documents are in as many as are needed, of the average size of these."
+        text += (
+            " Where a task has documents, these are counted; the examples for it are those of so many, as large as now."
+        )
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
