@@ -358,3 +358,14 @@ def test_numbers_of_documents_that_are_none(judged: Path, tmp_path: Path, folder
     pd.read_csv(judged / path.relative_to(tmp_path)).assign(documents="many").to_csv(path, index=False)
     with pytest.raises(UserError, match=r"winning.csv: not a table as it was written: no numbers in .*'documents'"):
         read_groups(tmp_path, folder, [group], TWO)
+
+
+def test_contrasts_of_kinds_are_over_documents(tmp_path: Path) -> None:
+    grid = BY_DOCUMENT | {"tasks": ["movie"], "kinds": ["winning", "random"], "ratios": [0.3]}
+    random = np.random.default_rng(0)
+    for run in runs_of(grid):
+        write_run(tmp_path, run, random)
+    name_documents(tmp_path, grid, [f"d{row // 10}" for row in range(400)])
+    judge_all(tmp_path, grid)
+    table = read_groups(tmp_path, "contrasts", [MOVIE | {"kind": "random"}], grid)
+    assert table["documents"].tolist() == [20, 20] and table["examples"].tolist() == [200, 200]

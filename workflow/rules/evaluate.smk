@@ -134,7 +134,7 @@ rule contrast_group:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.contrast:contrast_group", get_first_metric_module),
-        grid=get_group_grid,
+        grid=get_resampled_grid,
         group=get_group,
         metric=get_first_metric,
     shell:

@@ -29,9 +29,7 @@ def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[flo
     return {0.0: full} | {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
 
 
-def outcomes_by_ratio(
-    results: Path, runs: Mapping[Key, list[Run]], separator: str
-) -> dict[str, dict[Key, Outcomes]]:
+def outcomes_by_ratio(results: Path, runs: Mapping[Key, list[Run]], separator: str) -> dict[str, dict[Key, Outcomes]]:
     """Read the outputs of the runs of each ratio, by split and ratio; all runs have the same examples.
 
     Args:

@@ -48,6 +48,7 @@ TABLES = {
         (*TRIAL, "kind", "split", "metric"),
         ("ratio", *CUT, "seeds", "examples", "other", "winning", *NAMES[2:]),
         ("reported",),
+        of_documents=("documents",),
     ),
     "selections": _SELECTIONS,
     "verdicts.csv": replace(

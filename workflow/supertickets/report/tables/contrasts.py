@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.evaluation.phases import read_contrasts
+from supertickets.evaluation.results import resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.report.tables.formats import (
     POINTS,
@@ -46,6 +47,6 @@ def write_contrasts(results: Path, grid: dict[str, Any], csv: Path, md: Path, te
     text = (
         f"Winning tickets minus tickets of other kinds at equal ratios. {scope_note(table, grid)} Scores on the "
         f"{reported_splits_text(shown)}, means over seeds, and over the draws of a seed. {LEVEL:.0%} intervals over "
-        "seeds and examples; p with Holm's correction over ratios and tasks, for each kind."
+        f"seeds and {resampled_text(table)}; p with Holm's correction over ratios and tasks, for each kind."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
