@@ -41,45 +41,45 @@ class MultiTaskSettings(Steps):
     untouched: str
 
 
-def odds(sizes: Sequence[int], how: MultiTaskSettings) -> np.ndarray:
+def odds(sizes: Sequence[int], settings: MultiTaskSettings) -> np.ndarray:
     """Probability of each task under a sampler that draws with replacement.
 
     Args:
         sizes: training examples of each task.
-        how: sampler, temperature and cap.
+        settings: sampler, temperature and cap.
     """
     weights = {
-        "temperature": np.array(sizes, dtype=float) ** (1 / how.temperature),
+        "temperature": np.array(sizes, dtype=float) ** (1 / settings.temperature),
         "uniform": np.ones(len(sizes)),
-        "capped": np.minimum(sizes, how.cap),
-    }[how.sampler]
+        "capped": np.minimum(sizes, settings.cap),
+    }[settings.sampler]
     return weights / weights.sum()
 
 
-def schedule(rows: Sequence[np.ndarray], how: MultiTaskSettings, seed: int) -> Iterator[list[Turn]]:
+def schedule(rows: Sequence[np.ndarray], settings: MultiTaskSettings, seed: int) -> Iterator[list[Turn]]:
     """The turns of each epoch, without end.
 
     A task's batches come in the order in which it would be trained by itself.
 
     Args:
         rows: training examples of each task.
-        how: sampler and batch size.
+        settings: sampler and batch size.
         seed: of the run.
     """
     mixing = generator(seed, "order of tasks")
     orders = [generator(seed, "order of training data") for _ in rows]
-    counts = list(map(how.batches, rows))
+    counts = list(map(settings.batches, rows))
 
     def endless(task: int) -> Iterator[np.ndarray]:
         while True:
-            yield from training_batches(rows[task], how.batch_size, orders[task])
+            yield from training_batches(rows[task], settings.batch_size, orders[task])
 
     batches = [endless(task) for task in range(len(rows))]
     while True:
-        if how.sampler == "proportional":
+        if settings.sampler == "proportional":
             drawn = mixing.permutation(np.repeat(np.arange(len(rows)), counts))
         else:
-            chances = odds([len(members) for members in rows], how)
+            chances = odds([len(members) for members in rows], settings)
             drawn = mixing.choice(len(rows), size=sum(counts), p=chances)
         yield [(int(task), next(batches[task])) for task in drawn]
 
@@ -90,7 +90,7 @@ def train_tasks(
     rows: Sequence[np.ndarray],
     pad: int,
     compute: Compute,
-    how: MultiTaskSettings,
+    settings: MultiTaskSettings,
     seed: int,
     checkpoints: Checkpoints | None = None,
 ) -> Progress:
@@ -102,7 +102,7 @@ def train_tasks(
         rows: the training examples among them.
         pad: the padding token's id.
         compute: where and how precisely.
-        how: settings.
+        settings: of the training.
         seed: source of the order of tasks and data and of dropout.
         checkpoints: as of :func:`~supertickets.training.loop.take_steps`, which says what is raised.
     """
@@ -111,12 +111,12 @@ def train_tasks(
     def step(task: int, batch: np.ndarray, rate: float) -> Tensor:
         encoder.fill(task)
         loss = backward(encoder.models[task], batch_of(data[task], batch, pad, compute))
-        encoder.step(task, rate, how.clip_norm)
+        encoder.step(task, rate, settings.clip_norm)
         return loss * len(batch)
 
     with ExitStack() as stack:
         for task, model in enumerate(encoder.models):
             encoder.fill(task)
             stack.enter_context(computing(model.train(), compute.precision))
-        counts = list(map(how.batches, rows))
-        return take_steps(encoder, step, schedule(rows, how, seed), counts, how, compute.device, checkpoints)
+        counts = list(map(settings.batches, rows))
+        return take_steps(encoder, step, schedule(rows, settings, seed), counts, settings, compute.device, checkpoints)

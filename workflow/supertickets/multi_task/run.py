@@ -209,7 +209,7 @@ def train_models(
     data: Sequence[Encoded],
     rows: Sequence[np.ndarray],
     compute: Compute,
-    how: MultiTaskSettings,
+    settings: MultiTaskSettings,
     seed: int,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Progress, dict[str, Tensor]]:
@@ -222,7 +222,7 @@ def train_models(
         data: each task's examples.
         rows: the training examples among them.
         compute: where and how precisely.
-        how: settings.
+        settings: of the training.
         seed: of the run.
         checkpoints: as of :func:`~supertickets.multi_task.loop.train_tasks`.
 
@@ -238,9 +238,11 @@ def train_models(
     kept, new_pad = torch.from_numpy(vocabulary).to(compute.device), int(np.searchsorted(vocabulary, pad))
     narrow = embedding[kept]
     _embed(models, narrow, new_pad)
-    encoder = SharedEncoder(tensors | {name: narrow}, models, how.optimizer, how.weight_decay, how.untouched)
+    encoder = SharedEncoder(
+        tensors | {name: narrow}, models, settings.optimizer, settings.weight_decay, settings.untouched
+    )
     renumbered = [one.renumbered(vocabulary) for one in data]
-    progress = train_tasks(encoder, renumbered, rows, new_pad, compute, how, seed, checkpoints)
+    progress = train_tasks(encoder, renumbered, rows, new_pad, compute, settings, seed, checkpoints)
     with torch.no_grad():
         embedding.mul_(progress.decay)
         embedding[kept] = narrow

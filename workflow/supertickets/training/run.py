@@ -69,8 +69,8 @@ def train_run(
     """
     began = time.perf_counter()
     settings = with_chosen(settings, chosen)
-    how = settings_from(settings)
-    compute = how.start()
+    training = settings_from(settings)
+    compute = training.start()
     inputs = {"config": config, "weights": weights, "encoded": encoded, "subset": subset, "shape": shape}
     identity = identity_of(run, settings, {**inputs, "ticket": ticket}, compute)
     checkpoints = Checkpoints(
@@ -80,12 +80,12 @@ def train_run(
     with checkpoints.claimed():
         if checkpoints.take(made):
             return
-        dimensions = Shape.read(shape, how.outputs)
-        found, table, model = _trained(inputs, ticket, run, how, compute, checkpoints, began)
+        dimensions = Shape.read(shape, training.outputs)
+        measured, table, model = _trained(inputs, ticket, run, training, compute, checkpoints, began)
         kept = model.ticket
         content = {
             "run": run,
-            **found,
+            **measured,
             "heads_pruned": kept.heads_pruned,
             "ffn_pruned": kept.ffn_pruned,
             "heads_kept": [len(heads) for heads in kept.heads],
@@ -110,7 +110,7 @@ def _trained(
     inputs: Mapping[str, Path],
     ticket: Path | None,
     run: Mapping[str, Any],
-    how: Settings,
+    training: Settings,
     compute: Compute,
     checkpoints: Checkpoints,
     began: float,
@@ -119,7 +119,7 @@ def _trained(
 
     Args:
         inputs: files by name.
-        ticket, run, how, compute, checkpoints: as of :func:`train_run`.
+        ticket, run, training, compute, checkpoints: as of :func:`train_run`.
         began: when the process turned to it.
     """
     data = Encoded.read(inputs["encoded"])
@@ -127,26 +127,28 @@ def _trained(
     size = run.get("train_size")
     if isinstance(size, int) and size != len(rows):
         raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {size}")
-    parts = data.evaluated(how.evaluate)
+    parts = data.evaluated(training.evaluate)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
-    model = read_model(inputs["config"], inputs["weights"], ticket, how.outputs, how.classifier_dropout, random)
+    model = read_model(
+        inputs["config"], inputs["weights"], ticket, training.outputs, training.classifier_dropout, random
+    )
     model.to(compute.device)
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
     seconds = {"load": time.perf_counter() - began}
     with narrowed(model, data, rows, compute) as view:
-        progress = train(model, view, rows, how, run["seed"], checkpoints)
+        progress = train(model, view, rows, training, run["seed"], checkpoints)
     began = time.perf_counter()
     with narrowed(model, data, evaluated, compute) as view:
         outputs = predict(model, view, evaluated)
     seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
-    found = {
+    measured = {
         "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
         "steps": progress.steps,
         "losses": [loss for (loss,) in progress.losses],
         "seconds": seconds,
     }
-    return found, predictions_of(data, evaluated, outputs), model
+    return measured, predictions_of(data, evaluated, outputs), model
 
 
 def checkpoint_of(record: Path) -> Path:
