@@ -71,6 +71,8 @@ def test_ours_and_published_scores_stand_in_one_row(glue: Path, tmp_path: Path) 
     assert average["full"] == pytest.approx(table[:-1].groupby("task")["full"].mean().mean())
     assert average["gain"] == pytest.approx(average["ticket"] - average["full"])
     assert average["published_full"] == pytest.approx(82.35) and average["published_gain"] == 0.9
+    assert average["published_super"] == pytest.approx(83.475) and average["published_super_weight"] == 0.868
+    assert (average["published_shared_weight"], average["printed_shared_weight"]) == (0.923, 0.929)
     text = (tmp_path / "t.md").read_text()
     assert "flatters" in text and "not to be matched" in text and "nan" not in text
 

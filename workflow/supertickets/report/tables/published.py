@@ -23,6 +23,8 @@ from supertickets.report.tables.formats import (
 )
 
 Row = dict[str, Any]
+#: What was published for averages over tasks only.
+OF_AVERAGES = ("published_gain", "published_super_weight", "published_shared_weight", "printed_shared_weight")
 
 
 def write_published(
@@ -64,21 +66,22 @@ def write_published(
     )
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
     columns |= {"full": ("Full", ""), "ticket": ("Super", ""), "gain": ("Gain", "")}
-    columns |= {
-        "published_gain": ("Published gain", POINTS),
-        "units": ("Cut", ""),
-        "weight_remaining": ("Weight", SHARE),
-    }
-    columns |= {"published_units": ("Published cut", ""), "published_shared_weight": ("Published weight", SHARE)}
+    columns |= {"published_gain": ("Published gain", POINTS), "published_super": ("Super, published", SCORE)}
+    columns |= {"units": ("Cut", ""), "weight_remaining": ("Weight", SHARE)}
+    columns |= {"published_super_weight": ("Weight, published", SHARE)}
     columns |= {"published_full": ("Multi-task, published", SCORE), "published_shared": ("Sharing, published", SCORE)}
+    columns |= {"published_units": ("Cut, sharing", ""), "published_shared_weight": ("Weight, sharing", SHARE)}
+    columns |= {"printed_shared_weight": ("As printed", SHARE)}
     text = (
         f"Our scores and published scores. {scope_note(compared, grid)} Scores on the validation split, for MNLI also "
         f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Super: the ticket chosen "
         "and reported on validation, as published, which flatters the gain. Cut: heads and feed-forward blocks pruned. "
-        "Published: Liang et al., ACL 2021. The published scores by task are of one encoder trained on all tasks, "
-        "without and with tickets sharing; ours are of one encoder for each task. They show the range of scores and "
-        "are not to be matched. The published cuts and weight are of the shared tickets. The published gain, an "
-        "average over the tasks, is of single-task training, as ours is."
+        "Published gain: average over tasks of single-task training, as ours, in Liang et al., ACL 2021. Super, "
+        "published: scores and mean weight of its super tickets as Jiang et al., arXiv 2210.06210, table 2, have them; "
+        "their average is over these metrics. Multi-task and sharing: Liang et al. on one encoder trained on all "
+        "tasks, without tickets and with tickets sharing; ours are of one encoder for each task. They show the range "
+        "of scores and are not to be matched. Cuts of sharing are of one seed; the weight is their mean over tasks. "
+        "What is printed for it is the weight at the tasks' mean numbers of cut units, rounded down."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
@@ -99,7 +102,8 @@ def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]
             "seeds": len(by_ratio),
             **{f"published_{units}_pruned": count for units, count in numbers["pruned"].items()},
             **{f"published_{which}": numbers[which][score] for which in ("full", "shared")},
-            **dict.fromkeys(("published_gain", "published_shared_weight"), float("nan")),  # published for averages only
+            "published_super": numbers.get("super", {}).get(score, float("nan")),
+            **dict.fromkeys(OF_AVERAGES, float("nan")),
             "by_seed": pd.DataFrame({"full": full, "ticket": super_ticket, "gain": super_ticket - full}),
         }
 
@@ -107,7 +111,7 @@ def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]
 def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
     """Make the row of averages over tasks; the scores of each task are averaged first, as published."""
     by_task = [sum(task_rows["by_seed"]) / len(task_rows) for _, task_rows in rows.groupby("task", sort=False)]
-    means = ["weight_remaining", "published_full", "published_shared"]
+    means = ["weight_remaining", "published_full", "published_shared", "published_super"]
     return {
         "model": rows["model"].iloc[0],
         "task": "average",
@@ -115,7 +119,9 @@ def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
         **rows.groupby("task", sort=False)[means].mean().mean(),
         **_means(sum(by_task) / len(by_task)),
         "published_gain": numbers["average_gain"],
-        "published_shared_weight": numbers["shared_weight"],
+        "published_super_weight": numbers.get("super_weight", float("nan")),
+        "published_shared_weight": numbers["shared_weight"]["mean"],
+        "printed_shared_weight": numbers["shared_weight"]["printed"],
     }
 
 
