@@ -91,7 +91,7 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
     titles = [axis.get_title(loc="left") for axis in axes[:3]]
     assert titles == [f"{task}, 64 training examples" for task in GRID["tasks"]]
     assert [axis.get_ylabel() for axis in axes[:3]] == [
-        "test accuracy (%)", "test pearson (x 100)", "validation accuracy (%)"
+        "test accuracy (%)", "test Pearson\ncorrelation x 100", "validation accuracy (%)"
     ]  # fmt: skip
     left, right = axes[0].get_xlim()
     assert left > 1 > 0.75 > right  # the full model is at the left
@@ -196,7 +196,13 @@ def test_gains_are_shown_both_ways(results: Path, drawn: list[plt.Figure]) -> No
     np.testing.assert_allclose(np.asarray(same, dtype=float), table["difference_same_split"])
     np.testing.assert_allclose(np.asarray(honest, dtype=float), table["difference_other_seeds"])
     assert [patch.get_height() for patch in axes[1].patches] == pytest.approx(table["weight_remaining"].tolist())
-    for words in ("minilm", "64 training examples", "3 seeds", "movie accuracy", "dev_only accuracy"):
+    for words in (
+        "minilm",
+        "64 training examples",
+        "3 seeds",
+        "accuracy (movie, dev_only)",
+        "Pearson correlation (rating)",
+    ):
         assert words in text
 
 

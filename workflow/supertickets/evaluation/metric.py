@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import numpy as np
@@ -20,17 +20,25 @@ class Metric:
             the counts of each example in each resample, shape (resamples, n).
         lowest: the lowest possible score, times 100; the highest is 100.
         unit: unit of a score times 100, for the axis of a figure.
+        name: what figures call it; :func:`metric_of` fills in an empty one.
     """
 
     plain: Callable[[np.ndarray, np.ndarray], float]
     weighted: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     lowest: int = 0
     unit: str = "x 100"
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name and unit, for the axis of a figure."""
+        return f"{self.name} (%)" if self.unit == "%" else f"{self.name} {self.unit}"
 
 
 def metric_of(name: str) -> Metric:
-    """Return the metric with a name."""
-    return import_module(f"supertickets.evaluation.metrics.{name}").METRIC
+    """Return the metric of the module with a name; it is called after its module if it has no name of its own."""
+    metric: Metric = import_module(f"supertickets.evaluation.metrics.{name}").METRIC
+    return replace(metric, name=metric.name or name.replace("_", " "))
 
 
 def predicted(logits: np.ndarray) -> np.ndarray:

@@ -14,4 +14,4 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return 2 * (counts @ ((predicted == 1) & (true == 1))) / np.maximum(total, 1)
 
 
-METRIC = Metric(plain=lambda predicted, true: f1_score(true, predicted), weighted=weighted)
+METRIC = Metric(plain=lambda predicted, true: f1_score(true, predicted), weighted=weighted, name="F1")

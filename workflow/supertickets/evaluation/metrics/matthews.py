@@ -18,4 +18,9 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return np.where(variances > 0, covariance / np.sqrt(np.maximum(variances, 1)), 0.0)
 
 
-METRIC = Metric(plain=lambda predicted, true: matthews_corrcoef(true, predicted), weighted=weighted, lowest=-100)
+METRIC = Metric(
+    plain=lambda predicted, true: matthews_corrcoef(true, predicted),
+    weighted=weighted,
+    lowest=-100,
+    name="Matthews correlation",
+)

@@ -16,4 +16,4 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return weighted_correlation(predicted - predicted.mean(), true - true.mean(), counts)
 
 
-METRIC = Metric(plain=partial(plain_correlation, pearsonr), weighted=weighted, lowest=-100)
+METRIC = Metric(plain=partial(plain_correlation, pearsonr), weighted=weighted, lowest=-100, name="Pearson correlation")

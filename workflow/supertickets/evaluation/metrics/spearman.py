@@ -25,4 +25,6 @@ def _ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return (counts_below + (counts_of_value + 1) / 2)[places].T
 
 
-METRIC = Metric(plain=partial(plain_correlation, spearmanr), weighted=weighted, lowest=-100)
+METRIC = Metric(
+    plain=partial(plain_correlation, spearmanr), weighted=weighted, lowest=-100, name="Spearman correlation"
+)

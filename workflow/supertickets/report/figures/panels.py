@@ -50,7 +50,7 @@ def panels(
         rows = reported(scores, ticket, keys)
         draw(axis, rows, ticket)
         metric = metric_of(ticket["metric"])
-        axis.set_ylabel(f"{ticket['split']} {ticket['metric']} ({metric.unit})")
+        axis.set_ylabel(folded(f"{ticket['split']} {metric.label}", 25))
         weight_axis(axis, rows["weight_remaining"].min())
         low, high = axis.get_ylim()
         least, edge = metric.lowest, 0.02 * (high - low)
@@ -137,6 +137,12 @@ def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPER
     words = [ticket["model"]] if chosen["model"].nunique() > 1 else []
     words += [ticket["task"], *([size_text(ticket["train_size"])] if "train_size" in keys else [])]
     return ", ".join(words)
+
+
+def folded(text: str, width: int) -> str:
+    """Break a text into the fewest lines of about ``width`` characters, of about equal lengths."""
+    lines = -(-len(text) // width)
+    return "\n".join(textwrap.wrap(text, -(-len(text) // lines) + 4 * (lines > 1)))
 
 
 def note(rows: pd.DataFrame, remark: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
@@ -63,7 +64,8 @@ def gains(axis: Axes, table: pd.DataFrame) -> None:
 
 def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
     """Write the note of the figure: encoder, size, seeds, intervals and metrics."""
-    metrics = ", ".join(f"{row['task']} {row['metric']}" for _, row in table.drop_duplicates("task").iterrows())
+    by_metric = table.groupby("metric", sort=False)["task"].unique()
+    metrics = ", ".join(f"{metric_of(metric).name} ({', '.join(tasks)})" for metric, tasks in by_metric.items())
     seeds = len(grid["seeds"])
     over = f"bars: {LEVEL:.0%} interval over seeds and {resampled_text(table)}"
     bars = over if seeds > 1 else "one seed: no intervals"
