@@ -48,7 +48,7 @@ def test_a_figure_waits_for_what_it_shows_alone() -> None:
     assert sorted(inputs) == sorted(
         f"results/{folder}/minilm/{task}/n60/winning.{suffix}"
         for task in ("movie", "amazon")
-        for folder, suffix in (("selections", "csv"), ("scores", "parquet"))
+        for folder, suffix in (("selections", "csv"), ("comparisons", "csv"), ("scores", "parquet"))
     )
     sizes = shown.FIGURES["data_size"].inputs(config)
     assert {path.split("/")[4] for path in sizes} == {"n60", "n30"} and not [path for path in sizes if "random" in path]

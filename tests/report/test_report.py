@@ -23,7 +23,7 @@ from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.bias_variance import draw_bias_variance
 from supertickets.report.figures.data_size import by_number, draw_data_size
-from supertickets.report.figures.panels import BAND, panels
+from supertickets.report.figures.panels import BAND, draw_chance, panels
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.single_task_gain import draw_single_task_gain
 from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
@@ -114,6 +114,37 @@ def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
     low, high = figure.axes[0].get_ylim()
     assert -5 < low < 0 and 100 < high < 105
     assert figure.get_supxlabel().split("examples. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
+
+
+def dotted(axis: Axes) -> list[float]:
+    """Return the scores of the lines of chance in a panel."""
+    return [line.get_ydata()[0] for line in axis.lines if line.get_label() == "chance"]
+
+
+@pytest.mark.parametrize("name", ["phase_transition", "ticket_kinds", "data_size"])
+def test_chance_is_a_line_or_where_that_is_far_a_word_at_the_edge(
+    results: Path, drawn: list[plt.Figure], name: str
+) -> None:
+    axes, text = draw(name, results, drawn)
+    chance = verdicts(results)["chance"]
+    for axis, task in zip(axes, GRID["tasks"], strict=False):
+        low, _ = axis.get_ylim()
+        words = [word.get_text() for word in axis.texts]
+        assert (dotted(axis), words) in (([chance[task]], []), ([], [f"chance {chance[task]:.1f} ↓"]))
+        assert bool(words) == (low > chance[task])
+    assert "Chance: the best score of one answer" in text
+
+
+@pytest.mark.parametrize(
+    ("chance", "lines", "words"), [(45, 1, []), (95, 1, []), (20, 0, ["chance 20.0 ↓"]), (0, 0, ["chance 0.0 ↓"])]
+)
+def test_curves_are_not_squeezed_for_chance(chance: float, lines: int, words: list[str]) -> None:
+    _, axis = plt.subplots()
+    axis.plot([50, 90])
+    draw_chance(axis, chance)
+    assert len(dotted(axis)) == lines and [text.get_text() for text in axis.texts] == words
+    low, high = axis.get_ylim()
+    assert high - low < 60 and (not lines or low < chance < high)
 
 
 def test_kinds_are_drawn_side_by_side_and_draws_of_a_seed_count_as_one(results: Path, drawn: list[plt.Figure]) -> None:

@@ -143,7 +143,7 @@ def test_dry_run_of_the_default(tmp_path: Path) -> None:
     tickets = trials * len(config["ratios"])
     trainings = {"finetune": trials, "score_units": trials, "prune": tickets, "rewind": tickets, "retrain": tickets}
     prepared = {"fetch_package": 2, "prepare_model": 1, "prepare_task": tasks, "tokenise": tasks}
-    collected = {"score_group": tasks, "select_ticket": tasks, "draw_figure": 1}
+    collected = dict.fromkeys(("score_group", "compare_group", "select_ticket"), tasks) | {"draw_figure": 1}
     # The main figure waits for the winning tickets of the main size alone.
     assert workspace.planned(FIGURE) == prepared | {"subsample": trials} | trainings | collected
     everything = workspace.planned()

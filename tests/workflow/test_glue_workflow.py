@@ -121,5 +121,5 @@ def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
     (tmp_path / "GLUE").rename(tmp_path / "moved")
     workspace.configure(tiny | {"glue": str(tmp_path / "moved")})
     trainings = {"finetune": 2, "score_units": 2, "prune": 4, "rewind": 4, "retrain": 4}
-    collected = {"score_group": 1, "select_ticket": 1, "draw_figure": 1}
+    collected = {"score_group": 1, "compare_group": 1, "select_ticket": 1, "draw_figure": 1}
     assert workspace.planned(FIGURE) == {"prepare_task": 1, "tokenise": 1, "subsample": 2} | trainings | collected

@@ -16,8 +16,8 @@ from conftest import FIGURE, Workspace, small_config
 from safetensors.numpy import load_file, save_file
 
 #: What follows the trainings of one task, or of both, up to the figure.
-COLLECT_ONE = {"score_group": 1, "select_ticket": 1, "draw_figure": 1}
-COLLECT = {"score_group": 2, "select_ticket": 2, "draw_figure": 1}
+COLLECT_ONE = {"score_group": 1, "compare_group": 1, "select_ticket": 1, "draw_figure": 1}
+COLLECT = {"score_group": 2, "compare_group": 2, "select_ticket": 2, "draw_figure": 1}
 #: Jobs of one task, or of both: one seed, one ratio.
 TICKETS = dict.fromkeys(("prune", "rewind", "retrain"), 1)
 ALL_TICKETS = dict.fromkeys(TICKETS, 2) | COLLECT

@@ -60,7 +60,8 @@ def test_kinds_that_are_scored_and_cut_in_other_ways(large_workspace: Workspace)
     figure = "results/figures/ticket_kinds.pdf"
     # Scores of the fine-tuned weights are there, by every method: nothing is fine-tuned again.
     assert workspace.planned(figure) == {
-        "score_units": 2, "prune": 6, "rewind": 6, "retrain": 6, "score_group": 4, "select_ticket": 1, "draw_figure": 1,
+        "score_units": 2, "prune": 6, "rewind": 6, "retrain": 6, "score_group": 4, "compare_group": 1,
+        "select_ticket": 1, "draw_figure": 1,
         **{f"{rule}_step": 4 for rule in ("prune", "rewind", "retrain", "score_units")},
     }  # fmt: skip
     workspace.make(figure)

@@ -217,6 +217,8 @@ def reported(scores: pd.DataFrame) -> pd.DataFrame:
 def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes.
 
+    Each super ticket has ``chance`` too, what one answer to all examples scores on its split.
+
     Raises:
         UserError: a file is damaged.
     """
@@ -224,4 +226,6 @@ def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, p
     winning = [group for group in groups if group["kind"] == "winning"]
     scores = read_groups(results, "scores", groups, grid)
     chosen = read_groups(results, "selections", winning, grid)
-    return scores, chosen
+    where = [*TRIAL, "split"]
+    chance = read_groups(results, "comparisons", winning, grid).drop_duplicates(where)[[*where, "chance"]]
+    return scores, chosen.merge(chance, how="left", on=where)

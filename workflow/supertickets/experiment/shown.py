@@ -60,9 +60,9 @@ def files(config: Config, scope: str, *folders: str) -> list[str]:
 
 
 def curves(scope: str) -> Callable[[Config], list[str]]:
-    """Inputs of curves: scores of a part of the grid, and the super tickets in it."""
+    """Inputs of curves: scores of a part of the grid, and its super tickets with what they are compared with."""
     return lambda config: [
-        *files(config, "sizes" if scope == "sizes" else "main", "selections"),
+        *files(config, "sizes" if scope == "sizes" else "main", "selections", "comparisons"),
         *files(config, scope, "scores"),
     ]
 
@@ -151,7 +151,8 @@ FIGURES = {
     "phase_transition": Shown(
         "main",
         "Score of the winning tickets against the share of weights that they keep, the full model at the left. Mean "
-        "over seeds with its 95% t interval; the star is the ticket with the best mean validation score.",
+        "over seeds with its 95% t interval; the star is the ticket with the best mean validation score. Chance is the "
+        "best score of one answer to all examples.",
         curves("main"),
     ),
     "bias_variance": Shown(

@@ -25,7 +25,7 @@ def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) ->
     """Draw score against weight remaining of the winning tickets at every size, for every model and task.
 
     Args:
-        results: the results folder, with scores and selections.
+        results: the results folder, with scores, selections and comparisons.
         grid: the winning tickets at all sizes.
         pdf, png: files to write.
     """

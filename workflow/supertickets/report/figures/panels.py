@@ -20,8 +20,14 @@ from supertickets.report.figures import style
 #: Beginning of a remark on panels that draw the full model's interval; it is omitted for one seed.
 BAND = "Band: the full model's interval. "
 
+#: Remark on panels with :func:`draw_chance`.
+CHANCE = " Chance: the best score of one answer to all examples."
+
 #: Horizontal distance of neighbouring curves, as a share of the range of weights.
 STEP = 0.012
+
+#: Distance of the line of chance from all else, as a share of the range of the scores, up to which it is drawn.
+FAR = 0.25
 
 Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
 
@@ -39,7 +45,8 @@ def panels(
 
     Args:
         scores: the tidy table of scores.
-        chosen: the super tickets; each has the model, task, size, metric and split of its panel.
+        chosen: the super tickets; each has the model, task, size, metric and split of its panel, and the chance if
+            that is to be drawn.
         draw: function that draws one panel, from its scores and its super ticket.
         remark: remark on these curves, for the note.
         keys: columns, besides metric and split, in which the rows of a panel agree with its super ticket.
@@ -52,13 +59,19 @@ def panels(
         metric = metric_of(ticket["metric"])
         axis.set_ylabel(folded(f"{ticket['split']} {metric.label}", 25))
         weight_axis(axis, rows["weight_remaining"].min())
+        if rows["value"].isna().all():
+            write(axis, 0.5, 0.5, "all scores are undefined", ha="center")
+            axis.set_yticks([])
+        elif "chance" in ticket:
+            draw_chance(axis, ticket["chance"])
         low, high = axis.get_ylim()
         least, edge = metric.lowest, 0.02 * (high - low)
         # Within the possible scores, with a margin so that no marker is cut off.
         axis.set_ylim(max(low, least - edge), min(high, 100 + edge))
         axis.set_title(panel_title(ticket, chosen, keys), loc="left")
         rows_of_panels.append(rows)
-    finish(figure, axes, note(pd.concat(rows_of_panels), remark))
+    text = note(pd.concat(rows_of_panels), remark)
+    finish(figure, axes, text + CHANCE if "chance" in chosen else text)
     return figure
 
 
@@ -74,9 +87,11 @@ def grid_of_panels(count: int) -> tuple[plt.Figure, list[Axes]]:
 
 
 def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
-    """Add the legend of the first panel above and a note below."""
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
+    """Add a legend of all that the panels draw above and a note below."""
+    pairs = (zip(*axis.get_legend_handles_labels(), strict=True) for axis in axes)
+    drawn = {label: handle for panel in pairs for handle, label in panel}
+    if drawn:
+        labels, handles = [*drawn], [*drawn.values()]
         columns = len(labels) if sum(map(len, labels)) < 14 * figure.get_figwidth() else -(-len(labels) // 2)
         figure.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.2, handlelength=1.8)
     width = int(figure.get_figwidth() * 18)
@@ -122,6 +137,26 @@ def full_model(axis: Axes, rows: pd.DataFrame) -> None:
     colour = style.COLOURS["full"]
     axis.axhline(full["mean"], color=colour, linewidth=1, linestyle="--", label="full model")
     axis.axhspan(full["mean"] - full["half"], full["mean"] + full["half"], color=colour, alpha=0.12, linewidth=0)
+
+
+def draw_chance(axis: Axes, chance: float) -> None:
+    """Draw what one answer to all examples scores as a dotted line.
+
+    Where the line is so far from all else that it would squeeze the curves, its score stands at the edge of the panel.
+    """
+    low, high = axis.get_ylim()
+    if max(low - chance, chance - high) <= FAR * (high - low):
+        axis.axhline(chance, color=style.COLOURS["full"], linewidth=1, linestyle=":", label="chance")
+        return
+    place, side, arrow = (0.03, "bottom", "↓") if chance < low else (0.97, "top", "↑")
+    write(axis, 0.02, place, f"chance {chance:.1f} {arrow}", va=side)
+
+
+def write(axis: Axes, x: float, y: float, words: str, **place: str) -> None:
+    """Write a remark into a panel, at shares of its width and height."""
+    box = {"facecolor": "white", "linewidth": 0, "pad": 1}
+    look = {"color": style.COLOURS["full"], "fontsize": 7.5, "bbox": box, "transform": axis.transAxes}
+    axis.text(x, y, words, **look, **place)
 
 
 def weight_axis(axis: Axes, lightest: float) -> None:

@@ -19,7 +19,7 @@ def draw_phase_transition(results: Path, grid: dict[str, Any], pdf: Path, png: P
     """Draw score against weight remaining for every model and task.
 
     Args:
-        results: the results folder, with scores and selections.
+        results: the results folder, with scores, selections and comparisons.
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """

@@ -20,7 +20,7 @@ def draw_ticket_kinds(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
     """Draw score against weight remaining of every kind of ticket, for every model and task.
 
     Args:
-        results: the results folder, with scores and selections.
+        results: the results folder, with scores, selections and comparisons.
         grid: all kinds at the main size.
         pdf, png: files to write.
     """

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.results import read_curves
+from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.significance import LEVEL, mean_intervals
+from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
     POINTS,
     SCORE,
@@ -38,7 +39,7 @@ def write_published(
         published: published numbers by model; ``workflow/published.yaml`` describes them.
         csv, md, tex: files to write.
     """
-    scores, chosen = read_curves(results, grid)
+    scores, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("scores", "selections"))
     scores = scores[scores["split"].str.startswith("validation")]
     chosen = chosen.dropna(subset="ratio")
     compared = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
