@@ -25,6 +25,7 @@ from supertickets.report.figures.bias_variance import draw_bias_variance
 from supertickets.report.figures.data_size import by_number, draw_data_size
 from supertickets.report.figures.panels import BAND, draw_chance, panels
 from supertickets.report.figures.phase_transition import draw_phase_transition
+from supertickets.report.figures.phase_transition import panel as phase_transition_panel
 from supertickets.report.figures.single_task_gain import draw_single_task_gain
 from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
 from supertickets.report.figures.ticket_masks import draw_ticket_masks
@@ -114,6 +115,23 @@ def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
     low, high = figure.axes[0].get_ylim()
     assert -5 < low < 0 and 100 < high < 105
     assert figure.get_supxlabel().split("examples. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
+
+
+def test_scores_of_two_seeds_are_joined_by_lines_and_have_no_intervals() -> None:
+    values = {1: (80.0, 85.0, 70.0), 2: (60.0, 55.0, 62.0)}
+    curve = {"kind": ("full", "winning", "winning"), "ratio": (0.0, 0.2, 0.6), "weight_remaining": (1.0, 0.9, 0.7)}
+    seeds = [pd.DataFrame({**curve, "seed": seed, "value": scores}) for seed, scores in values.items()]
+    _, axis = plt.subplots()
+    phase_transition_panel(axis, pd.concat(seeds), pd.Series({"ratio": 0.2}))
+    lines = {line.get_label(): line for line in axis.lines}
+    for seed, scores in values.items():
+        assert tuple(lines[f"seed {seed}"].get_ydata()) == scores
+    assert lines["seed 1"].get_linestyle() != lines["seed 2"].get_linestyle()
+    segments = next(box for box in axis.containers if box.get_label() == "winning tickets").lines[2][0].get_segments()
+    assert all(low == high for (_, low), (_, high) in segments)
+    _, axis = plt.subplots()
+    phase_transition_panel(axis, seeds[0], pd.Series({"ratio": 0.2}))
+    assert not [line for line in axis.lines if "seed" in str(line.get_label())]
 
 
 def dotted(axis: Axes) -> list[float]:

@@ -12,7 +12,10 @@ from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import BAND, curve, full_model, panels
 
-REMARK = BAND + "Dots: single seeds. The super ticket is chosen on validation examples."
+REMARK = BAND + "{dots}. The super ticket is chosen on validation examples."
+DOTS = "Dots: single seeds"
+#: What stands in for the intervals of two seeds.
+PAIRS = "Thin lines join the scores of a seed, its full model first"
 
 
 def draw_phase_transition(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
@@ -24,12 +27,15 @@ def draw_phase_transition(results: Path, grid: dict[str, Any], pdf: Path, png: P
         pdf, png: files to write.
     """
     style.use()
-    style.save(panels(*read_curves(results, grid), panel, REMARK), pdf, png)
+    remark = REMARK.format(dots=PAIRS if len(grid["seeds"]) == 2 else DOTS)
+    style.save(panels(*read_curves(results, grid), panel, remark), pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
     """Draw the winning tickets of one model, task and size, and mark the super ticket."""
     full_model(axis, rows)
+    if rows["seed"].nunique() == 2:
+        paired_lines(axis, rows)
     look = style.look("winning", "winning tickets")
     table = curve(axis, rows[rows["kind"] == "winning"], look, dots=True)
     best = table[table.index == ticket["ratio"]]  # none where no ticket could be chosen
@@ -37,3 +43,14 @@ def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
         best["weight"], best["mean"], marker="*", markersize=11, linestyle="none", color=style.COLOURS["super"],
         markeredgecolor="white", markeredgewidth=0.6, zorder=5, label="super ticket (chosen on validation)",
     )  # fmt: skip
+
+
+def paired_lines(axis: Axes, rows: pd.DataFrame) -> None:
+    """Join the scores of each of two seeds, which show whether the seeds agree where there is no interval to do so."""
+    for (seed, scores), dashes in zip(rows.groupby("seed"), ("-", (0, (3, 1.5))), strict=True):
+        line = scores.sort_values("weight_remaining", ascending=False)
+        axis.plot(
+            line["weight_remaining"], line["value"], color=style.COLOURS["winning"], alpha=0.65, linewidth=0.7,
+            linestyle=dashes, label=f"seed {seed}", zorder=1.5,
+        )  # fmt: skip
+        axis.plot(1.0, line["value"].iloc[0], **style.hollow(style.COLOURS["full"], "o") | {"markersize": 3})
