@@ -21,6 +21,9 @@ from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish
 from supertickets.report.tables.formats import reported_splits_text
 
+#: How names stand that are too long to stand side by side.
+SLANTED = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+
 
 def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
     """Draw gain (above) and weight remaining (below) of the super ticket of every model and task.
@@ -32,17 +35,18 @@ def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: P
     """
     main = read_groups(results, "selections", groups_of(grid), grid)
     style.use()
-    width = max(style.PANEL_WIDTH + 0.6, 0.75 * len(main) + 1.2)
-    figure, (gain, weight) = plt.subplots(
-        2, 1, sharex=True, figsize=(width, 4.4), layout="constrained", height_ratios=[2, 1]
-    )
+    names = main["task"] if main["model"].nunique() == 1 else main["model"] + ", " + main["task"]
+    longest = names.str.len().max()
+    slanted = longest > 10
+    width = max(style.PANEL_WIDTH + 0.6, (0.5 if slanted else 0.75) * len(main) + 1.2)
+    size = (width, 4.4 + 0.04 * longest * slanted)
+    figure, (gain, weight) = plt.subplots(2, 1, sharex=True, figsize=size, layout="constrained", height_ratios=[2, 1])
     gains(gain, main)
     weight.bar(main.index, main["weight_remaining"], width=0.5, color=style.COLOURS["winning"])
     weight.set_ylabel("weight\nremaining")
     weight.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     weight.set_ylim(0, 1)
-    names = main["task"] if main["model"].nunique() == 1 else main["model"] + "\n" + main["task"]
-    weight.set_xticks(main.index, names)
+    weight.set_xticks(main.index, names, **(SLANTED if slanted else {}))
     weight.set_xlim(-0.6, len(main) - 0.4)
     weight.grid(False, axis="x")
     finish(figure, [gain], note(main, grid))
@@ -57,6 +61,7 @@ def gains(axis: Axes, table: pd.DataFrame) -> None:
     for look, shift, way in ways:
         value = table[f"difference_{way}"]
         bars = np.nan_to_num(np.stack([value - table[f"low_{way}"], table[f"high_{way}"] - value]))
+        bars[:, table["seeds"] <= 2] = 0  # an interval of two seeds is longer than any scale
         axis.errorbar(table.index + shift, value, yerr=bars, **style.LINE | {"linestyle": "none"}, **look)
     axis.set_ylabel("gain (points)")
     axis.grid(False, axis="x")
@@ -67,11 +72,14 @@ def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
     by_metric = table.groupby("metric", sort=False)["task"].unique()
     metrics = ", ".join(f"{metric_of(metric).name} ({', '.join(tasks)})" for metric, tasks in by_metric.items())
     seeds = len(grid["seeds"])
-    over = f"bars: {LEVEL:.0%} interval over seeds and {resampled_text(table)}"
-    bars = over if seeds > 1 else "one seed: no intervals"
+    bars = f"bars: {LEVEL:.0%} interval over seeds and {resampled_text(table)}"
+    if seeds <= 2:
+        bars = ("one seed has no intervals", "intervals of two seeds are too long to be drawn")[seeds - 1]
+    undefined = table.loc[table["ratio"].isna(), "task"].unique()
+    missing = f" No super ticket, as scores are undefined: {', '.join(undefined)}." if len(undefined) else ""
     return (
         f"Encoder: {', '.join(table['model'].unique())}; {size_text(table['train_size'].iloc[0])}. Super ticket minus "
-        f"full model, mean over {seeds} seeds; {bars}. Metrics: {metrics}. Scores on the examples that a ticket was "
-        "chosen on flatter it. The others: each seed's ticket is chosen by the other seeds on validation, and reported "
-        f"on the {reported_splits_text(table)}, half by half where that is validation."
+        f"full model, mean over {seeds} seed{'s' * (seeds > 1)}; {bars}. Metrics: {metrics}.{missing} Scores on the "
+        "examples that a ticket was chosen on flatter it. The others: each seed's ticket is chosen by the other seeds "
+        f"on validation, and reported on the {reported_splits_text(table)}, half by half where that is validation."
     )
