@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.bias_variance import draw_bias_variance
 from supertickets.report.figures.data_size import by_number, draw_data_size
-from supertickets.report.figures.panels import BAND, draw_chance, panels
+from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, panels
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
-from supertickets.report.figures.single_task_gain import draw_single_task_gain
+from supertickets.report.figures.single_task_gain import draw_single_task_gain, gains
 from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
 from supertickets.report.figures.ticket_masks import draw_ticket_masks
 from supertickets.report.tables.contrasts import write_contrasts
@@ -253,6 +253,58 @@ def test_gains_are_shown_both_ways(results: Path, drawn: list[plt.Figure]) -> No
         "Pearson correlation (rating)",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize(("seeds", "drawn_intervals"), [(2, [0, 0]), (3, [8, 9])])
+def test_gains_of_two_seeds_have_no_intervals(seeds: int, drawn_intervals: list[int]) -> None:
+    row = {"seeds": seeds, "difference_same_split": 2.0, "low_same_split": -2.0, "high_same_split": 6.0}
+    row |= {"difference_other_seeds": 1.0, "low_other_seeds": -4.0, "high_other_seeds": 5.0}
+    _, axis = plt.subplots()
+    gains(axis, pd.DataFrame([row]))
+    segments = [container.lines[2][0].get_segments()[0] for container in axis.containers]
+    assert [high - low for (_, low), (_, high) in segments] == drawn_intervals
+
+
+@pytest.mark.parametrize("inches", [4.0, 6.8])
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_legends_are_inside_the_picture(inches: float, count: int) -> None:
+    figure, axis = plt.subplots(figsize=(inches, 3.0), layout="constrained")
+    for number in range(count):
+        axis.plot([0, 1], label=f"{number} chosen and reported on the same runs and examples")
+    finish(figure, [axis], "A note.")
+    figure.draw_without_rendering()
+    legend, picture = figure.legends[0].get_window_extent(), figure.bbox
+    assert len(figure.legends) == 1 and len(figure.legends[0].texts) == count
+    assert legend.x0 >= picture.x0 and legend.x1 <= picture.x1 and legend.y1 <= picture.y1
+
+
+def made_of(models: int, tasks: int) -> pd.DataFrame:
+    names = product([f"model{number}" for number in range(models)], [f"task{number}" for number in range(tasks)])
+    return pd.DataFrame(names, columns=["model", "task"])
+
+
+@pytest.mark.parametrize(
+    ("models", "tasks", "lines", "columns"),
+    [(1, 1, 1, 1), (1, 8, 4, 2), (3, 1, 2, 2), (3, 4, 3, 4), (2, 2, 2, 2), (2, 8, 4, 4), (2, 5, 4, 3)],
+)
+def test_several_models_have_rows_of_their_own(models: int, tasks: int, lines: int, columns: int) -> None:
+    shown = made_of(models, tasks)
+    figure, axes = grid_of_panels(shown)
+    grid = axes[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == (lines, columns) and len({*axes}) == models * tasks
+    assert len([axis for axis in figure.axes if axis.axison]) == models * tasks
+    places = shown.assign(
+        row=[axis.get_subplotspec().rowspan.start for axis in axes],
+        column=[axis.get_subplotspec().colspan.start for axis in axes],
+    )
+    if models > 1 and tasks > 1:
+        assert (places.groupby("task")["column"].nunique() == 1).all()
+        assert not {*places.query("model == 'model0'")["row"]} & {*places.query("model == 'model1'")["row"]}
+
+
+def test_a_model_without_one_of_the_tasks_leaves_its_place_empty() -> None:
+    figure, axes = grid_of_panels(made_of(2, 2).drop(index=2))
+    assert axes[2] is figure.axes[3] and not figure.axes[2].axison
 
 
 def test_masks_show_the_share_of_seeds_that_keep_a_unit(results: Path, drawn: list[plt.Figure]) -> None:

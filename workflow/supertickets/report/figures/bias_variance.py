@@ -12,7 +12,7 @@ from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, weight_axis
+from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title, weight_axis
 
 #: Names of the parts of a loss in the legend.
 PARTS = {"loss": "expected loss", "bias": "bias (squared)", "variance": "variance"}
@@ -30,10 +30,10 @@ def draw_bias_variance(results: Path, grid: dict[str, Any], pdf: Path, png: Path
     style.use()
     shown = table[table["loss"] != "zero-one loss"]
     trials = list(shown.groupby(["model", "task", "train_size"], sort=False))
-    figure, axes = grid_of_panels(len(trials))
+    figure, axes = grid_of_panels(shown.drop_duplicates(["model", "task", "train_size"]))
     for axis, (_, rows) in zip(axes, trials, strict=True):
         panel(axis, rows)
-        axis.set_title(panel_title(rows.iloc[0], shown), loc="left")
+        set_title(axis, panel_title(rows.iloc[0], shown))
     finish(figure, axes, note(shown))
     style.save(figure, pdf, png)
 

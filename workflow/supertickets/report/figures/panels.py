@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
@@ -26,6 +27,9 @@ CHANCE = " Chance: the best score of one answer to all examples."
 #: Horizontal distance of neighbouring curves, as a share of the range of weights.
 STEP = 0.012
 
+#: Panels of one model that stand in a row at most, where there are several models.
+MOST_COLUMNS = 4
+
 #: Distance of the line of chance from all else, as a share of the range of the scores, up to which it is drawn.
 FAR = 0.25
 
@@ -41,7 +45,7 @@ def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.Dat
 def panels(
     scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str, keys: list[str] = EXPERIMENT
 ) -> plt.Figure:
-    """Draw a figure with one panel for each super ticket, two per row, and a note below.
+    """Draw a figure with one panel for each super ticket, and a note below.
 
     Args:
         scores: the tidy table of scores.
@@ -51,7 +55,7 @@ def panels(
         remark: remark on these curves, for the note.
         keys: columns, besides metric and split, in which the rows of a panel agree with its super ticket.
     """
-    figure, axes = grid_of_panels(len(chosen))
+    figure, axes = grid_of_panels(chosen)
     rows_of_panels = []
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
         rows = reported(scores, ticket, keys)
@@ -68,22 +72,46 @@ def panels(
         least, edge = metric.lowest, 0.02 * (high - low)
         # Within the possible scores, with a margin so that no marker is cut off.
         axis.set_ylim(max(low, least - edge), min(high, 100 + edge))
-        axis.set_title(panel_title(ticket, chosen, keys), loc="left")
+        set_title(axis, panel_title(ticket, chosen, keys))
         rows_of_panels.append(rows)
     text = note(pd.concat(rows_of_panels), remark)
     finish(figure, axes, text + CHANCE if "chance" in chosen else text)
     return figure
 
 
-def grid_of_panels(count: int) -> tuple[plt.Figure, list[Axes]]:
-    """Create a figure of ``count`` panels, two per row, with room for a legend above and a note below."""
-    columns = min(count, 2)
-    lines = -(-count // columns)
-    size = (max(columns * style.PANEL_WIDTH, 4.2), 2.6 * lines + 0.75)
+def grid_of_panels(shown: pd.DataFrame, height: float = 2.6) -> tuple[plt.Figure, list[Axes]]:
+    """Create a figure with a panel for each model and task, with room for a legend above and a note below.
+
+    Several models with several tasks have rows of their own, where a task has the same column in all. Otherwise there
+    are two panels per row.
+
+    Args:
+        shown: a row for each panel, with ``model`` and ``task``.
+        height: of a panel, in inches.
+
+    Returns:
+        The figure, and the axes of the panels in the order of the rows.
+    """
+    models, tasks = (pd.factorize(shown[key])[0] for key in ("model", "task"))
+    columns, places = min(len(shown), 2), np.arange(len(shown))
+    if models.any() and tasks.any():
+        count = tasks.max() + 1
+        rows_of_model = -(-count // MOST_COLUMNS)
+        columns = -(-count // rows_of_model)
+        places = models * rows_of_model * columns + tasks
+    lines = places.max() // columns + 1
+    width = style.PAGE_WIDTH if columns > 2 else max(columns * style.PANEL_WIDTH, 4.2)
+    size = (width, height * lines + 0.75)
     figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
-    for axis in axes.flat[count:]:
-        axis.set_axis_off()
-    return figure, list(axes.flat[:count])
+    for place in {*range(axes.size)} - {*places}:
+        axes.flat[place].set_axis_off()
+    return figure, [axes.flat[place] for place in places]
+
+
+def set_title(axis: Axes, text: str) -> None:
+    """Write the title of a panel, in as many lines as its width requires."""
+    width = axis.figure.get_figwidth() / axis.get_gridspec().ncols - 0.65  # without the vertical axis
+    axis.set_title(folded(text, int(15 * width)), loc="left")
 
 
 def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
@@ -91,11 +119,19 @@ def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
     pairs = (zip(*axis.get_legend_handles_labels(), strict=True) for axis in axes)
     drawn = {label: handle for panel in pairs for handle, label in panel}
     if drawn:
-        labels, handles = [*drawn], [*drawn.values()]
-        columns = len(labels) if sum(map(len, labels)) < 14 * figure.get_figwidth() else -(-len(labels) // 2)
-        figure.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.2, handlelength=1.8)
+        add_legend(figure, [*drawn.values()], [*drawn])
     width = int(figure.get_figwidth() * 18)
     figure.supxlabel("\n".join(textwrap.wrap(text, width)), fontsize=7, color="0.35")
+
+
+def add_legend(figure: plt.Figure, handles: list[Any], labels: list[str]) -> None:
+    """Add a legend above the panels, with as many columns as the figure is wide enough for."""
+    look = {"loc": "outside upper center", "columnspacing": 1.2, "handlelength": 1.8}
+    for columns in range(len(labels), 0, -1):
+        legend = figure.legend(handles, labels, ncols=columns, **look)
+        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+            return
+        legend.remove()
 
 
 def curve(
@@ -175,9 +211,9 @@ def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPER
 
 
 def folded(text: str, width: int) -> str:
-    """Break a text into the fewest lines of about ``width`` characters, of about equal lengths."""
+    """Break a text into lines of at most ``width`` characters, of about equal lengths."""
     lines = -(-len(text) // width)
-    return "\n".join(textwrap.wrap(text, -(-len(text) // lines) + 4 * (lines > 1)))
+    return "\n".join(textwrap.wrap(text, min(width, -(-len(text) // lines) + 4)))
 
 
 def note(rows: pd.DataFrame, remark: str) -> str:

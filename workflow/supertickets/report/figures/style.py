@@ -17,6 +17,8 @@ from supertickets.files import replacing
 
 #: Width of a panel in inches: the width of a column of text.
 PANEL_WIDTH = 3.4
+#: Width in inches of figures with more than two panels per row: the width of a page of text.
+PAGE_WIDTH = 7.4
 #: Colours of seaborn's colour-blind palette, and markers, which distinguish lines without colour.
 _PALETTE = sns.color_palette("colorblind")
 MARKER_CYCLE = ("o", "s", "v", "D", "^", "P", "X")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,7 +16,7 @@ from supertickets.evaluation.results import read_groups
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import size_text, ticket_file
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import finish, panel_title
+from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title
 from supertickets.report.figures.units import label_units
 
 
@@ -34,21 +33,15 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         raise UserError(f"{results}/selections: no task has a super ticket: scores on validation are undefined")
     style.use()
     shares = [kept_shares(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
-    columns = min(len(chosen), 2)
-    lines = -(-len(chosen) // columns)
-    height = lines * (0.9 + 0.17 * max(len(ffn) for _, ffn in shares)) + 0.8
-    size = (max(columns * style.PANEL_WIDTH, 4.2), height)
-    figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
-    for axis in axes.flat[len(chosen) :]:
-        axis.set_axis_off()
-    for axis, (_, ticket), (heads, ffn) in zip(axes.flat, chosen.iterrows(), shares, strict=False):
+    figure, axes = grid_of_panels(chosen, 0.9 + 0.17 * max(len(ffn) for _, ffn in shares))
+    for axis, (_, ticket), (heads, ffn) in zip(axes, chosen.iterrows(), shares, strict=True):
         mesh = panel(axis, heads, ffn)
         weight = f"{ticket['weight_remaining']:.0%} weight"
-        axis.set_title(f"{panel_title(ticket, chosen, [])}: ratio {ticket['ratio']:g}, {weight}", loc="left")
+        set_title(axis, f"{panel_title(ticket, chosen, [])}: ratio {ticket['ratio']:g}, {weight}")
     bar = figure.colorbar(mesh, ax=axes, location="top", shrink=0.4, aspect=20, pad=0.06, ticks=np.linspace(0, 1, 3))
     bar.set_label("share of seeds that keep the unit")
     bar.ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    finish(figure, [axes.flat[0]], note(chosen, grid))
+    finish(figure, axes, note(chosen, grid))
     style.save(figure, pdf, png)
 
 

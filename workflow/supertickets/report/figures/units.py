@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import finish
+from supertickets.report.figures.panels import add_legend, finish
 
 
 def label_units(axis: Axes, layers: int, count: int) -> None:
@@ -61,7 +61,7 @@ def draw_unit_panels(
         panel(axis, heads, ffn, colours)
         if len(models) > 1:
             axis.set_title(model, loc="left")
-    patches = [Patch(color=colour, label=task) for colour, task in zip(colours, tasks, strict=True)]
-    figure.legend(handles=patches, loc="outside upper center", ncols=min(len(tasks), 8))
+    patches = [Patch(color=colour) for colour in colours]
+    add_legend(figure, patches, [*tasks])
     finish(figure, list(axes.flat[:1]), text)
     style.save(figure, pdf, png)
