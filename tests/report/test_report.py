@@ -23,6 +23,8 @@ from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.bias_variance import draw_bias_variance
 from supertickets.report.figures.data_size import by_number, draw_data_size
+from supertickets.report.figures.gain_curve import draw_gain_curve
+from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, panels
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
@@ -47,6 +49,7 @@ FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "bias_variance": (draw_bias_variance, MAIN),
     "single_task_gain": (draw_single_task_gain, MAIN),
     "ticket_masks": (draw_ticket_masks, MAIN),
+    "gain_curve": (partial(draw_gain_curve, margins={"movie": 1.0, "rating": 2.5, "dev_only": 1.0}), MAIN),
 }
 
 
@@ -59,8 +62,8 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
         text = (tmp_path / "t.md").read_text()
         assert "seeds: 2." in text and "nan" not in text and not re.search(r"\d to [+-]?\d", text)
-    for name in ("phase_transition", "single_task_gain", "ticket_masks"):
-        FIGURES[name][0](tmp_path, grid, tmp_path / "f.pdf", tmp_path / "f.png")
+    for name in ("phase_transition", "gain_curve", "single_task_gain", "ticket_masks"):
+        FIGURES[name][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
 
@@ -76,7 +79,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[plt.Figure]:
 def draw(name: str, results: Path, drawn: list[plt.Figure]) -> tuple[list[Axes], str]:
     """Draw a figure; return its axes and its note."""
     function, grid = FIGURES[name]
-    function(results, grid, results / "unused.pdf", results / "unused.png")
+    function(results, grid, pdf=results / "unused.pdf", png=results / "unused.png")
     figure = drawn[-1]
     return figure.axes, " ".join(figure.get_supxlabel().split())
 
@@ -132,6 +135,45 @@ def test_scores_of_two_seeds_are_joined_by_lines_and_have_no_intervals() -> None
     _, axis = plt.subplots()
     phase_transition_panel(axis, seeds[0], pd.Series({"ratio": 0.2}))
     assert not [line for line in axis.lines if "seed" in str(line.get_label())]
+
+
+def test_the_gain_curve_is_the_comparisons_with_the_margin_below(results: Path, drawn: list[plt.Figure]) -> None:
+    axes, text = draw("gain_curve", results, drawn)
+    assert [axis.get_ylabel() for axis in axes[:2]] == [
+        "gain in accuracy (points)", "gain in Pearson\ncorrelation (points)"
+    ]  # fmt: skip
+    compared = pd.read_csv(results / "comparisons/minilm/rating/n64/winning.csv").query("split == 'test'")
+    places, values = points(axes[1], "winning tickets")
+    np.testing.assert_allclose(places, compared["weight_remaining"])
+    np.testing.assert_allclose(values, compared["difference"])
+    curve = next(container for container in axes[1].containers if container.get_label() == "winning tickets")
+    ends = np.array([segment[:, 1] for segment in curve.lines[2][0].get_segments()])
+    np.testing.assert_allclose(ends, compared[["low", "high"]])
+    (band,) = axes[1].patches
+    assert (band.get_y(), band.get_height()) == (-2.5, 2.5)
+    (star,) = (line for line in axes[1].lines if line.get_marker() == "*")
+    ratio = verdicts(results).loc["rating", "ratio"]
+    assert star.get_ydata() == compared.set_index("ratio").loc[[ratio], "difference"].tolist()
+    for words in ("minilm", "3 seeds", "95%", "1 (movie), 2.5 (rating), 1 (dev_only)", "200 rating test"):
+        assert words in text
+
+
+@pytest.mark.parametrize(("seeds", "height"), [(1, 0), (2, 0), (3, 3)])
+def test_gains_that_are_undefined_are_missing_and_few_seeds_have_no_intervals(seeds: int, height: int) -> None:
+    nothing = float("nan")
+    rows = pd.DataFrame({"weight_remaining": [0.9, 0.8], "ratio": [0.2, 0.4], "seeds": seeds})
+    rows = rows.assign(difference=[1.0, nothing], low=[0.0, nothing], high=[3.0, nothing])
+    if seeds == 1:
+        rows[["low", "high"]] = nothing
+    _, axis = plt.subplots()
+    gain_curve_panel(axis, rows, 0.2, 1.0)
+    (curve,) = axis.containers
+    assert curve.lines[0].get_ydata()[0] == 1 and np.isnan(curve.lines[0].get_ydata()[1])
+    segment = curve.lines[2][0].get_segments()[0]
+    assert segment[1, 1] - segment[0, 1] == height
+    _, axis = plt.subplots()
+    gain_curve_panel(axis, rows.assign(difference=nothing), nothing, 1.0)
+    assert [text.get_text() for text in axis.texts] == ["all scores are undefined"] and not len(axis.get_yticks())
 
 
 def dotted(axis: Axes) -> list[float]:
@@ -331,7 +373,7 @@ def test_masks_of_different_encoders_are_refused(
 def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: Path, name: str) -> None:
     function, grid = FIGURES[name]
     for copy in ("one", "two"):
-        function(results, grid, tmp_path / f"{copy}.pdf", tmp_path / f"{copy}.png")
+        function(results, grid, pdf=tmp_path / f"{copy}.pdf", png=tmp_path / f"{copy}.png")
     assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF") and (tmp_path / "one.png").stat().st_size > 10_000
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()

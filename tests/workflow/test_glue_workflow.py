@@ -79,9 +79,8 @@ def test_after_the_downloads_nothing_needs_the_network(tmp_path: Path) -> None:
     workspace.configure(changed)
     assert workspace.planned("fetch_all") == {"fetch_hub_model": 1, "fetch_all": 1}
     by_seed = dict.fromkeys(("finetune", "score_units", "prune", "rewind", "retrain"), 2)
-    once = dict.fromkeys(
-        ("fetch_hub_model", "prepare_model", "tokenise", "score_group", "select_ticket", "draw_figure"), 1
-    )
+    collected = ("score_group", "compare_group", "select_ticket", "draw_figure")
+    once = dict.fromkeys(("fetch_hub_model", "prepare_model", "tokenise", *collected), 1)
     assert workspace.planned(FIGURE) == by_seed | once  # all that is trained from it, on the same data and subsets
 
 

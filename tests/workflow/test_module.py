@@ -14,7 +14,7 @@ from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 FIGURE = "results/figures/phase_transition.pdf"
 #: Jobs of one task, seed and ratio, up to the figure.
 JOBS = ["prepare_model", "prepare_task", "tokenise", "subsample", "finetune", "score_units", "prune", "rewind"]
-JOBS += ["retrain", "score_group", "select_ticket", "draw_figure"]
+JOBS += ["retrain", "score_group", "compare_group", "select_ticket", "draw_figure"]
 
 OUTER = f"""
 configfile: "own.yaml"

@@ -155,6 +155,14 @@ FIGURES = {
         "best score of one answer to all examples.",
         curves("main"),
     ),
+    "gain_curve": Shown(
+        "main",
+        "What the winning tickets gain over the full models of the same seeds, against the share of weights that they "
+        "keep, with the 95% interval over seeds and examples. The shaded band is the margin, the loss that still "
+        "counts as keeping the score; the star is the ticket with the best mean validation score.",
+        lambda config: files(config, "main", "comparisons", "selections"),
+        lambda config: {"margins": margins_of(config)},
+    ),
     "bias_variance": Shown(
         "main",
         "Expected loss, squared bias and variance over training runs against the share of weights that is kept; "

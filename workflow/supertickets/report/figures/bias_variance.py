@@ -12,7 +12,7 @@ from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title, weight_axis
+from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, scored_on, set_title, weight_axis
 
 #: Names of the parts of a loss in the legend.
 PARTS = {"loss": "expected loss", "bias": "bias (squared)", "variance": "variance"}
@@ -54,11 +54,9 @@ def panel(axis: Axes, rows: pd.DataFrame) -> None:
 
 def note(table: pd.DataFrame) -> str:
     """Write the note of the figure: encoder, seeds, definitions, intervals and examples."""
-    counts = table.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
-    examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     return (
         f"Encoder: {', '.join(table['model'].unique())}. Over {table['runs'].max()} seeds, which determine training "
         "examples, initial task head, order and dropout. Loss = bias + variance; the estimates are unbiased for any "
         f"number of seeds. The bias includes the irreducible error. Bars: {LEVEL:.0%} interval over "
-        f"{resampled_text(table)}, for fixed runs. Hollow points: the full model. Scored on {examples} examples."
+        f"{resampled_text(table)}, for fixed runs. Hollow points: the full model. {scored_on(table)}"
     )

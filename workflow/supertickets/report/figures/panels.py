@@ -64,8 +64,7 @@ def panels(
         axis.set_ylabel(folded(f"{ticket['split']} {metric.label}", 25))
         weight_axis(axis, rows["weight_remaining"].min())
         if rows["value"].isna().all():
-            write(axis, 0.5, 0.5, "all scores are undefined", ha="center")
-            axis.set_yticks([])
+            undefined(axis)
         elif "chance" in ticket:
             draw_chance(axis, ticket["chance"])
         low, high = axis.get_ylim()
@@ -111,7 +110,7 @@ def grid_of_panels(shown: pd.DataFrame, height: float = 2.6) -> tuple[plt.Figure
 def set_title(axis: Axes, text: str) -> None:
     """Write the title of a panel, in as many lines as its width requires."""
     width = axis.figure.get_figwidth() / axis.get_gridspec().ncols - 0.65  # without the vertical axis
-    axis.set_title(folded(text, int(15 * width)), loc="left")
+    axis.set_title(folded(text, int(13.5 * width)), loc="left")
 
 
 def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
@@ -188,6 +187,12 @@ def draw_chance(axis: Axes, chance: float) -> None:
     write(axis, 0.02, place, f"chance {chance:.1f} {arrow}", va=side)
 
 
+def undefined(axis: Axes) -> None:
+    """Say why a panel is empty."""
+    write(axis, 0.5, 0.5, "all scores are undefined", ha="center")
+    axis.set_yticks([])
+
+
 def write(axis: Axes, x: float, y: float, words: str, **place: str) -> None:
     """Write a remark into a panel, at shares of its width and height."""
     box = {"facecolor": "white", "linewidth": 0, "pad": 1}
@@ -216,17 +221,21 @@ def folded(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, min(width, -(-len(text) // lines) + 4)))
 
 
+def scored_on(rows: pd.DataFrame) -> str:
+    """Say on how many examples of which split each task is scored."""
+    counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
+    return f"Scored on {', '.join(f'{count} {task} {split}' for task, count, split in counts)} examples."
+
+
 def note(rows: pd.DataFrame, remark: str) -> str:
     """Write the note of a figure: encoder, seeds, intervals, examples, and a remark on the curves."""
     models = ", ".join(rows["model"].unique())
     seeds, draws = rows["seed"].nunique(), rows["draw"].max()
-    counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
-    examples = ", ".join(f"{count} {task} {split}" for task, count, split in counts)
     draws_text = f" (random: of {draws} draws each)" if draws > 1 else ""
     spread = f"Mean over {seeds} seeds{draws_text} with its {LEVEL:.0%} t interval."
     if seeds <= 2:
         spread, remark = f"{('One seed', 'Mean over 2 seeds')[seeds - 1]}{draws_text}.", remark.removeprefix(BAND)
-    undefined = rows[rows["value"].isna()].groupby("task", sort=False).size()
-    for task, count in undefined.items():
+    missing = rows[rows["value"].isna()].groupby("task", sort=False).size()
+    for task, count in missing.items():
         remark += f" Not drawn: means with one of {count} undefined scores of {task} (the same prediction for all)."
-    return f"Encoder: {models}. {spread} Scored on {examples} examples. {remark}"
+    return f"Encoder: {models}. {spread} {scored_on(rows)} {remark}"

@@ -39,10 +39,7 @@ def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
     look = style.look("winning", "winning tickets")
     table = curve(axis, rows[rows["kind"] == "winning"], look, dots=True)
     best = table[table.index == ticket["ratio"]]  # none where no ticket could be chosen
-    axis.plot(
-        best["weight"], best["mean"], marker="*", markersize=11, linestyle="none", color=style.COLOURS["super"],
-        markeredgecolor="white", markeredgewidth=0.6, zorder=5, label="super ticket (chosen on validation)",
-    )  # fmt: skip
+    axis.plot(best["weight"], best["mean"], **style.STAR)
 
 
 def paired_lines(axis: Axes, rows: pd.DataFrame) -> None:

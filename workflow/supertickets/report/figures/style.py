@@ -35,6 +35,11 @@ OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
 TASK_COLOURS = tuple(_PALETTE)
 #: Options of a line of means with intervals.
 LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
+#: Options of the point that marks the super ticket.
+STAR = {
+    "marker": "*", "markersize": 11, "linestyle": "none", "color": COLOURS["super"], "markeredgecolor": "white",
+    "markeredgewidth": 0.6, "zorder": 5, "label": "super ticket (chosen on validation)",
+}  # fmt: skip
 
 
 def cycle(values: Sequence[Any], count: int) -> list[Any]:
