@@ -220,7 +220,7 @@ def new_workspace(folder: Path, config: dict[str, object]) -> Workspace:
 
 
 FIGURES = {"phase_transition", "bias_variance", "single_task_gain", "ticket_kinds", "data_size", "ticket_masks"}
-FIGURES |= {"gain_curve", "tickets_sharing", "ticket_importance"}
+FIGURES |= {"gain_curve", "importance", "tickets_sharing", "ticket_importance"}
 TABLES = {"single_task_dev", "seed_sensitivity", "super_tickets", "power", "tasks", "hyperparameters", "sweep"}
 TABLES |= {"multi_task_dev", "domain_adaptation"}
 #: Those that need several tasks, and those that need new ones.

@@ -50,6 +50,14 @@ def test_a_figure_waits_for_what_it_shows_alone() -> None:
         for task in ("movie", "amazon")
         for folder, suffix in (("selections", "csv"), ("comparisons", "csv"), ("scores", "parquet"))
     )
+    assert sorted(shown.FIGURES["importance"].inputs(config)) == [
+        "results/pretrained/minilm/shape.json",
+        *(
+            f"results/runs/minilm/{task}/n60/seed{seed}/importance/fine_tuned.csv"
+            for task in ("amazon", "movie")
+            for seed in (1, 2)
+        ),
+    ]
     sizes = shown.FIGURES["data_size"].inputs(config)
     assert {path.split("/")[4] for path in sizes} == {"n60", "n30"} and not [path for path in sizes if "random" in path]
     assert shown.TABLES["seed_sensitivity"].options(config)["others"] == [

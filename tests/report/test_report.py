@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +26,7 @@ from supertickets.report.figures.bias_variance import draw_bias_variance
 from supertickets.report.figures.data_size import by_number, draw_data_size
 from supertickets.report.figures.gain_curve import draw_gain_curve
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
+from supertickets.report.figures.importance import draw_importance
 from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, panels
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
@@ -41,6 +43,7 @@ from supertickets.report.tables.single_task_dev import write_single_task_dev
 from supertickets.report.tables.super_tickets import write_super_tickets
 from supertickets.report.tables.sweep import write_sweep
 from supertickets.report.tables.tasks import write_tasks
+from supertickets.tickets.importance_table import write_importance
 
 FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "phase_transition": (draw_phase_transition, MAIN),
@@ -347,6 +350,65 @@ def test_several_models_have_rows_of_their_own(models: int, tasks: int, lines: i
 def test_a_model_without_one_of_the_tasks_leaves_its_place_empty() -> None:
     figure, axes = grid_of_panels(made_of(2, 2).drop(index=2))
     assert axes[2] is figure.axes[3] and not figure.axes[2].axison
+
+
+@pytest.fixture
+def importance(tmp_path: Path) -> tuple[Path, np.ndarray, np.ndarray]:
+    """Write made-up importance of an encoder of two layers of three heads for each task and seed of ``MAIN``.
+
+    Returns:
+        The results folder, and raw scores: of heads, shape (tasks, seeds, 2, 3), and of blocks, (tasks, seeds, 2).
+    """
+    shape = {"layers": 2, "heads": 3, "hidden": 6, "ffn": 12, "parameters": 10_000}
+    (tmp_path / "pretrained/minilm").mkdir(parents=True)
+    (tmp_path / "pretrained/minilm/shape.json").write_text(json.dumps(shape))
+    random = np.random.default_rng(0)
+    heads, ffn = random.random((3, 3, 2, 3)), random.random((3, 3, 2))
+    for (place, task), seed in product(enumerate(MAIN["tasks"]), MAIN["seeds"]):
+        path = tmp_path / f"runs/minilm/{task}/n64/seed{seed}/importance/fine_tuned.csv"
+        path.parent.mkdir(parents=True)
+        raw = [*heads[place, seed - 1]], ffn[place, seed - 1]
+        write_importance(path, Ticket.full(2, 3), {"taylor": ([*np.ones((2, 3))], np.ones(2)), "sensitivity": raw})
+    return tmp_path, heads, ffn
+
+
+SENSITIVITY = {"method": "sensitivity", "weights": "fine_tuned"}
+
+
+def test_heat_maps_show_the_mean_importance_of_each_unit(
+    importance: tuple[Path, np.ndarray, np.ndarray], drawn: list[plt.Figure]
+) -> None:
+    results, heads, ffn = importance
+    draw_importance(results, MAIN, SENSITIVITY, results / "unused.pdf", results / "unused.png")
+    (figure,) = drawn
+    normal_heads = (heads / np.linalg.norm(heads, axis=-1, keepdims=True)).mean(axis=1)
+    normal_ffn = (ffn / np.linalg.norm(ffn, axis=-1, keepdims=True)).mean(axis=1)
+    meshes = [axis.collections for axis in figure.axes[:3]]
+    for task, (of_heads, of_ffn) in enumerate(meshes):
+        np.testing.assert_allclose(of_heads.get_array(), normal_heads[task])
+        np.testing.assert_allclose(of_ffn.get_array(), normal_ffn[task][:, None])
+        assert of_heads.get_clim() == (0, normal_heads.max()) and of_ffn.get_clim() == (0, normal_ffn.max())
+    assert [axis.get_title(loc="left") for axis in figure.axes[:3]] == MAIN["tasks"]
+    keys = [axis.get_xlabel() for axis in figure.axes if "importance" in axis.get_xlabel()]
+    assert keys == ["normalized importance of a head", "normalized importance of a feed-forward block (FFN)"]
+    text = " ".join(figure.get_supxlabel().split())
+    for words in ("minilm", "Sensitivity of the fine-tuned weights", "3 seeds", "64 training examples"):
+        assert words in text
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_heat_maps_are_written_whole_and_the_same_again(
+    importance: tuple[Path, np.ndarray, np.ndarray], zero: bool
+) -> None:
+    results = importance[0]
+    if zero:
+        for path in results.rglob("fine_tuned.csv"):
+            nothing = [*np.zeros((2, 3))], np.zeros(2)
+            write_importance(path, Ticket.full(2, 3), {"sensitivity": nothing})
+    for copy in ("one", "two"):
+        draw_importance(results, MAIN, SENSITIVITY, results / f"{copy}.pdf", results / f"{copy}.png")
+    for suffix in ("pdf", "png"):
+        assert (results / f"one.{suffix}").read_bytes() == (results / f"two.{suffix}").read_bytes()
 
 
 def test_masks_show_the_share_of_seeds_that_keep_a_unit(results: Path, drawn: list[plt.Figure]) -> None:

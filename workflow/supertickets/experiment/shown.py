@@ -6,7 +6,7 @@ A figure is drawn by ``report/figures/{name}.py``, function ``draw_{name}``; a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -88,10 +88,10 @@ def shared_tickets(config: Config) -> list[str]:
     ]
 
 
-def importance(config: Config) -> list[str]:
-    """Importance of the units for the tasks of multi-task training, and the encoders' dimensions."""
+def importance(config: Config, tasks: Iterable[str]) -> list[str]:
+    """Importance of the units for some tasks at the main size, and the encoders' dimensions."""
     size = config["train_sizes"][0]
-    trials = product(config["models"], config["seeds"], shared_tasks(config))
+    trials = product(config["models"], config["seeds"], tasks)
     keys = ("model", "seed", "task")
     scores = [importance_file(config, {**dict(zip(keys, trial, strict=True)), "train_size": size}) for trial in trials]
     return [*scores, *(f"{RESULTS}/{SHAPE.format(model=model)}" for model in config["models"])]
@@ -195,6 +195,13 @@ FIGURES = {
         "The heads and feed-forward blocks that the super tickets of each task keep, as the share of seeds.",
         tickets,
     ),
+    "importance": Shown(
+        "main",
+        "How much each attention head and feed-forward block matters to each task, mean over seeds. Scores are "
+        "normalized over the heads of a layer, and over all blocks.",
+        lambda config: importance(config, config["tasks"]),
+        scored_importance,
+    ),
     "tickets_sharing": Shown(
         "multi_task",
         "Which tasks hold each attention head and feed-forward block of the encoder that they share.",
@@ -205,7 +212,7 @@ FIGURES = {
         "multi_task",
         "How much each attention head and feed-forward block matters to all tasks together, as the area of a pie, and "
         "to each of them, as slices.",
-        importance,
+        lambda config: importance(config, shared_tasks(config)),
         scored_importance,
         several_tasks,
     ),

@@ -10,11 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Wedge
 
-from supertickets.encoder.ticket import Shape, Ticket
-from supertickets.experiment.paths import TRIAL, size_text
+from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
-from supertickets.report.figures.units import draw_unit_panels, label_units
-from supertickets.tickets.importance_table import read_importance
+from supertickets.report.figures.units import draw_unit_panels, label_units, mean_importance, method_text
 
 #: Radius of the largest pie; units are drawn at a distance of 1.
 RADIUS = 0.47
@@ -36,32 +34,13 @@ def draw_ticket_importance(
     scores_by_model = [mean_importance(results, model, grid, importance) for model in models]
     width = 2 * style.PANEL_WIDTH
     heights = [0.75 + width * 0.86 * heads.shape[1] / (heads.shape[2] + 2.5) for heads, _ in scores_by_model]
-    method = f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
     text = (
-        f"Encoder: {', '.join(models)}. {method}, normalized over the heads of a layer and over all feed-forward "
-        f"blocks (FFN); means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. The area of "
-        "a pie is the sum over tasks, scaled so that the largest head and the largest block have equal areas. A slice "
-        "is the share of a task."
+        f"Encoder: {', '.join(models)}. {method_text(importance)}, normalized over the heads of a layer and over all "
+        f"feed-forward blocks (FFN); means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. "
+        "The area of a pie is the sum over tasks, scaled so that the largest head and the largest block have equal "
+        "areas. A slice is the share of a task."
     )
     draw_unit_panels(models, tasks, scores_by_model, heights, panel, text, pdf, png)
-
-
-def mean_importance(
-    results: Path, model: str, grid: dict[str, Any], importance: dict[str, str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Average normalized scores over seeds: of heads, shape (tasks, layers, heads), and blocks, (tasks, layers)."""
-    shape = Shape.read(results / "pretrained" / model / "shape.json", 1)
-    full = Ticket.full(shape.layers, shape.heads)
-    heads, ffn = [], []
-    for task in grid["tasks"]:
-        trials = [
-            TRIAL.format(model=model, task=task, train_size=grid["train_sizes"][0], seed=seed) for seed in grid["seeds"]
-        ]
-        paths = [results / trial / "importance" / f"{importance['weights']}.csv" for trial in trials]
-        scores = [read_importance(path, importance["method"], full) for path in paths]
-        heads.append(np.mean([seed_scores["head"] for seed_scores in scores], axis=0))
-        ffn.append(np.mean([seed_scores["ffn"] for seed_scores in scores], axis=0))
-    return np.stack(heads), np.stack(ffn)
 
 
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,13 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.experiment.paths import TRIAL
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import add_legend, finish
+from supertickets.tickets.importance_table import read_importance
 
 
 def label_units(axis: Axes, layers: int, count: int) -> None:
     """Label the axes of a panel: layers, heads, and feed-forward blocks two places after the last head."""
-    step = -(-count // 12)
+    step = -(-count // (12 if axis.get_gridspec().ncols <= 2 else 6))
     axis.set_xticks([*range(1, count + 1, step), count + 2], [*range(1, count + 1, step), "FFN"])
     axis.set_yticks(range(1, layers + 1, -(-layers // 12)))
     axis.set_xlabel("head")
@@ -25,6 +29,29 @@ def label_units(axis: Axes, layers: int, count: int) -> None:
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
+
+
+def mean_importance(
+    results: Path, model: str, grid: dict[str, Any], importance: dict[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average normalized scores over seeds: of heads, shape (tasks, layers, heads), and blocks, (tasks, layers)."""
+    shape = Shape.read(results / "pretrained" / model / "shape.json", 1)
+    full = Ticket.full(shape.layers, shape.heads)
+    heads, ffn = [], []
+    for task in grid["tasks"]:
+        trials = [
+            TRIAL.format(model=model, task=task, train_size=grid["train_sizes"][0], seed=seed) for seed in grid["seeds"]
+        ]
+        paths = [results / trial / "importance" / f"{importance['weights']}.csv" for trial in trials]
+        scores = [read_importance(path, importance["method"], full) for path in paths]
+        heads.append(np.mean([seed_scores["head"] for seed_scores in scores], axis=0))
+        ffn.append(np.mean([seed_scores["ffn"] for seed_scores in scores], axis=0))
+    return np.stack(heads), np.stack(ffn)
+
+
+def method_text(importance: dict[str, str]) -> str:
+    """Name a method of importance and the weights that it scores, at the beginning of a sentence."""
+    return f"{importance['method'].capitalize()} of the {importance['weights'].replace('_', '-')} weights"
 
 
 def draw_unit_panels(
