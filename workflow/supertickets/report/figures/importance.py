@@ -39,16 +39,18 @@ def draw_importance(results: Path, grid: dict[str, Any], importance: dict[str, s
         for model, task in zip(shown["model"], shown["task"], strict=True)
     ]
     layers = max(len(ffn) for _, ffn in scores)
-    figure, axes = grid_of_panels(shown, 0.9 + 0.17 * layers)
+    figure, axes = grid_of_panels(shown, 0.9 + 0.17 * layers, room=1.7)
     limits = [(min(0.0, *map(np.min, part)), max(map(np.max, part))) for part in zip(*scores, strict=True)]
     for axis, (_, trial), (heads, ffn) in zip(axes, shown.iterrows(), scores, strict=True):
         meshes = panel(axis, heads, ffn, limits)
         set_title(axis, panel_title(trial, shown, []))
     add_keys(figure, axes, meshes)
+    count = len(grid["seeds"])
+    seeds = f"mean over {count} seeds" if count > 1 else "one seed"
     text = (
-        f"Encoder: {', '.join(grid['models'])}. {method_text(importance)}, mean over "
-        f"{len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. Scores are normalized over the heads "
-        "of a layer, and over all feed-forward blocks (FFN): compare heads within a layer, and blocks with blocks."
+        f"Encoder: {', '.join(grid['models'])}. {method_text(importance)}, {seeds}, "
+        f"{size_text(str(grid['train_sizes'][0]))}. Scores are normalized over the heads of a layer, and over all "
+        "feed-forward blocks (FFN): compare heads within a layer, and blocks with blocks."
     )
     finish(figure, axes, text)
     style.save(figure, pdf, png)

@@ -78,8 +78,8 @@ def panels(
     return figure
 
 
-def grid_of_panels(shown: pd.DataFrame, height: float = 2.6) -> tuple[plt.Figure, list[Axes]]:
-    """Create a figure with a panel for each model and task, with room for a legend above and a note below.
+def grid_of_panels(shown: pd.DataFrame, height: float = 2.6, room: float = 0.75) -> tuple[plt.Figure, list[Axes]]:
+    """Create a figure with a panel for each model and task.
 
     Several models with several tasks have rows of their own, where a task has the same column in all. Otherwise there
     are two panels per row.
@@ -87,6 +87,7 @@ def grid_of_panels(shown: pd.DataFrame, height: float = 2.6) -> tuple[plt.Figure
     Args:
         shown: a row for each panel, with ``model`` and ``task``.
         height: of a panel, in inches.
+        room: height of the legend above and the note below, in inches.
 
     Returns:
         The figure, and the axes of the panels in the order of the rows.
@@ -100,7 +101,7 @@ def grid_of_panels(shown: pd.DataFrame, height: float = 2.6) -> tuple[plt.Figure
         places = models * rows_of_model * columns + tasks
     lines = places.max() // columns + 1
     width = style.PAGE_WIDTH if columns > 2 else max(columns * style.PANEL_WIDTH, 4.2)
-    size = (width, height * lines + 0.75)
+    size = (width, height * lines + room)
     figure, axes = plt.subplots(lines, columns, squeeze=False, figsize=size, layout="constrained")
     for place in {*range(axes.size)} - {*places}:
         axes.flat[place].set_axis_off()

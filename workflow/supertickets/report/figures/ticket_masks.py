@@ -33,7 +33,7 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         raise UserError(f"{results}/selections: no task has a super ticket: scores on validation are undefined")
     style.use()
     shares = [kept_shares(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
-    figure, axes = grid_of_panels(chosen, 0.9 + 0.17 * max(len(ffn) for _, ffn in shares))
+    figure, axes = grid_of_panels(chosen, 0.9 + 0.17 * max(len(ffn) for _, ffn in shares), room=1.1)
     for axis, (_, ticket), (heads, ffn) in zip(axes, chosen.iterrows(), shares, strict=True):
         mesh = panel(axis, heads, ffn)
         weight = f"{ticket['weight_remaining']:.0%} weight"
