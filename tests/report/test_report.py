@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
@@ -69,6 +69,13 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
         FIGURES[name][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close the figures of a test."""
+    yield
+    plt.close("all")
 
 
 @pytest.fixture
