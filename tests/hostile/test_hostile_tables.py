@@ -214,7 +214,7 @@ def test_tables_of_other_runs(
 
 
 def test_without_a_super_ticket_nothing_follows_from_it(results: Path, tmp_path: Path) -> None:
-    for name in ("scores", "selections"):
+    for name in ("scores", "comparisons", "selections"):
         shutil.copytree(results / name / "minilm/movie", tmp_path / name / "minilm/movie")
     path = tmp_path / "selections/minilm/movie/n64/winning.csv"
     pd.read_csv(path).assign(ratio=np.nan).to_csv(path, index=False)
