@@ -206,7 +206,7 @@ def test_tables_of_other_runs(
         if folder == "comparisons":
             judge(tmp_path, ALONE, {"movie": 1.0}, made)
         else:
-            draw_phase_transition(tmp_path, ALONE, made, made)
+            draw_phase_transition(tmp_path, ALONE, {"movie": 1.0}, made, made)
     if folder != "comparisons":
         with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}"):
             best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
@@ -220,7 +220,9 @@ def test_without_a_super_ticket_nothing_follows_from_it(results: Path, tmp_path:
     pd.read_csv(path).assign(ratio=np.nan).to_csv(path, index=False)
     with pytest.raises(UserError, match=r"n64/winning.csv: there is no super ticket: validation scores of every ratio"):
         best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
-    draw_phase_transition(tmp_path, ALONE, tmp_path / "made.pdf", tmp_path / "made.png")  # without a star
+    draw_phase_transition(
+        tmp_path, ALONE, {"movie": 1.0}, tmp_path / "made.pdf", tmp_path / "made.png"
+    )  # without a star
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5])

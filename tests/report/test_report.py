@@ -27,7 +27,7 @@ from supertickets.report.figures.data_size import by_number, draw_data_size
 from supertickets.report.figures.gain_curve import draw_gain_curve
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.importance import draw_importance
-from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, panels
+from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, mark_phases, panels
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
 from supertickets.report.figures.single_task_gain import draw_single_task_gain, gains
@@ -45,14 +45,15 @@ from supertickets.report.tables.sweep import write_sweep
 from supertickets.report.tables.tasks import write_tasks
 from supertickets.tickets.importance_table import write_importance
 
+MARGINS = {"movie": 1.0, "rating": 2.5, "dev_only": 1.0}
 FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
-    "phase_transition": (draw_phase_transition, MAIN),
-    "ticket_kinds": (draw_ticket_kinds, KINDS),
+    "phase_transition": (partial(draw_phase_transition, margins=MARGINS), MAIN),
+    "ticket_kinds": (partial(draw_ticket_kinds, margins=MARGINS), KINDS),
     "data_size": (draw_data_size, SIZES),
     "bias_variance": (draw_bias_variance, MAIN),
     "single_task_gain": (draw_single_task_gain, MAIN),
     "ticket_masks": (draw_ticket_masks, MAIN),
-    "gain_curve": (partial(draw_gain_curve, margins={"movie": 1.0, "rating": 2.5, "dev_only": 1.0}), MAIN),
+    "gain_curve": (partial(draw_gain_curve, margins=MARGINS), MAIN),
 }
 
 
@@ -199,7 +200,7 @@ def test_chance_is_a_line_or_where_that_is_far_a_word_at_the_edge(
     chance = verdicts(results)["chance"]
     for axis, task in zip(axes, GRID["tasks"], strict=False):
         low, _ = axis.get_ylim()
-        words = [word.get_text() for word in axis.texts]
+        words = [word.get_text() for word in axis.texts if "chance" in word.get_text()]
         assert (dotted(axis), words) in (([chance[task]], []), ([], [f"chance {chance[task]:.1f} ↓"]))
         assert bool(words) == (low > chance[task])
     assert "Chance: the best score of one answer" in text
@@ -494,6 +495,31 @@ def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kin
     alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
     md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
     assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
+
+
+@pytest.mark.parametrize(
+    ("first", "third", "names", "boundaries"),
+    [
+        (0.2, 0.4, {"I": 0.95, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
+        (0.2, 0.3, {"I": 0.95, "III": 0.8}, [0.875]),
+        (0.2, np.inf, {"I": 0.95, "II": 0.8}, [0.875]),
+        (0.2, np.nan, {"I": 0.95, "": 0.8}, [0.875]),
+        (0.5, np.inf, {"I": 0.875}, []),
+        (0.0, 0.1, {"I": 1.0, "III": 0.85}, [0.975]),
+    ],
+)
+def test_phases_are_named_where_they_are(
+    first: float, third: float, names: dict[str, float], boundaries: list[float]
+) -> None:
+    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
+    rows["weight_remaining"] = 1 - rows["ratio"] / 2
+    _, axis = plt.subplots()
+    axis.plot([1.0, 0.75], [60.0, 70.0])
+    mark_phases(axis, rows, pd.Series({"first_ends": first, "third_begins": third}))
+    assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
+    assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
+    assert axis.get_ylim()[1] > 70.5
 
 
 def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:

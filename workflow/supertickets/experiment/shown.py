@@ -152,8 +152,9 @@ FIGURES = {
         "main",
         "Score of the winning tickets against the share of weights that they keep, the full model at the left. Mean "
         "over seeds with its 95% t interval; the star is the ticket with the best mean validation score. Chance is the "
-        "best score of one answer to all examples.",
+        "best score of one answer to all examples. In phase I no ticket loses more than the margin.",
         curves("main"),
+        lambda config: {"margins": margins_of(config)},
     ),
     "gain_curve": Shown(
         "main",
@@ -180,9 +181,11 @@ FIGURES = {
         "kinds",
         "Score of several kinds of tickets against the share of weights that they keep. At each ratio winning, random "
         "and losing tickets prune the same numbers of heads and feed-forward blocks. Points of one ratio are set apart "
-        "a little so that the intervals can be read.",
-        curves("kinds"),
-        possible=several_kinds,
+        "a little so that the intervals can be read. In phase I no winning ticket loses more than the margin; in phase "
+        "III none is better than random tickets by more than it.",
+        lambda config: [*curves("kinds")(config), *contrasts(config)],
+        lambda config: {"margins": margins_of(config)},
+        several_kinds,
     ),
     "data_size": Shown(
         "sizes",

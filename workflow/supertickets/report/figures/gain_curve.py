@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from supertickets.evaluation.metric import metric_of
-from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
@@ -70,7 +70,8 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
 def note(compared: pd.DataFrame, margins: dict[str, float]) -> str:
     """Write the note of the figure: encoder, seeds, intervals, margins and examples."""
     seeds = compared["seeds"].max()
-    spread = f"Mean over {seeds} seeds with its {LEVEL:.0%} interval over seeds and examples, for each ticket alone."
+    over = f"seeds and {resampled_text(compared)}"
+    spread = f"Mean over {seeds} seeds with its {LEVEL:.0%} interval over {over}, for each ticket alone."
     if seeds <= 2:
         spread = ("One seed: no intervals.", "Mean over 2 seeds, whose intervals are too long to be drawn.")[seeds - 1]
     of_tasks = {task: f"{margins[task]:g}" for task in compared["task"].unique()}

@@ -24,6 +24,10 @@ BAND = "Band: the full model's interval. "
 #: Remark on panels with :func:`draw_chance`.
 CHANCE = " Chance: the best score of one answer to all examples."
 
+#: Remarks on panels with :func:`mark_phases`.
+FIRST = " Phase I: no winning ticket loses more than the margin."
+ALL_PHASES = FIRST + " III: none is better than random tickets by more than it."
+
 #: Horizontal distance of neighbouring curves, as a share of the range of weights.
 STEP = 0.012
 
@@ -49,8 +53,8 @@ def panels(
 
     Args:
         scores: the tidy table of scores.
-        chosen: the super tickets; each has the model, task, size, metric and split of its panel, and the chance if
-            that is to be drawn.
+        chosen: the super tickets; each has the model, task, size, metric and split of its panel, and the chance and the
+            phases if these are to be drawn.
         draw: function that draws one panel, from its scores and its super ticket.
         remark: remark on these curves, for the note.
         keys: columns, besides metric and split, in which the rows of a panel agree with its super ticket.
@@ -65,8 +69,11 @@ def panels(
         weight_axis(axis, rows["weight_remaining"].min())
         if rows["value"].isna().all():
             undefined(axis)
-        elif "chance" in ticket:
-            draw_chance(axis, ticket["chance"])
+        else:
+            if "chance" in ticket:
+                draw_chance(axis, ticket["chance"])
+            if "first_ends" in ticket:
+                mark_phases(axis, rows, ticket)
         low, high = axis.get_ylim()
         least, edge = metric.lowest, 0.02 * (high - low)
         # Within the possible scores, with a margin so that no marker is cut off.
@@ -186,6 +193,29 @@ def draw_chance(axis: Axes, chance: float) -> None:
         return
     place, side, arrow = (0.03, "bottom", "↓") if chance < low else (0.97, "top", "↑")
     write(axis, 0.02, place, f"chance {chance:.1f} {arrow}", va=side)
+
+
+def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
+    """Name the phases of a curve at the top of a panel, and draw their boundaries, half way between tickets.
+
+    Args:
+        axis: the axis to draw on; what is drawn later does not change its limits.
+        rows: scores of one model and task.
+        phases: of the same, as of :func:`~supertickets.evaluation.phases.read_phases`.
+    """
+    tickets = rows[rows["kind"].isin(["full", "winning"])]
+    weights = tickets.groupby("ratio")["weight_remaining"].mean().sort_index()
+    beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which random tickets would tell
+    names = pd.Series("I", weights.index).where(weights.index <= phases["first_ends"], beyond)
+    names = names.mask(weights.index >= phases["third_begins"], "III")
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.09 * (high - low))  # room for the names
+    look = {"color": style.COLOURS["full"], "fontsize": 7.5, "ha": "center", "va": "top"}
+    for name, members in weights.groupby(names, sort=False):
+        axis.text(members.mean(), 0.99, name, transform=axis.get_xaxis_transform(), **look)
+        lighter = weights[weights.index > members.index[-1]]
+        if len(lighter):
+            axis.axvline((members.iloc[-1] + lighter.iloc[0]) / 2, color="0.75", linewidth=0.8, zorder=0.5)
 
 
 def undefined(axis: Axes) -> None:

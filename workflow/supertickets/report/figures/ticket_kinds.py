@@ -9,23 +9,37 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import BAND, curve, full_model, panels, side_by_side
+from supertickets.report.figures.panels import (
+    ALL_PHASES,
+    BAND,
+    FIRST,
+    curve,
+    full_model,
+    panels,
+    side_by_side,
+)
 
 REMARK = BAND + "Tickets of equal ratios are drawn side by side."
 
 
-def draw_ticket_kinds(results: Path, grid: dict[str, Any], pdf: Path, png: Path) -> None:
+def draw_ticket_kinds(results: Path, grid: dict[str, Any], margins: dict[str, float], pdf: Path, png: Path) -> None:
     """Draw score against weight remaining of every kind of ticket, for every model and task.
 
     Args:
-        results: the results folder, with scores, selections and comparisons.
+        results: the results folder, with scores, selections, comparisons and contrasts.
         grid: all kinds at the main size.
+        margins: by task the loss, in points, that still counts as kept.
         pdf, png: files to write.
     """
     style.use()
-    style.save(panels(*read_curves(results, grid), partial(panel, grid["kinds"]), REMARK), pdf, png)
+    scores, chosen = read_curves(results, grid)
+    chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
+    remark = REMARK + (ALL_PHASES if "random" in grid["kinds"] else FIRST)
+    style.save(panels(scores, chosen, partial(panel, grid["kinds"]), remark), pdf, png)
 
 
 def panel(kinds: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
