@@ -7,13 +7,11 @@ from typing import Any
 
 from supertickets.errors import UserError
 from supertickets.experiment.grid import multi_task_ways
+from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
 from supertickets.experiment.settings import outputs_of, training_of
 
 Config = Mapping[str, Any]
-
-#: Kind of the tickets that a mode's tickets are made from.
-KIND_OF_MODE = {"super": "winning", "random": "random", "union": "winning"}
 
 
 def shared_tasks(config: Config) -> list[str]:

@@ -7,11 +7,9 @@ from typing import Any
 
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.evaluation.results import chosen_ratio
-from supertickets.experiment.multi_task import KIND_OF_MODE
+from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ticket_file
 from supertickets.files import write_json
-
-#: By mode the kind of ticket that each task gets; ``full`` has none, and ``union`` is made of those of ``super``.
 
 
 def share_tickets(
