@@ -83,6 +83,12 @@ def test_multi_task_training() -> None:
         "encoded": "results/encoded/minilm/tweets.parquet",
         "subset": "results/subsets/tweets/n60/seed2.json",
     }
+    config = config_of(**ALL | {"evaluate": {"validation": 50, "test": {"default": 90, "amazon": "all"}}})
+    found = multi_task.task_settings(config, "minilm", 2)
+    assert {task: each["settings"]["evaluate"] for task, each in found.items()} == {
+        "movie": {"validation": 50, "test": 90},
+        "amazon": {"validation": 50, "test": None},
+    }
     assert "classifier_dropout" not in multi_task.multi_task_settings(config)
     with pytest.raises(UserError, match="this needs 'full' among them"):
         multi_task.multi_task_inputs(config_of(multi_task={"modes": ["super"]}), "minilm")
@@ -118,6 +124,8 @@ def test_published_numbers_are_of_the_same_models_tasks_and_sizes() -> None:
     require_published(config)
     assert [*published_numbers(config, config["tasks"])] == ["bert-base"]
     assert published_numbers(config_of(**glue | {"train_sizes": [100]}), ["rte"]) == {}
+    some = config_of(**glue | {"evaluate": {"validation": {"default": "all", "mrpc": 90}}})
+    assert published_numbers(some, ["rte", "mrpc"]) == {} and published_numbers(some, ["rte"])
     assert published_numbers(config, ["movie"]) == {}
     with pytest.raises(UserError, match=r"published numbers are of .* this config has models \['minilm'\]"):
         require_published(config_of())
@@ -162,6 +170,8 @@ def test_examples_and_settings_that_resources_are_estimated_from() -> None:
     examples = resources.examples_of(config, "movie")
     assert examples == {"train": 7393, "validation": 1060, "test": 2115}
     assert [resources.trained_examples(examples, size) for size in ("all", 50, 0.5)] == [7393, 50, 3696.5]
-    assert resources.predicted_examples(config, examples) == 100 + 2115
+    assert resources.predicted_examples(config, "movie", examples) == 100 + 2115
+    by_task = config_of(evaluate={"validation": 5000, "test": {"default": "all", "movie": 9}})
+    assert resources.predicted_examples(by_task, "movie", examples) == 1060 + 9
     assert resources.largest_settings(config, "minilm", ["movie"])["epochs"] == 9
     assert [resources.weights_mb(config, model) for model in ("bert-base", "bert-large")] == [440, 1340]

@@ -85,7 +85,16 @@ ENDLESS["tasks"] = ENDLESS
         ),
         ({"define": {"models": {"own": {"path": "{model}"}}}}, ["own.path is '{model}'", "without braces"]),
         ({"define": {"packages": {"p": {"version": "1.0\n--index-url x"}}}}, ["packages.p.version is '1.0\\n--index"]),
-        ({"evaluate": {"test": 100_000}}, ["evaluate.test is 100000: task movie has 2115 test examples"]),
+        ({"evaluate": {"test": {"movie": 100}}}, ["evaluate.test: 'default' is a required property"]),
+        (
+            {"evaluate": {"test": {"default": "all", "movie": 3}}},
+            ["evaluate.test.movie is 3: none of what it may be. A number of examples from 4, or all."],
+        ),
+        (
+            {"evaluate": {"test": {"default": "all", "rte": 100}}, "adaptation": {"tasks": ["nyt"]}},
+            ["evaluate.test.rte: not a task of this experiment; known are default, movie, amazon, nyt"],
+        ),
+        ({"evaluate": {"test": "some"}}, ["evaluate.test is 'some': none of what it may be. A number of examples"]),
         ({"ratios": [0.125]}, ["ratios[0] is 0.125", "two decimals"]),
         ({"seeds": []}, ["seeds is []", "One run per seed"]),
         ({"seeds": [1, 1]}, ["seeds is [1, 1]", "non-unique"]),

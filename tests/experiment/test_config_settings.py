@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from supertickets.experiment.config import check_config
 from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.paths import kind_and_draw, run_folder
@@ -46,6 +48,20 @@ def test_published_settings_are_those_of_the_encoders_size() -> None:
     assert found("bert-base", "cola") == (6, 0.05) and found("bert-base", "qqp") == (6, 0.1)
     assert found("bert-large", "qqp") == (5, 0.3) and found("bert-large", "wnli") == (3, 0.1)
     assert found("minilm", "cola") == (3, 0.05)  # its size is none of the two
+
+
+def test_what_is_predicted_is_the_same_for_all_tasks_or_by_task() -> None:
+    tasks = {"tasks": ["movie", "mnli"], "train_sizes": ["all"]}
+
+    def found(task: str, **evaluate: Any) -> dict[str, int | None]:
+        return training_of(check_config(tasks | {"evaluate": evaluate}), "minilm", task)["evaluate"]
+
+    # More than there are: all are predicted.
+    assert found("movie", test=100_000) == {"validation": 100, "test": 100_000}
+    by_task = {"validation": {"default": 30, "mnli": "all"}, "test": {"default": "all", "movie": 40}}
+    assert found("movie", **by_task) == {"validation": 30, "test": 40}
+    assert found("mnli", **by_task) == {"validation": None, "test": None, "validation_mismatched": None}
+    assert found("movie", test={"default": 500}) == found("movie")
 
 
 def test_paths_of_runs_are_pinned() -> None:

@@ -57,6 +57,13 @@ def test_a_run_learns_and_its_record_is_complete(encoded: Path, tiny: Path, tmp_
         np.testing.assert_allclose(predict(model, view, rows), logits, rtol=1e-5, atol=1e-6)
 
 
+def test_a_part_that_is_smaller_than_asked_for_is_predicted_whole(encoded: Path, tiny: Path, tmp_path: Path) -> None:
+    whole = run(encoded, tiny, tmp_path / "whole", epochs=0, evaluate={"validation": None, "test": None})
+    most = run(encoded, tiny, tmp_path / "most", epochs=0, evaluate={"validation": 24, "test": 500})
+    assert json.loads((most / "record.json").read_text())["examples"] == {"train": 72, "validation": 24, "test": 24}
+    assert (most / "predictions.parquet").read_bytes() == (whole / "predictions.parquet").read_bytes()
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_same_seed_same_bytes_other_seed_other_bytes(encoded: Path, tiny: Path, tmp_path: Path, precision: str) -> None:
     seed_dropout(123)  # a run must not depend on what was drawn before it

@@ -356,6 +356,13 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [20, 0.5, "all"]}))
     new = {"subsample": 2, "finetune": 2, "score_units": 2} | dict.fromkeys(("start_adaptation", "adapt"), 8)
     assert workspace.planned(*EVERYTHING) == adapted | new | {"draw_adaptation_ticket": 8, "write_table": 2}
+    # So do other examples to predict of the new task, and those of a shared one have the encoders trained again.
+    trained = {"finetune": 4, "score_units": 4} | dict.fromkeys(("start_adaptation", "adapt"), 16)
+    workspace.configure(adapting_config(evaluate={"validation": "all", "test": {"default": "all", "toy_new": 10}}))
+    assert workspace.planned(*EVERYTHING) == adapted | trained | {"draw_adaptation_ticket": 4, "write_table": 2}
+    workspace.configure(adapting_config(evaluate={"validation": "all", "test": {"default": "all", "toy": 10}}))
+    planned = workspace.planned(*EVERYTHING)
+    assert planned["train_multi_task"] == 8 and planned["finetune"] == 2 and planned["adapt"] == again
     workspace.configure(adapting_config(multi_task={"modes": ["full", "super"]}))
     assert workspace.planned(*EVERYTHING) == collected | {"write_table": 2}
     # With ratios of the config's own nothing is searched for: no ticket is trained for the figure.

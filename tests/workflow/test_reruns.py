@@ -73,6 +73,16 @@ def test_another_learning_rate_for_one_task_reruns_that_task(workspace: Workspac
     assert workspace.planned(FIGURE) == ONE_TASK | COLLECT_ONE
 
 
+@pytest.mark.parametrize(
+    ("by_task", "jobs"), [({"default": "all"}, {}), ({"default": "all", "toy": 10}, ONE_TASK | COLLECT_ONE)], ids=str
+)
+def test_another_number_of_predictions_for_one_task_reruns_that_task(
+    workspace: Workspace, by_task: dict[str, Any], jobs: dict[str, int]
+) -> None:
+    workspace.configure(small_config(evaluate={"validation": "all", "test": by_task}))
+    assert workspace.planned(FIGURE) == jobs
+
+
 def test_settings_in_another_order_rerun_nothing(workspace: Workspace) -> None:
     config = small_config()
     config["training"] = dict(reversed(config["training"].items()))

@@ -200,6 +200,11 @@ def examples_of(task):
     return resources.examples_of(config, task)
 
 
+def predicted_examples(task):
+    """Number of examples of a task that are predicted after a training."""
+    return resources.predicted_examples(config, task, examples_of(task))
+
+
 def grown(attempt, demand):
     """Half more with every attempt: many are repeated because they were cancelled, and those continue."""
     return ceil(demand * (1 + attempt) / 2)
@@ -210,7 +215,7 @@ def training_demand(wildcards):
     tasks = [wildcards.task] if "task" in wildcards.keys() else None
     size = size_from(str(wildcards.get("train_size", config["train_sizes"][0])))
     counts = [
-        (resources.trained_examples(examples_of(task), size), resources.predicted_examples(config, examples_of(task)))
+        (resources.trained_examples(examples_of(task), size), predicted_examples(task))
         for task in tasks or shared_tasks(config)
     ]
     return resources.largest_settings(config, wildcards.model, tasks), counts
@@ -253,7 +258,7 @@ def get_judging_minutes(wildcards, attempt):
     tasks = [wildcards.task] if "task" in wildcards.keys() else [*shared_tasks(config), *config["adaptation"]["tasks"]]
     draws = GRID["draws"].get(wildcards.get("kind"), 1)
     runs = len(config["seeds"]) * (1 + len(config["ratios"]) * draws)
-    predicted = sum(resources.predicted_examples(config, examples_of(task)) for task in tasks)
+    predicted = sum(map(predicted_examples, tasks))
     return grown(attempt, resources.judging_minutes(runs * predicted))
 
 

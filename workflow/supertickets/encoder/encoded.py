@@ -147,7 +147,7 @@ class Encoded:
         The last digits of predictions depend on this order.
 
         Args:
-            limits: number of examples of each part; None for all.
+            limits: the most examples of each part; None for all.
 
         Raises:
             UserError: no part has any examples.

@@ -44,6 +44,7 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
     yield from _wrong_margin(config)
+    yield from _wrong_evaluate(config)
     for index, ratio in enumerate(config["ratios"]):
         if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
@@ -99,6 +100,15 @@ def _wrong_margin(config: Mapping[str, Any]) -> Iterator[str]:
         names = {"default", *config["tasks"], *(task["metrics"][0] for task in known if task.get("metrics"))}
         for name in config["margin"].keys() - names:
             yield f"margin.{name}: not a task or its first metric; known are {', '.join(sorted(names))}"
+
+
+def _wrong_evaluate(config: Mapping[str, Any]) -> Iterator[str]:
+    """Numbers of examples to predict of what is no task of the experiment."""
+    names = ["default", *_tasks_in_use(config)]
+    for part, limits in config["evaluate"].items():
+        for name in limits if isinstance(limits, Mapping) else ():
+            if name not in names:
+                yield f"evaluate.{part}.{name}: not a task of this experiment; known are {', '.join(names)}"
 
 
 def _tasks_in_use(config: Mapping[str, Any]) -> list[str]:
@@ -227,10 +237,9 @@ def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iter
 
 
 def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterator[str]:
-    """Train and evaluation sizes that a task does not have."""
+    """Train sizes that a task does not have."""
     trained = _train_sizes(config, task)
-    asked = [*trained.values(), *config["evaluate"].values()]
-    if not any(isinstance(size, int) for size in asked):
+    if not any(isinstance(size, int) for size in trained.values()):
         return  # nothing to compare with, so no need to read files
     sizes = known_sizes(config, entry)
     if sizes is None:
@@ -239,11 +248,6 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
         if size != "all" and size > sizes["train"]:  # a share is below 1
             most = sizes["train"]
             yield f"{key} is {size}: task {task} has {most} training examples; give at most that, or all"
-    for part, limit in config["evaluate"].items():
-        spare = part == "test" and sizes[part] == 0  # then nothing is reported on it
-        if limit != "all" and limit > sizes[part] and not spare:
-            most = sizes[part]
-            yield f"evaluate.{part} is {limit}: task {task} has {most} {part} examples; give at most that, or all"
 
 
 def _train_sizes(config: Mapping[str, Any], task: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.multi_task import shared_tasks
-from supertickets.experiment.settings import training_of
+from supertickets.experiment.settings import limits_of, training_of
 from supertickets.experiment.task_sizes import known_sizes
 
 Config = Mapping[str, Any]
@@ -115,9 +115,10 @@ def trained_examples(examples: Mapping[str, int], size: int | float | str) -> fl
     return most if size == "all" else min(size, most) if isinstance(size, int) else float(size) * most
 
 
-def predicted_examples(config: Config, examples: Mapping[str, int]) -> int:
-    """Examples that are predicted after a training, from those of a task's parts."""
-    return sum(examples[part] if limit == "all" else limit for part, limit in config["evaluate"].items())
+def predicted_examples(config: Config, task: str, examples: Mapping[str, int]) -> int:
+    """Examples of a task that are predicted after a training, from those of its parts."""
+    limits = limits_of(config, task)
+    return sum(examples[part] if limit is None else min(limit, examples[part]) for part, limit in limits.items())
 
 
 def largest_settings(config: Config, model: str, tasks: Sequence[str] | None) -> dict[str, int]:

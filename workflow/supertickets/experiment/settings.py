@@ -53,13 +53,22 @@ def separators_of(config: Mapping[str, Any], tasks: Iterable[str]) -> Entry:
     return {"separators": separators} if separators else {}
 
 
+def limits_of(config: Mapping[str, Any], task: str) -> dict[str, int | None]:
+    """The most validation and test examples of a task that are predicted; None for all."""
+    asked = {
+        part: limit.get(task, limit["default"]) if isinstance(limit, Mapping) else limit
+        for part, limit in config["evaluate"].items()
+    }
+    return {part: None if limit == "all" else limit for part, limit in asked.items()}
+
+
 def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
     """Settings of the trainings of a model on a task.
 
     Those of ``training``, then the published ones where they are asked for and known, then the overrides of the model,
     of the task, and of both; and what the task itself says.
     """
-    limits = {part: None if limit == "all" else limit for part, limit in config["evaluate"].items()}
+    limits = limits_of(config, task)
     parts = parts_of(config["define"]["tasks"][task], config["glue"])
     limits |= {part: limits["validation"] for part in FURTHER if part in parts}
     overrides = config["training_overrides"]

@@ -74,7 +74,7 @@ class Settings(Steps):
 
     Attributes:
         classifier_dropout: dropout before the task head.
-        evaluate: examples of each part that are predicted; None for all.
+        evaluate: the most examples of each part that are predicted; None for all.
         outputs: number of classes, or 1 for regression.
         threads: CPU threads; part of the settings because results depend on it in the last digits.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
