@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -311,6 +312,45 @@ def test_splits_of_a_configuration_come_as_parquet(
         assert table.to_pylist() == rows(name, split)
         assert [str(kind) for kind in table.schema.types] == [*["string"] * len(TEXTS[name]), "int64", "int32"]
     assert contents(home) == {}
+
+
+#: What libraries take for missing or for a number, if they may.
+STRANGE = ["NA", "null", "None", "nan", "N/A", "#N/A", "<NA>", "-nan", "007", "1e5", "True", "two\nlines", 'a "b", c']
+
+
+def in_form(form: str, labels: list[Any]) -> bytes:
+    """Strange texts with labels, in one form of file."""
+    table = pd.DataFrame({"sentence": STRANGE, "label": labels})
+    if form == "jsonl":
+        return table.to_json(orient="records", lines=True).encode()
+    if form == "parquet":
+        return table.to_parquet(index=False)
+    return table.to_csv(index=False, sep={"csv": ",", "tsv": "\t"}[form]).encode()
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("declared", [False, True])
+def test_texts_are_texts_in_every_form_of_file(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, form: str, declared: bool
+) -> None:
+    # A number may be missing, where the dataset says that it is one.
+    scores = [None if declared and index == 3 else index / 2 for index in range(len(STRANGE))]
+    features = [{"name": "sentence", "dtype": "string"}, {"name": "label", "dtype": "float64"}]
+    card = f"---\n{yaml.safe_dump({'dataset_info': {'features': features}})}---\n".encode()
+    files = {f"data/{split}.{form}": in_form(form, scores) for split in SPLITS}
+    write_commit(hub, "datasets", repository, files | ({"README.md": card} if declared else {}))
+    outcome = download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data", name=None))
+    assert outcome.error is None
+    table = pq.read_table(tmp_path / "data/train.parquet")
+    assert table["sentence"].to_pylist() == STRANGE and table["label"].to_pylist() == scores
+
+
+def test_a_broken_row_of_a_csv_file_is_one_error(hub: Hub, download: Download, repository: str, tmp_path: Path) -> None:
+    write_commit(hub, "datasets", repository, {f"{split}.csv": b"sentence,label\na,0\na,b,0\n" for split in SPLITS})
+    outcome = download("fetch_hub_dataset", **splits_of(repository, tmp_path / "data", name=None))
+    message = "Error tokenizing data. C error: Expected 2 fields in line 3, saw 3"
+    assert outcome.error == f"{repository} at commit {COMMIT}: {message}"
+    assert outcome.waits == []
 
 
 @pytest.mark.parametrize(

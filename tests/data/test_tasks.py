@@ -62,6 +62,21 @@ def test_a_broken_line_is_named(content: bytes, definition: dict[str, Any], mess
         labelled(read_rows(content, definition, "f"), definition, "f")
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet"])
+def test_texts_are_texts_in_every_form_of_file(form: str) -> None:
+    texts = ["NA", "null", "None", "nan", "N/A", "<NA>", "007", "1e5", "True"]
+    table = pd.DataFrame({"text": texts, "label": ["no", "yes", "NA"] * 3})
+    if form == "jsonl":
+        content = table.to_json(orient="records", lines=True).encode()
+    elif form == "parquet":
+        content = table.to_parquet(index=False)
+    else:
+        content = table.to_csv(index=False, sep={"csv": ",", "tsv": "\t"}[form]).encode()
+    definition = {"columns": {"text": "text", "target": "label"}, "type": "classification"}
+    rows = labelled(read_rows(content, definition, f"f.{form}"), definition | {"labels": ["no", "yes", "NA"]}, "f")
+    assert rows["text"].tolist() == texts and rows["label"].tolist() == [0, 1, 2] * 3
+
+
 def test_parts_are_fixed_and_share_neither_document_nor_sentence() -> None:
     ids = [f"{document}_{sentence}" for document in range(200) for sentence in range(3)]
     table = pd.DataFrame({"id": ids, "text": [f"text {identity}" for identity in ids]})

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from datasets.exceptions import DatasetGenerationError
+from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import HfApi, constants, errors, hf_hub_url
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
@@ -31,8 +33,14 @@ MODEL_FILES = ("config.json", *TOKENIZER_FILES, WEIGHTS)
 #: Seconds to wait before the second, third and fourth attempt.
 WAITS = (2, 4, 8)
 
+#: Fields of a .csv file that stand for a missing number, where the dataset says that its column holds numbers.
+MISSING = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None"]
+
 #: Errors of a failed connection. The first is the base class of the HTTP client's errors, whichever client is used.
 LOST = (errors.HTTPError, ConnectionError, TimeoutError)
+
+#: Refusals by datasets; the last one is of content, and its cause says why.
+REFUSED = (FileNotFoundError, ValueError, RuntimeError, DatasetGenerationError)
 
 #: Errors that the libraries raise for an unexpected answer.
 NONSENSE = (TypeError, LookupError, AttributeError, ArithmeticError, OSError)
@@ -165,7 +173,15 @@ def _load(dataset: str, revision: str, name: str | None, work: Path) -> Any:
         constants.HF_HUB_CACHE = str(work / "hub")
     # Without the scheme a local folder of that name would be read. Prepared data is never shared between commits,
     # because the library takes any commit that it finds when the hub cannot be reached.
-    return datasets.load_dataset(f"hf://datasets/{dataset}", name, revision=revision, cache_dir=str(work / "prepared"))
+    cache = str(work / "prepared")
+    builder = datasets.load_dataset_builder(f"hf://datasets/{dataset}", name, revision=revision, cache_dir=cache)
+    if isinstance(builder.config, CsvConfig):  # which would read texts like NA as missing
+        declared = (builder.info.features or {}).items()
+        numbers = [name for name, kind in declared if isinstance(kind, datasets.Value) and "string" not in kind.dtype]
+        builder.config.keep_default_na = False
+        builder.config.na_values = dict.fromkeys(numbers, MISSING)
+    builder.download_and_prepare()
+    return builder.as_dataset()
 
 
 def _persistently(origin: str, action: Callable[[], Any]) -> Any:
@@ -174,10 +190,11 @@ def _persistently(origin: str, action: Callable[[], Any]) -> Any:
     while True:
         try:
             return action()
-        except (*LOST, FileNotFoundError, ValueError, RuntimeError) as error:  # the last three: refusals by datasets
+        except (*LOST, *REFUSED) as error:
             temporary, wait = _temporary(error), next(waits, None)
             if not temporary:
-                raise UserError(f"{origin}: {_reason(error)}")
+                cause = error.__cause__ if isinstance(error, DatasetGenerationError) else None
+                raise UserError(f"{origin}: {_reason(cause or error)}")
             if not wait:
                 where = f"{constants.ENDPOINT} does not answer"
                 raise UserError(f"{origin}: {where}: {_reason(temporary)}; run again to continue from here")
