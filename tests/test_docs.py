@@ -253,7 +253,7 @@ def test_the_recipe_for_a_kind_prunes_what_it_is_asked_to(recipes: dict[str, Mod
 
 
 def test_the_recipe_for_a_metric_scores_resamples_as_it_scores_once(recipes: dict[str, ModuleType]) -> None:
-    metric, random = recipes["balanced_accuracy"].METRIC, np.random.default_rng(0)
+    metric, random = recipes["cohen_kappa"].METRIC, np.random.default_rng(0)
     true, predicted = (random.integers(3, size=40).astype(float) for _ in range(2))
     counts = random.multinomial(40, [1 / 40] * 40, size=20)
     each = [metric.plain(np.repeat(predicted, count), np.repeat(true, count)) for count in counts]

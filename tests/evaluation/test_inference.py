@@ -115,12 +115,29 @@ def test_scores_on_resampled_examples_are_those_of_the_metric(metric: str, few_r
     np.testing.assert_allclose(of_draws.resampled, [of_runs.resampled.mean(0)] * 2)
 
 
-def test_weighted_metrics_of_three_classes_and_of_constant_predictions() -> None:
+@pytest.mark.parametrize("name", ["matthews", "macro_f1", "weighted_f1", "balanced_accuracy"])
+@pytest.mark.parametrize("examples", [4, 40])
+def test_weighted_metrics_of_three_classes(name: str, examples: int) -> None:
     random = np.random.default_rng(4)
-    labels, predicted = random.integers(0, 3, (2, 40)).astype(float)
-    counts = random.multinomial(40, np.full(40, 1 / 40), size=5)
-    expected = [metric_of("matthews").plain(np.repeat(predicted, count), np.repeat(labels, count)) for count in counts]
-    np.testing.assert_allclose(metric_of("matthews").weighted(predicted, labels, counts.astype(float)), expected)
+    labels, predicted = random.integers(0, 3, (2, examples)).astype(float)
+    # Some resamples of four examples lack a class, among labels, predictions or both.
+    counts = random.multinomial(examples, np.full(examples, 1 / examples), size=20)
+    expected = [metric_of(name).plain(np.repeat(predicted, count), np.repeat(labels, count)) for count in counts]
+    np.testing.assert_allclose(metric_of(name).weighted(predicted, labels, counts.astype(float)), expected)
+
+
+def test_metrics_of_classes_are_what_their_names_say() -> None:
+    true, predicted = np.array([0, 0, 0, 1, 2.0]), np.array([0, 0, 1, 1, 1.0])
+    # F1 of the classes: 4/5, 1/2 and 0; recalls: 2/3, 1 and 0.
+    assert metric_of("macro_f1").plain(predicted, true) == pytest.approx((4 / 5 + 1 / 2) / 3)
+    assert metric_of("weighted_f1").plain(predicted, true) == pytest.approx((3 * 4 / 5 + 1 / 2) / 5)
+    assert metric_of("balanced_accuracy").plain(predicted, true) == pytest.approx((2 / 3 + 1) / 3)
+    assert metric_of("f1_of_first").plain(predicted[:4], true[:4]) == pytest.approx(4 / 5)
+    assert metric_of("f1").plain(predicted[:4], true[:4]) == pytest.approx(2 / 3)
+
+
+def test_weighted_metrics_of_constant_predictions() -> None:
+    labels = np.random.default_rng(4).integers(0, 3, 40).astype(float)
     constant, ones = np.zeros(40), np.ones((1, 40))
     assert (
         metric_of("matthews").weighted(constant, labels, ones) == 0

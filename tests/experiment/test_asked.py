@@ -11,7 +11,8 @@ from supertickets.errors import UserError
 from supertickets.experiment import adaptation, multi_task, resources, shown, submission
 from supertickets.experiment.config import check_config
 from supertickets.experiment.published import published_numbers, require_published
-from supertickets.experiment.settings import methods_of, stratified, tried_settings, unsearched
+from supertickets.experiment.settings import margins_of, methods_of, metrics_of, stratified, tried_settings, unsearched
+from supertickets.experiment.task_files import resolved
 
 
 def config_of(**changes: Any) -> dict[str, Any]:
@@ -157,6 +158,26 @@ def test_importance_scores_that_are_computed() -> None:
     config = config_of(kinds=["winning", "own"], define={"kinds": kinds})
     # Added and used by nothing, or used and always computed: no change.
     assert methods_of(config, "fine_tuned") == methods_of(config, "pretrained") == methods_of(config_of(), "fine_tuned")
+
+
+@pytest.mark.parametrize(
+    ("positive", "module", "shown_as"),
+    [
+        ({}, "f1", "f1 of yes"),
+        ({"positive": "yes"}, "f1", "f1 of yes"),
+        ({"positive": "no"}, "f1_of_first", "f1 of no"),
+    ],
+)
+def test_f1_is_of_the_second_label_or_of_the_positive_one(positive: dict[str, str], module: str, shown_as: str) -> None:
+    task = {"hub": {"dataset": "a/b", "revision": "f" * 40, "parts": {"train": "t", "validation": "v"}}}
+    task |= {"columns": {"text": "t", "target": "y"}, "type": "classification", "labels": ["no", "yes"]}
+    own = task | {"metrics": ["f1", "accuracy"], **positive}
+    names = {"tasks": ["own"], "multi_task": {"tasks": ["own", "movie"]}, "margin": {"default": 1.0, "f1": 3.0}}
+    config = config_of(**names, define={"tasks": {"own": own}})
+    assert metrics_of(config, "own") == multi_task.multi_task_grid(config, "minilm")["metrics"]["own"]
+    assert metrics_of(config, "own") == [module, "accuracy"] and margins_of(config) == {"own": 3.0}
+    assert shown.definitions(config)["definitions"]["own"]["metrics"] == [shown_as, "accuracy"]
+    assert "positive" not in resolved(config["define"]["tasks"]["own"], "hub")  # the examples stay
 
 
 def test_stratified_subsets_are_of_classes() -> None:

@@ -178,7 +178,16 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
             "own.columns is {'text': 't', 'text_pair': 't', 'target': 'y'}: text, text_pair and target are columns of",
         ),
         ({"labels": ["a", "b"], "metrics": ["pearson"]}, "own.metrics holds 'pearson', which is not a metric of clas"),
-        ({"labels": ["a", "b", "c"], "metrics": ["f1"]}, "own.metrics holds 'f1', which is of two classes"),
+        (
+            {"labels": ["a", "b", "c"], "metrics": ["f1"]},
+            "own.metrics holds 'f1', which is of two classes; there are 3: write macro_f1, the mean over classes, or",
+        ),
+        ({"positive": "spam"}, "own.positive is 'spam': write which of two labels f1 is of; labels is ['no', 'yes']"),
+        ({"labels": ["a", "b", "c"], "positive": "a"}, "own.positive is 'a': write which of two labels f1 is of"),
+        (
+            {"type": "regression", "metrics": ["pearson"], "positive": "yes"},
+            "own.positive is 'yes': not of a regression",
+        ),
         ({"labels": ["a", "b", "c"], "threshold": 0}, "own.labels is ['a', 'b', 'c']: a threshold makes two classes"),
         ({"labels": [False, True]}, "own.labels[0] is False"),
         (

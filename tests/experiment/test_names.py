@@ -14,7 +14,8 @@ DEFINITIONS = yaml.safe_load(SCHEMA.read_text())["$defs"]
 def test_the_schema_names_the_modules_that_are_loaded_by_name() -> None:
     assert {*DEFINITIONS["pruning"]["properties"]["importance"]["enum"]} == names_in("tickets/methods")
     assert {*DEFINITIONS["kind"]["properties"]["like"]["enum"]} == names_in("tickets/kinds")
-    assert {*DEFINITIONS["task"]["properties"]["metrics"]["items"]["enum"]} == names_in("evaluation/metrics")
+    metrics = {*DEFINITIONS["task"]["properties"]["metrics"]["items"]["enum"]}
+    assert metrics | {"f1_of_first"} == names_in("evaluation/metrics")  # f1, where a definition says positive
     assert {*DEFINITIONS["regression_metric"]["enum"]} < names_in("evaluation/metrics")
 
 

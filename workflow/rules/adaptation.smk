@@ -42,8 +42,7 @@ def get_adaptation_inputs(wildcards):
 
 def get_new_metric_modules(wildcards):
     """Modules of the metrics of the new tasks."""
-    tasks = config["adaptation"]["tasks"]
-    return metric_modules(sorted({metric for task in tasks for metric in DEFINED["tasks"][task]["metrics"]}))
+    return metric_modules_of(config["adaptation"]["tasks"])
 
 
 rule draw_adaptation_ticket:

@@ -26,7 +26,7 @@ from supertickets.experiment.config import check_config, without_defaults_of_oth
 from supertickets.experiment.grid import grid_of
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import MODEL_FILES, TRIAL, drawn_kind, kind_and_draw, size_from
-from supertickets.experiment.settings import choices_of, separators_of, training_of, unsearched
+from supertickets.experiment.settings import choices_of, metrics_of, separators_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
 from supertickets.files import canonical_json
@@ -173,12 +173,17 @@ def get_settings(wildcards):
 
 def get_first_metric(wildcards):
     """The metric that chooses super tickets, and that is compared."""
-    return DEFINED["tasks"][wildcards.task]["metrics"][0]
+    return metrics_of(config, wildcards.task)[0]
 
 
 def metric_modules(names):
     """Modules of some metrics."""
     return [f"evaluation.metrics.{name}" for name in names]
+
+
+def metric_modules_of(tasks):
+    """Modules of the metrics of some tasks."""
+    return metric_modules(sorted({metric for task in tasks for metric in metrics_of(config, task)}))
 
 
 # Resources: memory, time and GPUs, from model, data and settings; half more with every attempt. A profile overrides any

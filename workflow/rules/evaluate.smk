@@ -65,7 +65,7 @@ def get_contrasted_runs(wildcards):
 
 def get_metrics(wildcards):
     """A task's metrics; the first chooses super tickets."""
-    return DEFINED["tasks"][wildcards.task]["metrics"]
+    return metrics_of(config, wildcards.task)
 
 
 def get_first_metric_module(wildcards):

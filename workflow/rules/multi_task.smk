@@ -37,9 +37,7 @@ def multi_task(suffix):
 
 def get_shared_metric_modules(wildcards):
     """Modules of the metrics of the tasks of multi-task training."""
-    return metric_modules(
-        sorted({metric for task in shared_tasks(config) for metric in DEFINED["tasks"][task]["metrics"]})
-    )
+    return metric_modules_of(shared_tasks(config))
 
 
 def get_multi_task_inputs(wildcards):

@@ -9,7 +9,7 @@ from supertickets.errors import UserError
 from supertickets.experiment.grid import adaptation_ways
 from supertickets.experiment.multi_task import trained_modes, trials_of
 from supertickets.experiment.paths import IMPORTANCE, RESULTS, run_files
-from supertickets.experiment.settings import outputs_of, pruning_of
+from supertickets.experiment.settings import metrics_of, outputs_of, pruning_of
 
 Config = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def adaptation_grid(config: Config, model: str) -> dict[str, Any]:
         "train_sizes": asked["train_sizes"],
         "seeds": config["seeds"],
         "starts": starts_of(config),
-        "metrics": {task: config["define"]["tasks"][task]["metrics"] for task in asked["tasks"]},
+        "metrics": {task: metrics_of(config, task) for task in asked["tasks"]},
     }
 
 

@@ -202,14 +202,23 @@ def _wrong_task(entry: Entry, regression_metrics: Collection[str]) -> Iterator[s
     if len(named) != len(labels):
         yield f"hub.labels is {named}: {len(labels)} are needed, in the order of labels: {labels}"
     if entry["type"] == "regression":
-        yield from (f"{key} is {entry[key]!r}: not of a regression" for key in ("labels", "threshold") if key in entry)
+        yield from (
+            f"{key} is {entry[key]!r}: not of a regression"
+            for key in ("labels", "threshold", "positive")
+            if key in entry
+        )
     elif "threshold" in entry and len(labels) != 2:
         yield f"labels is {labels}: a threshold makes two classes, so name two"
+    if labels and "positive" in entry and (entry["positive"] not in labels or len(labels) != 2):
+        yield f"positive is {entry['positive']!r}: write which of two labels f1 is of; labels is {labels}"
     for metric in entry["metrics"]:
         if (metric in regression_metrics) != (entry["type"] == "regression"):
             yield f"metrics holds {metric!r}, which is not a metric of {entry['type']}"
         elif metric == "f1" and len(labels) != 2:
-            yield f"metrics holds 'f1', which is of two classes; there are {len(labels)}"
+            yield (
+                f"metrics holds 'f1', which is of two classes; there are {len(labels)}: write macro_f1, the mean over "
+                "classes, or weighted_f1, which weights them by their sizes"
+            )
 
 
 def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:

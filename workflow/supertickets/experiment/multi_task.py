@@ -9,7 +9,7 @@ from supertickets.errors import UserError
 from supertickets.experiment.grid import multi_task_ways
 from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
-from supertickets.experiment.settings import outputs_of, training_of
+from supertickets.experiment.settings import metrics_of, outputs_of, training_of
 
 Config = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ def multi_task_grid(config: Config, model: str) -> dict[str, Any]:
         "modes": config["multi_task"]["modes"],
         "then_single": trained_modes(config, config["multi_task"]["then_single"]),
         "ratios": given_ratios(config, model),
-        "metrics": {task: config["define"]["tasks"][task]["metrics"] for task in shared_tasks(config)},
+        "metrics": {task: metrics_of(config, task) for task in shared_tasks(config)},
     }
 
 

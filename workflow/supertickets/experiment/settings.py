@@ -36,6 +36,20 @@ def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
     return how
 
 
+def positive_of(definition: Mapping[str, Any]) -> str:
+    """The label of two that F1 is of: the second, unless the task's definition says which."""
+    return definition.get("positive", definition["labels"][1])
+
+
+def metrics_of(config: Mapping[str, Any], task: str) -> list[str]:
+    """The metrics of a task, by the names of their modules; the first chooses super tickets."""
+    definition = config["define"]["tasks"][task]
+    return [
+        "f1_of_first" if metric == "f1" and positive_of(definition) == definition["labels"][0] else metric
+        for metric in definition["metrics"]
+    ]
+
+
 def margins_of(config: Mapping[str, Any]) -> dict[str, float]:
     """The points that each task of an experiment may lose and still counts as keeping its score."""
     margin = config["margin"]

@@ -16,7 +16,7 @@ from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
-from supertickets.experiment.settings import margins_of, pruning_of
+from supertickets.experiment.settings import margins_of, positive_of, pruning_of
 
 Config = Mapping[str, Any]
 
@@ -143,8 +143,12 @@ def scored_importance(config: Config) -> dict[str, Any]:
 def definitions(config: Config) -> dict[str, Any]:
     """What the table of tasks says of each."""
     keys = ("type", "labels", "metrics")
-    entries = {task: config["define"]["tasks"][task] for task in config["tasks"]}
-    return {"definitions": {task: {key: entry[key] for key in keys if key in entry} for task, entry in entries.items()}}
+    found = {}
+    for task in config["tasks"]:
+        entry = config["define"]["tasks"][task]
+        named = [f"f1 of {positive_of(entry)}" if metric == "f1" else metric for metric in entry["metrics"]]
+        found[task] = {key: entry[key] for key in keys if key in entry} | {"metrics": named}
+    return {"definitions": found}
 
 
 FIGURES = {
