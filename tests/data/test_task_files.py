@@ -50,17 +50,21 @@ def test_every_form_of_file_is_read_alike(tmp_path: Path, name: str, content: st
     assert again.drop(columns="line").equals(table.drop(columns="line"))
 
 
+#: What a message says of a file that may not be quoted.
+UNQUOTED = "; .csv is read with quotation marks, .tsv without$"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("f.tsv", "a\tb\ty\n1\t2\t3\n1\t2\n", r"f.tsv, line 3: 2 fields, expected 3"),
-        ("f.csv", 'a,b,y\n1,2,3\n1,"2,3\n', r"f.csv, line 3: a quotation mark opens here and never closes"),
-        ("f.csv", 'a,b,y\n"1\n2",2,3\n1,"2"x,3\n', r"f.csv, line 4: ',' expected after '\"'"),
-        ("f.csv", 'a,"b"x,y\n1,2,3\n', r"f.csv, line 1: ',' expected after '\"'"),
+        ("f.tsv", "a\tb\ty\n1\t2\t3\n1\t2\n", r"f.tsv, line 3: 2 fields, expected 3: \['1', '2'\]$"),
+        ("f.csv", 'a,b,y\n1,2,3\n1,"2,3\n', rf"f.csv, line 3: a quotation mark opens here and never closes{UNQUOTED}"),
+        ("f.csv", 'a,b,y\n"1\n2",2,3\n1,"2"x,3\n', rf"f.csv, line 4: ',' expected after '\"'{UNQUOTED}"),
+        ("f.csv", 'a,"b"x,y\n1,2,3\n', rf"f.csv, line 1: ',' expected after '\"'{UNQUOTED}"),
         ("f.csv", "a,b,y,a\n1,2,3,4\n", r"f.csv, line 1: more than one column 'a'"),
         ("f.tsv", "a\tb\ty\tb\n1\t2\t3\t4\n", r"f.tsv, line 1: more than one column 'b'"),
         ("f.csv", "", r"f.csv: holds no examples"),
-        ("f.csv", "a,b,y\n1,2,3\n\n1,2,3,4\n", r"f.csv, line 4: 4 fields, expected 3"),
+        ("f.csv", "a,b,y\n1,2,3\n\n1,2,3,4\n", rf"f.csv, line 4: 4 fields, expected 3: .*{UNQUOTED}"),
         ("f.csv", "a,b\n1,2\n", r"f.csv, line 1: no column 'y'; the columns are \['a', 'b'\]"),
         ("f.jsonl", '{"a": "1", "b": "2", "y": "3"}\n{"a": 1,\n', r"f.jsonl, line 2: not JSON"),
         ("f.jsonl", '{"a": "1", "b": "2"}\n', r"f.jsonl, line 1: not an object with the key 'y'"),
@@ -123,7 +127,22 @@ def test_empty_lines_at_the_end_are_no_rows() -> None:
             {"labels": ["Yes", "No"], "malformed": "drop"},
             r"the part train; there are \{\}; 30 rows are left out, the ",
         ),
-        (30, {"malformed": "drop", "no_label": ["yes", "no"]}, r"task.csv: no examples for the part train"),
+        (
+            30,
+            {"labels": ["Yes", "No"], "malformed": "drop", "no_label": ["no"]},
+            r"the part train; there are \{\}; 30 rows are left out, the first broken one is .*, line 3: 'yes' is not "
+            r"one of the labels \['Yes', 'No'\]; rows whose target is in no_label, \['no'\], are left out$",
+        ),
+        (
+            30,
+            {"no_label": ["yes", "no"]},
+            r"part train; there are \{\}; rows whose target is in no_label, \['yes', 'no'\]",
+        ),
+        (
+            40,
+            {"no_label": ["yes"]},
+            r"for the part \w+ is \d; at least 4 are needed: .*; rows whose target is in no_label",
+        ),
     ],
 )
 def test_a_part_without_examples_is_refused(tmp_path: Path, rows: int, changes: dict[str, Any], message: str) -> None:

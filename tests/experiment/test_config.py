@@ -190,6 +190,8 @@ OWN = {"path": "data/toy.tsv", "columns": {"id": "id", "text": "text", "target":
         ),
         ({"labels": ["a", "b", "c"], "threshold": 0}, "own.labels is ['a', 'b', 'c']: a threshold makes two classes"),
         ({"labels": [False, True]}, "own.labels[0] is False"),
+        ({"labels": [0, 1]}, "own.labels[0] is 0: 0 is not of type 'string' (quote it: '0')"),
+        ({"labels": ["a", "b"], "no_label": [-1]}, "own.no_label[0] is -1: -1 is not of type 'string' (quote it: '-1'"),
         (
             {"columns": {"id": 0, "text": 1, "target": 2}},
             "own.columns is {'id': 0, 'text': 1, 'target': 2}: numbers need",

@@ -67,7 +67,10 @@ def read_rows(content: bytes, source: Mapping[str, Any], name: str) -> pd.DataFr
         else:
             rows.append([*values, str(number)])
     if problems and source.get("malformed", "error") == "error":
-        raise UserError(f"{name}, line {problems[0].line}: {problems[0].what}")
+        raise UserError(
+            f"{name}, line {problems[0].line}: {problems[0].what}"
+            + "; .csv is read with quotation marks, .tsv without" * (form_of(name) == "csv")
+        )
     first = f"line {problems[0].line}: {problems[0].what}" if problems else ""
     if problems:
         log.info("%s: %d broken rows are left out, the first in %s", name, len(problems), first)
@@ -143,7 +146,7 @@ def _delimited(content: bytes, source: Mapping[str, Any], name: str) -> Iterator
         if header is None:
             return
         if isinstance(header, str):
-            raise UserError(f"{name}, line {line}: {header}")
+            raise UserError(f"{name}, line {line}: {header}; .csv is read with quotation marks, .tsv without")
         _require_columns(source["columns"], header, name)
         width = len(header)
     for line, fields in lines:
@@ -176,7 +179,10 @@ def _quoted_lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, l
             return
         except csv.Error as error:
             if str(error) == "unexpected end of data":
-                raise UserError(f"{name}, line {line}: a quotation mark opens here and never closes") from error
+                raise UserError(
+                    f"{name}, line {line}: a quotation mark opens here and never closes; .csv is read with quotation "
+                    "marks, .tsv without"
+                ) from error
             yield line, str(error)
         else:
             if fields:  # an empty line has none

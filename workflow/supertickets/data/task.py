@@ -92,10 +92,18 @@ def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: s
         expected = {part: files[0]["path"] for part in PARTS if part == "train" or definition["split"][part] > 0}
     for part, path in expected.items():
         if part not in sizes:
-            raise UserError(f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}")
+            raise UserError(
+                f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}"
+                + f"; rows whose target is in no_label, {definition.get('no_label')}, are left out"
+                * bool(definition.get("no_label"))
+            )
         if part not in ("train", *UNLABELLED) and sizes[part] < FEWEST:
             what = f"number of examples for the part {part} is {sizes[part]}; at least {FEWEST} are needed"
-            raise UserError(f"{path}: {what}: more rows, or another split{left_out}")
+            raise UserError(
+                f"{path}: {what}: more rows, or another split{left_out}"
+                + f"; rows whose target is in no_label, {definition.get('no_label')}, are left out"
+                * bool(definition.get("no_label"))
+            )
 
 
 def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:

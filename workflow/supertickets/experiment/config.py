@@ -167,10 +167,17 @@ def _explain(error: jsonschema.ValidationError) -> str:
         return f"{key} is empty: give it keys, or leave it out"
     if error.validator == "type" and error.validator_value == "array":
         return f"{key} is {error.instance!r}: a list is needed, like [{error.instance}]"
-    hint = f" ({misread})" if (misread := _misread(error.instance)) else ""
+    misread = f"quote it: '{instance}'" if _is_bare_number(error) else _misread(error.instance)
+    hint = f" ({misread})" if misread else ""
     described = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
     message = "none of what it may be" if error.validator == "anyOf" else error.message
     return f"{key} is {error.instance!r}: {message}{hint}. {described}".strip()
+
+
+def _is_bare_number(error: jsonschema.ValidationError) -> bool:
+    """Whether a number stands where a text is needed."""
+    is_number = isinstance(error.instance, int | float) and not isinstance(error.instance, bool)
+    return is_number and error.validator == "type" and error.validator_value == "string"
 
 
 def _misread(value: object) -> str:
