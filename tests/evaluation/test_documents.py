@@ -273,9 +273,9 @@ def test_one_document_tells_no_spread_and_has_no_halves(tmp_path: Path) -> None:
         draw(results, TWO, tmp_path / "figure.pdf", tmp_path / "figure.png")
     files = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
     write_power(results, TWO, dict.fromkeys(TWO["tasks"], 1.0), *files)
-    assert pd.read_csv(files[0])["task"].tolist() == ["dev_only"]
-    with pytest.raises(UserError, match="one seed or document; there is no spread"):
-        write_power(results, TWO | {"tasks": ["movie"]}, {"movie": 1.0}, *files)
+    found = pd.read_csv(files[0]).set_index("task")
+    assert found["detectable_10"].isna().to_dict() == {"movie": True, "dev_only": False}
+    assert found.loc["movie", "documents"] == 1 and "undefined" not in files[1].read_text()
 
 
 @pytest.mark.parametrize(("documents", "defined"), [([200], False), ([1, 199], False), ([100, 50, 50], False),

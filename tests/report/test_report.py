@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise, product
@@ -20,7 +21,8 @@ from scipy import stats
 
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.grid import runs_of
+from supertickets.experiment.paths import run_folder, size_text, ticket_file
 from supertickets.report.figures import style
 from supertickets.report.figures.bias_variance import draw_bias_variance
 from supertickets.report.figures.data_size import by_number, draw_data_size
@@ -87,10 +89,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[plt.Figure]:
     return figures
 
 
-def draw(name: str, results: Path, drawn: list[plt.Figure]) -> tuple[list[Axes], str]:
-    """Draw a figure; return its axes and its note."""
-    function, grid = FIGURES[name]
-    function(results, grid, pdf=results / "unused.pdf", png=results / "unused.png")
+def draw(
+    name: str, results: Path, drawn: list[plt.Figure], grid: dict[str, Any] | None = None
+) -> tuple[list[Axes], str]:
+    """Draw a figure, of all that it shows where no grid is given; return its axes and its note."""
+    function, whole = FIGURES[name]
+    function(results, grid or whole, pdf=results / "unused.pdf", png=results / "unused.png")
     figure = drawn[-1]
     return figure.axes, " ".join(figure.get_supxlabel().split())
 
@@ -459,6 +463,71 @@ def table_of(function: Callable[..., None], results: Path, folder: Path, grid: d
         assert f"\\{rule}" in tex
     assert "nan" not in md and "nan" not in tex.replace("enan", "")
     return md, tex
+
+
+def collapsed(
+    results: Path, folder: Path, grid: dict[str, Any], collapse: Callable[[dict[str, Any], str], bool]
+) -> None:
+    """The runs of a grid, of which some predict the same for all examples of a split, judged anew."""
+    for run in runs_of(grid):
+        where = folder / run_folder(run)
+        shutil.copytree(results / run_folder(run), where)
+        table = pd.read_parquet(where / "predictions.parquet")
+        constant = [collapse(run, split) for split in table["split"]]
+        table["logits"] = [[1.0] if flat else row for flat, row in zip(constant, table["logits"], strict=True)]
+        table.to_parquet(where / "predictions.parquet")
+        if run["kind"] != "full":
+            (folder / ticket_file(run)).parent.mkdir(exist_ok=True)
+            shutil.copy(results / ticket_file(run), folder / ticket_file(run))
+    judge_all(folder, grid)
+
+
+NO_SCORE = "Empty: undefined, as predictions or labels are the same for all examples"
+
+
+def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
+    results: Path, tmp_path: Path, drawn: list[plt.Figure]
+) -> None:
+    grid = MAIN | {"tasks": ["rating"]}
+    collapsed(results, tmp_path, grid, lambda run, split: (run["seed"], run["ratio"]) == (2, 0.1))
+    spread = partial(write_seed_sensitivity, others=[])
+    counted = "(1 of 12 test scores of rating, 1 of 12 validation scores of rating)"
+    for function in (write_sweep, spread):
+        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
+        assert f"{NO_SCORE} {counted}." in (tmp_path / "t.md").read_text()
+        if function is write_sweep:
+            table = pd.read_csv(tmp_path / "t.csv").query("metric == 'pearson'").set_index(["ratio", "split"])
+            empty = table[["mean", "std", "min", "max", "difference"]].isna()
+            assert empty.loc[0.1].all(axis=None) and not empty.drop(0.1)[["mean", "std"]].any(axis=None)
+    for name in ("phase_transition", "ticket_masks"):
+        _, text = draw(name, tmp_path, drawn, grid)
+        assert ("one of 1 undefined scores of rating" in text) == (name == "phase_transition")
+        assert "No super ticket" not in text
+
+
+@pytest.mark.parametrize("splits", [{"validation"}, {"test"}, {"validation", "test"}], ids=str)
+def test_all_figures_and_tables_are_made_of_scores_that_are_all_undefined(
+    results: Path, tmp_path: Path, drawn: list[plt.Figure], splits: set[str]
+) -> None:
+    grid = MAIN | {"tasks": ["rating"]}
+    collapsed(results, tmp_path, grid, lambda run, split: split in splits)
+    for name in FIGURES:
+        _, text = draw(name, tmp_path, drawn, grid)
+        without = "No super ticket, as validation scores of every ratio are undefined: rating."
+        assert (without in text) == (name == "ticket_masks" and "validation" in splits)
+    tables = {
+        "power": partial(write_power, margins={"rating": 1.0}),
+        "seed_sensitivity": partial(write_seed_sensitivity, others=[]),
+        **{"single_task_dev": write_single_task_dev, "sweep": write_sweep, "super_tickets": write_super_tickets},
+    }
+    for name, function in tables.items():
+        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
+        text = (tmp_path / "t.md").read_text()
+        assert "nan" not in text
+        if name == "super_tickets":
+            assert "undefined: predictions or labels are the same for all examples" in text
+        elif name != "power" or "test" in splits:
+            assert NO_SCORE in text and "rating)" in text
 
 
 def test_the_table_of_super_tickets(results: Path, tmp_path: Path) -> None:

@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from supertickets.encoder.ticket import Ticket, require_alike
-from supertickets.errors import UserError
 from supertickets.evaluation.results import read_groups
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import size_text, ticket_file
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title
+from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title, write
 from supertickets.report.figures.units import label_units
 
 
@@ -28,19 +27,27 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    chosen = read_groups(results, "selections", groups_of(grid), grid).dropna(subset="ratio")
-    if chosen.empty:
-        raise UserError(f"{results}/selections: no task has a super ticket: scores on validation are undefined")
+    chosen = read_groups(results, "selections", groups_of(grid), grid)
+    tickets = chosen.dropna(subset="ratio").iterrows()
+    shares = {place: kept_shares(results, ticket, grid["seeds"]) for place, ticket in tickets}
     style.use()
-    shares = [kept_shares(results, ticket, grid["seeds"]) for _, ticket in chosen.iterrows()]
-    figure, axes = grid_of_panels(chosen, 0.9 + 0.17 * max(len(ffn) for _, ffn in shares), room=1.1)
-    for axis, (_, ticket), (heads, ffn) in zip(axes, chosen.iterrows(), shares, strict=True):
-        mesh = panel(axis, heads, ffn)
-        weight = f"{ticket['weight_remaining']:.0%} weight"
-        set_title(axis, f"{panel_title(ticket, chosen, [])}: ratio {ticket['ratio']:g}, {weight}")
-    bar = figure.colorbar(mesh, ax=axes, location="top", shrink=0.4, aspect=20, pad=0.06, ticks=np.linspace(0, 1, 3))
-    bar.set_label("share of seeds that keep the unit")
-    bar.ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    layers = max((len(ffn) for _, ffn in shares.values()), default=6)
+    figure, axes = grid_of_panels(chosen, 0.9 + 0.17 * layers, room=1.1)
+    for axis, (place, ticket) in zip(axes, chosen.iterrows(), strict=True):
+        title = panel_title(ticket, chosen, [])
+        if place in shares:
+            mesh = panel(axis, *shares[place])
+            title += f": ratio {ticket['ratio']:g}, {ticket['weight_remaining']:.0%} weight"
+        else:
+            write(axis, 0.5, 0.5, "no super ticket", ha="center")
+            axis.set_axis_off()
+        set_title(axis, title)
+    if shares:
+        bar = figure.colorbar(
+            mesh, ax=axes, location="top", shrink=0.4, aspect=20, pad=0.06, ticks=np.linspace(0, 1, 3)
+        )
+        bar.set_label("share of seeds that keep the unit")
+        bar.ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     finish(figure, axes, note(chosen, grid))
     style.save(figure, pdf, png)
 
@@ -72,10 +79,13 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
 
 
 def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:
-    """Write the note of the figure: encoder, seeds, sizes, and how tickets are chosen and scored."""
+    """Write the note of the figure: encoder, seeds, sizes, how tickets are chosen and scored, and who has none."""
     sizes = ", ".join(map(size_text, chosen["train_size"].unique()))
+    without = ", ".join(chosen.loc[chosen["ratio"].isna(), "task"].unique())
     return (
         f"Encoder: {', '.join(chosen['model'].unique())}. Super tickets of {len(grid['seeds'])} seeds, "
         f"{sizes}. The ratio is chosen on validation examples, by the mean score over seeds. The "
         "importance of units is scored on each seed's own fine-tuned model."
+        + f" No super ticket, as validation scores of every ratio are undefined: {without}."
+        * bool(without)
     )

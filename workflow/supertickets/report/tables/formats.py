@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,23 @@ def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
         ("seeds", [str(seed) for seed in grid["seeds"]]),
     ]
     return "; ".join(f"{name}: {', '.join(values)}" for name, values in values_by_name) + "."
+
+
+def undefined_note(names: Iterable[str]) -> str:
+    """Say of what scores are undefined, as a sentence for a note; empty if there is none."""
+    what = ", ".join(names)
+    return f" Empty: undefined, as predictions or labels are the same for all examples ({what})." if what else ""
+
+
+def undefined_scores(scores: pd.DataFrame) -> list[str]:
+    """Count the undefined scores of each task and split, by the task's first metric, in words."""
+    first = scores[scores["metric"] == scores.groupby("task")["metric"].transform("first")]
+    counts = first["value"].isna().groupby([first["task"], first["split"]], sort=False).agg(["sum", "size"])
+    return [
+        f"{row['sum']} of {row['size']} {split} scores of {task}"
+        for (task, split), row in counts.iterrows()
+        if row["sum"]
+    ]
 
 
 #: Formats of numbers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,25 @@ from supertickets.evaluation.results import documents_in, read_groups, resampled
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
-from supertickets.report.tables.formats import COUNT, SCORE, WHERE, Columns, Files, scope_note, write_formats
+from supertickets.report.tables.formats import (
+    COUNT,
+    SCORE,
+    WHERE,
+    Columns,
+    Files,
+    scope_note,
+    undefined_note,
+    write_formats,
+)
 
 #: Numbers of seeds that a next experiment may have.
 SEEDS = (3, 5, 10, 20, 40)
+#: What needs a spread.
+NUMBERS = (
+    *(f"spread_{name}" for name in ("seeds", "examples", "residual")),
+    *(f"detectable_{count}" for count in SEEDS),
+    *("seeds_needed", "examples_needed"),
+)
 
 
 def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], csv: Path, md: Path, tex: Path) -> None:
@@ -29,16 +45,14 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         csv, md, tex: files to write.
     """
     compared = read_groups(results, "comparisons", groups_of(grid), grid)
-    compared = compared[compared["reported"] & compared["variance_examples"].notna()]
-    sizes = compared.groupby(["model", "train_size"]).size()
+    compared = compared[compared["reported"] & (compared["seeds"] > 1)]
+    if compared.empty:
+        raise UserError(f"{results}/comparisons: there is one seed, and so no spread over seeds")
+    sizes = compared["difference"].notna().groupby([compared["model"], compared["train_size"]]).sum()
     rows = [
         dict(zip(EXPERIMENT, names, strict=True)) | _planned(curve, margins[names[1]], sizes[names[0], names[2]])
         for names, curve in compared.groupby(EXPERIMENT, sort=False)
     ]
-    if not rows:
-        raise UserError(
-            f"{results}/comparisons: every score is undefined, or there is one seed or document; there is no spread"
-        )
     table = pd.DataFrame(rows)
     columns: Columns = {**WHERE, "seeds": ("Seeds", COUNT), "examples": ("Examples", COUNT)}
     has_documents = "documents" in table
@@ -59,15 +73,19 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         text += (
             " Where a task has documents, these are counted; the examples for it are those of so many, as large as now."
         )
+    text += undefined_note(table.loc[table["detectable_3"].isna() & (documents_in(table) > 1), "task"].unique())
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
 def _planned(curve: pd.DataFrame, margin: float, tests: int) -> dict[str, float]:
-    """The columns of one model, task and size."""
-    spread, first = Spread.of(curve), curve.iloc[0]
-    documents = int(documents_in(curve).iloc[0])
+    """The columns of one model, task and size; of its tickets whose scores are defined, and have a spread."""
+    first, documents = curve.iloc[0], int(documents_in(curve).iloc[0])
     values: dict[str, float] = {"seeds": int(first["seeds"]), "examples": int(first["examples"])}
     values |= {"documents": documents} if pd.notna(first.get("documents")) else {}
+    curve = curve[curve["variance_examples"].notna()]
+    if curve.empty:
+        return values | dict.fromkeys(NUMBERS, math.nan) | {"margin": margin}
+    spread = Spread.of(curve)
     values |= {"spread_seeds": spread.seeds, "spread_examples": spread.examples, "spread_residual": spread.residual}
     values |= {f"detectable_{count}": spread.detectable(count, documents, tests) for count in SEEDS}
     return values | {"margin": margin} | needed_columns(spread, margin, curve)

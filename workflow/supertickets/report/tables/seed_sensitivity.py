@@ -12,7 +12,17 @@ from supertickets.evaluation.columns import read_table
 from supertickets.evaluation.results import TABLES, read_groups, read_judged, reported
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import groups_of
-from supertickets.report.tables.formats import SCORE, STD, WHERE, Files, reported_splits_text, scope_note, write_formats
+from supertickets.report.tables.formats import (
+    SCORE,
+    STD,
+    WHERE,
+    Files,
+    reported_splits_text,
+    scope_note,
+    undefined_note,
+    undefined_scores,
+    write_formats,
+)
 
 #: The ways (:mod:`supertickets.experiment.grid`) without and with tickets, by the training that the table names.
 SPREADS = {
@@ -59,7 +69,7 @@ def write_seed_sensitivity(
         columns |= {f"{name}_{statistic}": (f"{head} {statistic}", SCORE) for statistic in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
-        f"Scores on the {reported_splits_text(table)}."
+        f"Scores on the {reported_splits_text(table)}.{undefined_note(undefined_scores(scores))}"
     )
     if others:
         text += (

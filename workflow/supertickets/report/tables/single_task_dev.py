@@ -22,6 +22,7 @@ from supertickets.report.tables.formats import (
     P,
     reported_splits_text,
     scope_note,
+    undefined_note,
     with_intervals,
     write_formats,
 )
@@ -68,6 +69,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and "
         f"{resampled_text(verdicts)}."
     )
+    text += undefined_note(verdicts.loc[verdicts[f"difference_{HONEST}"].isna(), "task"].unique())
     if len(mismatched):
         text += " Mismatched: a split of other examples than the choice, so its gain is in the column of test."
     shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})

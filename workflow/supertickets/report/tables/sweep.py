@@ -20,6 +20,8 @@ from supertickets.report.tables.formats import (
     between,
     reported_splits_text,
     scope_note,
+    undefined_note,
+    undefined_scores,
     write_formats,
 )
 
@@ -46,6 +48,8 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         min=("value", "min"),
         max=("value", "max"),
     ).reset_index()
+    spread = ["std", "min", "max"]
+    table[spread] = table[spread].where(table["mean"].notna())  # as the mean, of all seeds or of none
     comparisons = read_judged(results, "comparisons.csv", grid)
     tested = ["chance", "difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds"]
     tested += ["p_seeds_holm", "examples_low", "examples_high"]
@@ -68,6 +72,6 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         f"All tickets. {scope_note(scores, grid)} Scores on the {reported_splits_text(shown)}; mean and standard "
         "deviation over seeds. Chance: the best score of one answer to all examples. Differences to the full model "
         f"have {LEVEL:.0%} intervals over seeds and {resampled_text(comparisons)}; p with Holm's correction over "
-        "ratios and tasks, for each kind and size."
+        f"ratios and tasks, for each kind and size.{undefined_note(undefined_scores(scores))}"
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -54,12 +54,13 @@ def read_ways(
 
 def summarized(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Average scores over seeds: the keys, ``seeds``, ``score``, ``std`` and ``weight_remaining``."""
-    return scores.groupby(keys, sort=False, as_index=False).agg(
+    table = scores.groupby(keys, sort=False, as_index=False).agg(
         seeds=("seed", "nunique"),
         score=("value", mean_of),
         std=("value", "std"),
         weight_remaining=("weight_remaining", "mean"),
     )
+    return table.assign(std=table["std"].where(table["score"].notna()))  # as the mean, of all seeds or of none
 
 
 def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str) -> pd.DataFrame:
