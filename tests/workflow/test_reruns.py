@@ -197,6 +197,14 @@ def test_other_data_reruns_its_task_only(workspace: Workspace) -> None:
     assert workspace.planned(FIGURE)["prepare_task"] == 2
 
 
+@pytest.mark.parametrize("other", [{"metrics": ["f1", "macro_f1"]}, {"metrics": ["f1"], "positive": "no"}], ids=str)
+def test_other_metrics_of_a_task_train_nothing(workspace: Workspace, other: dict[str, Any]) -> None:
+    config = small_config()
+    config["define"]["tasks"]["toy"] |= other
+    workspace.configure(config)
+    assert workspace.planned(FIGURE) == COLLECT_ONE
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--cores", "1"], ["--profile", "profiles/default"], ["--profile", "profiles/gpu"]]
