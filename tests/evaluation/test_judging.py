@@ -198,9 +198,14 @@ def test_metrics_agree_with_their_definitions() -> None:
     random = np.random.default_rng(1)
     classes, guess = random.integers(0, 2, 50), random.integers(0, 2, 50)
     values, estimate = random.normal(size=50), random.normal(size=50)
+    by_class = [f1_score(classes == of, guess == of) for of in (0, 1)]
     expected = {
         "accuracy": (classes == guess).mean(),
-        "f1": f1_score(classes, guess),
+        "balanced_accuracy": np.mean([(guess[classes == of] == of).mean() for of in (0, 1)]),
+        "f1": by_class[1],
+        "f1_of_first": by_class[0],
+        "macro_f1": np.mean(by_class),
+        "weighted_f1": np.average(by_class, weights=np.bincount(classes)),
         "matthews": np.corrcoef(classes, guess)[0, 1],
         "pearson": np.corrcoef(values, estimate)[0, 1],
         "spearman": np.corrcoef(stats.rankdata(values), stats.rankdata(estimate))[0, 1],
