@@ -19,11 +19,15 @@ def test_a_metric_is_computed_by_evaluate_without_the_hub() -> None:
 def test_every_metric_has_a_name_for_figures_its_modules_unless_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {name: metric_of(name).label for name in names_in("evaluation/metrics")} == {
         "accuracy": "accuracy (%)",
+        "balanced_accuracy": "balanced accuracy (%)",
         "f1": "F1 x 100",
+        "f1_of_first": "F1 x 100",
+        "macro_f1": "macro F1 x 100",
         "matthews": "Matthews correlation x 100",
         "pearson": "Pearson correlation x 100",
         "spearman": "Spearman correlation x 100",
+        "weighted_f1": "weighted F1 x 100",
     }
     module = SimpleNamespace(METRIC=Metric(min, max))
-    monkeypatch.setitem(sys.modules, "supertickets.evaluation.metrics.balanced_accuracy", module)
-    assert metric_of("balanced_accuracy").label == "balanced accuracy x 100"
+    monkeypatch.setitem(sys.modules, "supertickets.evaluation.metrics.error_rate", module)
+    assert metric_of("error_rate").label == "error rate x 100"

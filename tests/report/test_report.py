@@ -505,9 +505,9 @@ def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
         assert "No super ticket" not in text
 
 
-@pytest.mark.parametrize("splits", [{"validation"}, {"test"}, {"validation", "test"}], ids=str)
+@pytest.mark.parametrize("splits", [["validation"], ["test"], ["validation", "test"]], ids=",".join)
 def test_all_figures_and_tables_are_made_of_scores_that_are_all_undefined(
-    results: Path, tmp_path: Path, drawn: list[plt.Figure], splits: set[str]
+    results: Path, tmp_path: Path, drawn: list[plt.Figure], splits: list[str]
 ) -> None:
     grid = MAIN | {"tasks": ["rating"]}
     collapsed(results, tmp_path, grid, lambda run, split: split in splits)

@@ -14,4 +14,4 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return f1.weighted(1 - predicted, 1 - true, counts)
 
 
-METRIC = Metric(plain=lambda predicted, true: f1_score(true, predicted, pos_label=0), weighted=weighted)
+METRIC = Metric(plain=lambda predicted, true: f1_score(true, predicted, pos_label=0), weighted=weighted, name="F1")

@@ -15,4 +15,6 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return scores.sum(axis=1) / (in_predicted + in_true > 0).sum(axis=1)
 
 
-METRIC = Metric(plain=lambda predicted, true: f1_score(true, predicted, average="macro"), weighted=weighted)
+METRIC = Metric(
+    plain=lambda predicted, true: f1_score(true, predicted, average="macro"), weighted=weighted, name="macro F1"
+)

@@ -15,4 +15,6 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return (scores * in_true).sum(axis=1) / in_true.sum(axis=1)
 
 
-METRIC = Metric(plain=lambda predicted, true: f1_score(true, predicted, average="weighted"), weighted=weighted)
+METRIC = Metric(
+    plain=lambda predicted, true: f1_score(true, predicted, average="weighted"), weighted=weighted, name="weighted F1"
+)

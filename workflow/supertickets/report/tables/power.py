@@ -84,7 +84,8 @@ def _planned(curve: pd.DataFrame, margin: float, tests: int) -> dict[str, float]
     values |= {"documents": documents} if pd.notna(first.get("documents")) else {}
     curve = curve[curve["variance_examples"].notna()]
     if curve.empty:
-        return values | dict.fromkeys(NUMBERS, math.nan) | {"margin": margin}
+        needs = ["documents_needed"] * ("documents" in values)
+        return values | dict.fromkeys((*NUMBERS, *needs), math.nan) | {"margin": margin}
     spread = Spread.of(curve)
     values |= {"spread_seeds": spread.seeds, "spread_examples": spread.examples, "spread_residual": spread.residual}
     values |= {f"detectable_{count}": spread.detectable(count, documents, tests) for count in SEEDS}
