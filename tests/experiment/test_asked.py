@@ -8,7 +8,7 @@ import pytest
 from conftest import LIBRARY
 
 from supertickets.errors import UserError
-from supertickets.experiment import adaptation, multi_task, resources, shown, submission
+from supertickets.experiment import adaptation, multi_task, repeated, resources, shown, submission
 from supertickets.experiment.config import check_config
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.settings import margins_of, methods_of, metrics_of, stratified, tried_settings, unsearched
@@ -136,7 +136,7 @@ def test_submissions() -> None:
     config = config_of(models=["bert-base"], tasks=["rte", "movie"], train_sizes=["all"])
     assert submission.submitted_tasks(config) == ["rte"]
     assert submission.server_settings(config, "bert-base", "rte")["evaluate"] == {"test_unlabelled": None}
-    files = submission.repeated_inputs(config, "bert-base", "rte")
+    files = repeated.repeated_inputs(config, "bert-base", "rte")
     assert files[:2] == [
         "results/scores/bert-base/rte/nall/winning.parquet",
         "results/selections/bert-base/rte/nall/winning.csv",

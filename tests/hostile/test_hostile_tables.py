@@ -32,8 +32,8 @@ from supertickets.report.tables.hyperparameters import write_hyperparameters
 from supertickets.report.tables.multi_task_dev import write_multi_task_dev
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.tasks import write_tasks
-from supertickets.submission.predict import best_run
 from supertickets.tickets.importance_table import read_importance, write_importance
+from supertickets.training.repeat import best_run
 
 MOVIE = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
 

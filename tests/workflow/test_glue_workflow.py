@@ -18,7 +18,8 @@ from made_up_downloads import write_rte
 
 from supertickets.experiment.paths import run_folder
 from supertickets.submission.archive import validate_submission
-from supertickets.submission.predict import best_run, predict_for_server
+from supertickets.submission.predict import predict_for_server
+from supertickets.training.repeat import best_run
 
 COMMIT = "c3" * 20
 FIGURE = "results/figures/phase_transition.pdf"

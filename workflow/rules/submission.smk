@@ -3,7 +3,8 @@
 # Needs:  tickets, subsets, scores/ and selections/ of the winning tickets at the main size
 # Makes:  results/submissions/{model}-{which}.zip, .json  eleven files, and which of them hold fillers
 
-from supertickets.experiment.submission import main_group, repeated_inputs, server_settings, submitted_tasks
+from supertickets.experiment.repeated import main_group, repeated_inputs
+from supertickets.experiment.submission import server_settings, submitted_tasks
 
 
 wildcard_constraints:

@@ -9,30 +9,11 @@ import yaml
 
 from supertickets.errors import UserError
 from supertickets.experiment.config import CATALOGUE
-from supertickets.experiment.grid import grid_of, group_runs, scoped
 from supertickets.experiment.parts import SERVER_PARTS, UNLABELLED
-from supertickets.experiment.paths import RESULTS, SUBSET, group_files, ticket_file
 from supertickets.experiment.settings import training_of, unsearched
 from supertickets.experiment.task_files import parts_of
 
 Config = Mapping[str, Any]
-
-
-def main_group(config: Config, model: str, task: str) -> dict[str, Any]:
-    """The winning tickets of a model and task at the main size."""
-    return {"model": model, "task": task, "train_size": config["train_sizes"][0], "kind": "winning"}
-
-
-def repeated_inputs(config: Config, model: str, task: str) -> list[str]:
-    """What a training that is repeated for a submission was chosen by and made from."""
-    group = main_group(config, model, task)
-    tickets = [run for run in group_runs(scoped(grid_of(config), "main"), group) if run["kind"] != "full"]
-    return [
-        *group_files("scores", [group]),
-        *group_files("selections", [group]),
-        *(f"{RESULTS}/{ticket_file(run)}" for run in tickets),
-        *(f"{RESULTS}/{SUBSET.format(**group, seed=seed)}" for seed in config["seeds"]),
-    ]
 
 
 def server_settings(config: Config, model: str, task: str) -> dict[str, Any]:

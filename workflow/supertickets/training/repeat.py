@@ -1,0 +1,110 @@
+"""Train the best full model or super ticket of a task once more: weights are not kept, and the same come out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from supertickets.encoder.rewind import rewind
+from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.errors import DamagedError
+from supertickets.evaluation.results import chosen_ratio, read_groups
+from supertickets.experiment.grid import group_runs
+from supertickets.experiment.paths import group_file, ticket_file
+from supertickets.files import write_json
+from supertickets.jobs.locks import alone
+from supertickets.training.run import train_run
+
+log = logging.getLogger(__name__)
+
+
+def repeat_training(
+    results: Path,
+    grid: dict[str, Any],
+    group: dict[str, Any],
+    metric: str,
+    which: str,
+    settings: dict[str, Any],
+    encoded: Path,
+    predictions: Path,
+    record: Path | None = None,
+    trained: Path | None = None,
+    ticket: Path | None = None,
+    chosen: Path | None = None,
+    checkpoint_minutes: float = 0.0,
+) -> None:
+    """Repeat the training of the :func:`best_run` of a group, with the predictions that the settings ask for.
+
+    Args:
+        results: the results folder.
+        grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        group: model, task, train_size and the kind ``winning``.
+        metric: the task's first metric.
+        which: ``full`` or ``super``.
+        settings: the task's training settings; ``evaluate`` names the parts to predict.
+        encoded: the tokenised task.
+        predictions, trained, chosen, checkpoint_minutes: see :func:`supertickets.training.run.train_run`; the
+            checkpoint is beside the predictions.
+        record, ticket: JSON files to write: what was done, and the units that are kept, all of a full model; None
+            where nobody wants them.
+    """
+    run = best_run(results, grid, group, metric, which)
+    log.info("repeating %s", run)
+    model = results / "pretrained" / group["model"]
+    size = run["train_size"]
+    weights, found = model / "model.safetensors", None
+    # Fixed names: files that a killed process leaves are replaced, then deleted, by the next process.
+    rewound, unwanted = (predictions.with_suffix(ending) for ending in (".rewound.safetensors", ".record.json"))
+    with alone(predictions.with_suffix(".lock")):
+        try:
+            if run["kind"] != "full":
+                found = results / ticket_file(run)
+                rewind(weights, model / "config.json", found, rewound)
+                weights = rewound
+            train_run(
+                config=model / "config.json",
+                weights=weights,
+                encoded=encoded,
+                subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
+                run=run,
+                settings=settings,
+                record=record or unwanted,
+                predictions=predictions,
+                shape=model / "shape.json",
+                trained=trained,
+                ticket=found,
+                chosen=chosen,
+                checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
+                checkpoint_minutes=checkpoint_minutes,
+            )
+            if ticket is not None:
+                shape = Shape.read(model / "shape.json", outputs=1)
+                kept = Ticket.read(found) if found else Ticket.full(shape.layers, shape.heads)
+                write_json(ticket, kept.as_json())
+        finally:
+            for path in (rewound, unwanted):
+                path.unlink(missing_ok=True)
+
+
+def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:
+    """The run with the best validation score among the seeds of the full model, or of the super ticket.
+
+    Args:
+        results, grid, group, metric, which: see :func:`repeat_training`.
+
+    Raises:
+        UserError: a file is damaged or has no validation score.
+    """
+    ratio = 0.0
+    if which == "super":
+        read_groups(results, "selections", [group], grid)  # a table of this experiment
+        ratio = chosen_ratio(results, group)
+    scores = read_groups(results, "scores", [group], grid)
+    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    scores = scores.dropna(subset="value")
+    if scores.empty:
+        raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
+    seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
+    runs = group_runs(grid, group)
+    return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)
