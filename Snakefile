@@ -26,6 +26,7 @@ include: "workflow/rules/multi_task.smk"
 include: "workflow/rules/adaptation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/submission.smk"
+include: "workflow/rules/export.smk"
 
 
 localrules:

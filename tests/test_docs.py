@@ -177,8 +177,10 @@ def test_snakemake_takes_the_options_and_knows_the_targets(files: Path) -> None:
         for target in asked.targets:
             submission = re.fullmatch(r"results/submissions/[\w-]+-(full|super)\.zip", target)
             run = re.fullmatch(r"results/runs/\w+/\w+/n\w+/seed\d+/(full|\w+-0\.\d\d)/record\.json", target)
+            form = r"(README\.md|verdict\.json|(dense|cut)/config\.json)"
+            export = re.fullmatch(rf"results/exports/[\w-]+/\w+/(full|super)/{form}", target)
             named = target in ("fetch_all",) or target.rpartition(".")[0] in shown
-            assert named or submission or run, f"{page}: {target}"
+            assert named or submission or export or run, f"{page}: {target}"
         for path in asked.configfile or []:
             own = path == Path("my.yaml")
             assert own or check_config(yaml.safe_load((PROJECT / path).read_text())), f"{page}: {path}"

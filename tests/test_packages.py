@@ -19,7 +19,7 @@ ORDER = (
     ("encoder",),
     ("training",),
     ("tickets",),
-    ("multi_task", "submission", "report"),
+    ("multi_task", "submission", "exports", "report"),
     ("call",),
     ("__main__", "server"),
 )

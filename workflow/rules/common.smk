@@ -95,6 +95,7 @@ wildcard_constraints:
     ),
     ratio=r"[01]\.\d\d",
     weights="fine_tuned|pretrained",
+    which="full|super",  # the best model of these
 
 
 def work(function, loaded=None):

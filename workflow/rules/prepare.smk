@@ -22,6 +22,11 @@ def get_model_source(wildcards):
     return {"source": source, "files": files}
 
 
+def without_licence(entry):
+    """A model's entry without what changes nothing that is made from it."""
+    return {key: value for key, value in entry.items() if key != "licence"}
+
+
 rule prepare_model:
     input:
         unpack(get_model_source),
@@ -40,7 +45,7 @@ rule prepare_model:
         mem_mb=get_copying_memory,
     params:
         **work("encoder.pretrained:prepare_model"),
-        settings=lambda wildcards: canonical_json(DEFINED["models"][wildcards.model]),
+        settings=lambda wildcards: canonical_json(without_licence(DEFINED["models"][wildcards.model])),
     shell:
         "python -P -m supertickets {params.work} --source {input.source:q} --definition {params.settings:q}"
         ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'

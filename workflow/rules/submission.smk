@@ -7,10 +7,6 @@ from supertickets.experiment.repeated import main_group, repeated_inputs
 from supertickets.experiment.submission import server_settings, submitted_tasks
 
 
-wildcard_constraints:
-    which="full|super",
-
-
 localrules:
     write_submission,
 

@@ -33,7 +33,8 @@ def resolved(definition: Mapping[str, Any], glue: str) -> Entry:
         file is dealt to parts, and how to read it (``columns``, ``fields``, ``delimiter``, ``member``, ``numbered``,
         ``malformed``, ``labels`` where they are spelt in another way).
     """
-    elsewhere = (*SOURCES, "member", *READING, "metrics", "positive", "published")  # or of no use for making examples
+    # Or of no use for making examples.
+    elsewhere = (*SOURCES, "member", *READING, "metrics", "positive", "published", "licence")
     rest = {key: value for key, value in definition.items() if key not in elsewhere}
     if "glue" in definition:
         rest.pop("sizes", None)  # two sources may differ by a few broken rows

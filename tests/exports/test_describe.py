@@ -1,0 +1,95 @@
+"""What is said of an exported model, from runs that never were."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_runs import SIZES, score_of, verdicts
+
+from supertickets.errors import UserError
+from supertickets.experiment.paths import run_folder, ticket_file
+from supertickets.exports.describe import describe_export
+
+GROUP = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
+ORIGINS = {"model": {"source": "a package", "licence": "Apache-2.0"}, "data": {"source": "files of the user's own"}}
+
+
+def described(results: Path, folder: Path, group: dict[str, Any], metrics: list[str], **run: Any) -> dict[str, Any]:
+    """The content of ``verdict.json``, of a run that stands for the repeated one."""
+    run = {**group, "seed": 2, "ratio": 0.1, "draw": 1} | run
+    run["kind"] = "winning" if run["ratio"] else "full"
+    where = results / run_folder(run)
+    for name in ("record.json", "predictions.parquet"):
+        if not (folder / name).exists():
+            shutil.copy(where / name, folder)
+    record = json.loads((folder / "record.json").read_text())
+    told = {"precision": "bf16", "versions": {"torch": "2.13.0"}}
+    (folder / "record.json").write_text(json.dumps(record | told))
+    if run["ratio"]:
+        shutil.copy(results / ticket_file(run), folder / "ticket.json")
+    else:
+        (folder / "ticket.json").write_text('{"heads_per_layer": 3, "heads": [[0, 1, 2], [0, 1, 2]], "ffn": [0, 1]}')
+    files = {name: folder / f"{name}.{ending}" for name, ending in (("record", "json"), ("predictions", "parquet"))}
+    describe_export(
+        results, SIZES, group, metrics, "super" if run["ratio"] else "full", ORIGINS, pairs=0, max_length=64,
+        ticket=folder / "ticket.json", verdict=folder / "verdict.json", card=folder / "README.md", **files,
+    )  # fmt: skip
+    return json.loads((folder / "verdict.json").read_text())
+
+
+def test_scores_are_those_of_the_run_beside_the_means(results: Path, tmp_path: Path) -> None:
+    content = described(results, tmp_path, GROUP, ["accuracy", "matthews"])
+    assert content["differs_from_run"] == 0 and content["run"]["seed"] == 2 and content["seeds"] == 3
+    told = verdicts(results).loc["movie"]
+    assert content["verdict"] == told["verdict"] and content["split"] == told["split"] == "test"
+    assert content["gain"]["difference"] == told["difference_other_seeds"]
+    assert [(row["split"], row["metric"]) for row in content["scores"]] == [
+        (split, metric) for split in ("test", "validation") for metric in ("accuracy", "matthews")
+    ]
+    for row in content["scores"]:
+        where = {"metric": row["metric"], "split": row["split"], "task": "movie"}
+        assert row["value"] == pytest.approx(score_of(results, **where, seed=2, ratio=0.1))
+        of_seeds = [score_of(results, **where, seed=seed, ratio=0.1) for seed in (1, 2, 3)]
+        assert row["mean"] == pytest.approx(np.mean(of_seeds))
+        half = 4.302653 * np.std(of_seeds, ddof=1) / np.sqrt(3)
+        assert (row["mean_low"], row["mean_high"]) == pytest.approx((row["mean"] - half, row["mean"] + half))
+        full = [score_of(results, **where, seed=seed, ratio=0.0, kind="full") for seed in (1, 2, 3)]
+        assert row["full"] == pytest.approx(np.mean(full))
+        assert row["low"] < row["value"] < row["high"] and row["examples"] == 200
+    card = (tmp_path / "README.md").read_text()
+    accuracy = next(row for row in content["scores"] if row["split"] == "test")
+    assert card.startswith(
+        "---\nlibrary_name: transformers\npipeline_tag: text-classification\nlicense: apache-2.0\n---\n"
+    )
+    assert f"accuracy on test: {accuracy['value']:.1f} ({accuracy['low']:.1f} to {accuracy['high']:.1f})." in card
+    assert told["verdict"] in card and "Licence: not known here." in card and "the best of 3 on validation" in card
+    assert "    1  ###    #\n    2  ..#    #\n" in card  # seed 2 keeps one head of the second layer, and both blocks
+    assert "its outputs differ" not in card and "{" not in card
+
+
+def test_a_full_model_of_a_regression_without_a_test_part(results: Path, tmp_path: Path) -> None:
+    content = described(results, tmp_path, GROUP | {"task": "rating"}, ["pearson", "spearman"], ratio=0.0)
+    assert content["which"] == "full" and content["scores"][0]["value"] > 30
+    card = (tmp_path / "README.md").read_text()
+    assert "# rating: full model of minilm" in card and "| test | pearson | 200 |" in card
+    (tmp_path / "dev").mkdir()
+    content = described(results, tmp_path / "dev", GROUP | {"task": "dev_only"}, ["accuracy"])
+    assert content["split"] == "validation" and {row["split"] for row in content["scores"]} == {"validation"}
+
+
+def test_a_training_that_came_out_otherwise_is_said_so(results: Path, tmp_path: Path) -> None:
+    described(results, tmp_path, GROUP, ["accuracy"])
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    table["logits"] = [logits + np.array([0.25, 0.0]) for logits in table["logits"]]
+    table.to_parquet(tmp_path / "predictions.parquet")
+    assert described(results, tmp_path, GROUP, ["accuracy"])["differs_from_run"] == 0.25
+    assert "its outputs differ from those of the run by up to 0.2" in (tmp_path / "README.md").read_text()
+    table.iloc[1:].to_parquet(tmp_path / "predictions.parquet")
+    with pytest.raises(UserError, match="other examples than the exported model has predicted"):
+        described(results, tmp_path, GROUP, ["accuracy"])

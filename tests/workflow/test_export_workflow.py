@@ -1,0 +1,49 @@
+"""The super ticket of a finished experiment, exported: texts in, the run's outputs out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import new_workspace, tiny_config
+from transformers import AutoTokenizer
+
+from supertickets.experiment.paths import run_folder
+from supertickets.exports.folder import load
+from supertickets.training.repeat import best_run
+
+
+@pytest.mark.slow
+def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "project", tiny_config(precision="fp32"))
+    exports = workspace.folder / "results/exports/tiny"
+    wanted = [("toy", "super"), ("toy", "full"), ("toy_value", "super")]
+    targets = [f"results/exports/tiny/{task}/{which}/README.md" for task, which in wanted]
+    targets += [f"results/exports/tiny/{task}/{which}/cut/config.json" for task, which in wanted]
+    workspace.make(*targets)
+    for task, which in wanted:
+        folder = exports / task / which
+        verdict = json.loads((folder / "verdict.json").read_text())
+        group = {"model": "tiny", "task": task, "train_size": 32, "kind": "winning"}
+        grid = {"seeds": [1, 2], "ratios": [0.3, 0.6], "draws": {"winning": 1}}
+        metric = {"toy": "accuracy", "toy_value": "pearson"}[task]
+        run = best_run(workspace.folder / "results", grid, group, metric, which)
+        assert verdict["run"] == run and (run["ratio"] > 0) == (which == "super")
+        assert verdict["differs_from_run"] == 0 and verdict["chance"] is not None
+        predictions = pd.read_parquet(workspace.folder / "results" / run_folder(run) / "predictions.parquet")
+        examples = pd.read_parquet(workspace.folder / f"results/tasks/{task}.parquet").set_index("id")
+        texts = examples.loc[predictions["id"], "text"].tolist()
+        for form in ("dense", "cut"):
+            model, tokenizer = load(folder / form), AutoTokenizer.from_pretrained(folder / form)
+            with torch.inference_mode():
+                logits = model(**tokenizer(texts, padding=True, truncation=True, return_tensors="pt")).logits
+            np.testing.assert_allclose(logits, np.stack(predictions["logits"].tolist()), rtol=1e-5, atol=1e-5)
+        assert [*model.config.id2label.values()] == (["no", "yes"] if task == "toy" else ["toy_value"])
+        assert not [*(folder / "run").rglob("*.safetensors*")]  # they are in dense/ and cut/
+    assert workspace.planned(*targets) == {}
+    done = workspace("results/exports/tiny/other/super/README.md")
+    assert done.returncode != 0

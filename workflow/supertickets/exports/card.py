@@ -1,0 +1,144 @@
+"""The model card of an exported model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+#: What stands in the map of units for one that is kept, and for one that is pruned.
+KEPT, PRUNED = "#", "."
+
+TEMPLATE = """---
+library_name: transformers
+pipeline_tag: text-classification
+{licence}---
+
+# {task}: {what} of {model}
+
+Trained on {trained}. {metric} on {split}: {score}. Weight remaining: {weight:.1%}.
+
+## Texts in, labels out
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="dense", truncation=True)
+print(classify({texts}))
+```
+
+`dense/` has the full sizes, with zeros for what is pruned, and loads wherever transformers does. `cut/` computes the
+same with what is left: with `model="cut", trust_remote_code=True` transformers runs the module beside its weights, and
+`supertickets.load("cut")` is the model without that. Texts are cut to {length} tokens, as in training.
+
+## Scores
+
+{scores}
+
+In points, computed in {precision}. In parentheses: 95% intervals, of this model over examples, and of means over seeds
+(Student's t, from three seeds on). This is seed {seed}, the best of {seeds} on validation, which flatters its score
+there. One answer to all examples scores {chance} ({metric}, {split}).{repeated}
+
+## Verdict
+
+Pruning {model} on {task}, margin {margin:g}: {verdict}.
+
+{gain}
+
+## Units
+
+{weight:.1%} of the weights remain, in {parameters:,} parameters. `{kept}` is kept, `{pruned}` is pruned.
+
+```
+{units}
+```
+
+## Origins
+
+{origins}
+"""
+
+
+def card_of(content: Mapping[str, Any]) -> str:
+    """The card in Markdown, with the files' front matter of a hub.
+
+    Args:
+        content: of ``verdict.json`` (:func:`supertickets.exports.describe.describe_export`).
+    """
+    where = (content["split"], content["metric"])
+    own = next(row for row in content["scores"] if (row["split"], row["metric"]) == where)
+    licence, size = content["origins"]["model"].get("licence"), content["train_size"]
+    differs = content["differs_from_run"]
+    return TEMPLATE.format(
+        **{
+            key: content[key]
+            for key in ("task", "model", "metric", "split", "seeds", "margin", "verdict", "parameters", "precision")
+        },
+        licence=f"license: {licence.lower()}\n" if licence else "",
+        what="super ticket" if content["which"] == "super" else "full model",
+        trained="all training examples" if size == "all" else f"{size} training examples",
+        score=_number(own, "value", "low", "high"),
+        weight=content["weight_remaining"],
+        texts='{"text": "a text", "text_pair": "another"}' if content["pairs"] else '["a text", "another text"]',
+        length=content["max_length"],
+        scores=_table(content["scores"]),
+        seed=content["run"]["seed"],
+        chance="nothing defined" if content["chance"] is None else f"{content['chance']:.1f}",
+        repeated=f" Trained once more for this export, its outputs differ from those of the run by up to {differs:.1g}."
+        * (differs > 0),
+        gain=_gain(content),
+        kept=KEPT,
+        pruned=PRUNED,
+        units="\n".join(map_of(content["ticket"])),
+        origins="\n".join(_origins(content)),
+    )
+
+
+def map_of(ticket: Mapping[str, Any]) -> Iterator[str]:
+    """Lines with a character for each head of a layer, and one for its feed-forward block."""
+    count = ticket["heads_per_layer"]
+    yield f"layer  {'heads':{count}}  block"
+    for layer, heads in enumerate(ticket["heads"]):
+        marks = "".join(KEPT if head in heads else PRUNED for head in range(count))
+        yield f"{layer + 1:5}  {marks:5}  {KEPT if layer in ticket['ffn'] else PRUNED}"
+
+
+def _number(row: Mapping[str, Any], *names: str) -> str:
+    """A score with its interval, where there is one."""
+    value, low, high = (row[name] for name in names)
+    if value is None:
+        return "undefined"
+    return f"{value:.1f}" + (f" ({low:.1f} to {high:.1f})" if low is not None else "")
+
+
+def _table(scores: Sequence[Mapping[str, Any]]) -> str:
+    """The scores by split and metric."""
+    columns = {"this model": ("value", "low", "high")}
+    columns |= {
+        f"{what}, mean": (name, f"{name}_low", f"{name}_high")
+        for what, name in (("its ratio", "mean"), ("full", "full"))
+    }
+    lines = [f"| split | metric | examples | {' | '.join(columns)} |", "|---|---|--:" + "|--:" * len(columns) + "|"]
+    for row in scores:
+        numbers = " | ".join(_number(row, *names) for names in columns.values())
+        lines.append(f"| {row['split']} | {row['metric']} | {row['examples']} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _gain(content: Mapping[str, Any]) -> str:
+    """What choosing a ticket gains, without the bias of the choice."""
+    gain = content["gain"]
+    if gain["difference"] is None:
+        return "What a super ticket gains over the full model is undefined."
+    interval = "" if gain["low"] is None else f" ({gain['low']:+.1f} to {gain['high']:+.1f})"
+    return (
+        f"What a super ticket gains over the full model, each seed's being chosen by the other seeds on validation: "
+        f"{gain['difference']:+.1f}{interval} points on {content['split']}."
+    )
+
+
+def _origins(content: Mapping[str, Any]) -> Iterator[str]:
+    """Lines on encoder, data and versions."""
+    for what, origin in (("Encoder", content["origins"]["model"]), ("Data", content["origins"]["data"])):
+        licence = origin.get("licence", "not known here")
+        yield f"- {what}: {origin['source']}. Licence: {licence}."
+    yield f"- Made with {', '.join(f'{name} {version}' for name, version in content['versions'].items())}."

@@ -1,0 +1,135 @@
+"""Say what an exported model is, what it scores, and what was found of its task: for programs, and as a model card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supertickets.encoder.ticket import Ticket
+from supertickets.errors import DamagedError
+from supertickets.evaluation.columns import read_parquet
+from supertickets.evaluation.metric import predicted
+from supertickets.evaluation.predictions import predictions_file
+from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
+from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
+from supertickets.evaluation.significance import LEVEL, mean_intervals, sample
+from supertickets.exports.card import card_of
+from supertickets.files import read_json, replacing, write_json
+
+
+def describe_export(
+    results: Path,
+    grid: dict[str, Any],
+    group: dict[str, Any],
+    metrics: list[str],
+    which: str,
+    origins: dict[str, Any],
+    pairs: int,
+    max_length: int,
+    record: Path,
+    predictions: Path,
+    ticket: Path,
+    verdict: Path,
+    card: Path,
+) -> None:
+    """Write what an exported model is, what it scores, and what was found of its task.
+
+    Args:
+        results: the results folder, with scores and ``verdicts.csv``.
+        grid: the winning tickets at all sizes.
+        group: model, task, train_size and the kind ``winning``.
+        metrics: of the task; the first has chosen the ticket.
+        which: ``full`` or ``super``.
+        origins: of ``model`` and ``data`` the ``source``, and the ``licence`` where it is known.
+        pairs: 1 if examples are pairs of texts.
+        max_length: longest sequence in tokens that the model was trained with.
+        record, predictions, ticket: of the exported training.
+        verdict, card: JSON and Markdown files to write.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    made, run = read_json(record), read_json(record)["run"]
+    own = read_parquet(predictions, ["id", "split", "label", "logits"])
+    judged = read_judged(results, "verdicts.csv", grid)
+    row = judged[(judged[EXPERIMENT] == [str(group[key]) for key in EXPERIMENT]).all(axis=1)].iloc[0]
+    split = reported_split_of(own["split"])
+    content = {
+        **{key: group[key] for key in EXPERIMENT},
+        "which": which,
+        "verdict": row["verdict"],
+        "margin": row["margin"],
+        "metric": metrics[0],
+        "split": split,
+        "chance": row["chance"],
+        "run": run,
+        "seeds": row["seeds"],
+        "scores": scores_of(own, read_groups(results, "scores", [group], grid), run["ratio"], metrics),
+        "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
+        "differs_from_run": largest_difference(own, predictions_file(results, run)),
+        **{key: made[key] for key in ("weight_remaining", "parameters", "precision", "versions")},
+        "ticket": Ticket.read(ticket).as_json(),
+        "origins": origins,
+        "pairs": bool(pairs),
+        "max_length": max_length,
+    }
+    content = without_nan(content)
+    write_json(verdict, content)
+    with replacing(card) as part:
+        part.write_text(card_of(content), encoding="utf-8")
+
+
+def scores_of(own: pd.DataFrame, scores: pd.DataFrame, ratio: float, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """What a model scores on each split by each metric, in points, beside the means over seeds.
+
+    Args:
+        own: its predictions.
+        scores: those of the runs of its group.
+        ratio: its own.
+        metrics: of the task.
+
+    Returns:
+        For each split and metric ``value``, and ``low`` and ``high`` of its bootstrap interval over examples; ``mean``
+        and ``full`` over the seeds of its ratio and of the full models, each with its Student's t interval.
+    """
+    of_ratio = {"mean": scores[scores["ratio"] == ratio], "full": scores[scores["ratio"] == 0]}
+    means = {name: mean_intervals(table, ["split", "metric"]) for name, table in of_ratio.items()}
+    rows = []
+    for split, part in own.groupby("split", sort=True):
+        answers = predicted(np.stack(part["logits"].tolist()))
+        for metric in metrics:
+            sampled = sample(metric, part["label"].to_numpy(), answers[None])
+            low, high = np.nanpercentile(sampled.resampled[0], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+            found = {"split": split, "metric": metric, "examples": len(part), "value": sampled.scores[0]}
+            found |= {"low": low, "high": high}
+            for name, table in means.items():
+                mean, half = table.loc[(split, metric), ["mean", "half"]]
+                half = half or np.nan  # fewer than three seeds have none
+                found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+            rows.append(found)
+    return rows
+
+
+def largest_difference(own: pd.DataFrame, path: Path) -> float:
+    """How far the outputs of a repeated training are from those of the run, which it repeats."""
+    run = read_parquet(path, ["id", "split", "label", "logits"])
+    if not own[["id", "split"]].equals(run[["id", "split"]]):
+        raise DamagedError(path, "other examples than the exported model has predicted")
+    ours, theirs = (np.stack(table["logits"].tolist()) for table in (own, run))
+    return float(np.abs(ours - theirs).max())
+
+
+def without_nan(content: Any) -> Any:
+    """The same as JSON has it: None for not-a-number, and plain numbers."""
+    if isinstance(content, Mapping):
+        return {key: without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [without_nan(value) for value in content]
+    if isinstance(content, np.generic):
+        content = content.item()
+    return None if isinstance(content, float) and math.isnan(content) else content

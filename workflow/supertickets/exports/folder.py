@@ -1,0 +1,190 @@
+"""Write a trained ticket as folders that transformers loads: with zeros for what is pruned, and without it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from supertickets.data.examples import read_examples
+from supertickets.encoder.batches import batch_of
+from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.model import Classifier, read_model
+from supertickets.engine.device import Compute
+from supertickets.errors import UserError, blamed_on
+from supertickets.exports.modeling_super_ticket import SuperTicketConfig, SuperTicketForSequenceClassification
+from supertickets.exports.plain import label_fields, plain_config, plain_model, plain_tensors
+from supertickets.files import read_json, write_json
+from supertickets.jobs.finished import give_up
+
+log = logging.getLogger(__name__)
+
+# So that transformers takes the class that is installed, and asks for no trust in the file beside the weights.
+AutoConfig.register(SuperTicketConfig.model_type, SuperTicketConfig, exist_ok=True)
+AutoModelForSequenceClassification.register(SuperTicketConfig, SuperTicketForSequenceClassification, exist_ok=True)
+
+#: Validation examples that an export is tried with.
+TRIED = 16
+#: How far its outputs may be from those of the trained model, in the unit of the largest, which is 1 at least. Orders
+#: of additions differ.
+CLOSE = 1e-4
+
+
+def export_model(
+    config: Path,
+    weights: Path,
+    ticket: Path,
+    examples: Path,
+    encoded: Path,
+    labels: list[str],
+    max_length: int,
+    folder: Path,
+) -> None:
+    """Write a trained model as two folders, and try both with texts.
+
+    Args:
+        config: the encoder's ``config.json``, beside its tokenizer.
+        weights: the trained weights of the ticket, temporary ones: they are no longer kept for the same training.
+        ticket: the units that it keeps.
+        examples: the task's examples.
+        encoded: the same, tokenised.
+        labels: names of the classes, or of the one value of a regression.
+        max_length: longest sequence in tokens that the model was trained with.
+        folder: folder to write: ``dense/`` has the full sizes, ``cut/`` those of the ticket.
+
+    Raises:
+        UserError: an input is unusable, or what was written computes other outputs than the model.
+    """
+    model = read_model(config, weights, ticket, len(labels), 0.0, torch.Generator()).eval()
+    write_dense(model, read_json(config), labels, folder / "dense")
+    write_cut(model, read_json(config), labels, folder / "cut")
+    for form in ("dense", "cut"):
+        write_tokenizer(model, config.parent, max_length, folder / form)
+        require_same_outputs(model, folder / form, examples, encoded)
+    give_up(weights)
+
+
+def write_dense(model: Classifier, fields: Mapping[str, Any], labels: Sequence[str], folder: Path) -> None:
+    """Write config and weights of the full size, with zeros for what is pruned, which transformers loads as they are.
+
+    Args:
+        model: the trained classifier.
+        fields: the encoder's ``config.json``.
+        labels: names of its outputs.
+        folder: folder to write.
+    """
+    plain_model(model, fields, labels).save_pretrained(folder, max_shard_size="1TB")
+
+
+def write_cut(model: Classifier, fields: Mapping[str, Any], labels: Sequence[str], folder: Path) -> None:
+    """Write config and weights of a ticket, and the module that transformers, or this library, loads them with.
+
+    Args:
+        model, fields, labels, folder: as of :func:`write_dense`.
+    """
+    config = SuperTicketConfig(
+        full=plain_config(fields, labels),
+        ticket=model.ticket.as_json(),
+        places=places_of(model),
+        **label_fields(labels),
+    )
+    cut = SuperTicketForSequenceClassification(config)
+    cut.load_state_dict({f"{cut.base_model_prefix}.{name}": value for name, value in plain_tensors(model).items()})
+    cut.save_pretrained(folder, max_shard_size="1TB")
+
+
+def places_of(model: Classifier) -> dict[str, Any]:
+    """Where heads and blocks are in a model of transformers, for its config."""
+    places = model.architecture
+    names = ("head_inputs", "head_output", "attention", "ffn_parts", "ffn_norm", "shared_bias", "token_types")
+    return {"layers": f"{places.prefix}.{places.layers}"} | {name: getattr(places, name) for name in names}
+
+
+def write_tokenizer(model: Classifier, source: Path, max_length: int, folder: Path) -> None:
+    """Write the files of a tokenizer that makes of texts what the model was trained with.
+
+    Args:
+        model: the trained classifier.
+        source: folder of the encoder's tokenizer.
+        max_length: longest sequence in tokens.
+        folder: folder to write to.
+    """
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    types = ["token_type_ids"] * model.architecture.token_types
+    settings = {
+        # Training needs no padding, so the files may not say with what.
+        "pad_token": PreTrainedTokenizerFast.from_pretrained(source).convert_ids_to_tokens(model.pad),
+        **read_json(source / "tokenizer_config.json"),
+        "padding_side": "right",
+        # A family's own class would read only the vocabulary of tokenizer.json.
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": max_length,
+        "model_input_names": ["input_ids", *types, "attention_mask"],
+    }
+    settings.pop("auto_map", None)
+    write_json(folder / "tokenizer_config.json", settings)
+
+
+def require_same_outputs(model: Classifier, folder: Path, examples: Path, encoded: Path) -> None:
+    """Load what was written as anybody does, and refuse it if it computes other outputs from the same texts.
+
+    Args:
+        model: the trained classifier.
+        folder: config, weights and tokenizer.
+        examples: the task's examples.
+        encoded: the same, tokenised.
+
+    Raises:
+        UserError: the outputs are not :data:`CLOSE`.
+    """
+    data = Encoded.read(encoded)
+    rows = data.first("validation", TRIED)
+    table = read_examples(examples, "id", "split", "text", "text_pair").to_pandas()
+    table = table[table["split"] == "validation"].set_index("id").loc[[data.ids[row] for row in rows]]
+    pairs = table["text_pair"].tolist() if table["text_pair"].notna().all() else None
+    with torch.inference_mode():
+        expected = model(batch_of(data, rows, model.pad, Compute(torch.device("cpu"), "fp32")))
+        with blamed_on(f"{folder}: what was written does not compute"):
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            tokens = tokenizer(table["text"].tolist(), pairs, truncation=True, padding=True, return_tensors="pt")
+            outputs = load(folder)(**tokens).logits
+    difference, largest = (float(values.abs().max()) for values in (outputs - expected, expected))
+    log.info("%s: outputs of %d examples differ by %.1g at most", folder, len(rows), difference)
+    if not difference <= CLOSE * max(1.0, largest):
+        raise UserError(
+            f"{folder}: its outputs differ from the trained model's by up to {difference:.2g}: transformers' model for "
+            "classification computes another thing from this config.json"
+        )
+
+
+def load(folder: str | Path) -> PreTrainedModel:
+    """The model of an exported folder, full or cut.
+
+    Args:
+        folder: ``dense/`` or ``cut/`` of an export.
+
+    Returns:
+        A model of transformers: it takes ``input_ids``, ``attention_mask`` and ``token_type_ids`` of shape (n, tokens)
+        and gives ``logits`` of shape (n, outputs). ``config.id2label`` names them.
+
+    Raises:
+        UserError: the folder holds no such model.
+    """
+    with blamed_on(f"{folder}: no exported model"):
+        model, told = AutoModelForSequenceClassification.from_pretrained(Path(folder), output_loading_info=True)
+    if missing := sorted(told["missing_keys"]):
+        raise UserError(
+            f"{folder}: model.safetensors lacks {', '.join(missing[:3])}, of {len(missing)}; export it anew"
+        )
+    return model.eval()
