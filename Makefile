@@ -74,6 +74,10 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --extra slurm --constraint requirements.lock --no-header \
 	    --no-annotate pyproject.toml | grep -E '^snakemake-executor-plugin'; } > requirements-slurm.lock.new
 	mv requirements-slurm.lock.new requirements-slurm.lock
+	{ echo '# What exports to ONNX need besides requirements.lock. Made by "make lock" from pyproject.toml; not edited by hand.'; \
+	  uv pip compile --quiet --universal --python-version 3.11 --extra onnx --constraint requirements.lock --no-header \
+	    --no-annotate pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton==' | grep -vxFf requirements.lock; } > requirements-onnx.lock.new
+	mv requirements-onnx.lock.new requirements-onnx.lock
 	{ echo '# What the site needs. Made by "make lock" from pyproject.toml; not edited by hand.'; \
 	  uv pip compile --quiet --universal --python-version 3.11 --group docs --constraint requirements.lock --no-header \
 	    --no-annotate; } > requirements-docs.lock.new

@@ -177,7 +177,7 @@ def test_snakemake_takes_the_options_and_knows_the_targets(files: Path) -> None:
         for target in asked.targets:
             submission = re.fullmatch(r"results/submissions/[\w-]+-(full|super)\.zip", target)
             run = re.fullmatch(r"results/runs/\w+/\w+/n\w+/seed\d+/(full|\w+-0\.\d\d)/record\.json", target)
-            form = r"(README\.md|verdict\.json|(dense|cut)/config\.json)"
+            form = r"(README\.md|verdict\.json|(dense|cut)/config\.json|model(\.int8)?\.onnx)"
             export = re.fullmatch(rf"results/exports/[\w-]+/\w+/(full|super)/{form}", target)
             named = target in ("fetch_all",) or target.rpartition(".")[0] in shown
             assert named or submission or export or run, f"{page}: {target}"

@@ -4,6 +4,7 @@
 # Makes, below results/exports/{model}/{task}/{which}/:
 #         dense/        a folder of transformers with all sizes, zeros for what is pruned
 #         cut/          the same with what is left, and the module that loads it
+#         model.onnx, model.int8.onnx  cut/ without torch, and in eight bits; need the packages of requirements-onnx.lock
 #         verdict.json, README.md  what it is, what it scores, and the verdict on its task
 #         run/          record, predictions and ticket of the training
 
@@ -122,3 +123,42 @@ rule describe_export:
         " --metrics {params.metrics:q} --which {wildcards.which} --origins {params.origins:q} --pairs {params.pairs}"
         " --max-length {params.max_length} --record {input.record:q} --predictions {input.predictions:q}"
         " --ticket {input.ticket:q} --verdict {output.verdict:q} --card {output.card:q} > {log:q} 2>&1"
+
+
+rule write_onnx:
+    input:
+        rules.export_model.output,
+        config=export("cut/config.json"),
+    output:
+        export("model.onnx"),
+    log:
+        export("onnx.log"),
+    benchmark:
+        export("onnx.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_training_memory,
+    params:
+        **work("exports.to_onnx:write_onnx"),
+    shell:
+        'python -P -m supertickets {params.work} --folder "$(dirname {input.config:q})" --model {output:q} > {log:q} 2>&1'
+
+
+rule quantise_onnx:
+    input:
+        rules.write_onnx.output,
+    output:
+        export("model.int8.onnx"),
+    log:
+        export("int8.log"),
+    benchmark:
+        export("int8.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_copying_memory,
+    params:
+        **work("exports.to_onnx:quantise_onnx"),
+    shell:
+        "python -P -m supertickets {params.work} --model {input:q} --quantised {output:q} > {log:q} 2>&1"
