@@ -65,7 +65,7 @@ check: setup
 # Needs uv. What torch pins exactly by itself (CUDA libraries, triton) is left out: CPU builds come without it.
 lock:
 	{ echo '# Versions of everything, for all platforms. Made by "make lock" from pyproject.toml; not edited by hand.'; \
-	  uv pip compile --quiet --universal --python-version 3.11 --extra test --no-header --no-annotate \
+	  uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra test --no-header --no-annotate \
 	    pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton=='; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 	{ sed '/- pip:/q' envs/supertickets.yaml; sed -n 's/^[^#]/      - &/p' requirements.lock; } > envs/supertickets.yaml.new

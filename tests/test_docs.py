@@ -18,6 +18,8 @@ import pytest
 import yaml
 from conftest import PROJECT, write_tiny_task
 
+from supertickets import command as command_module
+from supertickets.call import parser_of
 from supertickets.experiment import config as config_module
 from supertickets.experiment.config import SCHEMA, check_config
 from supertickets.experiment.shown import FIGURES, TABLES, everything
@@ -191,12 +193,30 @@ def test_snakemake_takes_the_options_and_knows_the_targets(files: Path) -> None:
 
 
 def test_other_commands_name_files_that_exist() -> None:
-    known = {"make", "snakemake", ".", "pip", "podman", "apptainer", "rsync", "rm", ".venv/bin/snakemake"}
+    known = {
+        "make",
+        "snakemake",
+        ".",
+        "pip",
+        "podman",
+        "apptainer",
+        "rsync",
+        "rm",
+        ".venv/bin/snakemake",
+        "supertickets",
+    }
     assert {words[0] for _, words in COMMANDS} <= known
     for page, words in COMMANDS:
         for option, value in pairwise(words):
             if words[0] in ("pip", "podman") and option in ("-r", "--file"):
                 assert (PROJECT / value).is_file(), f"{page}: {value}"
+
+
+def test_the_command_takes_the_options() -> None:
+    calls = of_program("supertickets")
+    assert calls
+    for _, (_, name, *options) in calls:
+        parser_of(command_module.COMMANDS[name]).parse_args(options)
 
 
 def test_benchmarks_have_the_names() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from conftest import PROJECT
 
 from supertickets.jobs.fingerprint import LIBRARY
 
@@ -20,8 +23,8 @@ ORDER = (
     ("training",),
     ("tickets",),
     ("multi_task", "submission", "exports", "report"),
-    ("call",),
-    ("__main__", "server"),
+    ("call", "api"),
+    ("__main__", "server", "command"),
 )
 ROW = {package: row for row, packages in enumerate(ORDER) for package in packages}
 #: What is read at every start of the workflow may import these and the standard library.
@@ -75,5 +78,14 @@ def test_what_reads_results_reaches_no_torch(package: str) -> None:
             assert not {name.split(".")[0] for name in imported(file)} & {"torch", "transformers"}, (path, file)
 
 
-def test_package_faces_are_empty() -> None:
-    assert not [path for path in LIBRARY.rglob("__init__.py") if path.read_text()]
+def test_who_installs_the_library_alone_has_what_its_face_needs() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"\w+", line)[0] for line in project["dependencies"]}
+    tops = {name.split(".")[0] for file in reached(LIBRARY / "api.py") for name in imported(file)}
+    named = {path for folder in ("methods", "kinds") for path in (LIBRARY / "tickets" / folder).glob("*.py")}
+    tops |= {name.split(".")[0] for path in named for file in reached(path) for name in imported(file)}
+    assert tops - sys.stdlib_module_names - {"supertickets"} == needed
+
+
+def test_package_faces_are_empty_but_that_of_the_library() -> None:
+    assert [path for path in LIBRARY.rglob("__init__.py") if path.read_text()] == [LIBRARY / "__init__.py"]

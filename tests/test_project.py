@@ -12,9 +12,10 @@ from supertickets.experiment.shown import FIGURES, TABLES
 
 
 def direct() -> set[str]:
-    """Names of the direct dependencies."""
+    """Names of the direct dependencies, the library's and the workflow's."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    return {re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]}
+    lines = [*project["dependencies"], *project["optional-dependencies"]["workflow"]]
+    return {re.match(r"[\w.-]+", line)[0] for line in lines}
 
 
 def test_direct_dependencies_are_locked_and_the_environment_has_the_same_pins() -> None:

@@ -120,5 +120,5 @@ def test_every_module_is_part_of_a_stage_or_read_at_the_start() -> None:
     ]
     found = set().union(*(modules(function, *loaded) for function in functions))
     every = {path.relative_to(LIBRARY).with_suffix("").as_posix() for path in LIBRARY.rglob("*.py")}
-    apart = ("__init__", "jobs/", "experiment/", "errors", "__main__", "call", "server")
+    apart = ("__init__", "jobs/", "experiment/", "errors", "__main__", "call", "server", "api", "command")
     assert not {name for name in every - found if not name.startswith(apart) and not name.endswith("__init__")}

@@ -1,0 +1,23 @@
+"""Super tickets: find how far a pre-trained encoder can be cut, and cut it.
+
+The library's face is what :mod:`supertickets.api` has. That is imported when a name of it is used, not before: every
+job of the workflow imports this package first, and most need none of it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["cut", "export", "load", "prune", "score_units"]
+
+
+def __getattr__(name: str) -> object:
+    """A function of the face."""
+    if name not in __all__:
+        raise AttributeError(f"module 'supertickets' has no attribute {name!r}")
+    from supertickets import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """The names in the package, with those that are imported when they are used."""
+    return sorted({*globals(), *__all__})

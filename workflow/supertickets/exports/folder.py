@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -20,11 +21,13 @@ from transformers import (
 from supertickets.data.examples import read_examples
 from supertickets.encoder.batches import batch_of
 from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.families import Architecture
 from supertickets.encoder.model import Classifier, read_model
+from supertickets.encoder.ticket import Ticket
 from supertickets.engine.device import Compute
 from supertickets.errors import UserError, blamed_on
 from supertickets.exports.modeling_super_ticket import SuperTicketConfig, SuperTicketForSequenceClassification
-from supertickets.exports.plain import label_fields, plain_config, plain_model, plain_tensors
+from supertickets.exports.plain import cut_model, plain_config, plain_model, plain_tensors
 from supertickets.files import read_json, write_json
 from supertickets.jobs.finished import give_up
 
@@ -67,48 +70,25 @@ def export_model(
         UserError: an input is unusable, or what was written computes other outputs than the model.
     """
     model = read_model(config, weights, ticket, len(labels), 0.0, torch.Generator()).eval()
-    write_dense(model, read_json(config), labels, folder / "dense")
-    write_cut(model, read_json(config), labels, folder / "cut")
+    fields = plain_config(read_json(config), labels)
+    write_models(plain_tensors(model), fields, model.ticket, model.architecture, folder)
     for form in ("dense", "cut"):
         write_tokenizer(model, config.parent, max_length, folder / form)
         require_same_outputs(model, folder / form, examples, encoded)
     give_up(weights)
 
 
-def write_dense(model: Classifier, fields: Mapping[str, Any], labels: Sequence[str], folder: Path) -> None:
-    """Write config and weights of the full size, with zeros for what is pruned, which transformers loads as they are.
+def write_models(
+    kept: Mapping[str, Tensor], fields: Mapping[str, Any], ticket: Ticket, architecture: Architecture, folder: Path
+) -> None:
+    """Write config and weights of the full sizes, with zeros for what is pruned, and of those of the ticket.
 
     Args:
-        model: the trained classifier.
-        fields: the encoder's ``config.json``.
-        labels: names of its outputs.
-        folder: folder to write.
+        kept, fields, ticket, architecture: as of :func:`~supertickets.exports.plain.plain_model`.
+        folder: folder to write: ``dense/`` and ``cut/``, which has the module that loads it besides.
     """
-    plain_model(model, fields, labels).save_pretrained(folder, max_shard_size="1TB")
-
-
-def write_cut(model: Classifier, fields: Mapping[str, Any], labels: Sequence[str], folder: Path) -> None:
-    """Write config and weights of a ticket, and the module that transformers, or this library, loads them with.
-
-    Args:
-        model, fields, labels, folder: as of :func:`write_dense`.
-    """
-    config = SuperTicketConfig(
-        full=plain_config(fields, labels),
-        ticket=model.ticket.as_json(),
-        places=places_of(model),
-        **label_fields(labels),
-    )
-    cut = SuperTicketForSequenceClassification(config)
-    cut.load_state_dict({f"{cut.base_model_prefix}.{name}": value for name, value in plain_tensors(model).items()})
-    cut.save_pretrained(folder, max_shard_size="1TB")
-
-
-def places_of(model: Classifier) -> dict[str, Any]:
-    """Where heads and blocks are in a model of transformers, for its config."""
-    places = model.architecture
-    names = ("head_inputs", "head_output", "attention", "ffn_parts", "ffn_norm", "shared_bias", "token_types")
-    return {"layers": f"{places.prefix}.{places.layers}"} | {name: getattr(places, name) for name in names}
+    for form, model_of in (("dense", plain_model), ("cut", cut_model)):
+        model_of(kept, fields, ticket, architecture).save_pretrained(folder / form, max_shard_size="1TB")
 
 
 def write_tokenizer(model: Classifier, source: Path, max_length: int, folder: Path) -> None:
@@ -169,22 +149,24 @@ def require_same_outputs(model: Classifier, folder: Path, examples: Path, encode
 
 
 def load(folder: str | Path) -> PreTrainedModel:
-    """The model of an exported folder, full or cut.
+    """The model of an exported folder, ``dense/`` or ``cut/``, or of another one of transformers for classification.
 
     Args:
-        folder: ``dense/`` or ``cut/`` of an export.
+        folder: with ``config.json`` and ``model.safetensors``.
 
     Returns:
         A model of transformers: it takes ``input_ids``, ``attention_mask`` and ``token_type_ids`` of shape (n, tokens)
         and gives ``logits`` of shape (n, outputs). ``config.id2label`` names them.
 
     Raises:
-        UserError: the folder holds no such model.
+        UserError: the folder holds no such model, or not all of its weights.
     """
-    with blamed_on(f"{folder}: no exported model"):
+    with blamed_on(f"{folder}: no model for classification"):
+        if not Path(folder).is_dir():
+            raise UserError("no such folder")  # transformers would ask the hub for it
         model, told = AutoModelForSequenceClassification.from_pretrained(Path(folder), output_loading_info=True)
     if missing := sorted(told["missing_keys"]):
         raise UserError(
-            f"{folder}: model.safetensors lacks {', '.join(missing[:3])}, of {len(missing)}; export it anew"
+            f"{folder}: no model for classification: of its weights {len(missing)} are missing, {missing[0]}"
         )
     return model.eval()

@@ -1,4 +1,4 @@
-"""A trained classifier in the form that transformers has for its family: config, names of weights, and full sizes."""
+"""Classifiers in the form that transformers has for their families: config, names of weights, full and cut sizes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
-from supertickets.encoder.model import Classifier
+from supertickets.encoder.families import Architecture, architecture_of
+from supertickets.encoder.model import Classifier, build
 from supertickets.encoder.rewind import kept_part
-from supertickets.errors import blamed_on
+from supertickets.encoder.ticket import Ticket
+from supertickets.errors import UserError, blamed_on
+from supertickets.exports.modeling_super_ticket import SuperTicketConfig, SuperTicketForSequenceClassification
 
 #: Where the pooler and the task head are in each family's own model for classification, by ``model_type``: beginnings
 #: of the names of weights, ours and theirs. All of them compute what a :class:`Classifier` does.
@@ -46,34 +49,97 @@ def label_fields(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def plain_name(name: str, model_type: str) -> str:
+    """The name in transformers of a weight of a :class:`Classifier`."""
+    heads = HEADS[model_type]
+    ours = next((begin for begin in heads if name.startswith(begin)), "")
+    return heads.get(ours, "") + name.removeprefix(ours)
+
+
 def plain_tensors(model: Classifier) -> dict[str, Tensor]:
     """The weights of a classifier, cut as they are, by their names in transformers."""
-    heads = HEADS[str(model.encoder.config.model_type)]
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        ours = next((begin for begin in heads if name.startswith(begin)), "")
-        tensors[heads.get(ours, "") + name.removeprefix(ours)] = tensor
-    return tensors
+    model_type = str(model.encoder.config.model_type)
+    return {plain_name(name, model_type): tensor for name, tensor in model.state_dict().items()}
 
 
-def plain_model(model: Classifier, fields: Mapping[str, Any], labels: Sequence[str]) -> nn.Module:
-    """The full model of transformers that computes what a cut classifier does: zeros stand for what is pruned.
+def classifier_of(plain: PreTrainedModel) -> Classifier:
+    """The classifier that computes what a full model of transformers does.
+
+    Raises:
+        UserError: its family is not covered, or its config asks for something that no classifier computes.
+    """
+    fields, origin = plain.config.to_dict(), "the model's config"
+    architecture_of(fields, origin)
+    for key, value in FIXED.get(fields["model_type"], {}).items():
+        if fields.get(key, value) != value:
+            raise UserError(f"{origin} says {key} {fields[key]!r}; only {value!r} is covered")
+    model = build(fields, None, plain.config.num_labels, 0.0, origin)
+    tensors = plain.state_dict()
+    names = {name: plain_name(name, fields["model_type"]) for name in model.state_dict()}
+    if missing := [name for name in names.values() if name not in tensors]:
+        raise UserError(f"the model has no {missing[0]}: a model for classification is needed")
+    model.load_state_dict({ours: tensors[theirs] for ours, theirs in names.items()})
+    return model.to(plain.device).eval()
+
+
+def cut_tensors(tensors: Mapping[str, Tensor], ticket: Ticket, architecture: Architecture) -> dict[str, Tensor]:
+    """The part of a full model's weights that a ticket keeps, by their names in transformers."""
+    kept = {}
+    for name, tensor in tensors.items():
+        axis, indices = kept_part(name, tensor.shape, ticket, architecture)
+        if len(indices):
+            kept[name] = tensor.index_select(axis, torch.from_numpy(indices).to(tensor.device))
+    return kept
+
+
+def plain_model(
+    kept: Mapping[str, Tensor], fields: Mapping[str, Any], ticket: Ticket, architecture: Architecture
+) -> PreTrainedModel:
+    """The full model of transformers that computes what a cut one does: zeros stand for what is pruned.
 
     A pruned head has a value of zero, and the output projection takes nothing from it. A pruned block adds zero to the
     residual.
 
     Args:
-        model: the classifier.
-        fields: the encoder's ``config.json``.
-        labels: names of its outputs.
+        kept: weights of the ticket's sizes, by their names in transformers.
+        fields: the config of the full model (:func:`plain_config`).
+        ticket: the units that it keeps.
+        architecture: the adapter of its family.
     """
     with blamed_on("the model cannot be exported: transformers has another one for its config"):
-        plain = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(**plain_config(fields, labels)))
-        kept, wide = plain_tensors(model), {}
+        plain = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(**fields))
+        wide = {}
         for name, full in plain.state_dict().items():
-            axis, indices = kept_part(name, full.shape, model.ticket, model.architecture)
+            axis, indices = kept_part(name, full.shape, ticket, architecture)
             wide[name] = torch.zeros_like(full)
             if len(indices):
                 wide[name].index_copy_(axis, torch.from_numpy(indices), kept[name])
         plain.load_state_dict(wide)
     return plain.eval()
+
+
+def cut_model(
+    kept: Mapping[str, Tensor], fields: Mapping[str, Any], ticket: Ticket, architecture: Architecture
+) -> SuperTicketForSequenceClassification:
+    """The model of a ticket's sizes, which loads itself anywhere.
+
+    Args:
+        kept, fields, ticket, architecture: as of :func:`plain_model`.
+    """
+    told = ("id2label", "label2id", "problem_type")
+    config = SuperTicketConfig(
+        full=dict(fields),
+        ticket=ticket.as_json(),
+        places=places_of(architecture),
+        **{key: fields[key] for key in told if key in fields},
+    )
+    cut = SuperTicketForSequenceClassification(config)
+    cut.load_state_dict({f"{cut.base_model_prefix}.{name}": tensor for name, tensor in kept.items()})
+    return cut.eval()
+
+
+def places_of(architecture: Architecture) -> dict[str, Any]:
+    """Where heads and blocks are in a model of transformers, for its config."""
+    names = ("head_inputs", "head_output", "attention", "ffn_parts", "ffn_norm", "shared_bias", "token_types")
+    layers = f"{architecture.prefix}.{architecture.layers}"
+    return {"layers": layers} | {name: getattr(architecture, name) for name in names}
