@@ -90,6 +90,10 @@ def test_a_training_that_came_out_otherwise_is_said_so(results: Path, tmp_path: 
     table.to_parquet(tmp_path / "predictions.parquet")
     assert described(results, tmp_path, GROUP, ["accuracy"])["differs_from_run"] == 0.25
     assert "its outputs differ from those of the run by up to 0.2" in (tmp_path / "README.md").read_text()
+    (tmp_path / "record.json").write_text("{}")
+    with pytest.raises(UserError, match=r"record.json: not a record of a training: no run"):
+        described(results, tmp_path, GROUP, ["accuracy"])
+    (tmp_path / "record.json").unlink()
     table.iloc[1:].to_parquet(tmp_path / "predictions.parquet")
     with pytest.raises(UserError, match="other examples than the exported model has predicted"):
         described(results, tmp_path, GROUP, ["accuracy"])

@@ -131,6 +131,8 @@ def test_exports_compute_what_was_trained(tmp_path: Path, family: str, ticket: T
     with torch.inference_mode():
         more = {"token_type_ids": torch.zeros_like(tokens["input_ids"]), **tokens}
         assert trusted(**more, labels=torch.tensor([0, 1, 1, 0, 1])).loss > 0
+    for form in ("dense", "cut"):
+        assert len({path.stat().st_mode for path in (folder / form).iterdir()}) == 1
     sizes = [sum(value.numel() for value in model.parameters()) for model in (trained.model, trusted, plain)]
     assert sizes[0] == sizes[1] and (sizes[1] < sizes[2]) == (ticket.heads_pruned > 0)
 

@@ -45,10 +45,11 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
             np.testing.assert_allclose(logits, np.stack(predictions["logits"].tolist()), rtol=1e-5, atol=1e-5)
         assert [*model.config.id2label.values()] == (["no", "yes"] if task == "toy" else ["toy_value"])
         assert not [*(folder / "run").rglob("*.safetensors*")]  # they are in dense/ and cut/
+        assert {path.name for path in folder.iterdir()} == {"dense", "cut", "verdict.json", "README.md", "run"}
     assert workspace.planned(*targets) == {}
     if find_spec("onnx") is None:
         done = workspace("results/exports/tiny/toy/super/model.int8.onnx")
-        log = (exports / "toy/super/onnx.log").read_text()
+        log = (exports / "toy/super/run/onnx.log").read_text()
         assert done.returncode and log.splitlines()[-1].startswith("Error: ONNX needs onnx,")
         assert workspace.planned(*targets) == {}
     else:

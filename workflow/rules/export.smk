@@ -6,7 +6,7 @@
 #         cut/          the same with what is left, and the module that loads it
 #         model.onnx, model.int8.onnx  cut/ without torch, and in eight bits; need the packages of requirements-onnx.lock
 #         verdict.json, README.md  what it is, what it scores, and the verdict on its task
-#         run/          record, predictions and ticket of the training
+#         run/          record, predictions and ticket of the training, and all logs
 
 from supertickets.experiment.exports import has_pairs, labels_of, origins_of, require_exported
 from supertickets.experiment.paths import MODEL_FILES
@@ -77,9 +77,9 @@ rule export_model:
         expand(export("{form}/{name}"), form=["dense", "cut"], name=MODEL_FILES, allow_missing=True),
         module=export("cut/modeling_super_ticket.py"),
     log:
-        export("export.log"),
+        export("run/export.log"),
     benchmark:
-        export("benchmark.tsv")
+        export("run/export.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
     resources:
@@ -105,9 +105,9 @@ rule describe_export:
         verdict=export("verdict.json"),
         card=export("README.md"),
     log:
-        export("describe.log"),
+        export("run/describe.log"),
     benchmark:
-        export("describe.benchmark.tsv")
+        export("run/describe.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
     params:
@@ -132,9 +132,9 @@ rule write_onnx:
     output:
         export("model.onnx"),
     log:
-        export("onnx.log"),
+        export("run/onnx.log"),
     benchmark:
-        export("onnx.benchmark.tsv")
+        export("run/onnx.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
     resources:
@@ -151,9 +151,9 @@ rule quantise_onnx:
     output:
         export("model.int8.onnx"),
     log:
-        export("int8.log"),
+        export("run/int8.log"),
     benchmark:
-        export("int8.benchmark.tsv")
+        export("run/int8.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
     resources:

@@ -82,7 +82,7 @@ def card_of(content: Mapping[str, Any]) -> str:
         length=content["max_length"],
         scores=_table(content["scores"]),
         seed=content["run"]["seed"],
-        chance="nothing defined" if content["chance"] is None else f"{content['chance']:.1f}",
+        chance=f"{content['chance']:.1f}",
         repeated=f" Trained once more for this export, its outputs differ from those of the run by up to {differs:.1g}."
         * (differs > 0),
         gain=_gain(content),

@@ -21,6 +21,9 @@ from supertickets.evaluation.significance import LEVEL, mean_intervals, sample
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
 
+#: What is told of a training's record.
+OF_RECORD = ("weight_remaining", "parameters", "precision", "versions")
+
 
 def describe_export(
     results: Path,
@@ -54,7 +57,10 @@ def describe_export(
     Raises:
         UserError: a file is damaged.
     """
-    made, run = read_json(record), read_json(record)["run"]
+    made = read_json(record)
+    if lacking := [key for key in ("run", *OF_RECORD) if key not in made]:
+        raise DamagedError(record, f"not a record of a training: no {lacking[0]}")
+    run = made["run"]
     own = read_parquet(predictions, ["id", "split", "label", "logits"])
     judged = read_judged(results, "verdicts.csv", grid)
     row = judged[(judged[EXPERIMENT] == [str(group[key]) for key in EXPERIMENT]).all(axis=1)].iloc[0]
@@ -72,7 +78,7 @@ def describe_export(
         "scores": scores_of(own, read_groups(results, "scores", [group], grid), run["ratio"], metrics),
         "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
         "differs_from_run": largest_difference(own, predictions_file(results, run)),
-        **{key: made[key] for key in ("weight_remaining", "parameters", "precision", "versions")},
+        **{key: made[key] for key in OF_RECORD},
         "ticket": Ticket.read(ticket).as_json(),
         "origins": origins,
         "pairs": bool(pairs),

@@ -89,6 +89,8 @@ def write_models(
     """
     for form, model_of in (("dense", plain_model), ("cut", cut_model)):
         model_of(kept, fields, ticket, architecture).save_pretrained(folder / form, max_shard_size="1TB")
+        # Whoever may read the config may read the weights, which are written for their owner alone.
+        (folder / form / "model.safetensors").chmod((folder / form / "config.json").stat().st_mode)
 
 
 def write_tokenizer(model: Classifier, source: Path, max_length: int, folder: Path) -> None:
