@@ -27,8 +27,9 @@ print(classify({texts}))
 ```
 
 `dense/` has the full sizes, with zeros for what is pruned, and loads wherever transformers does. `cut/` computes the
-same with what is left: with `model="cut", trust_remote_code=True` transformers runs the module beside its weights, and
-`supertickets.load("cut")` is the model without that. Texts are cut to {length} tokens, as in training.
+same with what is left, in transformers 5.17 or newer: with `model="cut", trust_remote_code=True` it runs the module
+beside its weights, and `supertickets.load("cut")` is the model without that. Texts are cut to {length} tokens, as in
+training.
 
 ## Scores
 
