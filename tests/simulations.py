@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import numpy as np
 import pytest
 
@@ -15,8 +13,6 @@ from supertickets.evaluation.predictions import Outcomes
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use few resamples, since simulations repeat all computations many times."""
     monkeypatch.setattr(inference, "RESAMPLES", 150)
-    # statsmodels looks for garbage before each correction, a tenth of a second of the tests' large process.
-    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 def crossed(

@@ -25,7 +25,8 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
     assert check_config({}) == check_config(default)
     assert {*default["tasks"]} < {*named["multi_task"]} and not {*named["adaptation"]} & {*named["multi_task"]}
     config = check_config({})
-    assert len(config["seeds"]) >= 3 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 7
+    # With fewer seeds hardly a loss is found; with fewer ratios there is no curve.
+    assert len(config["seeds"]) >= 6 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 4
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_a_search_for_what_is_given_or_over_seeds_that_there_are_not_is_refused(
     with pytest.raises(UserError) as error:
         check_config({"search": {"batch_size": [4, 8], "seeds": 9}, "training_overrides": overrides})
     assert "training_overrides.movie.batch_size is 4: search chooses batch_size" in str(error.value)
-    assert "search.seeds is 9: there are 3 seeds" in str(error.value)
+    assert "search.seeds is 9: there are 6 seeds" in str(error.value)
 
 
 HUB = {"dataset": "a/b", "revision": "f" * 40, "parts": {"train": "t", "validation": "v"}}

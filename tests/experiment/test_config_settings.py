@@ -61,7 +61,7 @@ def test_what_is_predicted_is_the_same_for_all_tasks_or_by_task() -> None:
     by_task = {"validation": {"default": 30, "mnli": "all"}, "test": {"default": "all", "movie": 40}}
     assert found("movie", **by_task) == {"validation": 30, "test": 40}
     assert found("mnli", **by_task) == {"validation": None, "test": None, "validation_mismatched": None}
-    assert found("movie", test={"default": 500}) == found("movie")
+    assert found("movie", test={"default": 1000}) == found("movie")
 
 
 def test_paths_of_runs_are_pinned() -> None:

@@ -74,4 +74,4 @@ def test_from_another_folder(elsewhere: Path) -> None:
     own = snakemake(elsewhere.parent, FIGURE, *arguments, "--configfile", str(elsewhere / "own.yaml"))
     assert planned(own) == dict.fromkeys(JOBS, 1)
     # Without a config there, the default experiment.
-    assert planned(snakemake(elsewhere.parent, FIGURE, *arguments))["retrain"] == 42
+    assert planned(snakemake(elsewhere.parent, FIGURE, *arguments))["retrain"] == 48

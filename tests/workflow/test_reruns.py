@@ -269,10 +269,10 @@ def test_one_more_draw_of_random_tickets_adds_its_own_jobs_only(workspace: Works
 
     figure = "results/figures/ticket_kinds.pdf"
     configure(1)
-    assert workspace.planned(figure) == TICKETS | {"score_group": 1, "draw_figure": 1}
+    assert workspace.planned(figure) == TICKETS | {"score_group": 1, "contrast_group": 1, "draw_figure": 1}
     workspace.make(figure)
     configure(2)
-    assert workspace.planned(figure) == TICKETS | {"score_group": 1, "draw_figure": 1}
+    assert workspace.planned(figure) == TICKETS | {"score_group": 1, "contrast_group": 1, "draw_figure": 1}
     before = workspace.predictions()
     workspace.make(figure)
     after = workspace.predictions()

@@ -67,10 +67,11 @@ def curves(scope: str) -> Callable[[Config], list[str]]:
     ]
 
 
-def contrasts(config: Config) -> list[str]:
-    """Winning tickets against those of each other kind."""
+def contrasts(config: Config, *kinds: str) -> list[str]:
+    """Winning tickets against those of some other kinds, as far as the config has them; of each where none is named."""
+    others = [kind for kind in config["kinds"] if kind != "winning" and kind in (kinds or config["kinds"])]
     groups = groups_of(scoped(grid_of(config), "kinds"))
-    return group_files("contrasts", (group for group in groups if group["kind"] != "winning"))
+    return group_files("contrasts", (group for group in groups if group["kind"] in others))
 
 
 def tickets(config: Config) -> list[str]:
@@ -187,7 +188,7 @@ FIGURES = {
         "and losing tickets prune the same numbers of heads and feed-forward blocks. Points of one ratio are set apart "
         "a little so that the intervals can be read. In phase I no winning ticket loses more than the margin; in phase "
         "III none is better than random tickets by more than it.",
-        lambda config: [*curves("kinds")(config), *contrasts(config)],
+        lambda config: [*curves("kinds")(config), *contrasts(config, "random")],
         lambda config: {"margins": margins_of(config)},
         several_kinds,
     ),

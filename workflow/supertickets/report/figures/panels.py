@@ -206,7 +206,7 @@ def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
     tickets = rows[rows["kind"].isin(["full", "winning"])]
     weights = tickets.groupby("ratio")["weight_remaining"].mean().sort_index()
     beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which random tickets would tell
-    names = pd.Series("I", weights.index).where(weights.index <= phases["first_ends"], beyond)
+    names = pd.Series("phase I", weights.index).where(weights.index <= phases["first_ends"], beyond)
     names = names.mask(weights.index >= phases["third_begins"], "III")
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.09 * (high - low))  # room for the names
