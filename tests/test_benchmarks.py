@@ -70,6 +70,7 @@ def test_the_arithmetic_of_a_training_is_what_torch_counts(tmp_path: Path, ticke
     assert products - head == pytest.approx(training.arithmetic(ticket, shape, 8 * 9 + 1, 8), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_peer_and_project_do_the_same_steps_side_by_side(tmp_path: Path) -> None:
     """The GPU's benchmark on a CPU and a tiny model: two processes of each at once."""
     rows = gpu.measure(tmp_path, [gpu.Size(16, 2, 2)], "cpu", **SMALL)
@@ -212,6 +213,7 @@ def test_passes_measures_importance_and_evaluation(written: Path, toy: Place) ->
     assert "predicting 8 sentences" in page_of(written, f"passes{SUFFIX}")
 
 
+@pytest.mark.slow
 def test_overhead_measures_a_run_as_its_rule_starts_it(
     written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,18 +250,21 @@ def test_the_published_way_skips_blocks_and_multiplies_heads_by_zero() -> None:
     assert called == [0, 2]
 
 
+@pytest.mark.slow
 def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GLUE", raising=False)
     precision.main(toy)
     assert "| toy " in page_of(written, "precision")
 
 
+@pytest.mark.slow
 def test_multi_task_measures_every_way(written: Path, project: Workspace) -> None:
     multi_task.main(Place(project.folder, "tiny", ("toy", "toy_other")))
     page = page_of(written, f"multi_task{SUFFIX}")
     assert all(page.count(f"| {way:18} |") == 2 for way in multi_task.WAYS)
 
 
+@pytest.mark.slow
 def test_gpu_needs_one_and_computes_the_same_table_elsewhere(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (FOLDER, "PATH", "PYTHONPATH"):  # so that they are as before in the end
         monkeypatch.setenv(name, os.environ.get(name, ""))
