@@ -22,10 +22,11 @@ from tiny_runs import encoded
 from tokenizers import Tokenizer
 
 from supertickets.data.task import prepare_task
-from supertickets.encoder.model import build, read_weights
+from supertickets.encoder.model import build
 from supertickets.encoder.pretrained import prepare_model
 from supertickets.encoder.rewind import read_arrays
 from supertickets.encoder.tokenise import tokenise
+from supertickets.encoder.weights import read_weights
 from supertickets.errors import UserError
 
 __all__ = ["encoded"]  # the fixture

@@ -23,10 +23,11 @@ from tiny_runs import CPU, SETTINGS, encoded, run
 from supertickets.call import run as call
 from supertickets.data.subset import subsample
 from supertickets.encoder.encoded import Encoded
-from supertickets.encoder.model import build, read_model, read_weights
+from supertickets.encoder.model import build, read_model
 from supertickets.encoder.rewind import read_arrays, rewind, write_cut
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.encoder.tokenise import tokenise
+from supertickets.encoder.weights import read_weights
 from supertickets.errors import UserError
 from supertickets.evaluation.columns import read_table
 from supertickets.evaluation.results import chosen_ratio, read_groups

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 from supertickets.encoder.batches import batch_of
 from supertickets.encoder.encoded import Encoded
-from supertickets.encoder.model import Classifier, read_model, read_weights
+from supertickets.encoder.model import Classifier, read_model
 from supertickets.encoder.pretrained import prepare_model
 from supertickets.encoder.rewind import cut_tensors, rewind
 from supertickets.encoder.ticket import Ticket
+from supertickets.encoder.weights import read_weights
 from supertickets.engine.dropout import seed_dropout
 from supertickets.engine.optimizer import BETAS, EPS, learning_rate, without_decay
 from supertickets.errors import DivergedError, UserError

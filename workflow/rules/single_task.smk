@@ -50,10 +50,10 @@ def get_methods(wildcards):
 
 def get_scores_to_prune_by(wildcards):
     """Scores of the full model, or of the ticket of the step before with that ticket."""
-    how = pruning(wildcards)
-    before = int(wildcards.get("step", how["steps"])) - 1
+    settings = pruning(wildcards)
+    before = int(wildcards.get("step", settings["steps"])) - 1
     if before == 0:
-        return {"importance": f"results/{IMPORTANCE}".format(**dict(wildcards.items()) | {"weights": how["weights"]})}
+        return {"importance": f"results/{IMPORTANCE}".format(**dict(wildcards.items()) | {"weights": settings["weights"]})}
     names = {"importance": "importance.csv", "previous": "ticket.json"}
     return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
 

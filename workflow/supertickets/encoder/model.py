@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import activations, initialization, modeling_utils
 
@@ -18,6 +17,7 @@ from supertickets.encoder.cut import cut_modules
 from supertickets.encoder.families import Architecture, architecture_of
 from supertickets.encoder.first_token import only_first_token
 from supertickets.encoder.ticket import Ticket
+from supertickets.encoder.weights import read_weights
 from supertickets.engine.attention import NAME, Packing, packed_attention
 from supertickets.engine.dropout import cheapen_dropouts
 from supertickets.errors import DamagedError, blamed_on
@@ -184,22 +184,6 @@ def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:
     if architecture.pooler_class:
         return _classes(architecture.pooler_class)[0](config)
     return Pooler(config.hidden_size, architecture.pooler_activation)
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a weight file, by name.
-
-    Raises:
-        UserError: the file cannot be read, or holds numbers of another type than float32.
-    """
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise DamagedError(path, f"not a readable safetensors file ({error})")
-    for name, tensor in tensors.items():
-        if tensor.dtype != torch.float32:
-            raise DamagedError(path, f"holds other numbers than float32: {name} is {tensor.dtype}")
-    return tensors
 
 
 def drawn_weights(model: Classifier, known: Container[str], generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Rewind: cut a ticket out of the pre-trained weights. Rewinding only copies arrays, so torch is not needed."""
+"""Rewind: cut a ticket out of the pre-trained weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from supertickets.encoder.families import Architecture, architecture_of, dimensions_of
 from supertickets.encoder.ticket import Ticket
-from supertickets.errors import DamagedError, UserError
+from supertickets.encoder.weights import read_weights
+from supertickets.errors import UserError
 from supertickets.files import read_json, replacing
 
 
@@ -104,21 +104,8 @@ def rewind(pretrained: Path, config: Path, ticket: Path, rewound: Path) -> None:
 
 
 def read_arrays(weights: Path) -> dict[str, np.ndarray]:
-    """Read the tensors of a weight file, by name.
-
-    Raises:
-        UserError: the file cannot be read, or holds numbers of another type than float32.
-    """
-    try:
-        tensors = load_file(weights)
-    except SafetensorError as error:
-        raise DamagedError(weights, f"not a readable safetensors file ({error})")
-    except (TypeError, AttributeError, KeyError) as error:  # raised for types that numpy lacks
-        raise DamagedError(weights, f"holds other numbers than float32 ({error})") from error
-    for name, tensor in tensors.items():
-        if tensor.dtype != np.float32:
-            raise DamagedError(weights, f"holds other numbers than float32: {name} is {tensor.dtype}")
-    return tensors
+    """Read the tensors of a weight file as arrays; as :func:`~supertickets.encoder.weights.read_weights`."""
+    return {name: tensor.numpy() for name, tensor in read_weights(weights).items()}
 
 
 def write_cut(tensors: Mapping[str, np.ndarray], config: Path, ticket: Path, cut: Path) -> None:

@@ -146,8 +146,8 @@ def read_outcomes(
             split_logits.append(run_logits)
         splits[path] = set(table["split"])
     require_splits(splits)
-    for path in [] if reported_split(logits) in logits else splits:
-        raise DamagedError(path, f"no test or validation examples: its splits are {', '.join(logits)}")
+    if reported_split(logits) not in logits:
+        raise DamagedError(next(iter(splits)), f"no test or validation examples: its splits are {', '.join(logits)}")
     return {
         split: Outcomes(labels[split].to_numpy(), np.stack(stack), documents_of(labels[split].index, separator))
         for split, stack in logits.items()

@@ -64,8 +64,8 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
         define = {part: catalogue[part] | config["define"][part] for part in catalogue}
         # A kind that changes some of a known kind's settings keeps the others; a new one is like the winning.
         kinds = {
-            name: {"like": "winning", **catalogue["kinds"].get(name, {}), **how}
-            for name, how in define["kinds"].items()
+            name: {"like": "winning", **catalogue["kinds"].get(name, {}), **settings}
+            for name, settings in define["kinds"].items()
         }
         define["kinds"] = kinds
         config = {**config, "define": define}

@@ -132,4 +132,4 @@ def largest_settings(config: Config, model: str, tasks: Sequence[str] | None) ->
     settings = [training_of(config, model, task) for task in tasks or shared_tasks(config)]
     settings += [] if tasks else [{**config["training"], **config["multi_task"]["training"]}]
     choices = {key: config["search"][key] for key in ("epochs", "batch_size")}
-    return {key: max([*values, *(how[key] for how in settings)]) for key, values in choices.items()}
+    return {key: max([*values, *(one[key] for one in settings)]) for key, values in choices.items()}

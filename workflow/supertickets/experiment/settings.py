@@ -20,7 +20,9 @@ SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
 def methods_of(config: Mapping[str, Any], weights: str) -> list[str]:
     """Importance scores that are computed of some weights: those of :data:`SCORES`, and others that a kind needs."""
     pruned = (pruning_of(config, kind) for kind in dict.fromkeys(["winning", *config["kinds"]]))
-    return list(dict.fromkeys([*SCORES, *(how["importance"] for how in pruned if how["weights"] == weights)]))
+    return list(
+        dict.fromkeys([*SCORES, *(settings["importance"] for settings in pruned if settings["weights"] == weights)])
+    )
 
 
 def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
@@ -28,12 +30,12 @@ def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
 
     What a kind does not use is fixed, so that another setting of it changes nothing.
     """
-    how = {**config["pruning"], **config["define"]["kinds"][kind]}
-    if how["like"] != "winning":
-        how["steps"] = 1
-    if how["like"] in ("random", "random_with_replacement"):
-        how |= {"importance": "random", "weights": "fine_tuned"}
-    return how
+    settings = {**config["pruning"], **config["define"]["kinds"][kind]}
+    if settings["like"] != "winning":
+        settings["steps"] = 1
+    if settings["like"] in ("random", "random_with_replacement"):
+        settings |= {"importance": "random", "weights": "fine_tuned"}
+    return settings
 
 
 def positive_of(definition: Mapping[str, Any]) -> str:

@@ -137,8 +137,8 @@ def several_tasks(config: Config) -> bool:
 
 def scored_importance(config: Config) -> dict[str, Any]:
     """Which importance winning tickets are cut by."""
-    how = pruning_of(config, "winning")
-    return {"importance": {"method": how["importance"], "weights": how["weights"]}}
+    pruning = pruning_of(config, "winning")
+    return {"importance": {"method": pruning["importance"], "weights": pruning["weights"]}}
 
 
 def definitions(config: Config) -> dict[str, Any]:

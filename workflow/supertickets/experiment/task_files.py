@@ -51,13 +51,13 @@ def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
 
 
 def _files(definition: Mapping[str, Any], glue: str) -> Iterator[Entry]:
-    how = _reading(definition)
+    common = _reading(definition)
     if "package" in definition:
-        yield {**how, "path": f"results/packages/{definition['package']}", "member": definition["member"]}
+        yield {**common, "path": f"results/packages/{definition['package']}", "member": definition["member"]}
     elif "path" in definition:
-        yield {**how, "path": definition["path"]}
+        yield {**common, "path": definition["path"]}
     elif "files" in definition:
-        yield from ({**how, "part": part, "path": path} for part, path in definition["files"].items())
+        yield from ({**common, "part": part, "path": path} for part, path in definition["files"].items())
     elif "glue" in definition and glue != "hub":
         own = definition["glue"]
         for part, file in own["parts"].items():
@@ -71,7 +71,7 @@ def _files(definition: Mapping[str, Any], glue: str) -> Iterator[Entry]:
         for part, place in hub["parts"].items():
             folder, split = hub_folder(hub, place)
             labels = {"labels": hub["labels"]} if "labels" in hub else {}
-            yield {**how, **_reading(hub), **labels, "part": part, "path": f"{folder}/{split}.parquet"}
+            yield {**common, **_reading(hub), **labels, "part": part, "path": f"{folder}/{split}.parquet"}
 
 
 def _reading(entry: Mapping[str, Any]) -> Entry:

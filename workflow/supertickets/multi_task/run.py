@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from supertickets.encoder.encoded import Encoded
-from supertickets.encoder.model import Classifier, build, drawn_weights, read_weights
+from supertickets.encoder.model import Classifier, build, drawn_weights
 from supertickets.encoder.narrow import narrowed, require_fit
 from supertickets.encoder.ticket import Shape, Ticket, read_tickets
+from supertickets.encoder.weights import read_weights
 from supertickets.engine.device import Compute
 from supertickets.errors import DamagedError
 from supertickets.experiment.paths import head_name

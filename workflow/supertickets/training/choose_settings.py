@@ -27,14 +27,14 @@ def choose_settings(seeds: list[int], choices: dict[str, Any], chosen: Path) -> 
     Raises:
         UserError: there is a null among the scores of every choice, or a file holds no score.
     """
-    found = {name: [_score(chosen.parent / f"seed{seed}" / f"{name}.json") for seed in seeds] for name in choices}
-    best = max(choices, key=lambda name: _mean(found[name]))
-    if _mean(found[best]) == -math.inf:
+    scores = {name: [_score(chosen.parent / f"seed{seed}" / f"{name}.json") for seed in seeds] for name in choices}
+    best = max(choices, key=lambda name: _mean(scores[name]))
+    if _mean(scores[best]) == -math.inf:
         raise UserError(
             f"search: each of {', '.join(choices)} diverged for some seed; give lower rates or larger batches"
         )
-    log.info("%s, of %s", best, found)
-    tried = [{**choices[name], "scores": found[name]} for name in choices]
+    log.info("%s, of %s", best, scores)
+    tried = [{**choices[name], "scores": scores[name]} for name in choices]
     write_json(chosen, {"chosen": choices[best], "tried": tried})
 
 
@@ -47,5 +47,5 @@ def _score(path: Path) -> float | None:
 
 
 def _mean(scores: Sequence[float | None]) -> float:
-    found = [score for score in scores if score is not None]
-    return sum(found) / len(found) if len(found) == len(scores) else -math.inf
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if len(known) == len(scores) else -math.inf

@@ -137,7 +137,7 @@ def take_steps(
     step: Callable[[int, np.ndarray, float], Tensor],
     epochs: Iterable[Sequence[Turn]],
     counts: Sequence[int],
-    how: Steps,
+    settings: Steps,
     device: torch.device,
     checkpoints: Checkpoints | None,
 ) -> Progress:
@@ -148,7 +148,7 @@ def take_steps(
         step: takes one with a task, the rows of its batch and the rate; the sum of the batch's losses, detached.
         epochs: the turns of each epoch.
         counts: number of batches of each task; an epoch has as many turns as all have batches.
-        how: settings.
+        settings: of the training.
         device: where the steps compute.
         checkpoints: where training continues from, and when its state is written.
 
@@ -156,27 +156,27 @@ def take_steps(
         DivergedError: a loss is not finite; says at which step and what helps.
         InterruptedRunError: a signal has asked the process to end; a checkpoint is written.
     """
-    steps = how.epochs * sum(counts)
+    steps = settings.epochs * sum(counts)
     report_every = max(steps // PROGRESS_LINES, 1)
     # The losses so far stay on the device: nothing waits for them but the few reports.
     progress, totals = Progress(), torch.zeros(len(counts), dtype=torch.float64, device=device)
     if checkpoints:
         checkpoints.watch()
-        if found := checkpoints.restore(trained, device):
-            progress, totals = Progress(**found[0]), found[1]
+        if restored := checkpoints.restore(trained, device):
+            progress, totals = Progress(**restored[0]), restored[1]
     began = time.perf_counter() - progress.seconds
-    for epoch, turns in zip(range(how.epochs), epochs, strict=False):
+    for epoch, turns in zip(range(settings.epochs), epochs, strict=False):
         if epoch < len(progress.losses):
             continue
         for task, rows in turns[progress.steps - epoch * len(turns) :]:
-            rate = learning_rate(progress.steps, steps, how.warmup, how.learning_rate)
+            rate = learning_rate(progress.steps, steps, settings.warmup, settings.learning_rate)
             summed = step(task, rows, rate)
             totals[task] += summed
-            progress.decay *= 1 - rate * how.weight_decay
+            progress.decay *= 1 - rate * settings.weight_decay
             progress.steps += 1
             progress.seconds = time.perf_counter() - began
             if progress.steps % report_every == 0:
-                loss = _finite(float(summed) / len(rows), progress.steps, steps, how)
+                loss = _finite(float(summed) / len(rows), progress.steps, steps, settings)
                 pace = progress.seconds / progress.steps
                 log.info(
                     "step %d of %d: loss %.4f, %.2f s a step, about %.0f s left",
@@ -186,24 +186,24 @@ def take_steps(
                 checkpoints.after_step(trained, asdict(progress), totals)
         examples = [sum(len(rows) for task, rows in turns if task == number) for number in range(len(counts))]
         means = [
-            _finite(total / seen, progress.steps, steps, how) if seen else None
+            _finite(total / seen, progress.steps, steps, settings) if seen else None
             for total, seen in zip(totals.tolist(), examples, strict=True)
         ]
         progress.turns.append([sum(task == number for task, _ in turns) for number in range(len(counts))])
         progress.losses.append(means)
         totals.zero_()
         told = ["none" if mean is None else f"{mean:.4f}" for mean in means]
-        log.info("epoch %d of %d: mean loss %s", epoch + 1, how.epochs, ", ".join(told))
+        log.info("epoch %d of %d: mean loss %s", epoch + 1, settings.epochs, ", ".join(told))
     if checkpoints:
         checkpoints.after_training(trained, asdict(progress), totals)
     return progress
 
 
-def _finite(loss: float, step: int, steps: int, how: Steps) -> float:
+def _finite(loss: float, step: int, steps: int, settings: Steps) -> float:
     if not math.isfinite(loss):
         raise DivergedError(
             f"training diverged: the loss is {loss} by step {step} of {steps}; "
-            f"try a learning_rate below {how.learning_rate:g} or a clip_norm below {how.clip_norm:g}"
+            f"try a learning_rate below {settings.learning_rate:g} or a clip_norm below {settings.clip_norm:g}"
         )
     return loss
 
@@ -222,7 +222,7 @@ def train(
         model: its word embedding narrowed; its weights are float32, whatever the precision.
         view: the examples as the narrowed model takes them.
         rows: the training examples among them.
-        settings: how.
+        settings: of the training.
         seed: source of data order and dropout.
         checkpoints: as of :func:`take_steps`, which says what is raised.
     """
@@ -280,11 +280,11 @@ def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, A
     if chosen is None:
         return dict(settings)
     content = read_json(chosen)
-    found = content.get("chosen") if isinstance(content, dict) else None
-    searched = isinstance(found, dict) and found.keys() <= SEARCHED.keys()
-    if not found or not searched or not all(SEARCHED[name](value) for name, value in found.items()):
-        raise DamagedError(chosen, f"chosen is {found!r:.80}, no settings")
-    return {**settings, **found}
+    values = content.get("chosen") if isinstance(content, dict) else None
+    searched = isinstance(values, dict) and values.keys() <= SEARCHED.keys()
+    if not values or not searched or not all(SEARCHED[name](value) for name, value in values.items()):
+        raise DamagedError(chosen, f"chosen is {values!r:.80}, no settings")
+    return {**settings, **values}
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:
