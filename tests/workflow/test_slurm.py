@@ -28,7 +28,7 @@ TRIAL = "results/runs/tiny/toy/n32/seed1"
 TICKETS = ("winning-0.30", "winning-0.60")
 EAGER = Path(eager_snakemake.__file__)
 #: Seconds that the full model trains for: a minute is the shortest limit of time, and is looked at every half.
-SECONDS = 120
+SECONDS = 100
 
 
 @pytest.fixture(scope="module")
