@@ -53,7 +53,9 @@ def get_scores_to_prune_by(wildcards):
     settings = pruning(wildcards)
     before = int(wildcards.get("step", settings["steps"])) - 1
     if before == 0:
-        return {"importance": f"results/{IMPORTANCE}".format(**dict(wildcards.items()) | {"weights": settings["weights"]})}
+        return {
+            "importance": f"results/{IMPORTANCE}".format(**dict(wildcards.items()) | {"weights": settings["weights"]})
+        }
     names = {"importance": "importance.csv", "previous": "ticket.json"}
     return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
 
