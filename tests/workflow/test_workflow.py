@@ -23,8 +23,9 @@ def test_the_results_lie_where_they_are_promised(complete: Workspace) -> None:
         assert {f"{TRIAL}/{name}/record.json", f"{TRIAL}/{name}/predictions.parquet"} <= made
     assert {f"{TRIAL}/importance/fine_tuned.csv", f"{TRIAL}/tickets/winning-0.30.json"} <= made
     assert {"results/scores.parquet", "results/scores.csv", "results/comparisons.csv", "results/verdicts.csv"} <= made
-    # One kind and one size: the figures of kinds and sizes would show nothing of their own.
-    assert shown(complete) == files_of((FIGURES | TABLES) - {"ticket_kinds", "data_size"} - ADAPTED)
+    # One kind and one size: what is of several would show nothing of its own.
+    several = {"ticket_kinds", "phases", "contrasts", "data_size"}
+    assert shown(complete) == files_of((FIGURES | TABLES) - several - ADAPTED)
     assert not [name for name in made if name.startswith("results/runs") and name.endswith(".safetensors")]
     assert len(complete.predictions()) == 2 * 2 * 3
 
