@@ -14,7 +14,7 @@ from made_up_runs import SIZES, score_of, verdicts
 
 from supertickets.errors import UserError
 from supertickets.experiment.paths import run_folder, ticket_file
-from supertickets.exports.describe import describe_export
+from supertickets.exports.describe import describe_export, scores_of
 
 GROUP = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
 ORIGINS = {"model": {"source": "a package", "licence": "Apache-2.0"}, "data": {"source": "files of the user's own"}}
@@ -97,3 +97,17 @@ def test_a_training_that_came_out_otherwise_is_said_so(results: Path, tmp_path: 
     table.iloc[1:].to_parquet(tmp_path / "predictions.parquet")
     with pytest.raises(UserError, match="other examples than the exported model has predicted"):
         described(results, tmp_path, GROUP, ["accuracy"])
+
+
+def test_intervals_are_over_documents_where_there_are_any() -> None:
+    names = [f"d{row // 20}_{row}" for row in range(200)]
+    right = np.repeat(np.random.default_rng(1).random(10) < 0.5, 20)  # whole documents are right or wrong
+    labels = np.tile([0.0, 1.0], 100)
+    logits = list(np.where((labels == 1) == right, 1.0, -1.0)[:, None] * [-0.5, 0.5])
+    own = pd.DataFrame({"id": names, "split": "test", "label": labels, "logits": logits})
+    rows = [{"split": "test", "metric": "accuracy", "ratio": ratio, "value": 50.0, "seed": 1} for ratio in (0.0, 0.1)]
+    of_examples, of_documents, of_one = (
+        scores_of(own, pd.DataFrame(rows), 0.1, ["accuracy"], separator)[0] for separator in ("", "_", "d")
+    )
+    assert of_documents["high"] - of_documents["low"] > 3 * (of_examples["high"] - of_examples["low"])
+    assert np.isnan([of_one["low"], of_one["high"]]).all() and of_one["value"] == of_examples["value"]

@@ -112,7 +112,9 @@ rule describe_export:
         "../../envs/supertickets.yaml"
     params:
         **work("exports.describe:describe_export", lambda wildcards: metric_modules(get_metrics(wildcards))),
-        grid=canonical_json(shown_grid(config, "sizes")),
+        grid=lambda wildcards: canonical_json(
+            {**shown_grid(config, "sizes"), **separators_of(config, [wildcards.task])}
+        ),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         metrics=lambda wildcards: canonical_json(get_metrics(wildcards)),
         origins=lambda wildcards: canonical_json(origins_of(config, wildcards.model, wildcards.task)),

@@ -86,24 +86,18 @@ def _read(source: Mapping[str, Any], definition: Mapping[str, Any]) -> pd.DataFr
 def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: str) -> None:
     """Refuse a task with an empty part, or a scored part that is too small."""
     files, sizes = definition["files"], table["split"].value_counts()
+    if definition.get("no_label"):
+        left_out += f"; rows whose target is in no_label, {definition['no_label']}, are left out"
     if "part" in files[0]:
         expected = {file["part"]: file["path"] for file in files}
     else:
         expected = {part: files[0]["path"] for part in PARTS if part == "train" or definition["split"][part] > 0}
     for part, path in expected.items():
         if part not in sizes:
-            raise UserError(
-                f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}"
-                + f"; rows whose target is in no_label, {definition.get('no_label')}, are left out"
-                * bool(definition.get("no_label"))
-            )
+            raise UserError(f"{path}: no examples for the part {part}; there are {sizes.to_dict()}{left_out}")
         if part not in ("train", *UNLABELLED) and sizes[part] < FEWEST:
             what = f"number of examples for the part {part} is {sizes[part]}; at least {FEWEST} are needed"
-            raise UserError(
-                f"{path}: {what}: more rows, or another split{left_out}"
-                + f"; rows whose target is in no_label, {definition.get('no_label')}, are left out"
-                * bool(definition.get("no_label"))
-            )
+            raise UserError(f"{path}: {what}: more rows, or another split{left_out}")
 
 
 def _check_sizes(table: pd.DataFrame, definition: Mapping[str, Any]) -> None:

@@ -35,9 +35,9 @@ training.
 
 {scores}
 
-In points, computed in {precision}. In parentheses: 95% intervals, of this model over examples, and of means over seeds
-(Student's t, from three seeds on). This is seed {seed}, the best of {seeds} on validation, which flatters its score
-there. One answer to all examples scores {chance} ({metric}, {split}).{repeated}
+In points, computed in {precision}. In parentheses: 95% intervals, of this model over examples (or their documents), and
+of means over seeds (Student's t, from three seeds on). This is seed {seed}, the best of {seeds} on validation, which
+flatters its score there. One answer to all examples scores {chance} ({metric}, {split}).{repeated}
 
 ## Verdict
 

@@ -14,10 +14,11 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.metric import predicted
-from supertickets.evaluation.predictions import predictions_file
+from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, mean_intervals, sample
+from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
 
@@ -44,7 +45,7 @@ def describe_export(
 
     Args:
         results: the results folder, with scores and ``verdicts.csv``.
-        grid: the winning tickets at all sizes.
+        grid: the winning tickets at all sizes, and ``separators`` of tasks whose examples are of documents.
         group: model, task, train_size and the kind ``winning``.
         metrics: of the task; the first has chosen the ticket.
         which: ``full`` or ``super``.
@@ -75,7 +76,13 @@ def describe_export(
         "chance": row["chance"],
         "run": run,
         "seeds": row["seeds"],
-        "scores": scores_of(own, read_groups(results, "scores", [group], grid), run["ratio"], metrics),
+        "scores": scores_of(
+            own,
+            read_groups(results, "scores", [group], grid),
+            run["ratio"],
+            metrics,
+            separator_of(grid, group["task"]),
+        ),
         "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
         "differs_from_run": largest_difference(own, predictions_file(results, run)),
         **{key: made[key] for key in OF_RECORD},
@@ -90,7 +97,9 @@ def describe_export(
         part.write_text(card_of(content), encoding="utf-8")
 
 
-def scores_of(own: pd.DataFrame, scores: pd.DataFrame, ratio: float, metrics: Sequence[str]) -> list[dict[str, Any]]:
+def scores_of(
+    own: pd.DataFrame, scores: pd.DataFrame, ratio: float, metrics: Sequence[str], separator: str
+) -> list[dict[str, Any]]:
     """What a model scores on each split by each metric, in points, beside the means over seeds.
 
     Args:
@@ -98,9 +107,11 @@ def scores_of(own: pd.DataFrame, scores: pd.DataFrame, ratio: float, metrics: Se
         scores: those of the runs of its group.
         ratio: its own.
         metrics: of the task.
+        separator: the task's, as of :func:`~supertickets.evaluation.predictions.documents_of`.
 
     Returns:
-        For each split and metric ``value``, and ``low`` and ``high`` of its bootstrap interval over examples; ``mean``
+        For each split and metric ``value``, and ``low`` and ``high`` of its bootstrap interval over examples, or over
+        documents, of which a single one has none; ``mean``
         and ``full`` over the seeds of its ratio and of the full models, each with its Student's t interval.
     """
     of_ratio = {"mean": scores[scores["ratio"] == ratio], "full": scores[scores["ratio"] == 0]}
@@ -108,9 +119,12 @@ def scores_of(own: pd.DataFrame, scores: pd.DataFrame, ratio: float, metrics: Se
     rows = []
     for split, part in own.groupby("split", sort=True):
         answers = predicted(np.stack(part["logits"].tolist()))
+        documents = documents_of(pd.Index(part["id"]), separator)
         for metric in metrics:
-            sampled = sample(metric, part["label"].to_numpy(), answers[None])
-            low, high = np.nanpercentile(sampled.resampled[0], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+            sampled = sample(metric, part["label"].to_numpy(), answers[None], documents=documents)
+            low, high = np.nan, np.nan
+            if np.isfinite(sampled.resampled).any():
+                low, high = np.nanpercentile(sampled.resampled[0], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
             found = {"split": split, "metric": metric, "examples": len(part), "value": sampled.scores[0]}
             found |= {"low": low, "high": high}
             for name, table in means.items():
