@@ -570,12 +570,12 @@ def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kin
 @pytest.mark.parametrize(
     ("first", "third", "names", "boundaries"),
     [
-        (0.2, 0.4, {"phase I": 0.95, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
-        (0.2, 0.3, {"phase I": 0.95, "III": 0.8}, [0.875]),
-        (0.2, np.inf, {"phase I": 0.95, "II": 0.8}, [0.875]),
-        (0.2, np.nan, {"phase I": 0.95, "": 0.8}, [0.875]),
-        (0.5, np.inf, {"phase I": 0.875}, []),
-        (0.0, 0.1, {"phase I": 1.0, "III": 0.85}, [0.975]),
+        (0.2, 0.4, {"phase I": 0.015, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
+        (0.2, 0.3, {"phase I": 0.015, "III": 0.8}, [0.875]),
+        (0.2, np.inf, {"phase I": 0.015, "II": 0.8}, [0.875]),
+        (0.2, np.nan, {"phase I": 0.015, "": 0.8}, [0.875]),
+        (0.5, np.inf, {"phase I": 0.015}, []),
+        (0.0, 0.1, {"phase I": 0.015, "III": 0.85}, [0.975]),
     ],
 )
 def test_phases_are_named_where_they_are(

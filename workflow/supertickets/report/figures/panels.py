@@ -24,6 +24,9 @@ BAND = "Band: the full model's interval. "
 #: Remark on panels with :func:`draw_chance`.
 CHANCE = " Chance: the best score of one answer to all examples."
 
+#: Name of the first phase in a panel.
+FIRST_PHASE = "phase I"
+
 #: Remarks on panels with :func:`mark_phases`.
 FIRST = " Phase I: no winning ticket loses more than the margin."
 ALL_PHASES = FIRST + " III: none is better than random tickets by more than it."
@@ -206,16 +209,20 @@ def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
     tickets = rows[rows["kind"].isin(["full", "winning"])]
     weights = tickets.groupby("ratio")["weight_remaining"].mean().sort_index()
     beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which random tickets would tell
-    names = pd.Series("phase I", weights.index).where(weights.index <= phases["first_ends"], beyond)
+    names = pd.Series(FIRST_PHASE, weights.index).where(weights.index <= phases["first_ends"], beyond)
     names = names.mask(weights.index >= phases["third_begins"], "III")
     low, high = axis.get_ylim()
     axis.set_ylim(low, high + 0.09 * (high - low))  # room for the names
-    look = {"color": style.COLOURS["full"], "fontsize": 7.5, "ha": "center", "va": "top"}
+    box = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
+    look = {"color": style.COLOURS["full"], "fontsize": 7.5, "va": "top", "bbox": box}
     for name, members in weights.groupby(names, sort=False):
-        axis.text(members.mean(), 0.99, name, transform=axis.get_xaxis_transform(), **look)
+        if name == FIRST_PHASE:  # which may be as narrow as the full model alone
+            axis.text(0.015, 0.99, name, transform=axis.transAxes, **look)
+        else:
+            axis.text(members.mean(), 0.99, name, transform=axis.get_xaxis_transform(), ha="center", **look)
         lighter = weights[weights.index > members.index[-1]]
-        if len(lighter):
-            axis.axvline((members.iloc[-1] + lighter.iloc[0]) / 2, color="0.75", linewidth=0.8, zorder=0.5)
+        if len(lighter):  # darker than the grid, which may have a line there
+            axis.axvline((members.iloc[-1] + lighter.iloc[0]) / 2, color="0.6", linewidth=1, zorder=1.5)
 
 
 def undefined(axis: Axes) -> None:
