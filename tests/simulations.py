@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from supertickets.evaluation import significance as inference
+from supertickets.evaluation import resampling, significance
 from supertickets.evaluation.predictions import Outcomes
 
 
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use few resamples, since simulations repeat all computations many times."""
-    monkeypatch.setattr(inference, "RESAMPLES", 150)
+    for module in (resampling, significance):
+        monkeypatch.setattr(module, "RESAMPLES", 150)
 
 
 def crossed(

@@ -12,6 +12,7 @@ from scipy import stats
 from simulations import crossed, few_resamples
 
 from supertickets.evaluation.metric import metric_of
+from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.significance import (
     average,
     difference,
@@ -20,7 +21,6 @@ from supertickets.evaluation.significance import (
     over_both,
     p_above,
     permutation_p,
-    sample,
     seed_interval,
     variances,
     wald,

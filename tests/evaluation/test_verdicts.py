@@ -10,20 +10,14 @@ import pytest
 from scipy import stats
 from simulations import crossed, few_resamples, outcomes
 
-from supertickets.evaluation import significance as inference
+from supertickets.evaluation import resampling
 from supertickets.evaluation.compare import constant_answer
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.power import Spread, needed
 from supertickets.evaluation.predictions import Outcomes
+from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.select_ticket import HONEST, reports
-from supertickets.evaluation.significance import (
-    difference,
-    over_both,
-    p_above,
-    sample,
-    variances,
-    wald,
-)
+from supertickets.evaluation.significance import difference, over_both, p_above, variances, wald
 
 __all__ = ["few_resamples"]  # the fixture
 
@@ -123,7 +117,7 @@ def test_a_full_model_that_has_learned_nothing_has_no_other_verdict() -> None:
     constant = np.ones((3, 80))
     outcomes = Outcomes(labels, np.stack([1 - constant, constant], axis=-1))
     answer = constant_answer("accuracy", outcomes, 3)
-    assert answer.scores.tolist() == [75.0] * 3 and answer.resampled.shape == (3, inference.RESAMPLES)
+    assert answer.scores.tolist() == [75.0] * 3 and answer.resampled.shape == (3, resampling.RESAMPLES)
     assert constant_answer("matthews", outcomes, 3).scores.tolist() == [0.0] * 3
     assert constant_answer("pearson", Outcomes(labels, constant[..., None]), 2).scores.tolist() == [0.0] * 2
     values = difference(answer, sample("accuracy", labels, constant))

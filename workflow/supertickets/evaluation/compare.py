@@ -13,8 +13,9 @@ import pandas as pd
 from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, read_outcomes, read_record
+from supertickets.evaluation.resampling import RESAMPLES, Sampled, sample
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.significance import RESAMPLES, Sampled, difference, p_above, sample
+from supertickets.evaluation.significance import difference, p_above
 from supertickets.experiment.grid import group_runs, separator_of
 
 Run = dict[str, Any]

@@ -16,8 +16,9 @@ from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, predictions_file
+from supertickets.evaluation.resampling import RESAMPLES, Sampled, merged
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.significance import LEVEL, RESAMPLES, Sampled, difference, merged
+from supertickets.evaluation.significance import LEVEL, difference
 from supertickets.experiment.grid import separator_of
 from supertickets.seeds import generator
 

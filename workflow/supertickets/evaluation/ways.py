@@ -14,9 +14,10 @@ from supertickets.errors import UserError
 from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.evaluate_module import Score
 from supertickets.evaluation.predictions import predictions_file, read_outcomes, require_splits
+from supertickets.evaluation.resampling import Sampled, sample
 from supertickets.evaluation.results import reported_split
 from supertickets.evaluation.score import score_runs
-from supertickets.evaluation.significance import Sampled, difference, sample
+from supertickets.evaluation.significance import difference
 from supertickets.experiment.paths import folder_of
 
 #: Columns of a table of scores.

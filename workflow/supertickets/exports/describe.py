@@ -15,9 +15,10 @@ from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.metric import predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
+from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
-from supertickets.evaluation.significance import LEVEL, mean_intervals, sample
+from supertickets.evaluation.significance import LEVEL, mean_intervals
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
