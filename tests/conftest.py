@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import psutil
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from matplotlib.figure import Figure
 
 from supertickets.experiment.task_files import resolved
 
@@ -314,3 +315,22 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from made_up_runs import make_results
 
     return made_once(tmp_path_factory, "results", make_results)
+
+
+@pytest.fixture
+def closed() -> Iterator[None]:
+    """Close the figures of a test."""
+    from matplotlib import pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Collect figures instead of writing them."""
+    from supertickets.report.figures import style
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, *files: figures.append(figure))
+    return figures

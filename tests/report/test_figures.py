@@ -1,108 +1,33 @@
-"""Figures and tables, from records and predictions that the tests write."""
+"""Figures show what the scores say."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
-from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import GRID, KINDS, MAIN, METRICS, PRUNING, SIZES, judge_all, outputs, score_of, verdicts
+from drawing import FIGURES, draw, points
+from made_up_runs import GRID, MAIN, outputs, verdicts
 from matplotlib.axes import Axes
 from scipy import stats
 
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
-from supertickets.experiment.grid import runs_of
-from supertickets.experiment.paths import run_folder, size_text, ticket_file
+from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
-from supertickets.report.figures.bias_variance import draw_bias_variance
-from supertickets.report.figures.data_size import by_number, draw_data_size
-from supertickets.report.figures.gain_curve import draw_gain_curve
+from supertickets.report.figures.data_size import by_number
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.importance import draw_importance
-from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, mark_phases, panels
-from supertickets.report.figures.phase_transition import draw_phase_transition
+from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, panels
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
-from supertickets.report.figures.single_task_gain import draw_single_task_gain, gains
-from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
-from supertickets.report.figures.ticket_masks import draw_ticket_masks
-from supertickets.report.tables.contrasts import write_contrasts
-from supertickets.report.tables.formats import Files, P, write_formats
-from supertickets.report.tables.hyperparameters import write_hyperparameters
-from supertickets.report.tables.phases import write_phases
-from supertickets.report.tables.power import write_power
-from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
-from supertickets.report.tables.single_task_dev import write_single_task_dev
-from supertickets.report.tables.super_tickets import write_super_tickets
-from supertickets.report.tables.sweep import write_sweep
-from supertickets.report.tables.tasks import write_tasks
+from supertickets.report.figures.single_task_gain import gains
 from supertickets.tickets.importance_table import write_importance
 
-MARGINS = {"movie": 1.0, "rating": 2.5, "dev_only": 1.0}
-FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
-    "phase_transition": (partial(draw_phase_transition, margins=MARGINS), MAIN),
-    "ticket_kinds": (partial(draw_ticket_kinds, margins=MARGINS), KINDS),
-    "data_size": (draw_data_size, SIZES),
-    "bias_variance": (draw_bias_variance, MAIN),
-    "single_task_gain": (draw_single_task_gain, MAIN),
-    "ticket_masks": (draw_ticket_masks, MAIN),
-    "gain_curve": (partial(draw_gain_curve, margins=MARGINS), MAIN),
-}
-
-
-def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(results: Path, tmp_path: Path) -> None:
-    grid = GRID | {"seeds": [2], "ratios": [0.3], "train_sizes": [64], "kinds": ["winning"], "draws": {"winning": 1}}
-    (tmp_path / "runs").symlink_to(results / "runs")
-    judge_all(tmp_path, grid)
-    spread = partial(write_seed_sensitivity, others=[])
-    for function in (write_super_tickets, write_single_task_dev, spread, write_sweep):
-        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
-        text = (tmp_path / "t.md").read_text()
-        assert "seeds: 2." in text and "nan" not in text and not re.search(r"\d to [+-]?\d", text)
-    for name in ("phase_transition", "gain_curve", "single_task_gain", "ticket_masks"):
-        FIGURES[name][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
-    table = pd.read_csv(tmp_path / "verdicts.csv")
-    assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    """Close the figures of a test."""
-    yield
-    plt.close("all")
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[plt.Figure]:
-    """Collect figures instead of writing them."""
-    figures: list[plt.Figure] = []
-    monkeypatch.setattr(style, "save", lambda figure, *files: figures.append(figure))
-    return figures
-
-
-def draw(
-    name: str, results: Path, drawn: list[plt.Figure], grid: dict[str, Any] | None = None
-) -> tuple[list[Axes], str]:
-    """Draw a figure, of all that it shows where no grid is given; return its axes and its note."""
-    function, whole = FIGURES[name]
-    function(results, grid or whole, pdf=results / "unused.pdf", png=results / "unused.png")
-    figure = drawn[-1]
-    return figure.axes, " ".join(figure.get_supxlabel().split())
-
-
-def points(axis: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places and values of the curve with a label."""
-    line = next(container for container in axis.containers if container.get_label() == label).lines[0]
-    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
+pytestmark = pytest.mark.usefixtures("closed")
 
 
 def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: list[plt.Figure]) -> None:
@@ -452,235 +377,3 @@ def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: P
     assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF") and (tmp_path / "one.png").stat().st_size > 10_000
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
-
-
-def table_of(function: Callable[..., None], results: Path, folder: Path, grid: dict, **more: Any) -> tuple[str, str]:
-    """Write a table; return its Markdown and LaTeX. The CSV file is ``t.csv`` in the folder."""
-    function(results, grid, **more, csv=folder / "t.csv", md=folder / "t.md", tex=folder / "t.tex")
-    md, tex = ((folder / f"t.{suffix}").read_text() for suffix in ("md", "tex"))
-    for words in ("minilm", *GRID["tasks"], "seeds: 1, 2, 3", "64"):
-        assert words in md and words.replace("_", "\\_") in tex
-    for rule in ("toprule", "midrule", "bottomrule"):
-        assert f"\\{rule}" in tex
-    assert "nan" not in md and "nan" not in tex.replace("enan", "")
-    return md, tex
-
-
-def collapsed(
-    results: Path, folder: Path, grid: dict[str, Any], collapse: Callable[[dict[str, Any], str], bool]
-) -> None:
-    """The runs of a grid, of which some predict the same for all examples of a split, judged anew."""
-    for run in runs_of(grid):
-        where = folder / run_folder(run)
-        shutil.copytree(results / run_folder(run), where)
-        table = pd.read_parquet(where / "predictions.parquet")
-        constant = [collapse(run, split) for split in table["split"]]
-        table["logits"] = [[1.0] if flat else row for flat, row in zip(constant, table["logits"], strict=True)]
-        table.to_parquet(where / "predictions.parquet")
-        if run["kind"] != "full":
-            (folder / ticket_file(run)).parent.mkdir(exist_ok=True)
-            shutil.copy(results / ticket_file(run), folder / ticket_file(run))
-    judge_all(folder, grid)
-
-
-NO_SCORE = "Empty: undefined, as predictions or labels are the same for all examples"
-
-
-def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
-    results: Path, tmp_path: Path, drawn: list[plt.Figure]
-) -> None:
-    grid = MAIN | {"tasks": ["rating"]}
-    collapsed(results, tmp_path, grid, lambda run, split: (run["seed"], run["ratio"]) == (2, 0.1))
-    spread = partial(write_seed_sensitivity, others=[])
-    counted = "(1 of 12 test scores of rating, 1 of 12 validation scores of rating)"
-    for function in (write_sweep, spread):
-        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
-        assert f"{NO_SCORE} {counted}." in (tmp_path / "t.md").read_text()
-        if function is write_sweep:
-            table = pd.read_csv(tmp_path / "t.csv").query("metric == 'pearson'").set_index(["ratio", "split"])
-            empty = table[["mean", "std", "min", "max", "difference"]].isna()
-            assert empty.loc[0.1].all(axis=None) and not empty.drop(0.1)[["mean", "std"]].any(axis=None)
-    for name in ("phase_transition", "ticket_masks"):
-        _, text = draw(name, tmp_path, drawn, grid)
-        assert ("one of 1 undefined scores of rating" in text) == (name == "phase_transition")
-        assert "No super ticket" not in text
-
-
-@pytest.mark.parametrize("splits", [["validation"], ["test"], ["validation", "test"]], ids=",".join)
-def test_all_figures_and_tables_are_made_of_scores_that_are_all_undefined(
-    results: Path, tmp_path: Path, drawn: list[plt.Figure], splits: list[str]
-) -> None:
-    grid = MAIN | {"tasks": ["rating"]}
-    collapsed(results, tmp_path, grid, lambda run, split: split in splits)
-    for name in FIGURES:
-        _, text = draw(name, tmp_path, drawn, grid)
-        without = "No super ticket, as validation scores of every ratio are undefined: rating."
-        assert (without in text) == (name == "ticket_masks" and "validation" in splits)
-    tables = {
-        "power": partial(write_power, margins={"rating": 1.0}),
-        "seed_sensitivity": partial(write_seed_sensitivity, others=[]),
-        **{"single_task_dev": write_single_task_dev, "sweep": write_sweep, "super_tickets": write_super_tickets},
-    }
-    for name, function in tables.items():
-        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
-        text = (tmp_path / "t.md").read_text()
-        assert "nan" not in text
-        if name == "super_tickets":
-            assert "undefined: predictions or labels are the same for all examples" in text
-        elif name != "power" or "test" in splits:
-            assert NO_SCORE in text and "rating)" in text
-
-
-def test_the_table_of_super_tickets(results: Path, tmp_path: Path) -> None:
-    md, tex = table_of(write_super_tickets, results, tmp_path, SIZES)
-    row = verdicts(results).loc["movie"]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in md.splitlines() if line.startswith("|")]
-    (cells,) = [cells for cells in rows if cells[1:3] == ["movie", "64"]]
-    assert cells[3] == f"{row['ratio']:.2f}" and cells[6] == f"{row['weight_remaining']:.1%}"
-    assert cells[-1] == row["verdict"] and "test split (movie, rating) and the validation split (dev_only)" in md
-    assert row["verdict"].replace("%", "\\%") in tex
-    assert len(pd.read_csv(tmp_path / "t.csv")) == 3 * 2
-
-
-def test_the_table_of_what_experiments_can_show(results: Path, tmp_path: Path) -> None:
-    md, _ = table_of(write_power, results, tmp_path, SIZES, margins=dict.fromkeys(GRID["tasks"], 1.0))
-    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
-    chosen = verdicts(results)
-    np.testing.assert_allclose(table["detectable_3"], chosen["detectable"])
-    np.testing.assert_allclose(table["seeds_needed"], chosen["seeds_needed"])
-    assert (table["detectable_40"] < table["detectable_3"]).all() and (table["seeds_needed"] > 3).all()
-    assert "80% of experiments" in md and "Seeds for it" in md
-
-
-def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kinds(
-    results: Path, tmp_path: Path
-) -> None:
-    md, _ = table_of(write_phases, results, tmp_path, KINDS, margins=dict.fromkeys(GRID["tasks"], 1.0))
-    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).set_index("task")
-    assert table["first_ends"].isin([0.0, *GRID["ratios"]]).all()
-    assert (table["first_ends_low"] <= table["first_ends_high"]).all()
-    assert table["third_begins"].isin([0.1, 0.3, 0.5, np.inf]).all()
-    assert set(table["beats_random"]) == {"none"}  # kinds were made up alike
-    assert "Phase III from" in md and "Beats losing at" in md and "nan" not in md and "inf" not in md
-    alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
-    md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
-    assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
-
-
-@pytest.mark.parametrize(
-    ("first", "third", "names", "boundaries"),
-    [
-        (0.2, 0.4, {"phase I": 0.015, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
-        (0.2, 0.3, {"phase I": 0.015, "III": 0.8}, [0.875]),
-        (0.2, np.inf, {"phase I": 0.015, "II": 0.8}, [0.875]),
-        (0.2, np.nan, {"phase I": 0.015, "": 0.8}, [0.875]),
-        (0.5, np.inf, {"phase I": 0.015}, []),
-        (0.0, 0.1, {"phase I": 0.015, "III": 0.85}, [0.975]),
-    ],
-)
-def test_phases_are_named_where_they_are(
-    first: float, third: float, names: dict[str, float], boundaries: list[float]
-) -> None:
-    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
-    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
-    rows["weight_remaining"] = 1 - rows["ratio"] / 2
-    _, axis = plt.subplots()
-    axis.plot([1.0, 0.75], [60.0, 70.0])
-    mark_phases(axis, rows, pd.Series({"first_ends": first, "third_begins": third}))
-    assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
-    assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
-    assert axis.get_ylim()[1] > 70.5
-
-
-def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
-    md, _ = table_of(write_contrasts, results, tmp_path, KINDS)
-    table = pd.read_csv(tmp_path / "t.csv").query("task == 'movie' and kind == 'random' and ratio == 0.3")
-    for split in ("validation", "test"):
-        row = table[table["split"] == split].iloc[0]
-        winning = [score_of(results, "accuracy", split, task="movie", seed=seed, ratio=0.3) for seed in (1, 2, 3)]
-        random = [
-            np.mean([
-                score_of(results, "accuracy", split, task="movie", seed=seed, ratio=0.3, kind="random", draw=draw)
-                for draw in (1, 2)
-            ])
-            for seed in (1, 2, 3)
-        ]  # fmt: skip
-        assert row["winning"] == pytest.approx(np.mean(winning)) and row["other"] == pytest.approx(np.mean(random))
-        assert row["difference"] == pytest.approx(np.mean(winning) - np.mean(random))
-        assert row["seeds_error"] == pytest.approx(stats.sem(np.subtract(winning, random)))
-        assert row["low"] < row["difference"] < row["high"] and row["p"] <= row["p_holm"] <= 1
-    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md
-
-
-def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:
-    md, _ = table_of(write_single_task_dev, results, tmp_path, SIZES)
-    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
-    chosen = verdicts(results)
-    for way in ("other_seeds", "same_split", "other_half", "other_split"):
-        np.testing.assert_allclose(table[f"difference_{way}"].drop("average"), chosen[f"difference_{way}"])
-    assert table.loc["average", "difference_other_half"] == pytest.approx(chosen["difference_other_half"].mean())
-    assert np.isnan(table.loc["dev_only", "difference_other_split"])
-    honest = chosen["difference_other_seeds"]
-    average = table.loc["average"]
-    assert average["difference"] == pytest.approx(np.mean(honest)) and np.isnan(average["difference_other_split"])
-    assert average["low"] < average["difference"] < average["high"]
-    for head in ("Gain, same split", "Gain, other half", "Gain, test"):
-        assert head in md
-    row = chosen.loc["movie"]
-    interval = f"{row['difference_other_seeds']:+.1f} ({row['low_other_seeds']:+.1f} to {row['high_other_seeds']:+.1f})"
-    assert interval in md and f"{row['full_other_seeds']:.1f}" in md
-
-
-def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
-    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others=[])
-    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
-    scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
-    spread = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()
-    assert spread == pytest.approx([np.mean(scores), np.std(scores, ddof=1), min(scores), max(scores)])
-
-
-def test_the_table_of_the_sweep(results: Path, tmp_path: Path) -> None:
-    md, tex = table_of(write_sweep, results, tmp_path, GRID)
-    table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str})
-    assert len(table) == (2 * 2 + 2 * 2 + 1) * (1 + 3 * 3 + 1 + 3)
-    row = table.query(
-        "task == 'movie' and kind == 'random' and ratio == 0.5 and split == 'test' and metric == 'accuracy'"
-    )
-    comparison = pd.read_csv(results / "comparisons.csv").query(
-        "task == 'movie' and kind == 'random' and ratio == 0.5 and split == 'test'"
-    )
-    assert row["difference"].item() == comparison["difference"].item() and row["seeds"].item() == 3
-    shown = [line for line in md.splitlines() if line.startswith("| minilm")]
-    assert len(shown) == 3 * (1 + 3 * 3 + 1 + 3) and "longtable" in tex
-
-
-def test_the_table_of_tasks(results: Path, tmp_path: Path) -> None:
-    labels = {"labels": ["no", "yes"]}
-    definitions = {
-        task: {"type": "regression" if task == "rating" else "classification", "metrics": METRICS[task].split(",")}
-        | ({} if task == "rating" else labels)
-        for task in GRID["tasks"]
-    }
-    md, _ = table_of(write_tasks, results, tmp_path, MAIN, definitions=definitions)
-    table = pd.read_csv(tmp_path / "t.csv").set_index("task")
-    assert table.loc["movie", ["train", "validation", "test", "test_scored"]].tolist() == [6, 2, 0, 200]
-    assert table.loc["movie", "largest_class"] == pytest.approx(4 / 6) and table.loc["dev_only", "test_scored"] == 0
-    assert "accuracy, matthews" in md
-
-
-def test_the_table_of_settings_is_of_the_records(results: Path, tmp_path: Path) -> None:
-    kinds = {"winning": PRUNING | {"ffn_rule": "share"}, "random": PRUNING | {"like": "random", "ffn_rule": "share"}}
-    kinds["stepwise"] = kinds["winning"] | {"steps": 3, "units": "heads", "importance": "taylor"}
-    md, _ = table_of(write_hyperparameters, results, tmp_path, SIZES, pruning=kinds, max_length=64)
-    table = pd.read_csv(tmp_path / "t.csv")
-    assert len(table) == 3 * 2 and set(table["learning_rate"]) == {1e-4} and set(table["steps"]) == {24}
-    assert "cut to 64 tokens" in md
-    assert "winning by sensitivity of the fine-tuned weights, heads and FFNs, at once" in md
-    assert "stepwise by taylor of the fine-tuned weights, heads alone, 3 steps" in md and "random by" not in md
-
-
-def test_no_p_is_zero_and_latex_shows_it(tmp_path: Path) -> None:
-    files = Files(*(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
-    write_formats(pd.DataFrame({"p": [0.0004, 0.5, np.nan]}), {"p": ("p", P)}, "A note.", files)
-    assert "<0.001" in files.md.read_text() and "0.500" in files.md.read_text()
-    assert "\\textless{}0.001" in files.tex.read_text() and "<" not in files.tex.read_text()
