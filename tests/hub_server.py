@@ -33,6 +33,16 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Page:
+    """A fault: this comes in place of the file, as where a network asks to sign in."""
+
+    content: bytes
+
+
+Fault = int | Cut | Page
+
+
+@dataclass(frozen=True)
 class Request:
     """What was asked for."""
 
@@ -48,8 +58,8 @@ class Hub(ThreadingHTTPServer):
     Attributes:
         root: that folder tree.
         requests: what was asked for so far, in order.
-        faults: for a method and the end of a path, what the next requests meet instead of an answer: a status, DROP
-            or a Cut.
+        faults: for a method and the end of a path, what the next requests meet instead of an answer: a status, DROP,
+            a Cut or a Page.
         gated: names of the repositories whose files need a token.
         described: changes what a description or listing says, and makes the answer's bytes of it.
     """
@@ -59,7 +69,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.requests: list[Request] = []
-        self.faults: dict[tuple[str, str], list[int | Cut]] = {}
+        self.faults: dict[tuple[str, str], list[Fault]] = {}
         self.gated: set[str] = set()
         self.described: Callable[[Any], bytes] = _as_json
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -74,7 +84,7 @@ class Hub(ThreadingHTTPServer):
         found = [asked for asked in self.requests if asked.method == "GET" and asked.path.endswith(f"/{name}")]
         return [asked.range for asked in found if STORED.fullmatch(asked.path) or not name.endswith(LARGE)]
 
-    def next_fault(self, method: str, path: str) -> int | Cut | None:
+    def next_fault(self, method: str, path: str) -> Fault | None:
         """Take the next fault for a request; one for a large file waits until it is asked for where it is."""
         if FILE.fullmatch(path) and path.endswith(LARGE):
             return None
@@ -129,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             elif isinstance(fault, int):
                 raise _RefusedError(fault, "")
+            elif isinstance(fault, Page):
+                self._send(200, fault.content, {"Content-Type": "text/html"})
             elif api:
                 said = self._described(*api.groups(), parse_qs(body or url.query))
                 self._send(200, self.server.described(said))
@@ -215,6 +227,8 @@ def _large(path: Path) -> bytes | None:
 def _sibling(path: Path, commit: Path) -> dict[str, Any]:
     """A file as the description of a commit has it."""
     described: dict[str, Any] = {"rfilename": path.relative_to(commit).as_posix(), "size": path.stat().st_size}
+    whole = path.read_bytes()
+    described["blobId"] = hashlib.sha1(b"blob %d\0" % len(whole) + whole).hexdigest()  # what git hash-object says
     content = _large(path)
     if content is not None:
         digest = hashlib.sha256(content).hexdigest()

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from hub_client import Download, downloading
-from hub_server import DROP, Cut, Hub, serving
+from hub_server import DROP, Cut, Hub, Page, serving
 
 COMMIT = "a1" * 20
 OTHER = "b2" * 20
@@ -226,6 +226,39 @@ def test_the_next_run_goes_on_where_one_was_given_up(
     assert contents(tmp_path) == {f"model/{name}": content for name, content in LARGE.items()}
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    ("length", "reason"),
+    [(-3, "file should be of size"), (0, "its hash is"), (3, "bytes come")],
+    ids=["shorter", "as long", "longer"],
+)
+def test_a_page_in_place_of_a_file_is_refused_and_thrown_away(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, name: str, length: int, reason: str
+) -> None:
+    write_commit(hub, "models", repository, MODEL)
+    hub.faults["GET", name] = [Page(b"<" * (len(MODEL[name]) + length))]
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model"))
+    assert f"{COMMIT}: not the file that {hub.url} names: {name}: " in outcome.error and reason in outcome.error
+    assert "\n" not in outcome.error and not (tmp_path / "model").exists()
+    assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
+    assert hub.ranges(name) == [None, None]
+    assert contents(tmp_path / "model") == MODEL
+
+
+def test_a_page_in_place_of_a_file_of_a_dataset_is_refused_and_thrown_away(
+    hub: Hub, download: Download, repository: str, tmp_path: Path
+) -> None:
+    table = b"text,label\n" + b"a text,1\n" * 20
+    write_commit(hub, "datasets", repository, {"train.csv": table})
+    hub.faults["GET", "train.csv"] = [Page(b"text,label\n" + b"sign in,1" + b" " * 171)]  # as long, and a table
+    asked = {"dataset": repository, "revision": COMMIT, "splits": ["train"], "folder": tmp_path / "data"}
+    outcome = download("fetch_hub_dataset", **asked)
+    assert f"not the file that {hub.url} names: train.csv: its hash is" in outcome.error
+    assert not (tmp_path / "data").exists()
+    assert download("fetch_hub_dataset", **asked).error is None
+    assert len(pd.read_parquet(tmp_path / "data/train.parquet")) == 20
+
+
 def test_weights_with_another_hash_are_refused_and_not_kept(
     hub: Hub, download: Download, repository: str, tmp_path: Path
 ) -> None:
@@ -236,7 +269,7 @@ def test_weights_with_another_hash_are_refused_and_not_kept(
     assert not (tmp_path / "model").exists()
     # The hub states a hash itself. The rest of an earlier attempt is part of the checked file.
     (next(tmp_path.iterdir()) / "model.safetensors.incomplete").write_bytes(b"of something else")
-    assert "its sha256 is" in download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error
+    assert "its hash is" in download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error
     assert not (tmp_path / "model").exists()
     assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
     assert hub.ranges("model.safetensors") == [None, "bytes=17-", None]

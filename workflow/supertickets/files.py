@@ -150,6 +150,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def blob_id(path: Path) -> str:
+    """The hexadecimal SHA-1 by which Git names a file's bytes."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: digest).hexdigest()
+
+
 def require_sha256(content: bytes | Path, expected: str, origin: str) -> None:
     """Refuse bytes, or a file, whose SHA-256 is not ``expected``; ``origin`` is named in the message.
 

@@ -7,23 +7,23 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import datasets
 from datasets.exceptions import DatasetGenerationError
 from datasets.packaged_modules.csv.csv import CsvConfig
-from huggingface_hub import HfApi, constants, errors, hf_hub_url
+from huggingface_hub import HfApi, constants, errors, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers
 
 from supertickets.errors import UserError
 from supertickets.experiment.paths import TOKENIZER_FILES
-from supertickets.files import require_sha256
+from supertickets.files import blob_id, require_sha256, sha256
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,11 @@ LOST = (errors.HTTPError, ConnectionError, TimeoutError)
 
 #: Refusals by datasets; the last one is of content, and its cause says why.
 REFUSED = (FileNotFoundError, ValueError, RuntimeError, DatasetGenerationError)
+
+
+class _OtherFileError(Exception):
+    """What has come is not the file that the hub names."""
+
 
 #: Errors that the libraries raise for an unexpected answer.
 NONSENSE = (TypeError, LookupError, AttributeError, ArithmeticError, OSError)
@@ -60,10 +65,10 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
         repository: the model's name on the hub, ``owner/name``.
         revision: the commit, 40 hexadecimal digits.
         folder: folder to write; an existing one is replaced.
-        sha256: the expected hash of ``model.safetensors``; by default the hash that the hub states.
+        sha256: the expected hash of ``model.safetensors``, besides the one that the hub states.
 
     Raises:
-        UserError: the hub cannot be reached or refuses, a file is missing, or the weights have another hash.
+        UserError: the hub cannot be reached or refuses, or a file is missing, or is another than the hub states.
     """
     origin = f"{repository} at commit {revision}"
     files = _files(origin, repository, revision, "model")
@@ -71,14 +76,13 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
     with _completing(folder, revision) as work:
         for name in MODEL_FILES:
             _persistently(origin, partial(_download, repository, revision, files[name], work))
-        weights = work / "files" / WEIGHTS
-        expected = sha256 or (files[WEIGHTS].lfs or {}).get("sha256")
-        try:
-            if expected:
-                require_sha256(weights, expected, f"{origin}: {WEIGHTS}")
-        except UserError:
-            weights.unlink()  # or the next run would take it for complete
-            raise
+        if sha256:
+            weights = work / "files" / WEIGHTS
+            try:
+                require_sha256(weights, sha256, f"{origin}: {WEIGHTS}")
+            except UserError:
+                weights.unlink()  # or the next run would take it for complete
+                raise
 
 
 def fetch_hub_dataset(dataset: str, revision: str, splits: list[str], folder: Path, name: str | None = None) -> None:
@@ -98,9 +102,9 @@ def fetch_hub_dataset(dataset: str, revision: str, splits: list[str], folder: Pa
         UserError: the hub cannot be reached or refuses, or the configuration or a split does not exist.
     """
     origin = f"{dataset} at commit {revision}"
-    _files(origin, dataset, revision, "dataset")  # refuses a wrong name or commit before anything is written
+    files = _files(origin, dataset, revision, "dataset")  # refuses a wrong name or commit before anything is written
     with _completing(folder, revision) as work:
-        parts = _persistently(origin, partial(_load, dataset, revision, name, work))
+        parts = _persistently(origin, partial(_load, dataset, revision, name, work, files))
         for split in splits:
             if split not in parts:
                 raise UserError(f"{origin}: it has no split {split!r}; its splits are: {', '.join(parts)}")
@@ -159,14 +163,45 @@ def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> 
         return
     url = hf_hub_url(repository, file.rfilename, revision=revision)
     headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # compressed answers have no byte ranges
-    with part.open("ab") as stream:
-        log.info("fetching %s (%s bytes, %d already here)", url, file.size, stream.tell())
-        http_get(url, stream, resume_size=stream.tell(), headers=headers, expected_size=file.size)
+    try:
+        with part.open("ab") as stream:
+            log.info("fetching %s (%s bytes, %d already here)", url, file.size, stream.tell())
+            bounded = cast(BinaryIO, _AtMost(stream, file.size))
+            http_get(url, bounded, resume_size=stream.tell(), headers=headers, expected_size=file.size)
+        _require_same(part, file)
+    except (OSError, _OtherFileError) as error:
+        if getattr(error, "errno", None) or isinstance(error, LOST):  # the part is right as far as it goes
+            raise
+        part.unlink()
+        raise _OtherFileError(f"{file.rfilename}: {str(error).splitlines()[0]}") from error
     part.rename(whole)
 
 
-def _load(dataset: str, revision: str, name: str | None, work: Path) -> Any:
-    """Load all splits of a configuration."""
+class _AtMost:
+    """A file that takes no more bytes than it is told beforehand."""
+
+    def __init__(self, stream: BinaryIO, most: int) -> None:
+        self._stream, self._most = stream, most
+
+    def write(self, content: bytes) -> int:
+        """Write all of it."""
+        if self._stream.tell() + len(content) > self._most:
+            raise _OtherFileError(f"more than its {self._most} bytes come")
+        return self._stream.write(content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _require_same(path: Path, file: RepoSibling) -> None:
+    """Refuse a downloaded file whose hash is not the one that the hub states, if it states one."""
+    stated = (file.lfs or {}).get("sha256") or file.blob_id
+    if stated and (actual := sha256(path) if file.lfs else blob_id(path)) != stated:
+        raise _OtherFileError(f"its hash is {actual}, the hub states {stated}")
+
+
+def _load(dataset: str, revision: str, name: str | None, work: Path, files: Mapping[str, RepoSibling]) -> Any:
+    """Load all splits of a configuration, from files that are checked."""
     datasets.disable_progress_bars()
     constants.HF_HUB_DISABLE_XET = True  # Xet has a cache of its own in the user's home folder
     if not os.environ.keys() & {"HF_HOME", "HF_HUB_CACHE"}:
@@ -180,8 +215,29 @@ def _load(dataset: str, revision: str, name: str | None, work: Path) -> Any:
         numbers = [name for name, kind in declared if isinstance(kind, datasets.Value) and "string" not in kind.dtype]
         builder.config.keep_default_na = False
         builder.config.na_values = dict.fromkeys(numbers, MISSING)
-    builder.download_and_prepare()
+    try:
+        builder.download_and_prepare()
+    finally:  # what came in place of a file may be no table, too
+        try:
+            _require_same_in_cache(dataset, revision, files.values())
+        except _OtherFileError:
+            shutil.rmtree(cache)  # or the next run would take what was made of it
+            raise
     return builder.as_dataset()
+
+
+def _require_same_in_cache(dataset: str, revision: str, files: Iterable[RepoSibling]) -> None:
+    """Check the downloaded files of a dataset; one that is another than the hub states is deleted and refused."""
+    for file in files:
+        path = try_to_load_from_cache(
+            dataset, file.rfilename, constants.HF_HUB_CACHE, revision=revision, repo_type="dataset"
+        )
+        if isinstance(path, str):
+            try:
+                _require_same(Path(path), file)
+            except _OtherFileError as error:
+                Path(path).resolve().unlink()
+                raise _OtherFileError(f"{file.rfilename}: {error}") from error
 
 
 def _persistently(origin: str, action: Callable[[], Any]) -> Any:
@@ -200,6 +256,11 @@ def _persistently(origin: str, action: Callable[[], Any]) -> Any:
                 raise UserError(f"{origin}: {where}: {_reason(temporary)}; run again to continue from here")
             log.warning("%s: %s; trying again in %d s", origin, _reason(temporary), wait)
             time.sleep(wait)
+        except _OtherFileError as error:
+            remedy = "sign in where the network asks for it, or ask who runs it, and run again"
+            raise UserError(
+                f"{origin}: not the file that {constants.ENDPOINT} names: {error}; nothing is kept; {remedy}"
+            )
         except NONSENSE as error:
             if getattr(error, "errno", None):  # an error of this machine, such as a full disk
                 raise
