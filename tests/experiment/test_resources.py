@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -126,3 +127,25 @@ def test_the_locks_agree() -> None:
     own = [line for line in (PROJECT / "requirements-slurm.lock").read_text().splitlines() if "==" in line]
     assert any(line.startswith("snakemake-executor-plugin-slurm==") for line in own)
     assert not {line.split("==")[0] for line in own} & {line.split("==")[0] for line in lines}
+
+
+def test_a_folder_or_file_of_locks_that_another_user_can_plant_is_not_used(tmp_path: Path) -> None:
+    by_process = os.getpid() % 3
+    home = tmp_path / "home"
+    home.mkdir()
+    link, open_to_all, planted = (tmp_path / name for name in ("link", "open to all", "planted"))
+    link.symlink_to(home)
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    planted.mkdir(mode=0o700)
+    (planted / "0.0").symlink_to(home / "written")
+    for folder in (link, open_to_all, planted):
+        assert free_device(["0", "1", "2"], folder) == by_process
+    if os.getuid() == 0:  # who else may give a folder away
+        given = tmp_path / "given"
+        given.mkdir(mode=0o700)
+        os.chown(given, 65534, 65534)
+        assert free_device(["0", "1", "2"], given) == by_process
+        assert [*given.iterdir()] == []
+    assert [*home.iterdir()] == [*open_to_all.iterdir()] == []
+    assert free_device(["0", "1", "2"], tmp_path / "no folder" / "above") == by_process
