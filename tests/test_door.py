@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 import subprocess
@@ -48,6 +49,17 @@ def test_an_error_is_one_line_and_a_status(tmp_path: Path, fail: int, message: s
     with pytest.raises(SystemExit, match=message):
         run(stage, ["--source", "x", "--settings", f'{{"fail": {fail}}}', "--out", str(tmp_path / "out")])
     assert not list(tmp_path.iterdir())
+
+
+def test_control_characters_of_a_name_are_not_printed_raw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stage(source: str) -> None:
+        """Refuse the source."""
+        logging.getLogger("stage").warning("reading %s", source)
+        raise UserError(f"{source}: no such file")
+
+    with pytest.raises(SystemExit, match=r"^Error: a\\x1b\[2J\\udcff\\r: no such file$"):
+        run(stage, ["--source", "a\x1b[2J\udcff\r"])
+    assert "reading a\\x1b[2J\\udcff\\r\n" in capsys.readouterr().err
 
 
 def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:

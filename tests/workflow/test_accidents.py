@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -53,6 +54,25 @@ def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Pat
     assert "finished before with the same inputs, settings and code" in log and "epoch" not in log
     # Its weights are given up once they are scored.
     assert not list((workspace.folder / "results/runs").rglob("model.safetensors*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cold", ["", "1"])
+def test_a_closed_terminal_is_as_clean_as_ctrl_c(tmp_path: Path, cold: str) -> None:
+    workspace = new_workspace(tmp_path / "the project", accident_config())
+    run = workspace.folder / "results/runs/tiny/toy/n32/seed1/full"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "all", "--", *TARGETS]
+    number, terminal = pty.fork()
+    if number == 0:
+        os.chdir(workspace.folder)
+        os.execve(sys.executable, command, os.environ | {"SUPERTICKETS_COLD": cold})
+    wait_for(run / "train.log", "step")
+    os.close(terminal)
+    os.waitpid(number, 0)
+    assert not [*workspace.folder.glob(".snakemake/locks/*")]
+    assert not (run / "record.json").exists() and (run / "checkpoint.safetensors").exists()
+    workspace.make(*TARGETS)  # without --unlock
+    assert "continues after step" in (run / "train.log").read_text()
 
 
 def wait_for(path: Path, text: str, seconds: float = 120) -> None:

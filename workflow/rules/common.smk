@@ -7,6 +7,7 @@ import gc
 import os
 import re
 import shlex
+import signal
 import sys
 import tempfile
 from functools import cache
@@ -268,7 +269,20 @@ def get_judging_minutes(wildcards, attempt):
     return grown(attempt, resources.judging_minutes(runs * predicted))
 
 
-# Accidents: clocks that are set back, folders that cannot be written, and full disks.
+# Accidents: closed terminals, clocks that are set back, folders that cannot be written, and full disks.
+
+
+def hang_up(number, frame):
+    """End as by Ctrl-C, which the terminal sends to the jobs too, if this process leads a group of its own."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
+# A closed terminal ends a workflow, unless it was started to outlast the terminal (nohup).
+if workflow.is_main_process and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+    signal.signal(signal.SIGHUP, hang_up)
 
 #: Bytes up to which Snakemake compares files by content, not by time alone (--max-checksum-file-size).
 BY_CONTENT = 1_000_000

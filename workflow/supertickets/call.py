@@ -13,10 +13,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from supertickets.errors import UserError, one_line
+from supertickets.errors import UserError, one_line, printable
 
 #: What torch says where there is too little memory, in errors of a type that defects have too.
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+
+
+class _Printable(logging.Formatter):
+    """Lines that the names of files in them cannot break."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        return printable(super().formatMessage(record))
 
 
 def load(name: str) -> Callable[..., None]:
@@ -64,7 +71,9 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> None:
     full disk, or too little memory, ends in one line too, below its traceback; anything else is a defect and keeps
     its traceback.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable("%(asctime)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     values = vars(parser_of(function).parse_args(arguments))
     try:
         function(**values)
@@ -75,7 +84,7 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> None:
         if isinstance(error, RuntimeError) and not lacking:
             raise
         traceback.print_exc()
-        sys.exit(f"Error: {'not enough memory: ' * lacking}{one_line(error) or 'not enough memory'}")
+        sys.exit(f"Error: {'not enough memory: ' * lacking}{printable(one_line(error)) or 'not enough memory'}")
 
 
 def main(arguments: Sequence[str]) -> None:

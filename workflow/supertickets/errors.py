@@ -9,12 +9,20 @@ from contextlib import contextmanager
 LONGEST = 400
 
 
+def printable(text: str) -> str:
+    """A text whose control characters, which names of files may have, are written as escapes; lines stay lines."""
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+
+
 class UserError(Exception):
     """Bad input, or a run that cannot give a result.
 
     The message has one or two sentences: where (file and line, or config key), what was found, what would be right.
     Stage entries print the message without a traceback and exit with status 1.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class DamagedError(UserError):

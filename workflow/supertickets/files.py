@@ -11,7 +11,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ def replacing(path: Path) -> Iterator[Path]:
         part.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner can read
         os.fsync(handle)  # or a power cut could leave an empty file
         part.replace(path)
+        sync_folder(path.parent)
     except Exception as error:  # safetensors raises its own class of errors
         if os.strerror(errno.ENOSPC) in str(error):
             raise UserError(f"{path}: {os.strerror(errno.ENOSPC)}; nothing is written there") from error
@@ -60,12 +61,22 @@ def remove_abandoned(path: Path) -> None:
         try:
             if time.time() - part.stat().st_mtime < ABANDONED:  # it may not be locked yet
                 continue
-            handle = os.open(part, os.O_RDONLY)
+            handle = os.open(part, os.O_RDWR)  # NFS locks a file only for those who may write it
         except OSError:  # another process has removed or replaced it
             continue
         if lock(handle):
             part.unlink(missing_ok=True)
         os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder outlast a power cut, where the file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def lock(handle: int) -> bool:

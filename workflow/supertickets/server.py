@@ -146,7 +146,8 @@ def _run(
     sys.stdout.flush()
     sys.stderr.flush()
     done.set()
-    connection.send(status.to_bytes(STATUS_BYTES, "big"))
+    with suppress(OSError):  # who waits for it was killed
+        connection.send(status.to_bytes(STATUS_BYTES, "big"))
     os._exit(status)
 
 

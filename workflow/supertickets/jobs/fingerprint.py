@@ -1,9 +1,9 @@
 """Fingerprint of the code behind a rule: of the function that does its work and of all that it imports.
 
 The workflow puts the fingerprint among a rule's params: an edit of a statement reruns the stages whose modules hold
-it, and no others, whatever the files' times are. Words are not statements: comments, docstrings, blank lines, and the
-texts of errors and of log messages do not count. Nor does what keeps a job safe but decides no number
-(:data:`NOT_FOLLOWED`).
+it, and no others, whatever the files' times are. Words are not statements: comments, docstrings, blank lines, and what
+is written where an error is made or a message is logged do not count. Nor does what keeps a job safe but decides no
+number (:data:`NOT_FOLLOWED`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ NOT_FOLLOWED = ("jobs", "errors.py", "__main__.py")
 
 #: Name of the logger in every module of the library.
 LOGGER = "log"
+
+#: What begins the message of an error that a library raises.
+BLAMED = "blamed_on"
 
 #: Stands for a line feed inside of a string while blank lines are dropped.
 LINE_FEED = b"\x01"
@@ -139,8 +142,8 @@ def statements(source: str) -> str:
 
 
 def _speaks(function: ast.expr) -> bool:
-    """Whether a call makes an error, or writes to the log."""
+    """Whether a call makes an error, ends the process with one, or writes to the log."""
     if isinstance(function, ast.Name):
-        return function.id.endswith("Error")
+        return function.id.endswith("Error") or function.id == BLAMED
     holder = function.value if isinstance(function, ast.Attribute) else None
     return isinstance(holder, ast.Name) and holder.id == LOGGER

@@ -2,8 +2,8 @@
 
 Snakemake plans a training again where it has not noted the end, or where tickets or scores that come before were made
 again. If its settings, inputs, code and versions of libraries are the same, the training takes its files over and
-trains nothing. They stay as long as the run's folder does: second names (hard links), which cost no space. To train
-anew, delete the folder and ask for its record.
+trains nothing. They stay as long as the run's folder does: second names (hard links), which cost no space. Where a file
+system has none, nothing is kept. To train anew, delete the folder and ask for its record.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ def take(folder: Path, identity: Mapping[str, Any], wanted: Iterable[Path]) -> b
             log.warning("%s is damaged, so the training starts anew", source)
             return False
     for path, source in kept.items():
-        _second_name(source, path)
+        try:
+            _second_name(source, path)
+        except OSError:  # results that were copied to a file system without second names
+            with replacing(path) as part:
+                shutil.copyfile(source, part)
     log.info("finished before with the same inputs, settings and code: its files are taken over from %s", folder)
     return True
 
@@ -97,10 +101,11 @@ def _kept(folder: Path, path: Path) -> Path:
 
 
 def _second_name(path: Path, other: Path) -> None:
-    """Give a file a second name, in place of what has it; a copy where a file has one name only."""
+    """Give a file a second name, in place of what has it.
+
+    Raises:
+        OSError: the file system has no second names.
+    """
     with replacing(other) as part:
         part.unlink()
-        try:
-            os.link(path, part)
-        except OSError:
-            shutil.copyfile(path, part)
+        os.link(path, part)

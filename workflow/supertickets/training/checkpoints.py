@@ -30,7 +30,7 @@ from supertickets.jobs.locks import alone
 log = logging.getLogger(__name__)
 
 #: A checkpoint is written, and the process ends.
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Trained(Protocol):
