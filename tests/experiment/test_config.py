@@ -250,6 +250,9 @@ def test_a_margin_is_by_task_or_first_metric_with_a_default() -> None:
         check_config({"tasks": ["movie"], "margin": {"default": 2.0, "rte": 0.5}})
     with pytest.raises(UserError, match=r"margin"):
         check_config({"margin": {"movie": 0.5}})
+    for wrong in (0, 101, "much", True, None, {"default": 0}):
+        with pytest.raises(UserError, match=r"margin(\.default)? is "):
+            check_config({"margin": wrong})
 
 
 def test_all_problems_are_told_at_once() -> None:
