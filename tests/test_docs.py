@@ -87,6 +87,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files that the pages' configs name."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models" / "my-bert").mkdir(parents=True)
+    (tmp_path / "models" / "my-classifier").mkdir()
+    (tmp_path / "models" / "my-classifier" / "config.json").write_text('{"id2label": {"0": "yes", "1": "no"}}')
     (tmp_path / "data").mkdir()
     for name in ("complaints.tsv", "a.csv", "b.csv", "c.csv"):
         write_tiny_task(tmp_path / "data" / name, 300)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import names_in
-from made_up_runs import FIRST, GRID, outputs, score_of, verdicts
+from made_up_runs import FIRST, GRID, MAIN, judge_all, outputs, score_of, verdicts, write_runs
 from scipy import stats
 from sklearn.metrics import f1_score, matthews_corrcoef
 
@@ -63,6 +63,23 @@ def test_comparisons_are_with_the_full_models_of_the_same_seeds(results: Path) -
     np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
     falls = family.query("task == 'movie' and ratio == 0.5").iloc[0]
     assert falls["difference"] < -10 and falls["p_holm"] < 0.5
+
+
+def test_a_given_full_model_is_fixed_so_that_its_luck_is_that_of_the_examples_alone(tmp_path: Path) -> None:
+    grid = MAIN | {"tasks": ["movie"], "train_sizes": [64]}
+    write_runs(tmp_path, grid)
+    files = sorted((tmp_path / "runs").glob("*/*/*/*/full/predictions.parquet"))
+    for path in files[1:]:
+        shutil.copy(files[0], path)
+    judge_all(tmp_path, grid)
+    compared = pd.read_csv(tmp_path / "comparisons.csv").query("split == 'test' and ratio == 0.3").iloc[0]
+    scores = [score_of(tmp_path, "accuracy", "test", task="movie", seed=seed, ratio=0.3) for seed in (1, 2, 3)]
+    run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "full", "ratio": 0.0, "draw": 1}
+    labels, logits = outputs(tmp_path, run, "test")
+    score = 100 * (logits.argmax(axis=1) == labels).mean()
+    assert compared["full"] == pytest.approx(score) and compared["seeds_error"] == pytest.approx(stats.sem(scores))
+    # Three seeds that agree would leave two degrees of freedom: the 200 examples tell 80 from 50.
+    assert compared["p_chance"] < 1e-6 < stats.t.sf((score - 50) / 2.5, 2)
 
 
 def test_the_super_ticket_is_the_best_on_validation_whatever_test_says(results: Path, tmp_path: Path) -> None:

@@ -162,7 +162,9 @@ def test_exports() -> None:
         "model": {"source": "google-bert/bert-base-uncased on the hub, commit 86b5e0934494", "licence": "Apache-2.0"},
         "data": {"source": "nyu-mll/glue, mnli on the hub, commit bcdcba79d07b"},
     }
-    config["define"]["models"]["mine"] = {"path": "models/mine"}
+    config["define"]["models"]["mine"] = {"path": "models/mine", "finetuned": "models/classifier"}
+    assert exports.origins_of(config, "mine", "mnli")["model"]["full"] == "fine-tuned elsewhere"
+    del config["define"]["models"]["mine"]["finetuned"]
     assert exports.origins_of({**config, "glue": "somewhere"}, "mine", "mnli") == {
         "model": {"source": "files of the user's own"},
         "data": {"source": "the official files of GLUE"},

@@ -13,6 +13,7 @@ from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 
 from supertickets.errors import UserError
 from supertickets.experiment.config import CATALOGUE, SCHEMA, check_config
+from supertickets.experiment.grid import grid_of
 from supertickets.experiment.settings import choices_of, margins_of
 
 SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
@@ -465,3 +466,42 @@ def test_a_path_that_a_command_line_takes_for_an_option(monkeypatch: pytest.Monk
     monkeypatch.chdir(PROJECT)
     with pytest.raises(UserError, match=r"define.models.own.path is '-data': .*not with a - first"):
         check_config({"models": ["own"], "tasks": ["movie"], "define": {"models": {"own": {"path": "-data"}}}})
+
+
+def test_a_fine_tuned_model_has_the_classes_of_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tiny_model(tmp_path / "data/tiny")
+    write_tiny_model(tmp_path / "data/classifier")
+    write_tiny_task(tmp_path / "data/toy.tsv")
+    fields = tmp_path / "data/classifier/config.json"
+    plain = tiny_config(tasks=["toy"])
+
+    def checked(**model: str) -> dict[str, Any]:
+        return check_config(plain | {"define": {**plain["define"], "models": {"tiny": model}}})  # type: ignore[dict-item]
+
+    with pytest.raises(UserError, match=r"define.models.tiny.finetuned is 'data/other': no folder of a model"):
+        checked(path="data/tiny", finetuned="data/other")
+    message = (
+        r"finetuned is 'data/classifier', for task toy: its classes are LABEL_0, LABEL_1, and the task has labels no"
+    )
+    with pytest.raises(UserError, match=message):
+        checked(path="data/tiny", finetuned="data/classifier")
+    fields.write_text("{")
+    with pytest.raises(UserError, match=r"finetuned is 'data/classifier': its config.json cannot be read as JSON"):
+        checked(finetuned="data/classifier")
+    fields.write_text('{"id2label": {"0": "yes", "1": "no"}}')
+    alone = checked(finetuned="data/classifier")
+    assert alone["define"]["models"]["tiny"] == dict.fromkeys(("path", "finetuned"), "data/classifier")
+    assert grid_of(alone)["finetuned"] == ["tiny"] and "finetuned" not in grid_of(check_config({}))
+    given = checked(path="data/tiny", finetuned="data/classifier")
+    assert given["define"]["models"]["tiny"]["path"] == "data/tiny"
+    with pytest.raises(UserError, match=r"adaptation starts from encoders that the workflow trains"):
+        check_config(
+            given
+            | {
+                "adaptation": {"tasks": ["movie"]},
+                "define": plain["define"] | {"models": {"tiny": {"finetuned": "data/classifier"}}},
+            }
+        )
+    with pytest.raises(UserError, match="One of package and folder, hub and revision, or path; finetuned beside it"):
+        checked(path="data/tiny", hub="a/b", revision="0" * 40)

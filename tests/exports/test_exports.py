@@ -209,7 +209,9 @@ def test_a_regression_is_named_by_its_task(tmp_path: Path) -> None:
 def test_what_transformers_computes_otherwise_is_refused(tmp_path: Path) -> None:
     # Its model for classification reads the first token, whatever the config says; the library takes the mean.
     trained = Trained(tmp_path, "distilbert", SOME, classifier_pooling="mean")
-    with pytest.raises(UserError, match=r"export/dense: its outputs differ from the trained model's by up to \d"):
+    with pytest.raises(
+        UserError, match=r"export/dense: its outputs differ from those of the workflow's model by up to \d"
+    ):
         trained.export()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from made_up_runs import GRID, KINDS, MAIN, METRICS, PRUNING, SIZES, score_of, verdicts
 from scipy import stats
 
+from supertickets.experiment.grid import runs_of
+from supertickets.experiment.paths import run_folder
 from supertickets.report.figures.panels import mark_phases
 from supertickets.report.tables.contrasts import write_contrasts
 from supertickets.report.tables.formats import Files, P, write_formats
@@ -184,6 +187,22 @@ def test_the_table_of_settings_is_of_the_records(results: Path, tmp_path: Path) 
     assert "cut to 64 tokens" in md
     assert "winning by sensitivity of the fine-tuned weights, heads and FFNs, at once" in md
     assert "stepwise by taylor of the fine-tuned weights, heads alone, 3 steps" in md and "random by" not in md
+
+
+def test_settings_are_those_of_tickets_where_the_full_model_is_given(results: Path, tmp_path: Path) -> None:
+    grid = SIZES | {"tasks": ["movie"], "train_sizes": [64], "finetuned": ["minilm"]}
+    copy = tmp_path / "results"
+    for run in runs_of(grid):
+        (copy / run_folder(run)).mkdir(parents=True)
+        record = json.loads((results / run_folder(run) / "record.json").read_text())
+        if run["kind"] == "full":
+            record |= {"steps": 0, "parameters": 7, "settings": record["settings"] | {"epochs": 0}}
+        (copy / run_folder(run) / "record.json").write_text(json.dumps(record))
+    csv, md, tex = (tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex"))
+    write_hyperparameters(copy, grid, {}, 64, csv, md, tex)
+    row = pd.read_csv(tmp_path / "t.csv").iloc[0]
+    assert (row["epochs"], row["steps"], row["parameters"]) == (3, 24, 7)
+    assert "The full model of minilm is given, not trained: it has no spread over seeds." in md.read_text()
 
 
 def test_no_p_is_zero_and_latex_shows_it(tmp_path: Path) -> None:

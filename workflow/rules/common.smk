@@ -117,7 +117,7 @@ def options(values):
 
 
 #: Files that not every job of a rule has, by the names of their options.
-OPTIONAL = {"input": ("previous", "ticket", "chosen"), "output": ("trained",)}
+OPTIONAL = {"input": ("previous", "ticket", "chosen", "finetuned"), "output": ("trained",)}
 
 
 def get_optional_files(wildcards, input, output):
@@ -292,8 +292,9 @@ def own_files():
     """Files that the user's own models and tasks are made from."""
     tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
     yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
-    folders = (DEFINED["models"][model].get("path") for model in config["models"])
-    yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
+    models = [DEFINED["models"][model] for model in config["models"]]
+    folders = [model[key] for model in models for key in ("path", "finetuned") if key in model]
+    yield from (Path(folder) / name for folder in folders for name in MODEL_FILES)
 
 
 def check_times():

@@ -8,7 +8,7 @@
 #         verdict.json, README.md  what it is, what it scores, and the verdict on its task
 #         run/          record, predictions and ticket of the training, and all logs
 
-from supertickets.experiment.exports import has_pairs, labels_of, origins_of, require_exported
+from supertickets.experiment.exports import has_pairs, origins_of, require_exported
 from supertickets.experiment.paths import MODEL_FILES
 from supertickets.experiment.repeated import main_group, repeated_inputs
 
@@ -31,6 +31,7 @@ def get_exported_inputs(wildcards):
 rule repeat_training:
     input:
         get_exported_inputs,
+        unpack(get_finetuned),
         **chosen(),
         encoded=rules.tokenise.output,
         config=rules.prepare_model.output.config,

@@ -4,9 +4,11 @@
 # Makes:  results/pretrained/{model}/             config, tokenizer, float32 weights, dimensions
 #         results/tasks/{task}.parquet            examples in their parts
 #         results/encoded/{model}/{task}.parquet  the same as token ids
+#         results/finetuned/{model}/{task}.safetensors  weights of a full model of the user's own
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
-from supertickets.experiment.paths import ENCODED, SHAPE, SUBSET, TOKENIZER_FILES
+from supertickets.experiment.exports import labels_of
+from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET, TOKENIZER_FILES
 from supertickets.experiment.settings import stratified
 from supertickets.experiment.task_files import resolved
 
@@ -22,9 +24,15 @@ def get_model_source(wildcards):
     return {"source": source, "files": files}
 
 
-def without_licence(entry):
-    """A model's entry without what changes nothing that is made from it."""
-    return {key: value for key, value in entry.items() if key != "licence"}
+def get_finetuned(wildcards):
+    """The weights of a full model that the user gives, where the model has one."""
+    given = "finetuned" in DEFINED["models"][wildcards.model]
+    return {"finetuned": f"results/{FINETUNED}".format(**wildcards)} if given else {}
+
+
+def encoder_entry(entry):
+    """A model's entry without what changes nothing of its encoder."""
+    return {key: value for key, value in entry.items() if key not in ("licence", "finetuned")}
 
 
 rule prepare_model:
@@ -45,7 +53,7 @@ rule prepare_model:
         mem_mb=get_copying_memory,
     params:
         **work("encoder.pretrained:prepare_model"),
-        settings=lambda wildcards: canonical_json(without_licence(DEFINED["models"][wildcards.model])),
+        settings=lambda wildcards: canonical_json(encoder_entry(DEFINED["models"][wildcards.model])),
     shell:
         "python -P -m supertickets {params.work} --source {input.source:q} --definition {params.settings:q}"
         ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'
@@ -95,6 +103,34 @@ rule tokenise:
     shell:
         'python -P -m supertickets {params.work} --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
         " --max-length {params.max_length} --unlabelled {params.unlabelled} --encoded {output:q} > {log:q} 2>&1"
+
+
+rule take_finetuned:
+    input:
+        lambda wildcards: [f"{DEFINED['models'][wildcards.model]['finetuned']}/{name}" for name in MODEL_FILES],
+        config=rules.prepare_model.output.config,
+        examples=rules.prepare_task.output,
+        encoded=rules.tokenise.output,
+    output:
+        f"results/{FINETUNED}",
+    log:
+        "results/logs/take_finetuned/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/take_finetuned/{model}/{task}.tsv"
+    wildcard_constraints:
+        model=one_of(name for name, entry in DEFINED["models"].items() if "finetuned" in entry) or "none",
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        mem_mb=get_training_memory,  # as many copies of the weights
+    params:
+        **work("exports.finetuned:take_finetuned"),
+        labels=lambda wildcards: canonical_json(labels_of(config, wildcards.task)),
+        max_length=config["max_length"],
+    shell:
+        'python -P -m supertickets {params.work} --folder "$(dirname {input[0]:q})" --config {input.config:q}'
+        " --examples {input.examples:q} --encoded {input.encoded:q} --labels {params.labels:q}"
+        " --max-length {params.max_length} --weights {output:q} > {log:q} 2>&1"
 
 
 rule subsample:

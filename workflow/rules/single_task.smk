@@ -68,6 +68,7 @@ def get_scoring_options(wildcards, input, output):
 
 rule finetune:
     input:
+        unpack(get_finetuned),
         **chosen(),
         config=rules.prepare_model.output.config,
         weights=rules.prepare_model.output.weights,

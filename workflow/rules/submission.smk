@@ -32,6 +32,7 @@ use rule tokenise as tokenise_unlabelled with:
 rule predict_for_server:
     input:
         lambda wildcards: repeated_inputs(config, wildcards.model, wildcards.task),
+        unpack(get_finetuned),
         **chosen(),
         encoded=rules.tokenise_unlabelled.output,
         config=rules.prepare_model.output.config,

@@ -102,7 +102,9 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     for split, outcomes in by_split.items():
         full, constant = sampled(metric, outcomes[0.0], seeds), constant_answer(metric, outcomes[0.0], seeds)
         learned = difference(constant, full)
-        errors = [(learned["error"], learned["freedom"]), (learned["seeds_error"], seeds - 1)]
+        errors = [(learned["error"], learned["freedom"])]
+        if not outcomes[0.0].of_one_model:  # whose luck is that of the examples alone
+            errors.append((learned["seeds_error"], seeds - 1))
         chance = {"chance": constant.scores.mean(), "p_chance": p_above(learned["difference"], 0.0, errors)}
         for ratio, ticket in outcomes.items():
             if ratio > 0:

@@ -48,6 +48,11 @@ class Outcomes:
         return {"examples": len(self.labels)} | documents
 
     @property
+    def of_one_model(self) -> bool:
+        """Whether all runs gave the same outputs to the bit, as those of a full model that the user gives do."""
+        return bool((self.logits == self.logits[:1]).all())
+
+    @property
     def predicted(self) -> np.ndarray:
         """Predicted class indices or values, shape (runs, examples)."""
         return np.stack([predicted(logits) for logits in self.logits])

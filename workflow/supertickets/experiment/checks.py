@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -45,6 +46,7 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_search(config)
     yield from _wrong_margin(config)
     yield from _wrong_evaluate(config)
+    yield from wrong_finetuned(config)
     for index, ratio in enumerate(config["ratios"]):
         if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"

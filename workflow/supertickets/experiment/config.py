@@ -68,10 +68,17 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
             for name, settings in define["kinds"].items()
         }
         define["kinds"] = kinds
+        define["models"] = {name: _with_encoder(entry) for name, entry in define["models"].items()}
         config = {**config, "define": define}
         problems = list(inconsistencies(config, schema["$defs"]["regression_metric"]["enum"]))
     _refuse(problems)
     return dict(config)
+
+
+def _with_encoder(entry: dict[str, Any]) -> dict[str, Any]:
+    """A model's entry; tickets of a fine-tuned model that is given alone are rewound to its own encoder."""
+    alone = "finetuned" in entry and not {"package", "hub", "path"} & entry.keys()
+    return {**entry, "path": entry["finetuned"]} if alone else entry
 
 
 def _repeated_keys(path: Path) -> Iterator[str]:

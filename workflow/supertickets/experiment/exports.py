@@ -35,13 +35,17 @@ def has_pairs(config: Config, task: str) -> bool:
 
 
 def origins_of(config: Config, model: str, task: str) -> dict[str, dict[str, str]]:
-    """Where an encoder and a task's data are from, in words, and their licences where the catalogue or config says."""
+    """Where an encoder and a task's data are from, in words, and their licences where the catalogue or config says.
+
+    Of a model whose full model the user gives, ``full`` says so.
+    """
     define = config["define"]
     entries = {"model": define["models"][model], "data": define["tasks"][task]}
     local = "glue" in entries["data"] and config["glue"] != "hub"
     return {
         what: {"source": "the official files of GLUE" if what == "data" and local else _source(entry, define)}
         | ({"licence": entry["licence"]} if "licence" in entry else {})
+        | ({"full": "fine-tuned elsewhere"} if "finetuned" in entry else {})
         for what, entry in entries.items()
     }
 

@@ -20,12 +20,20 @@ GROUP = ("model", "task", "train_size", "kind")
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """What spans the runs of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
-    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones.
+    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Models whose full model is given
+    are named under ``finetuned``, where there are any.
     """
     axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     alike = {kind: config["define"]["kinds"][kind]["like"] for kind in config["kinds"]}
     draws = {kind: config["random_draws"] if like.startswith("random") else 1 for kind, like in alike.items()}
-    return {axis: config[axis] for axis in axes} | {"draws": draws}
+    given = finetuned_models(config)
+    return {axis: config[axis] for axis in axes} | {"draws": draws} | ({"finetuned": given} if given else {})
+
+
+def finetuned_models(config: Mapping[str, Any]) -> list[str]:
+    """Models of an experiment whose full model is a fine-tuned one that the user gives."""
+    models = config["define"]["models"]
+    return [name for name in config["models"] if "finetuned" in models.get(name, {})]
 
 
 def groups_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:

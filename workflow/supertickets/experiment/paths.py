@@ -20,6 +20,9 @@ ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}
 #: Importance scores of the units of a model, by weights (``fine_tuned`` or ``pretrained``).
 IMPORTANCE = f"{TRIAL}/importance/{{weights}}.csv"
 
+#: A fine-tuned model of the user's own, in the form of a training's weights, its classes in the order of the task's.
+FINETUNED = "finetuned/{model}/{task}.safetensors"
+
 #: Tokenised task, rows of a training subset, dimensions of an encoder, and the settings that a search chose.
 ENCODED = "encoded/{model}/{task}.parquet"
 SUBSET = "subsets/{task}/n{train_size}/seed{seed}.json"

@@ -99,9 +99,11 @@ def importance(config: Config, tasks: Iterable[str]) -> list[str]:
 
 
 def full_records(config: Config) -> list[str]:
-    """Records of all full models."""
-    full = (run for run in runs_of(scoped(grid_of(config), "sizes")) if run["kind"] == "full")
-    return [path for path in run_files(full) if path.endswith(".json")]
+    """Records of all full models; where they are given, of the tickets of the first ratio too, which are trained."""
+    grid = grid_of(config)
+    first = dict.fromkeys(grid.get("finetuned", []), config["ratios"][0])
+    runs = (run for run in runs_of(scoped(grid, "sizes")) if run["ratio"] in (0.0, first.get(run["model"])))
+    return [path for path in run_files(runs) if path.endswith(".json")]
 
 
 def by_model(folder: str, *names: str) -> Callable[[Config], list[str]]:

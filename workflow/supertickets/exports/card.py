@@ -15,7 +15,7 @@ pipeline_tag: text-classification
 
 # {task}: {what} of {model}
 
-Trained on {trained}. {metric} on {split}: {score}. Weight remaining: {weight:.1%}.
+{trained}. {metric} on {split}: {score}. Weight remaining: {weight:.1%}.
 
 ## Texts in, labels out
 
@@ -36,12 +36,12 @@ training.
 {scores}
 
 In points, computed in {precision}. In parentheses: 95% intervals, of this model over examples (or their documents), and
-of means over seeds (Student's t, from three seeds on). This is seed {seed}, the best of {seeds} on validation, which
-flatters its score there. One answer to all examples scores {chance} ({metric}, {split}).{repeated}
+of means over seeds (Student's t, from three seeds on). {choice} \
+One answer to all examples scores {chance} ({metric}, {split}).{repeated}
 
 ## Verdict
 
-Pruning {model} on {task}, margin {margin:g}: {verdict}.
+Pruning {model} on {task}, margin {margin:g}: {verdict}.{fixed}
 
 {gain}
 
@@ -68,7 +68,15 @@ def card_of(content: Mapping[str, Any]) -> str:
     where = (content["split"], content["metric"])
     own = next(row for row in content["scores"] if (row["split"], row["metric"]) == where)
     licence, size = content["origins"]["model"].get("licence"), content["train_size"]
-    differs = content["differs_from_run"]
+    differs, elsewhere = content["differs_from_run"], content["origins"]["model"].get("full", "")
+    given, run = elsewhere and content["which"] == "full", content["run"]
+    trained = "Trained on all training examples" if size == "all" else f"Trained on {size} training examples"
+    choice = (
+        f"This is seed {run['seed']}, the best of {content['seeds']} on validation, which\nflatters its score there."
+    )
+    fixed = (
+        f" The full model was {elsewhere}: the verdict is about\nthis one, not about others that are trained like it."
+    )
     return TEMPLATE.format(
         **{
             key: content[key]
@@ -76,13 +84,14 @@ def card_of(content: Mapping[str, Any]) -> str:
         },
         licence=f"license: {licence.lower()}\n" if licence else "",
         what="super ticket" if content["which"] == "super" else "full model",
-        trained="all training examples" if size == "all" else f"{size} training examples",
+        trained=elsewhere.capitalize() if given else trained,
         score=_number(own, "value", "low", "high"),
         weight=content["weight_remaining"],
         texts='{"text": "a text", "text_pair": "another"}' if content["pairs"] else '["a text", "another text"]',
         length=content["max_length"],
         scores=_table(content["scores"]),
-        seed=content["run"]["seed"],
+        choice="This model is the same at every seed." if given else choice,
+        fixed=fixed if elsewhere else "",
         chance=f"{content['chance']:.1f}",
         repeated=f" Trained once more for this export, its outputs differ from those of the run by up to {differs:.1g}."
         * (differs > 0),

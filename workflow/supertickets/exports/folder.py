@@ -74,7 +74,10 @@ def export_model(
     write_models(plain_tensors(model), fields, model.ticket, model.architecture, folder)
     for form in ("dense", "cut"):
         write_tokenizer(model, config.parent, max_length, folder / form)
-        require_same_outputs(model, folder / form, examples, encoded)
+        require_same_outputs(
+            model, folder / form, Encoded.read(encoded), examples, max_length,
+            "transformers' model for classification computes another thing from this config.json",
+        )  # fmt: skip
     give_up(weights)
 
 
@@ -118,35 +121,39 @@ def write_tokenizer(model: Classifier, source: Path, max_length: int, folder: Pa
     write_json(folder / "tokenizer_config.json", settings)
 
 
-def require_same_outputs(model: Classifier, folder: Path, examples: Path, encoded: Path) -> None:
-    """Load what was written as anybody does, and refuse it if it computes other outputs from the same texts.
+def require_same_outputs(
+    model: Classifier, folder: Path, data: Encoded, examples: Path, max_length: int, why: str
+) -> None:
+    """Load a folder as anybody does, and refuse it if it computes other outputs from the same texts.
 
     Args:
         model: the trained classifier.
         folder: config, weights and tokenizer.
-        examples: the task's examples.
-        encoded: the same, tokenised.
+        data: the tokenised task.
+        examples: the same as texts.
+        max_length: longest sequence in tokens.
+        why: the reason for other outputs, for the message.
 
     Raises:
         UserError: the outputs are not :data:`CLOSE`.
     """
-    data = Encoded.read(encoded)
     rows = data.first("validation", TRIED)
     table = read_examples(examples, "id", "split", "text", "text_pair").to_pandas()
     table = table[table["split"] == "validation"].set_index("id").loc[[data.ids[row] for row in rows]]
     pairs = table["text_pair"].tolist() if table["text_pair"].notna().all() else None
     with torch.inference_mode():
         expected = model(batch_of(data, rows, model.pad, Compute(torch.device("cpu"), "fp32")))
-        with blamed_on(f"{folder}: what was written does not compute"):
+        with blamed_on(f"{folder}: it does not compute"):
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            tokens = tokenizer(table["text"].tolist(), pairs, truncation=True, padding=True, return_tensors="pt")
-            outputs = load(folder)(**tokens).logits
+            tokens = tokenizer(
+                table["text"].tolist(), pairs, truncation=True, max_length=max_length, padding=True, return_tensors="pt"
+            )
+            outputs = load(folder).float()(**tokens).logits
     difference, largest = (float(values.abs().max()) for values in (outputs - expected, expected))
     log.info("%s: outputs of %d examples differ by %.1g at most", folder, len(rows), difference)
     if not difference <= CLOSE * max(1.0, largest):
         raise UserError(
-            f"{folder}: its outputs differ from the trained model's by up to {difference:.2g}: transformers' model for "
-            "classification computes another thing from this config.json"
+            f"{folder}: its outputs differ from those of the workflow's model by up to {difference:.2g}: {why}"
         )
 
 

@@ -18,6 +18,7 @@ def predict_for_server(
     encoded: Path,
     predictions: Path,
     chosen: Path | None = None,
+    finetuned: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
     """Repeat the training of a group's best full model or super ticket, and predict unlabelled examples.
@@ -25,7 +26,7 @@ def predict_for_server(
     The server accepts the answers of one model: that with the highest validation score.
 
     Args:
-        results, grid, group, metric, which, chosen, checkpoint_minutes: see
+        results, grid, group, metric, which, chosen, finetuned, checkpoint_minutes: see
             :func:`supertickets.training.repeat.repeat_training`.
         settings: the task's training settings; ``evaluate`` names the unlabelled parts.
         encoded: the tokenised task with its unlabelled examples.
@@ -33,5 +34,5 @@ def predict_for_server(
     """
     repeat_training(
         results, grid, group, metric, which, settings, encoded, predictions, chosen=chosen,
-        checkpoint_minutes=checkpoint_minutes,
+        finetuned=finetuned, checkpoint_minutes=checkpoint_minutes,
     )  # fmt: skip

@@ -32,6 +32,7 @@ def repeat_training(
     trained: Path | None = None,
     ticket: Path | None = None,
     chosen: Path | None = None,
+    finetuned: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
     """Repeat the training of the :func:`best_run` of a group, with the predictions that the settings ask for.
@@ -44,8 +45,9 @@ def repeat_training(
         which: ``full`` or ``super``.
         settings: the task's training settings; ``evaluate`` names the parts to predict.
         encoded: the tokenised task.
-        predictions, trained, chosen, checkpoint_minutes: see :func:`supertickets.training.run.train_run`; the
-            checkpoint is beside the predictions.
+        predictions, trained, chosen, finetuned, checkpoint_minutes: see
+            :func:`supertickets.training.run.train_run`; the checkpoint is beside the predictions, and a super ticket
+            is trained whatever ``finetuned`` is.
         record, ticket: JSON files to write: what was done, and the units that are kept, all of a full model; None
             where nobody wants them.
     """
@@ -75,6 +77,7 @@ def repeat_training(
                 trained=trained,
                 ticket=found,
                 chosen=chosen,
+                finetuned=None if found else finetuned,
                 checkpoint=predictions.with_suffix(".checkpoint.safetensors"),
                 checkpoint_minutes=checkpoint_minutes,
             )

@@ -28,6 +28,9 @@ from supertickets.training.loop import Settings, predict, settings_from, train, 
 
 log = logging.getLogger(__name__)
 
+#: What the record of a full model says that the user gives, under ``finetuned``.
+GIVEN = "given, not trained: the same model at every seed"
+
 
 def train_run(
     config: Path,
@@ -42,6 +45,7 @@ def train_run(
     trained: Path | None = None,
     ticket: Path | None = None,
     chosen: Path | None = None,
+    finetuned: Path | None = None,
     checkpoint: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
@@ -60,6 +64,8 @@ def train_run(
         trained: safetensors file to write; None where nobody wants the weights.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
+        finetuned: weights of a full model that is trained already, in place of ``weights``: it is not trained; None
+            where it is.
         checkpoint: safetensors file for the state of an unfinished training; beside the record where None.
         checkpoint_minutes: time between two checkpoints; 0 for none but that of a stop.
 
@@ -68,10 +74,10 @@ def train_run(
             for the checkpoint of one that was interrupted.
     """
     began = time.perf_counter()
-    settings = with_chosen(settings, chosen)
+    settings = with_chosen(settings, chosen) | ({} if finetuned is None else {"epochs": 0})
     training = settings_from(settings)
     compute = training.start()
-    inputs = {"config": config, "weights": weights, "encoded": encoded, "subset": subset, "shape": shape}
+    inputs = {"config": config, "weights": finetuned or weights, "encoded": encoded, "subset": subset, "shape": shape}
     identity = identity_of(run, settings, {**inputs, "ticket": ticket}, compute)
     checkpoints = Checkpoints(
         checkpoint or checkpoint_of(record), identity, "training.run:train_run", checkpoint_minutes
@@ -85,6 +91,7 @@ def train_run(
         kept = model.ticket
         content = {
             "run": run,
+            **({} if finetuned is None else {"finetuned": GIVEN}),
             **measured,
             "heads_pruned": kept.heads_pruned,
             "ffn_pruned": kept.ffn_pruned,

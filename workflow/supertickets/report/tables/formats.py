@@ -78,14 +78,17 @@ def _latex(text: str) -> str:
 
 
 def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
-    """Describe the rows of a table: model, tasks, sizes and seeds."""
+    """Describe the rows of a table: model, tasks, sizes and seeds, and which full models are given."""
     values_by_name = [
         ("Model", table["model"].unique()),
         ("tasks", table["task"].unique()),
         ("training examples", table["train_size"].astype(str).unique()),
         ("seeds", [str(seed) for seed in grid["seeds"]]),
     ]
-    return "; ".join(f"{name}: {', '.join(values)}" for name, values in values_by_name) + "."
+    text = "; ".join(f"{name}: {', '.join(values)}" for name, values in values_by_name) + "."
+    if given := grid.get("finetuned"):
+        text += f" The full model of {', '.join(given)} is given, not trained: it has no spread over seeds."
+    return text
 
 
 def undefined_note(names: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ def write_hyperparameters(
     """Write the settings that are in the records of runs.
 
     Args:
-        results: the results folder, with the full models' records.
+        results: the results folder, with the full models' records, and those of the first tickets of given ones.
         grid: the winning tickets at all sizes.
         pruning: the settings of pruning, by kind of ticket.
         max_length: maximum length of a sequence in tokens.
@@ -43,7 +43,11 @@ def write_hyperparameters(
     rows = []
     for run in runs_of(grid):
         if run["kind"] == "full" and run["seed"] == grid["seeds"][0]:
-            rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | _settings(results, run))
+            settings = _settings(results, run)
+            if run["model"] in grid.get("finetuned", []):  # not trained as its tickets are
+                ticket = {**run, "kind": "winning", "ratio": grid["ratios"][0]}
+                settings = _settings(results, ticket) | {"parameters": settings["parameters"]}
+            rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | settings)
     table = pd.DataFrame(rows)
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS
     kinds = "; ".join(
