@@ -42,6 +42,17 @@ def test_a_function_is_called_with_typed_arguments(tmp_path: Path) -> None:
     assert isinstance(parser_of(stage).parse_args(["--source", "x", "--settings", "{}", "--out", "o"]).out, Path)
 
 
+def test_positional_parameters_have_no_name_and_booleans_two() -> None:
+    called = []
+
+    def asked(model: str = "", /, *, export: bool = True, seeds: int = 6) -> None:
+        called.append((model, export, seeds))
+
+    for arguments in ([], ["bert", "--no-export"], ["--seeds", "2", "bert", "--export"]):
+        run(asked, arguments)
+    assert called == [("", True, 6), ("bert", False, 6), ("bert", True, 2)]
+
+
 @pytest.mark.parametrize(
     ("fail", "message"), [(1, "Error: settings.fail is 1: expected 0"), (2, "Error: .*No space left.*out")]
 )

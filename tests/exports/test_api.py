@@ -155,4 +155,4 @@ def test_the_command_cuts_a_folder(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"Error: {tmp_path}/none: no model for classification")
     done = command("mince")
-    assert done.returncode == 1 and done.stderr.startswith("usage: supertickets {cut} --option value")
+    assert done.returncode == 1 and done.stderr.startswith("usage: supertickets {prune,cut} --option value")

@@ -47,15 +47,22 @@ def load(name: str) -> Callable[..., None]:
 def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
     """A command line with one option for each parameter of a function.
 
-    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` or ``list`` as JSON. A parameter with a
-    default is optional.
+    A ``Path``, ``str``, ``int`` or ``float`` is taken as it is, a ``dict`` or ``list`` as JSON; a ``bool`` is
+    ``--name`` or ``--no-name``. A parameter with a default is optional. A positional one has no name.
     """
-    parser = argparse.ArgumentParser(description=inspect.getdoc(function), allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description=inspect.getdoc(function), allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     hints = get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         hint = hints[name]
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            parser.add_argument(name, nargs="?", default=parameter.default, metavar=name.upper())
+            continue
         options: dict[str, Any] = {"required": parameter.default is inspect.Parameter.empty}
-        if get_origin(hint) in (dict, list):
+        if hint is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif get_origin(hint) in (dict, list):
             options["type"] = json.loads
         else:
             # "Path | None" is a Path that may be left out.
@@ -75,8 +82,10 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> None:
     handler.setFormatter(_Printable("%(asctime)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     values = vars(parser_of(function).parse_args(arguments))
+    names = inspect.signature(function).parameters
+    positional = [values.pop(name) for name in names if names[name].kind is inspect.Parameter.POSITIONAL_ONLY]
     try:
-        function(**values)
+        function(*positional, **values)
     except UserError as error:
         sys.exit(f"Error: {error}")
     except (OSError, MemoryError, RuntimeError) as error:

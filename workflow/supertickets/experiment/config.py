@@ -6,6 +6,7 @@ Imported at every start of the workflow: standard library, jsonschema and yaml o
 from __future__ import annotations
 
 import math
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import islice
@@ -18,7 +19,14 @@ import yaml
 from supertickets.errors import UserError
 from supertickets.experiment.checks import inconsistencies
 
-WORKFLOW = Path(__file__).parents[2]
+
+def _workflow_files() -> Path:
+    """The folder of schema, catalogue and rules: that of the library in a checkout, share/ where pip has put them."""
+    checkout, installed = Path(__file__).parents[2], Path(sysconfig.get_path("data"), "share/supertickets/workflow")
+    return checkout if (checkout / "catalogue.yaml").is_file() else installed
+
+
+WORKFLOW = _workflow_files()
 SCHEMA = WORKFLOW / "schemas" / "config.schema.yaml"
 CATALOGUE = WORKFLOW / "catalogue.yaml"
 
