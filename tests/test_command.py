@@ -52,6 +52,7 @@ def pruned(home: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return called
 
 
+@pytest.mark.slow
 def test_from_a_file_to_a_verdict_and_a_model(home: Path) -> None:
     command = [sys.executable, "-c", CALL, "prune", "My BERT", "--data", "Complaints 2024.csv", "--text", "text"]
     command += ["--label", "label", "--out", "out", "--seeds", "2", "--ratios", "0.3", "--cores", "2"]
