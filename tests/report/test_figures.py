@@ -22,7 +22,7 @@ from supertickets.report.figures import style
 from supertickets.report.figures.data_size import by_number
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.importance import draw_importance
-from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, panels
+from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, mark_phases, panels
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
 from supertickets.report.figures.single_task_gain import gains
 from supertickets.tickets.importance_table import write_importance
@@ -377,3 +377,28 @@ def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: P
     assert (tmp_path / "one.pdf").read_bytes().startswith(b"%PDF") and (tmp_path / "one.png").stat().st_size > 10_000
     for suffix in ("pdf", "png"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("first", "third", "names", "boundaries"),
+    [
+        (0.2, 0.4, {"phase I": 0.015, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
+        (0.2, 0.3, {"phase I": 0.015, "III": 0.8}, [0.875]),
+        (0.2, np.inf, {"phase I": 0.015, "II": 0.8}, [0.875]),
+        (0.2, np.nan, {"phase I": 0.015, "": 0.8}, [0.875]),
+        (0.5, np.inf, {"phase I": 0.015}, []),
+        (0.0, 0.1, {"phase I": 0.015, "III": 0.85}, [0.975]),
+    ],
+)
+def test_phases_are_named_where_they_are(
+    first: float, third: float, names: dict[str, float], boundaries: list[float]
+) -> None:
+    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
+    rows["weight_remaining"] = 1 - rows["ratio"] / 2
+    _, axis = plt.subplots()
+    axis.plot([1.0, 0.75], [60.0, 70.0])
+    mark_phases(axis, rows, pd.Series({"first_ends": first, "third_begins": third}))
+    assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
+    assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
+    assert axis.get_ylim()[1] > 70.5

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +15,6 @@ from scipy import stats
 
 from supertickets.experiment.grid import runs_of
 from supertickets.experiment.paths import run_folder
-from supertickets.report.figures.panels import mark_phases
 from supertickets.report.tables.contrasts import write_contrasts
 from supertickets.report.tables.formats import Files, P, write_formats
 from supertickets.report.tables.hyperparameters import write_hyperparameters
@@ -75,31 +73,6 @@ def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kin
     alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
     md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
     assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
-
-
-@pytest.mark.parametrize(
-    ("first", "third", "names", "boundaries"),
-    [
-        (0.2, 0.4, {"phase I": 0.015, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
-        (0.2, 0.3, {"phase I": 0.015, "III": 0.8}, [0.875]),
-        (0.2, np.inf, {"phase I": 0.015, "II": 0.8}, [0.875]),
-        (0.2, np.nan, {"phase I": 0.015, "": 0.8}, [0.875]),
-        (0.5, np.inf, {"phase I": 0.015}, []),
-        (0.0, 0.1, {"phase I": 0.015, "III": 0.85}, [0.975]),
-    ],
-)
-def test_phases_are_named_where_they_are(
-    first: float, third: float, names: dict[str, float], boundaries: list[float]
-) -> None:
-    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
-    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
-    rows["weight_remaining"] = 1 - rows["ratio"] / 2
-    _, axis = plt.subplots()
-    axis.plot([1.0, 0.75], [60.0, 70.0])
-    mark_phases(axis, rows, pd.Series({"first_ends": first, "third_begins": third}))
-    assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
-    assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
-    assert axis.get_ylim()[1] > 70.5
 
 
 def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
