@@ -9,8 +9,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 
 .PHONY: figure test test-all test-slurm benchmark docs setup check lock
 
+# CONFIG=my.yaml lays a config over config.yaml.
 figure: setup
-	. $(VENV)/bin/activate && snakemake --cores all results/figures/phase_transition.pdf
+	. $(VENV)/bin/activate && snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG)) -- results/figures/phase_transition.pdf
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal

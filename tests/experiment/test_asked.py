@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -67,6 +68,19 @@ def test_a_figure_waits_for_what_it_shows_alone() -> None:
     ]
     with pytest.raises(UserError, match=r"multi_task.modes is .*: this needs 'super' among them"):
         shown.FIGURES["tickets_sharing"].inputs(config_of(**ALL | {"multi_task": {"modes": ["full"]}}))
+
+
+@pytest.mark.parametrize("off", [False, "false", None, {"modes": []}])
+def test_multi_task_training_and_adaptation_can_be_switched_off(off: Any) -> None:
+    config = config_of(**ALL | {"multi_task": off})
+    assert multi_task.shared_tasks(config) == [] and adaptation.starts_of(config) == []
+    found = shown.everything(config)
+    assert found and not [path for path in found if re.search("multi_task|adaptation|sharing|ticket_importance", path)]
+    without = shown.everything(config_of(**ALL | {"adaptation": False}))
+    assert not [path for path in without if "adaptation" in path] and len(without) > len(found)
+    assert config_of(keep_weights="true")["keep_weights"] is True  # as --config gives it
+    with pytest.raises(UserError, match="multi_task is True"):
+        config_of(**ALL | {"multi_task": True})
 
 
 def test_multi_task_training() -> None:

@@ -106,9 +106,9 @@ ENDLESS["tasks"] = ENDLESS
         ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, a share"]),
         ({"train_sizes": [1.5]}, ["train_sizes[0] is 1.5", "from 0.001 to below 1"]),
         ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate is '1e-3'", "write 1.0e-3"]),
-        # As snakemake's --config reads seeds=[1] and keep_weights=true.
+        # As snakemake's --config reads seeds=[1].
         ({"seeds": ["1"]}, ["seeds[0] is '1'", "--config takes numbers in lists for text", "a file for --configfile"]),
-        ({"keep_weights": "true"}, ["keep_weights is 'true'", "without quotes, and on the command line True"]),
+        ({"keep_weights": "yes"}, ["keep_weights is 'yes'", "not of type 'boolean'"]),
         ({"training": {"lr": 0.1}}, ["training: unknown key lr", "learning_rate"]),
         (
             {"training_overrides": {"nyt": {}}},

@@ -23,7 +23,7 @@ from supertickets.experiment.paths import MULTI_TASK
 
 
 wildcard_constraints:
-    mode=one_of(config["multi_task"]["modes"]),
+    mode=one_of(config["multi_task"]["modes"]) or "none",
 
 
 localrules:

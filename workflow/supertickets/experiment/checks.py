@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.finetuned import wrong_finetuned
+from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -74,7 +75,7 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
     for index, name in enumerate(multi_task["tasks"]):
         if name not in known:
             yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
-    tasks = multi_task["tasks"] or config["tasks"]
+    tasks = shared_tasks(config)
     for name, ratio in multi_task["ratios"].items():
         if not _names(name, tasks, config):
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
@@ -84,7 +85,7 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
     """New tasks that do not exist, or are not new."""
-    known, shared = config["define"]["tasks"], config["multi_task"]["tasks"] or config["tasks"]
+    known, shared = config["define"]["tasks"], shared_tasks(config)
     for index, name in enumerate(config["adaptation"]["tasks"]):
         if name not in known:
             yield f"adaptation.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"

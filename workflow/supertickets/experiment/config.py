@@ -33,6 +33,9 @@ CATALOGUE = WORKFLOW / "catalogue.yaml"
 #: Keys and lists inside each other, values of all, and the largest whole number that a float is exact for.
 DEEPEST, MOST_VALUES, LARGEST = 20, 1_000_000, 2**53
 
+#: What false, or nothing, stands for as a value of these keys.
+SWITCHED_OFF: dict[str, dict[str, list[str]]] = {"multi_task": {"modes": []}, "adaptation": {"tasks": []}}
+
 #: Problems that are told at once.
 MOST = 50
 
@@ -58,6 +61,7 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
     _refuse(_unusable(config))
     _refuse(problem for file in files for problem in _repeated_keys(Path(file)))
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    config = {key: _switched(key, value) for key, value in config.items()}
     # Which keys go together is said of what has keys: anything else is already refused for its type.
     errors = (
         error
@@ -77,10 +81,17 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
         }
         define["kinds"] = kinds
         define["models"] = {name: _with_encoder(entry) for name, entry in define["models"].items()}
-        config = {**config, "define": define}
+        shared = config["multi_task"] if config["multi_task"]["modes"] else {**config["multi_task"], "tasks": []}
+        config = {**config, "define": define, "multi_task": shared}
         problems = list(inconsistencies(config, schema["$defs"]["regression_metric"]["enum"]))
     _refuse(problems)
     return dict(config)
+
+
+def _switched(key: str, value: Any) -> Any:
+    """The value of a key: --config gives true and false as text, and some parts can be switched off by them."""
+    value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    return SWITCHED_OFF[key] if key in SWITCHED_OFF and (value is False or value is None) else value
 
 
 def _with_encoder(entry: dict[str, Any]) -> dict[str, Any]:
@@ -201,8 +212,6 @@ def _misread(value: object) -> str:
         return "YAML takes yes, no, on and off for true and false; quote them"
     if not isinstance(value, str):
         return ""
-    if value.lower() in ("true", "false"):
-        return f"without quotes, and on the command line {value.capitalize()}"
     try:
         float(value)
     except ValueError:

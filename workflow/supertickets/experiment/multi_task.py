@@ -15,8 +15,8 @@ Config = Mapping[str, Any]
 
 
 def shared_tasks(config: Config) -> list[str]:
-    """The tasks of multi-task training."""
-    return config["multi_task"]["tasks"] or config["tasks"]
+    """The tasks of multi-task training; none where it is switched off."""
+    return (config["multi_task"]["tasks"] or config["tasks"]) if config["multi_task"]["modes"] else []
 
 
 def trials_of(config: Config, model: str, seed: int) -> list[dict[str, Any]]:
