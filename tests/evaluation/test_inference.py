@@ -202,6 +202,9 @@ def test_intervals_end_where_the_metric_does() -> None:
 
 
 def test_a_margin_is_tested_from_one_side() -> None:
-    assert p_above(0.5, -1.0, [(0.5, 20.0), (0.6, 4.0)]) == pytest.approx(stats.t.sf(1.5 / 0.6, 4))
-    assert p_above(-1.0, -1.0, [(0.5, 20.0)]) == pytest.approx(0.5)
-    assert np.isnan(p_above(float("nan"), -1.0, [(0.5, 20.0)])) and p_above(0.0, -1.0, [(0.0, 2.0)]) == 0
+    assert p_above(0.5, -1.0, [(0.5, 20.0), (0.6, 4.0)], 9) == pytest.approx(stats.t.sf(1.5 / 0.6, 4))
+    assert p_above(-1.0, -1.0, [(0.5, 20.0)], 9) == pytest.approx(0.5)
+    assert np.isnan(p_above(float("nan"), -1.0, [(0.5, 20.0)], 9))
+    # Models that never differ: what a difference of the margin would have had to escape.
+    assert p_above(0.0, -1.0, [(0.0, 2.0)], 50) == pytest.approx(0.99**50)
+    assert p_above(-1.0, -1.0, [(0.0, 2.0)], 50) == 1

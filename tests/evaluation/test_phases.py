@@ -18,7 +18,14 @@ pytestmark = pytest.mark.usefixtures("few_resamples")
 
 def curve_of(means: Mapping[float, float], error: float = 0.1) -> pd.DataFrame:
     """Differences with the same small error."""
-    rows = {"difference": means.values(), "error": error, "freedom": 20.0, "seeds_error": error, "seeds": 6}
+    rows = {
+        "difference": means.values(),
+        "error": error,
+        "freedom": 20.0,
+        "seeds_error": error,
+        "seeds": 6,
+        "examples": 1000,
+    }
     return pd.DataFrame({"ratio": means.keys(), **rows})
 
 
@@ -53,8 +60,10 @@ def test_phases_without_random_tickets_spread_or_score() -> None:
     assert np.isnan(
         [alone[f"{name}_{end}"] for name in ("first_ends", "third_begins") for end in ("low", "high")]
     ).all()
-    undefined = phases_of(curve_of({0.1: 0.0, 0.2: np.nan, 0.3: 0.0}), curve_of({0.1: 0, 0.2: np.nan, 0.3: 0}), 1.0)
-    assert (undefined["first_ends"], undefined["third_begins"]) == (0.1, 0.3)
+    hidden = curve_of({0.1: 0.0, 0.2: np.nan, 0.3: 0.0})  # by an undefined score
+    assert np.isnan([*phases_of(hidden, hidden, 1.0).values()]).all()
+    seen = phases_of(curve_of({0.1: 0.0, 0.2: -3.0, 0.3: np.nan}), hidden, 1.0)
+    assert seen["first_ends"] == 0.1 and np.isnan(seen["third_begins"])
 
 
 def test_intervals_of_boundaries_hold_the_true_ones() -> None:
@@ -70,7 +79,14 @@ def test_intervals_of_boundaries_hold_the_true_ones() -> None:
             by_seed = table.mean(axis=1)
             counts = random.multinomial(200, np.full(200, 1 / 200), size=100) / 200
             error, freedom = over_both(variances(by_seed, table @ counts.T), 5, 200)
-            row = {"ratio": ratio, "difference": by_seed.mean(), "error": error, "freedom": freedom, "seeds": 5}
+            row = {
+                "ratio": ratio,
+                "difference": by_seed.mean(),
+                "error": error,
+                "freedom": freedom,
+                "seeds": 5,
+                "examples": 200,
+            }
             rows.append(row | {"seeds_error": by_seed.std(ddof=1) / np.sqrt(5)})
         return pd.DataFrame(rows)
 

@@ -33,7 +33,7 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
     for split, count in (("validation", 80), ("test", 150)):
         labels = random.integers(0, 2, count).astype(float)
         parts[split] = {ratio: outcomes(random, labels, right, 5) for ratio, right in rights.items()}
-    ratio, pairs = reports("accuracy", parts, [HONEST])
+    ratio, pairs, _ = reports("accuracy", parts, [HONEST])
     sampled = {ratio: sample("accuracy", runs.labels, runs.predicted) for ratio, runs in parts["test"].items()}
     trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 5}
     trial |= {"examples": 150, "chance": 50.0, "p_chance": 0.0}
@@ -44,6 +44,7 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
     ]
     honest = {f"{name}_{HONEST}": value for name, value in difference(*pairs[HONEST]).items()}
     chosen = {**trial, "ratio": ratio, "weight_remaining": 1 - ratio} | honest
+    chosen |= {"lightest_by_others": 1 - ratio, "heaviest_by_others": 1.0 if ratio == 0.2 else 1 - ratio}
     return pd.DataFrame([chosen]), corrected(pd.DataFrame(rows))
 
 
@@ -62,7 +63,7 @@ def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples:
 @pytest.mark.parametrize(
     ("rights", "words", "keeps"),
     [
-        ({0.0: 0.6, 0.1: 0.6, 0.2: 0.9, 0.3: 0.6}, r"gains (29|3\d)\.\d at 80% weight", 0.0),
+        ({0.0: 0.6, 0.1: 0.6, 0.2: 0.9, 0.3: 0.6}, r"gains (29|3\d)\.\d at 80 to 100% weight", 0.0),
         ({0.0: 0.95, 0.1: 0.98, 0.2: 0.98, 0.3: 0.55}, r"keeps within 5 down to 80% weight; loses [34]\d\.\d at", 0.2),
         ({0.0: 0.95, 0.1: 0.98, 0.2: 0.98, 0.3: 0.98}, "keeps within 5 down to 70% weight, the lightest tried", 0.3),
         ({0.0: 0.9, 0.1: 0.6, 0.2: 0.9, 0.3: 0.9}, r"loses [23]\d\.\d at 90% weight", 0.0),
@@ -91,15 +92,17 @@ def test_runs_that_never_differ_have_no_interval_and_keep_their_score() -> None:
     same = sample("accuracy", labels, np.stack([labels, 1 - labels]))
     values = difference(same, same)
     assert values["difference"] == 0 and values["p"] == 1 and np.isnan([values["low"], values["high"]]).all()
-    verdict = verdict_alone(values, 2)
-    assert verdict == "keeps within 5 down to 90% weight, the lightest tried"
+    # As many examples as would show a difference of the margin, if there was one.
+    assert verdict_alone(values, 2) == "undecided: no run differs on 40 examples; 58 would show a margin of 5"
+    assert verdict_alone(values, 2, examples=60) == "keeps within 5 down to 90% weight, the lightest tried"
 
 
-def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0) -> str:
+def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0, examples: int = 40) -> str:
     """The verdict on a task with one ratio, from its difference."""
     trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": seeds}
-    trial |= {"ratio": 0.1, "weight_remaining": 0.9, "examples": 40, "chance": 50.0, "p_chance": p_chance}
+    trial |= {"ratio": 0.1, "weight_remaining": 0.9, "examples": examples, "chance": 50.0, "p_chance": p_chance}
     rows = corrected(pd.DataFrame([trial | {"kind": "winning"} | values]))
+    trial |= {"lightest_by_others": 0.9, "heaviest_by_others": 0.9}
     chosen = pd.DataFrame([trial | {f"{name}_{HONEST}": value for name, value in values.items()}])
     return with_verdicts(chosen, rows, MARGIN)["verdict"].iloc[0]
 
@@ -134,7 +137,9 @@ def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> Non
     collapsed[1] = 5.0
     values = difference(full, sample("pearson", labels, collapsed))
     assert np.isnan(list(values.values())).all()
-    assert verdict_alone(values, 3) == "undefined: predictions or labels are the same for all examples"
+    assert verdict_alone(values, 3) == (
+        "undefined: some runs predict the same for all examples, or all labels are the same"
+    )
 
 
 def test_a_pilot_says_how_many_seeds_and_examples_are_needed() -> None:
@@ -149,7 +154,7 @@ def test_a_pilot_says_how_many_seeds_and_examples_are_needed() -> None:
         errors = [over_both(parts, seeds, examples), (stats.sem(table.mean(1)), seeds - 1)]
         names = ("variance_seeds", "variance_examples", "variance_residual")
         values = dict(zip(names, parts, strict=True)) | {"seeds": seeds, "examples": examples}
-        return values | {"p": wald(table.mean(), errors)[2], "keeps": p_above(table.mean(), -2.0, errors)}
+        return values | {"p": wald(table.mean(), errors)[2], "keeps": p_above(table.mean(), -2.0, errors, examples)}
 
     pilot = Spread.of(pd.DataFrame([row(6, 400, 0.0) for _ in range(60)]))
     assert (pilot.seeds, pilot.examples, pilot.residual) == pytest.approx((2.0, 10.0, 30.0), rel=0.35)

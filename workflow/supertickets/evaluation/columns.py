@@ -76,6 +76,11 @@ def _is_flag(column: pd.Series) -> bool:
     return column.dtype.kind == "b" and bool(column.notna().all())
 
 
+def documents_in(table: pd.DataFrame) -> pd.Series:
+    """Number of independent documents of each row: that of examples where each is a document of its own."""
+    return table["documents"].fillna(table["examples"]) if "documents" in table else table["examples"]
+
+
 def read_parquet(
     path: Path, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
 ) -> pd.DataFrame:

@@ -105,7 +105,10 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         errors = [(learned["error"], learned["freedom"])]
         if not outcomes[0.0].of_one_model:  # whose luck is that of the examples alone
             errors.append((learned["seeds_error"], seeds - 1))
-        chance = {"chance": constant.scores.mean(), "p_chance": p_above(learned["difference"], 0.0, errors)}
+        chance = {
+            "chance": constant.scores.mean(),
+            "p_chance": p_above(learned["difference"], 0.0, errors, full.documents),
+        }
         for ratio, ticket in outcomes.items():
             if ratio > 0:
                 row = {**group, "ratio": ratio, **mean_cut(results, runs[ratio])}

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.power import Spread, needed_columns
+from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.power import Spread, needed_columns, needed_together
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
-from supertickets.evaluation.results import documents_in, read_groups, write_csv
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
+from supertickets.evaluation.results import read_groups, write_csv
+from supertickets.evaluation.select_ticket import BY_OTHERS, EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above
 from supertickets.experiment.grid import groups_of
 
@@ -19,6 +21,8 @@ from supertickets.experiment.grid import groups_of
 #: and kind; reported splits apart from the others.
 FAMILY = ["model", "train_size", "kind", "reported"]
 WEIGHT = "weight_remaining"
+#: A difference that no task can have, in points, and the fewest seeds that find differences of usual sizes.
+LARGEST, FEWEST = 100.0, 6
 
 
 def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdicts: Path) -> None:
@@ -98,7 +102,9 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         return values | {"verdict": f"no verdict from one document of {chosen['split']}"}
     undefined = curve["difference"].isna()
     if undefined.all() or pd.isna(chosen["ratio"]):
-        return values | {"verdict": "undefined: predictions or labels are the same for all examples"}
+        return values | {
+            "verdict": "undefined: some runs predict the same for all examples, or all labels are the same"
+        }
     first = curve[~undefined].iloc[0]
     if not first["p_chance"] <= 1 - LEVEL:  # nor where it is undefined
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
@@ -112,28 +118,50 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     words = []
     gain = chosen[f"difference_{HONEST}"]
     if gain > 0 and chosen["gain_p_holm"] <= 1 - LEVEL:
-        words.append(f"gains {gain:.1f} at {chosen[WEIGHT]:.0%} weight")
+        words.append(f"gains {gain:.1f} at {_weights(chosen)} weight")
     if len(kept):
         last = ", the lightest tried" if len(kept) == len(curve) else ""
         words.append(f"keeps within {margin:g} down to {values['keeps_weight']:.0%} weight{last}")
     worse = curve[(curve["p_holm"] <= 1 - LEVEL) & (curve["difference"] < 0)]
-    for _, row in worse.head(1).iterrows():
-        words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight")
+    for place, row in worse.head(1).iterrows():
+        above = " (undecided above)" if curve.index.get_loc(place) > len(kept) else ""
+        words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight{above}")
+    ratios = ", ".join(format(ratio, "g") for ratio in curve.loc[undefined, "ratio"])
     if not words:
-        words.append(_undecided(values, seeds, documents))
+        words = ["undecided" if ratios else _undecided(values, spread, seeds, documents, len(curve))]
+    if ratios:
+        words.append(f"undefined at ratio {ratios}")
     return values | {"verdict": "; ".join(words)}
 
 
-def _undecided(values: Mapping[str, Any], seeds: int, documents: int) -> str:
+def _weights(chosen: pd.Series) -> str:
+    """What the tickets weigh whose gain is reported."""
+    low, high = (f"{100 * chosen[name]:.0f}" for name in BY_OTHERS)
+    return f"{low}%" if low == high else f"{low} to {high}%"
+
+
+def _undecided(values: Mapping[str, Any], spread: Spread, seeds: int, documents: int, ratios: int) -> str:
     """What the experiment could have shown, and what would decide it."""
-    ways = []
     kind = "documents" if "documents_needed" in values else "examples"
+    if spread == Spread(0.0, 0.0, 0.0):
+        least = np.log((1 - LEVEL) / ratios) / np.log1p(-min(values["margin"], 99.0) / 100)  # as significance.p_above
+        return (
+            f"undecided: no run differs on {documents} {kind}; {least:.0f} would show a margin of {values['margin']:g}"
+        )
+    ways = []
     for unit, now in (("seeds", seeds), (kind, documents)):
         if now < values[f"{unit}_needed"] < float("inf"):
             ways.append(f"{values[f'{unit}_needed']:.0f} {unit}")
     could = f"a difference of {values['detectable']:.1f} could have been found"
+    if values["detectable"] >= LARGEST:
+        return f"undecided: {seeds} seeds could have found no difference; take {FEWEST} or more"
     if min(values["seeds_needed"] / seeds, values[f"{kind}_needed"] / documents) <= 1:
         return f"undecided: {could}; the loss is near the margin of {values['margin']:g}"
     if not ways:
-        return f"undecided: {could}; more seeds and more {kind} are needed"
+        both = needed_together(spread, values["margin"], seeds, documents, ratios)
+        ways = [f"{both[0]:.0f} seeds with {both[1]:.0f} {kind}"] if both else []
+    if not ways:
+        return (
+            f"undecided: {could}; no affordable number of seeds and {kind} would show a margin of {values['margin']:g}"
+        )
     return f"undecided: {could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"

@@ -58,6 +58,8 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         first = curve.iloc[0]
         row = first[[*TRIAL, "metric", "split", "seeds"]].to_dict() | {"margin": margins[first["task"]]}
         random = contrasts[(contrasts[list(TRIAL)] == list(names)).all(axis=1)]
+        if first["p_chance"] > 1 - LEVEL:  # a full model that has learned nothing has none
+            curve, random = curve.assign(difference=np.nan), random[:0]
         rows.append(row | phases_of(curve, random, margins[first["task"]]))
     return pd.DataFrame(rows)
 
@@ -76,16 +78,19 @@ def phases_of(curve: pd.DataFrame, random: pd.DataFrame, margin: float) -> dict[
         ``third_begins``: the smallest ratio from which on no winning ticket is better than random ones by more than
         the margin, not before phase I has ended; infinite if the last ratio is, missing if there are no random tickets.
         Each has the ends of an interval, ``_low`` and ``_high``, each of which is shown at 95% (one-sided, Holm over
-        ratios); both are missing if nothing can be tested.
+        ratios); both are missing if nothing can be tested. A boundary that a missing difference hides is missing.
     """
     curve, random = curve.sort_values("ratio"), random.sort_values("ratio")
     ratios = [0.0, *curve["ratio"]]
     loses_less, loses_more = _shown(curve, -margin, 1), _shown(curve, margin, -1)
     count = _leading(curve["difference"] >= -margin)
-    values = dict.fromkeys(PHASES, float("nan")) | {"first_ends": ratios[count]}
+    values = dict.fromkeys(PHASES, float("nan"))
+    if _hidden(curve["difference"], count):
+        return values
+    values["first_ends"] = ratios[count]
     if testable := curve["error"].notna().any():
         values |= {"first_ends_low": ratios[_leading(loses_less)], "first_ends_high": ratios[_leading(~loses_more)]}
-    if len(random):
+    if len(random) and not _hidden(random["difference"][::-1], _leading(random["difference"][::-1] <= margin)):
         beats_more, beats_less = _shown(random, margin, 1), _shown(random, -margin, -1)
         trailing = {"": random["difference"] <= margin}
         if testable:
@@ -94,6 +99,11 @@ def phases_of(curve: pd.DataFrame, random: pd.DataFrame, margin: float) -> dict[
             begin = max(len(random) - _leading(there[::-1]), count)
             values[f"third_begins{end}"] = ratios[begin + 1] if begin < len(random) else float("inf")
     return values
+
+
+def _hidden(differences: pd.Series, count: int) -> bool:
+    """Whether what ends a row of differences is that the next one is missing."""
+    return count < len(differences) and bool(np.isnan(differences.iloc[count]))
 
 
 def _shown(rows: pd.DataFrame, bound: float, sign: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from supertickets.evaluation.results import documents_in
+from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.significance import LEVEL
 
 #: Probability with which a difference of the stated size is found.
@@ -87,6 +87,19 @@ def needed_columns(spread: Spread, margin: float, rows: pd.DataFrame) -> dict[st
     seeds_needed, count = needed(spread, margin, seeds, documents, len(rows))
     columns = {"seeds_needed": seeds_needed, "examples_needed": float(np.ceil(count * examples / documents))}
     return columns | ({"documents_needed": count} if pd.notna(first.get("documents")) else {})
+
+
+def needed_together(spread: Spread, margin: float, seeds: int, examples: int, ratios: int) -> tuple[int, int] | None:
+    """How many seeds and examples, both more by the same factor, show that a margin is kept; see :func:`needed`.
+
+    Returns:
+        Numbers of seeds and of examples, or documents; None where a hundred times as many are not enough.
+    """
+    for step in range(5, 401):
+        more, count = -(-seeds * step // 4), -(-examples * step // 4)
+        if spread.detectable(more, count, ratios, sided=1) <= margin:
+            return more, count
+    return None
 
 
 def needed(spread: Spread, margin: float, seeds: int, examples: int, ratios: int) -> tuple[float, float]:

@@ -34,7 +34,17 @@ POWER = ("detectable", "seeds_needed", "examples_needed")
 _PEAK = ("peak_ratio", "peak_low", "peak_high")
 _SELECTIONS = Content(
     (*TRIAL, "split", "metric"),
-    ("seeds", "ratio", *CUT, *_PEAK, *_each("other_seeds"), *_each("same_split"), *_each("other_half")),
+    (
+        "seeds",
+        "ratio",
+        *CUT,
+        "lightest_by_others",
+        "heaviest_by_others",
+        *_PEAK,
+        *_each("other_seeds"),
+        *_each("same_split"),
+        *_each("other_half"),
+    ),
     of_test=_each("other_split"),
     of_documents=("documents",),
 )
@@ -72,11 +82,6 @@ TABLES = {
         of_documents=("documents",),
     ),
 }
-
-
-def documents_in(table: pd.DataFrame) -> pd.Series:
-    """Number of independent documents of each row: that of examples where each is a document of its own."""
-    return table["documents"].fillna(table["examples"]) if "documents" in table else table["examples"]
 
 
 def resampled_text(table: pd.DataFrame) -> str:

@@ -29,6 +29,8 @@ EXPERIMENT = ["model", "task", "train_size"]
 #: report: ``same_split`` on validation, as published, ``other_half`` on the halves of validation that did not choose,
 #: and ``other_split`` on test.
 WAYS = ("other_seeds", "same_split", "other_half", "other_split")
+#: Columns of what the tickets weigh that other seeds chose.
+BY_OTHERS = ("lightest_by_others", "heaviest_by_others")
 #: The way that holds out both training runs and examples.
 HONEST = WAYS[0]
 
@@ -62,6 +64,63 @@ def choose_by_others(scores: Mapping[float, np.ndarray]) -> list[float]:
     if seeds == 1 or not scores:
         return [choose(scores)] * seeds
     return [choose({ratio: np.delete(values, seed) for ratio, values in scores.items()}) for seed in range(seeds)]
+
+
+def error_of_choice(metric: str, by_split: Mapping[str, Mapping[float, Outcomes]]) -> float:
+    """Compute the :func:`choice_error` of the honest gain, over the ratios whose scores are all defined.
+
+    Args:
+        metric, by_split: as of :func:`reports`.
+    """
+    validation = by_split["validation"]
+    examples = len(validation[0.0].labels)
+    reported, rows = by_split.get("test", validation), [np.arange(examples)]
+    reporting = [np.arange(len(reported[0.0].labels))]
+    if "test" not in by_split:
+        reporting = halves(examples, validation[0.0].documents)
+        rows = reporting[::-1]
+    parts = []
+    for choosing, of in zip(rows, reporting, strict=True):
+        chosen_by = scores_of_tickets(metric, validation, choosing)
+        tickets = scores_of_tickets(metric, reported, of)
+        full = np.array([metric_of(metric).plain(run[of], reported[0.0].labels[of]) for run in reported[0.0].predicted])
+        values = np.array([[chosen_by[ratio], 100 * (tickets[ratio] - full)] for ratio in tickets])
+        values = values[np.isfinite(values).all(axis=(1, 2))]
+        parts.append((*values.transpose(1, 2, 0), len(of)))
+    return choice_error(parts)
+
+
+def choice_error(parts: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> float:
+    """Compute the standard error over seeds of the mean gain of tickets that the other seeds chose.
+
+    The gains of the seeds are not independent: each seed has a say in what the others are given. Where several ratios
+    are about as good, their own spread makes the error too small by a quarter (six seeds) to a half (twenty). So seeds
+    are drawn again, with their scores at all ratios, and choose again; the error is the spread of what comes out. They
+    are drawn by the multiplier bootstrap, because a seed that is drawn twice would choose for itself. Source:
+    Chernozhukov, Chetverikov and Kato, Gaussian Approximations and Multiplier Bootstrap for Maxima of Sums of
+    High-Dimensional Random Vectors, The Annals of Statistics 41(6), 2013.
+
+    Args:
+        parts: of each set of examples that is reported, the scores that choose and the gains, in points, both of shape
+            (seeds, ratios), and the number of examples.
+
+    Returns:
+        In points; 0 for a single seed or if there is no ratio.
+    """
+    seeds = len(parts[0][0])
+    if seeds < 2 or not all(gains.size for _, gains, _ in parts):
+        return 0.0
+    weights = generator(0, "choice by other seeds").normal(size=(RESAMPLES, seeds, seeds)) / np.sqrt(seeds - 1)
+    means = []
+    for choosing, gains, _ in parts:
+        found = []
+        for values in (choosing, gains):
+            centre = values.mean(axis=0)
+            found.append(centre + weights @ (values - centre))
+        by_others = found[0].sum(axis=1, keepdims=True) - found[0]
+        chosen = by_others.argmax(axis=2)[..., None]
+        means.append(np.take_along_axis(found[1], chosen, axis=2).mean(axis=(1, 2)))
+    return float(np.average(means, axis=0, weights=[count for *_, count in parts]).std(ddof=1))
 
 
 def halves(examples: int, documents: np.ndarray | None = None) -> list[np.ndarray]:
@@ -126,7 +185,7 @@ def by_halves(
 
 def reports(
     metric: str, by_split: Mapping[str, Mapping[float, Outcomes]], ways: Sequence[str] = WAYS
-) -> tuple[float, dict[str, Any]]:
+) -> tuple[float, dict[str, Any], list[float]]:
     """Choose the super ticket on validation, and report it in several ways; ``other_split`` needs a test split.
 
     Args:
@@ -135,8 +194,8 @@ def reports(
         ways: of :data:`WAYS`.
 
     Returns:
-        Its ratio, which is not-a-number if every ratio has an undefined score, and by way the scores of the full models
-        and of the tickets.
+        Its ratio, which is not-a-number if every ratio has an undefined score, by way the scores of the full models and
+        of the tickets, and the ratios that other seeds chose, of each seed.
     """
     validation, test = by_split["validation"], by_split.get("test")
     seeds, examples = validation[0.0].logits.shape[:2]
@@ -145,17 +204,18 @@ def reports(
     others = reversed(halves(examples, validation[0.0].documents))
     of_halves = [scores_of_tickets(metric, validation, rows) for rows in others]
     pairs = {}
+    by_others = [choose_by_others(each) for each in ([scores] if test else of_halves)]
     if "other_seeds" in ways and test:
-        pairs["other_seeds"] = full_and_tickets(metric, test, choose_by_others(scores))
+        pairs["other_seeds"] = full_and_tickets(metric, test, by_others[0])
     elif "other_seeds" in ways:
-        pairs["other_seeds"] = by_halves(metric, validation, [choose_by_others(of_half) for of_half in of_halves])
+        pairs["other_seeds"] = by_halves(metric, validation, by_others)
     if "same_split" in ways:
         pairs["same_split"] = full_and_tickets(metric, validation, [ratio] * seeds)
     if "other_half" in ways:
         pairs["other_half"] = by_halves(metric, validation, [[choose(of_half)] * seeds for of_half in of_halves])
     if "other_split" in ways and test:
         pairs["other_split"] = full_and_tickets(metric, test, [ratio] * seeds)
-    return ratio, pairs
+    return ratio, pairs, [ratio for choices in by_others for ratio in choices]
 
 
 def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
@@ -197,7 +257,8 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         metric: the task's first metric, which chooses the ticket.
         table: CSV file to write, with one row: model, task, train_size, metric, split (the reported one), seeds,
             documents (in it, of a task that has them), ratio, heads_pruned, ffn_pruned, weight_remaining (missing if
-            no ratio can be chosen), the columns of :func:`peak`, and the columns of
+            no ratio can be chosen), lightest_by_others and heaviest_by_others (what the tickets that other seeds chose
+            weigh), the columns of :func:`peak`, and the columns of
             :func:`~supertickets.evaluation.significance.difference` for each of :data:`WAYS`, for example
             ``difference_other_seeds``; without a test split those of ``other_split`` are omitted.
 
@@ -215,15 +276,18 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     if count < (least := 4 if outputs == 1 else 2):
         problem = f"validation has {count} examples; a ticket is chosen on each half: give {least} at least"
         raise UserError(f"{path}: {problem}, or delete it to have it made again")
-    ratio, pairs = reports(metric, by_split)
+    ratio, pairs, by_others = reports(metric, by_split)
     split = reported_split(by_split)
     row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds}
     row |= {name: count for name, count in by_split[split][0.0].counts.items() if name == "documents"}
     row |= {"ratio": ratio}
     row |= mean_cut(results, runs[ratio]) if ratio == ratio else dict.fromkeys(CUT, float("nan"))
+    weights = [mean_cut(results, runs[each])["weight_remaining"] for each in {*by_others} if each == each]
+    row |= dict(zip(BY_OTHERS, (min(weights), max(weights)) if weights else (float("nan"),) * 2, strict=True))
     row |= peak({ratio: sampled(metric, outcomes, seeds).scores for ratio, outcomes in by_split[split].items()})
     for way in WAYS:
         if way in pairs:
-            values = difference(*pairs[way])
+            full, tickets = pairs[way]
+            values = difference(full, tickets, error_of_choice(metric, by_split) if way == HONEST else 0.0)
             row |= {f"{name}_{way}": value for name, value in values.items()}
     write_csv(table, pd.DataFrame([row]))

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.resampling import RESAMPLES, Sampled
 from supertickets.seeds import generator
 
@@ -19,8 +20,13 @@ NAMES = (
 )  # fmt: skip
 
 
-def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
+def difference(full: Sampled, ticket: Sampled, choice_error: float = 0.0) -> dict[str, float]:
     """Compute the mean difference ticket - full over seeds, with its intervals and tests.
+
+    Args:
+        full, ticket: scores of the same seeds.
+        choice_error: standard error over seeds of a mean whose tickets depend on all seeds; where it is larger than
+            that of independent seeds, it counts.
 
     Returns:
         ``full``, ``ticket``, ``difference``: means over seeds, in points;
@@ -42,9 +48,10 @@ def difference(full: Sampled, ticket: Sampled) -> dict[str, float]:
     parts = (float("nan"),) * 3
     if np.isfinite(resampled).any():
         examples_low, examples_high = np.nanpercentile(resampled.mean(axis=0), edges)
-        parts = variances(by_seed, resampled)
+        a, b, c = variances(by_seed, resampled)
+        parts = (max(a, choice_error**2), b, c) if a == a else (a, b, c)
     error, freedom = over_both(parts, len(by_seed), full.documents)
-    seeds_error = stats.sem(by_seed) if len(by_seed) > 1 else float("nan")
+    seeds_error = max(stats.sem(by_seed), choice_error) if len(by_seed) > 1 else float("nan")
     low, high, p = wald(by_seed.mean(), [(error, freedom), (seeds_error, len(by_seed) - 1)])
     most = 100 - full.lowest
     low, high, examples_low, examples_high = np.clip([low, high, examples_low, examples_high], -most, most)
@@ -174,12 +181,18 @@ def _without_ties(errors: list[tuple[float, float]]) -> list[tuple[float, float]
     return [(error or largest, freedom) for error, freedom in errors]
 
 
-def p_above(mean: float, bound: float, errors: list[tuple[float, float]]) -> float:
+def p_above(mean: float, bound: float, errors: list[tuple[float, float]], examples: float) -> float:
     """Compute p of the one-sided test that a mean is not above a bound, the most conservative of several.
 
+    Where the models never differ there is no spread. If in truth a share of so many points of all examples, or
+    documents, made the difference, none of them would be among n with probability (1 - share)^n at most: the exact test
+    behind the rule of three of Hanley and Lippman-Hand, If Nothing Goes Wrong, Is Everything All Right?, JAMA 249(13),
+    1983.
+
     Args:
-        mean, bound: the estimate, and what it is to exceed.
+        mean, bound: the estimate, and what it is to exceed, in points.
         errors: pairs of a standard error and its degrees of freedom, as of :func:`wald`.
+        examples: number of examples; of documents where there are any.
 
     Returns:
         Not-a-number if the mean or an error is.
@@ -187,7 +200,7 @@ def p_above(mean: float, bound: float, errors: list[tuple[float, float]]) -> flo
     if not np.isfinite([mean, *(error for error, _ in errors)]).all():
         return float("nan")
     if not any(error > 0 for error, _ in errors):  # the models never differ
-        return float(mean <= bound)
+        return float(np.clip(1 - (mean - bound) / 100, 0, 1) ** examples)
     return float(max(stats.t.sf((mean - bound) / error, freedom) for error, freedom in _without_ties(errors)))
 
 
@@ -231,7 +244,8 @@ def holm_above(rows: pd.DataFrame, bound: float, sign: int = 1) -> np.ndarray:
     """Test one-sided, for each row, that a difference is not above a bound, corrected by Holm's method over the rows.
 
     Args:
-        rows: ``difference``, ``error``, ``freedom`` and ``seeds_error`` of :func:`difference`, and ``seeds``.
+        rows: ``difference``, ``error``, ``freedom`` and ``seeds_error`` of :func:`difference`, ``seeds``, ``examples``
+            and, of tasks that have them, ``documents``.
         bound: in points.
         sign: -1 to test the differences the other way round, full - ticket.
 
@@ -239,7 +253,10 @@ def holm_above(rows: pd.DataFrame, bound: float, sign: int = 1) -> np.ndarray:
         p of each row, 1 where it cannot be tested.
     """
     columns = rows[["difference", "error", "freedom", "seeds_error", "seeds"]].itertuples(index=False)
-    p = [p_above(sign * mean, bound, [(e, f), (over_seeds, seeds - 1)]) for mean, e, f, over_seeds, seeds in columns]
+    p = [
+        p_above(sign * mean, bound, [(error, freedom), (over_seeds, seeds - 1)], count)
+        for (mean, error, freedom, over_seeds, seeds), count in zip(columns, documents_in(rows), strict=True)
+    ]
     return holm(np.nan_to_num(p, nan=1.0))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
+from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.power import POWER, Spread, needed_columns
-from supertickets.evaluation.results import documents_in, read_groups, resampled_text
+from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
