@@ -462,3 +462,12 @@ def test_a_path_that_a_command_line_takes_for_an_option(monkeypatch: pytest.Monk
     monkeypatch.chdir(PROJECT)
     with pytest.raises(UserError, match=r"define.models.own.path is '-data': .*not with a - first"):
         check_config({"models": ["own"], "tasks": ["movie"], "define": {"models": {"own": {"path": "-data"}}}})
+
+
+def test_an_encoder_that_is_in_a_folder_below_is_found_before_anything_runs(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "out" / "checkpoint-500")
+    config = {"models": ["own"], "define": {"models": {"own": {"path": str(tmp_path / "out")}}}}
+    message = r"define.models.own.path is '.*out': no encoder there, but in checkpoint-500 below; give the path of one"
+    with pytest.raises(UserError, match=message):
+        check_config(config)
+    check_config({"models": ["own"], "define": {"models": {"own": {"path": str(tmp_path / "out/checkpoint-500")}}}})

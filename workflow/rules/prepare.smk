@@ -6,6 +6,7 @@
 #         results/encoded/{model}/{task}.parquet  the same as token ids
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
+from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import ENCODED, SHAPE, SUBSET, TOKENIZER_FILES
 from supertickets.experiment.settings import stratified
 from supertickets.experiment.task_files import resolved
@@ -18,7 +19,7 @@ def get_model_source(wildcards):
         return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
     if "package" in entry:
         return {"source": f"results/packages/{entry['package']}"}
-    source, *files = (f"{entry['path']}/{name}" for name in MODEL_FILES)
+    source, *files = model_files(entry["path"])
     return {"source": source, "files": files}
 
 
