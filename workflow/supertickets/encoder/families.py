@@ -38,6 +38,7 @@ class Architecture:
         final: path in the model of a norm after the last layer; empty if there is none.
         token_types: whether the model takes token types.
         positions_after_padding: whether positions start after the padding token's id instead of at 0.
+        positions: values of ``position_embedding_type`` in configs that do not ask for other positions.
         masks: kinds of attention masks that the model builds for its windows; none is built for packed sentences.
         packed: whether the attention function comes from transformers' table, so that sentences can be packed.
         shared_bias: whether one bias for each head is passed to the attention of every layer, as third argument.
@@ -63,6 +64,7 @@ class Architecture:
     final: str = ""
     token_types: bool = True
     positions_after_padding: bool = False
+    positions: tuple[str, ...] = ("absolute",)
     masks: tuple[str, ...] = ()
     packed: bool = True
     shared_bias: bool = False
@@ -153,6 +155,7 @@ MODERNBERT = Architecture(
     pooler_source="head",
     final="final_norm",
     token_types=False,
+    positions=("absolute", "sans_pos"),  # both are in configs, and neither is read
     masks=("full_attention", "sliding_attention"),
 )
 
