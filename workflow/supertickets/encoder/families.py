@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Literal
 
 from supertickets.errors import UserError
@@ -86,6 +87,11 @@ class Architecture:
     def first_position(self, config: Mapping[str, Any]) -> int:
         """Number of a sentence's first position, according to the model's config."""
         return config.get("pad_token_id", 1) + 1 if self.positions_after_padding else 0
+
+
+def load_classes(*paths: str) -> list[Any]:
+    """Import classes of transformers, each given as ``module:class``."""
+    return [getattr(import_module(module), name) for module, _, name in (path.partition(":") for path in paths)]
 
 
 def _classes(family: str, module: str) -> dict[str, str]:

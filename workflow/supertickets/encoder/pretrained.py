@@ -65,7 +65,7 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
     if "layers" in definition:
         config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
     shape = shape_of(config, tensors, architecture, source)
-    require_model(config, tensors, source)
+    require_model(config, tensors, architecture, source)
 
     pretrained.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
