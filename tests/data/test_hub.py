@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,10 +103,6 @@ def test_a_model_comes_whole_and_alone(hub: Hub, download: Download, repository:
             {"model.safetensors": None, "pytorch_model.bin": b""},
             "it has no model.safetensors, only pytorch_model.bin, a pickle, which is not read; take",
         ),
-        (
-            {"model.safetensors": None, "model.safetensors.index.json": b"", "model-00001-of-00002.safetensors": b""},
-            "its weights are in several files; only one model.safetensors is read",
-        ),
         ({"tokenizer.json": None}, "it has no tokenizer.json, the file of a fast tokenizer, which is needed; take"),
         ({"tokenizer_config.json": None}, "it has no tokenizer_config.json; take"),
         ({"config.json": None}, "it has no config.json; take"),
@@ -119,6 +116,49 @@ def test_a_model_that_lacks_a_file_is_refused_before_anything_is_fetched(
     assert outcome.error.startswith(f"{repository} at commit {COMMIT}: {message}")
     assert [asked.path for asked in hub.requests] == [f"/api/models/{repository}/revision/{COMMIT}"]
     assert contents(tmp_path) == {}
+
+
+INDEX = "model.safetensors.index.json"
+FIRST, SECOND = (f"model-0000{number}-of-00002.safetensors" for number in (1, 2))
+
+
+def index(*names: str) -> bytes:
+    return json.dumps({"weight_map": {f"tensor{number}": name for number, name in enumerate(names)}}).encode()
+
+
+def test_weights_in_several_files_come_with_their_index(
+    hub: Hub, download: Download, repository: str, tmp_path: Path
+) -> None:
+    files = {name: content for name, content in MODEL.items() if name != "model.safetensors"}
+    files |= {INDEX: index(FIRST, SECOND, FIRST), FIRST: b"1" * 1000, SECOND: b"2" * 1000}
+    write_commit(hub, "models", repository, files)
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "model", sha256="0" * 64))
+    assert "sha256 is of one model.safetensors, and its weights are in several files; leave it out" in outcome.error
+    hub.faults["GET", SECOND] = [Cut(10), 503, 503, 503, 503]
+    assert "run again to continue" in download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error
+    assert download("fetch_hub_model", **wanted(repository, tmp_path / "model")).error is None
+    assert contents(tmp_path / "model") == files
+    assert hub.ranges(FIRST) == [None]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((FIRST, "model-9.safetensors"), "it has no model-9.safetensors, which model.safetensors.index.json names"),
+        (("../up.safetensors",), "model.safetensors.index.json is not an index of weight files"),
+        (("a/b.safetensors",), "model.safetensors.index.json is not an index of weight files"),
+        (("pytorch_model.bin",), "model.safetensors.index.json is not an index of weight files"),
+        ((), "model.safetensors.index.json is not an index of weight files"),
+    ],
+)
+def test_an_index_of_files_that_are_not_beside_it_is_refused(
+    hub: Hub, download: Download, repository: str, tmp_path: Path, names: tuple[str, ...], message: str
+) -> None:
+    write_commit(hub, "models", repository, MODEL | {"model.safetensors": None, INDEX: index(*names), FIRST: b"1"})
+    outcome = download("fetch_hub_model", **wanted(repository, tmp_path / "in" / "model"))
+    assert outcome.error.startswith(f"{repository} at commit {COMMIT}: {message}")
+    assert {path.name for path in tmp_path.iterdir()} == {"in"}
+    assert not (tmp_path / "in" / "model").exists()
 
 
 @pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:12], COMMIT.upper(), "refs/pr/1"])

@@ -505,3 +505,12 @@ def test_a_fine_tuned_model_has_the_classes_of_the_tasks(tmp_path: Path, monkeyp
         )
     with pytest.raises(UserError, match="One of package and folder, hub and revision, or path; finetuned beside it"):
         checked(path="data/tiny", hub="a/b", revision="0" * 40)
+
+
+def test_an_encoder_that_is_in_a_folder_below_is_found_before_anything_runs(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "out" / "checkpoint-500")
+    config = {"models": ["own"], "define": {"models": {"own": {"path": str(tmp_path / "out")}}}}
+    message = r"define.models.own.path is '.*out': no encoder there, but in checkpoint-500 below; give the path of one"
+    with pytest.raises(UserError, match=message):
+        check_config(config)
+    check_config({"models": ["own"], "define": {"models": {"own": {"path": str(tmp_path / "out/checkpoint-500")}}}})

@@ -88,6 +88,14 @@ def test_units_score_what_the_workflow_s_score(tmp_path: Path, method: str) -> N
     assert model.training is False and all(value.requires_grad for value in model.parameters())  # it can be trained
 
 
+def test_pairs_of_an_encoder_of_one_token_type_are_scored(tmp_path: Path) -> None:
+    trained = Trained(tmp_path, "roberta", FULL)
+    model = supertickets.load(trained.export() / "dense")
+    tokenizer = AutoTokenizer.from_pretrained(trained.pretrained)  # gives the second text another type
+    scores = supertickets.score_units(model, tokenizer, ["good", "bad"], [1, 0], pairs=["film", "book"])
+    assert scores["head"].shape == (3, 4) and np.isfinite(scores["ffn"]).all()
+
+
 def test_a_cut_model_can_be_trained_saved_and_loaded(tmp_path: Path) -> None:
     folder = Trained(tmp_path, "bert", FULL).export()
     small = supertickets.cut(supertickets.load(folder / "dense"), LEAST).train()

@@ -31,7 +31,7 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.encoder.tokenise import tokenise
 from supertickets.engine.device import Compute
 from supertickets.errors import UserError
-from supertickets.exports.folder import export_model, load
+from supertickets.exports.folder import export_model, load, write_tokenizer
 from supertickets.exports.plain import HEADS
 
 EXACT = Compute(torch.device("cpu"), "fp32")
@@ -228,3 +228,9 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     (cut / "config.json").write_text("{}")
     with pytest.raises(UserError, match="cut: no model for classification"):
         load(cut)
+
+
+def test_a_tokenizer_of_an_encoder_of_one_token_type_gives_no_other(tmp_path: Path) -> None:
+    trained = Trained(tmp_path, "roberta", SOME)
+    write_tokenizer(trained.model, trained.pretrained, 16, tmp_path)
+    assert list(AutoTokenizer.from_pretrained(tmp_path)("good", "bad")) == ["input_ids", "attention_mask"]

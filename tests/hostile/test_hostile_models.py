@@ -279,6 +279,9 @@ def test_tokenizers_that_make_no_tokens(
     folder = source(tiny, tmp_path / "pretrained").parent
     tokenizer = json.loads((folder / "tokenizer.json").read_text()) | change
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    del settings["cls_token"]  # or it would be missed first
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(UserError, match=message):
         tokenise(folder, encoded / "toy.parquet", 16, tmp_path / "encoded.parquet")
     assert not (tmp_path / "encoded.parquet").exists()

@@ -25,8 +25,9 @@ from supertickets.errors import UserError
 from supertickets.experiment import resources
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
 from supertickets.experiment.grid import grid_of
+from supertickets.experiment.model_files import model_files
 from supertickets.experiment.multi_task import shared_tasks
-from supertickets.experiment.paths import MODEL_FILES, TRIAL, drawn_kind, kind_and_draw, size_from
+from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
 from supertickets.experiment.settings import choices_of, metrics_of, separators_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
@@ -294,7 +295,7 @@ def own_files():
     yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
     models = [DEFINED["models"][model] for model in config["models"]]
     folders = [model[key] for model in models for key in ("path", "finetuned") if key in model]
-    yield from (Path(folder) / name for folder in folders for name in MODEL_FILES)
+    yield from (Path(path) for folder in folders for path in model_files(folder))
 
 
 def check_times():

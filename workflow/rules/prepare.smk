@@ -8,6 +8,7 @@
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
 from supertickets.experiment.exports import labels_of
+from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET, TOKENIZER_FILES
 from supertickets.experiment.settings import stratified
 from supertickets.experiment.task_files import resolved
@@ -20,7 +21,7 @@ def get_model_source(wildcards):
         return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
     if "package" in entry:
         return {"source": f"results/packages/{entry['package']}"}
-    source, *files = (f"{entry['path']}/{name}" for name in MODEL_FILES)
+    source, *files = model_files(entry["path"])
     return {"source": source, "files": files}
 
 
@@ -107,7 +108,7 @@ rule tokenise:
 
 rule take_finetuned:
     input:
-        lambda wildcards: [f"{DEFINED['models'][wildcards.model]['finetuned']}/{name}" for name in MODEL_FILES],
+        lambda wildcards: model_files(DEFINED["models"][wildcards.model]["finetuned"]),
         config=rules.prepare_model.output.config,
         examples=rules.prepare_task.output,
         encoded=rules.tokenise.output,

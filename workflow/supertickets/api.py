@@ -75,6 +75,8 @@ def score_units(
         raise UserError(f"{len(texts)} texts and {len(labels)} labels: give one label for each text, and one at least")
     found = tokenizer(list(texts), pairs, truncation=True, max_length=max_length, return_token_type_ids=True)
     tokens, types = found["input_ids"], found["token_type_ids"]
+    if getattr(model.config, "type_vocab_size", 0) == 1:  # it knows type 0 alone, whatever the tokenizer says
+        types = [[0] * len(ids) for ids in tokens]
     numbers = [(model.config.label2id or {}).get(label, label) for label in labels]
     if wrong := [label for label in numbers if isinstance(label, str)]:
         raise UserError(f"{wrong[0]!r:.80} is no label of the model: {', '.join(map(str, model.config.label2id))}")

@@ -22,13 +22,20 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers
 
 from supertickets.errors import UserError
-from supertickets.experiment.paths import TOKENIZER_FILES
+from supertickets.experiment.model_files import INDEX, read_index
+from supertickets.experiment.paths import TOKENIZER_FILES, WEIGHTS
 from supertickets.files import blob_id, require_sha256, sha256
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = "model.safetensors"
-MODEL_FILES = ("config.json", *TOKENIZER_FILES, WEIGHTS)
+#: What to do where a file of a model is missing. The error for a folder of one's own says what to run there.
+OTHER_COMMIT = (
+    "take a commit or a repository that has it, or download this one to a folder of your own (hf download), and name "
+    "that by path"
+)
+
+#: Files of a model besides its weights.
+OTHER_FILES = ("config.json", *TOKENIZER_FILES)
 
 #: Seconds to wait before the second, third and fourth attempt.
 WAITS = (2, 4, 8)
@@ -59,7 +66,7 @@ REASONS = {
 
 
 def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | None = None) -> None:
-    """Download an encoder's :data:`MODEL_FILES`.
+    """Download an encoder's config, tokenizer and weights, which are in one file or in several.
 
     Args:
         repository: the model's name on the hub, ``owner/name``.
@@ -72,17 +79,27 @@ def fetch_hub_model(repository: str, revision: str, folder: Path, sha256: str | 
     """
     origin = f"{repository} at commit {revision}"
     files = _files(origin, repository, revision, "model")
-    _require_files(files, origin)
+    weights = _require_files(files, origin)
+    if sha256 and weights != WEIGHTS:
+        raise UserError(f"{origin}: sha256 is of one {WEIGHTS}, and its weights are in several files; leave it out")
     with _completing(folder, revision) as work:
-        for name in MODEL_FILES:
+
+        def fetch(name: str) -> Path:
             _persistently(origin, partial(_download, repository, revision, files[name], work))
-        if sha256:
-            weights = work / "files" / WEIGHTS
+            path = work / "files" / name
             try:
-                require_sha256(weights, sha256, f"{origin}: {WEIGHTS}")
+                if sha256 and name == WEIGHTS:
+                    require_sha256(path, sha256, f"{origin}: {name}")
             except UserError:
-                weights.unlink()  # or the next run would take it for complete
+                path.unlink()  # or the next run would take it for complete
                 raise
+            return path
+
+        *_, last = map(fetch, (*OTHER_FILES, weights))
+        for name in sorted(set(read_index(last, origin).values())) if weights == INDEX else ():
+            if name not in files:
+                raise UserError(f"{origin}: it has no {name}, which {INDEX} names; {OTHER_COMMIT}")
+            fetch(name)
 
 
 def fetch_hub_dataset(dataset: str, revision: str, splits: list[str], folder: Path, name: str | None = None) -> None:
@@ -128,17 +145,17 @@ def _files(origin: str, repository: str, revision: str, kind: str) -> dict[str, 
     return _persistently(origin, ask)
 
 
-def _require_files(names: Collection[str], origin: str) -> None:
-    """Refuse a repository that lacks one of :data:`MODEL_FILES`."""
-    if WEIGHTS not in names and f"{WEIGHTS}.index.json" in names:
-        raise UserError(f"{origin}: its weights are in several files; only one {WEIGHTS} is read")
-    missing = next((name for name in (WEIGHTS, *MODEL_FILES) if name not in names), None)
+def _require_files(names: Collection[str], origin: str) -> str:
+    """Refuse a repository that lacks a file of a model; its file of weights, or the index of several."""
+    weights = INDEX if WEIGHTS not in names and INDEX in names else WEIGHTS
+    missing = next((name for name in (weights, *OTHER_FILES) if name not in names), None)
     if missing:
         remarks = {"tokenizer.json": ", the file of a fast tokenizer, which is needed"}
         if "pytorch_model.bin" in names:
             remarks[WEIGHTS] = ", only pytorch_model.bin, a pickle, which is not read"
         remark = remarks.get(missing, "")
-        raise UserError(f"{origin}: it has no {missing}{remark}; take a commit or a repository that has it")
+        raise UserError(f"{origin}: it has no {missing}{remark}; {OTHER_COMMIT}")
+    return weights
 
 
 @contextmanager

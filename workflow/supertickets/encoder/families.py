@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Literal
 
 from supertickets.errors import UserError
@@ -38,6 +39,7 @@ class Architecture:
         final: path in the model of a norm after the last layer; empty if there is none.
         token_types: whether the model takes token types.
         positions_after_padding: whether positions start after the padding token's id instead of at 0.
+        positions: values of ``position_embedding_type`` in configs that do not ask for other positions.
         masks: kinds of attention masks that the model builds for its windows; none is built for packed sentences.
         packed: whether the attention function comes from transformers' table, so that sentences can be packed.
         shared_bias: whether one bias for each head is passed to the attention of every layer, as third argument.
@@ -63,6 +65,7 @@ class Architecture:
     final: str = ""
     token_types: bool = True
     positions_after_padding: bool = False
+    positions: tuple[str, ...] = ("absolute",)
     masks: tuple[str, ...] = ()
     packed: bool = True
     shared_bias: bool = False
@@ -84,6 +87,11 @@ class Architecture:
     def first_position(self, config: Mapping[str, Any]) -> int:
         """Number of a sentence's first position, according to the model's config."""
         return config.get("pad_token_id", 1) + 1 if self.positions_after_padding else 0
+
+
+def load_classes(*paths: str) -> list[Any]:
+    """Import classes of transformers, each given as ``module:class``."""
+    return [getattr(import_module(module), name) for module, _, name in (path.partition(":") for path in paths)]
 
 
 def _classes(family: str, module: str) -> dict[str, str]:
@@ -153,6 +161,7 @@ MODERNBERT = Architecture(
     pooler_source="head",
     final="final_norm",
     token_types=False,
+    positions=("absolute", "sans_pos"),  # both are in configs, and neither is read
     masks=("full_attention", "sliding_attention"),
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from transformers import activations, initialization, modeling_utils
 
 from supertickets.encoder.batches import Batch
 from supertickets.encoder.cut import cut_modules
-from supertickets.encoder.families import Architecture, architecture_of
+from supertickets.encoder.families import Architecture, architecture_of, load_classes
 from supertickets.encoder.first_token import only_first_token
 from supertickets.encoder.ticket import Ticket
 from supertickets.encoder.weights import read_weights
@@ -149,7 +148,7 @@ def build(
         UserError: transformers makes no encoder of the config, or the ticket belongs to another encoder.
     """
     architecture = architecture_of(config, origin)
-    config_class, model_class = _classes(architecture.config_class, architecture.model_class)
+    config_class, model_class = load_classes(architecture.config_class, architecture.model_class)
     unmade = f"{origin}: transformers makes no encoder of it"
     with blamed_on(unmade):
         model_config = config_class.from_dict(dict(config))
@@ -172,17 +171,12 @@ def build(
     return model
 
 
-def _classes(*paths: str) -> list[Any]:
-    """Import classes of transformers, each given as ``module:class``."""
-    return [getattr(import_module(module), name) for module, _, name in (path.partition(":") for path in paths)]
-
-
 def _own_pooler(architecture: Architecture, config: Any) -> nn.Module | None:
     """The classifier's own pooler, or None if the encoder has one."""
     if architecture.pooler:
         return None
     if architecture.pooler_class:
-        return _classes(architecture.pooler_class)[0](config)
+        return load_classes(architecture.pooler_class)[0](config)
     return Pooler(config.hidden_size, architecture.pooler_activation)
 
 

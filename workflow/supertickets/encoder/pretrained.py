@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, load_file, save_file
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor
 
 from supertickets.data.archive import read_member
-from supertickets.encoder.families import Architecture, architecture_of, dimensions_of
+from supertickets.encoder.config import usable_config
+from supertickets.encoder.families import Architecture, dimensions_of
+from supertickets.encoder.fit import require_model
+from supertickets.encoder.weights import read_any_weights
 from supertickets.errors import UserError
-from supertickets.experiment.paths import TOKENIZER_FILES
+from supertickets.experiment.model_files import INDEX, lacking, weight_names
+from supertickets.experiment.paths import TOKENIZER_FILES, WEIGHTS
 from supertickets.files import read_whole, replacing, require_readable, require_sha256, write_json
 
 log = logging.getLogger(__name__)
@@ -27,13 +32,6 @@ LARGEST_WEIGHTS = 16 * 2**30
 
 #: Names of a norm's weight and bias in old checkpoints.
 LAYER_NORM = re.compile(r"(?<=LayerNorm\.)(gamma|beta)$")
-
-#: Keys of a config that are left out: classes of a former head, of which transformers makes lists, and calling options.
-OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
-OF_OTHER_CALLS = (
-    "return_dict", "use_return_dict", "torchscript", "output_attentions", "output_hidden_states",
-    "chunk_size_feed_forward", "is_decoder", "add_cross_attention",
-)  # fmt: skip
 
 
 def _new_name(match: re.Match[str]) -> str:
@@ -58,21 +56,16 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
             do not fit the config.
     """
     read = _reader(source, definition)
-    config = _parsed(read("config.json"), source)
-    if isinstance(config, dict):
-        left_out = OF_OTHER_TASKS + OF_OTHER_CALLS
-        config = {key: value for key, value in config.items() if key not in left_out and value is not None}
-    architecture = architecture_of(config, f"{source}: config.json")
+    config, architecture = usable_config(read("config.json"), f"{source}: config.json")
     dimensions_of(config, architecture, f"{source}: config.json")  # checked before they are used
     weights = _weights(source, definition)
-    if "sha256" in definition:
-        require_sha256(weights, definition["sha256"], f"{source}: model.safetensors")
     tensors = standard_tensors(weights, architecture, source)
     if config.get("position_biased_input") is False:  # DeBERTa's checkpoints may hold unused positions
         tensors.pop(f"{architecture.prefix}.embeddings.position_embeddings.weight", None)
     if "layers" in definition:
         config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
     shape = shape_of(config, tensors, architecture, source)
+    require_model(config, tensors, architecture, source)
 
     pretrained.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
@@ -97,57 +90,64 @@ def _folder(source: Path, definition: Mapping[str, Any]) -> Path | None:
     return source.parent if "path" in definition else source if "hub" in definition else None
 
 
-def _weights(source: Path, definition: Mapping[str, Any]) -> bytes | Path:
-    """The weight file, or its bytes from an archive. A file's header is checked before its weights take memory."""
+def _weights(source: Path, definition: Mapping[str, Any]) -> dict[str, bytes | Path]:
+    """The weight files by name, or the bytes of the one in an archive, after their hash and sizes are checked."""
     folder = _folder(source, definition)
-    if not folder:
-        return _reader(source, definition)("model.safetensors")
-    require_readable(folder / "model.safetensors", LARGEST_WEIGHTS)
-    return folder / "model.safetensors"
+    if folder and (problem := lacking(folder)):
+        raise UserError(f"{folder}: {problem}")
+    names = [name for name in weight_names(folder) if name != INDEX] if folder else [WEIGHTS]
+    if "sha256" in definition and names != [WEIGHTS]:
+        raise UserError(f"{source}: sha256 is of one {WEIGHTS}, and its weights are in several files; leave it out")
+    files = {name: folder / name if folder else _reader(source, definition)(name) for name in names}
+    total = 0
+    for file in files.values():
+        if isinstance(file, Path):
+            require_readable(file, LARGEST_WEIGHTS - total)  # before its weights take memory
+            total += file.stat().st_size
+    if "sha256" in definition:
+        require_sha256(files[WEIGHTS], definition["sha256"], f"{source}: {WEIGHTS}")
+    return files
 
 
-def _parsed(content: bytes, source: Path) -> Any:
-    """The content of ``config.json``."""
-    try:
-        return json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{source}: config.json is not valid JSON ({error})") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}, which is not a JSON number")
-
-
-def standard_tensors(weights: bytes | Path, architecture: Architecture, source: Path) -> dict[str, np.ndarray]:
+def standard_tensors(
+    files: Mapping[str, bytes | Path], architecture: Architecture, source: Path
+) -> dict[str, np.ndarray]:
     """Read the encoder's trained tensors as float32, named as in the family's models with a task head.
 
     Buffers and heads of other tasks are left out.
+
+    Args:
+        files: the weight files, or their bytes, by name.
+        architecture: the family's adapter.
+        source: where they are from, for messages.
+
+    Raises:
+        UserError: a file cannot be read, or a number is not finite in float32.
     """
-    try:
-        read = load_file(weights) if isinstance(weights, Path) else load(weights)
-        tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in read.items()}
-    except (KeyError, TypeError, AttributeError) as error:  # raised for types that numpy lacks
-        what = "holds numbers of a type that is not read"
-        raise UserError(f"{source}: model.safetensors {what} ({error}); save it in float32") from error
-    except SafetensorError as error:
-        raise UserError(f"{source}: model.safetensors is not a readable safetensors file ({error})") from error
+    read = read_any_weights(files, source)
+    tensors = {LAYER_NORM.sub(_new_name, name): tensor for name, tensor in read.items()}
     prefix, pooler = f"{architecture.prefix}.", f"{architecture.pooler_source}."
     prefixed = any(name.startswith(prefix) for name in tensors)
-    result = {}
+    result, other = {}, set()
     for name, tensor in sorted(tensors.items()):
-        if not np.issubdtype(tensor.dtype, np.floating):
+        if not tensor.is_floating_point():
             continue
         if architecture.pooler_source and name.startswith(pooler):
-            result[f"{architecture.pooler_name}.{name.removeprefix(pooler)}"] = _float32(tensor, name, source)
+            standard = f"{architecture.pooler_name}.{name.removeprefix(pooler)}"
         elif name.startswith(prefix) or not prefixed:
-            result[name if prefixed else prefix + name] = _float32(tensor, name, source)
+            standard = name if prefixed else prefix + name
+        else:
+            continue
+        result[standard] = _float32(tensor, name, source)
+        other |= {tensor.dtype} - {torch.float32}
+    if other:
+        log.info("%s: weights of %s are read as float32", source, ", ".join(sorted(map(str, other))))
     return result
 
 
-def _float32(tensor: np.ndarray, name: str, source: Path) -> np.ndarray:
+def _float32(tensor: Tensor, name: str, source: Path) -> np.ndarray:
     """A tensor as float32; numbers that are not finite are refused."""
-    with np.errstate(over="ignore"):
-        result = tensor.astype(np.float32, copy=False)
+    result = tensor.to(torch.float32).numpy()
     if not np.isfinite(result).all():
         raise UserError(f"{source}: model.safetensors: {name} holds numbers that are not finite in float32")
     return result

@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig
 
 from supertickets.data.examples import read_examples
 from supertickets.encoder.encoded import SCHEMA
 from supertickets.encoder.families import architecture_of
+from supertickets.encoder.tokenizer import compare, read_tokenizer, unknown_token
 from supertickets.errors import UserError, blamed_on
 from supertickets.files import read_json, replacing
 
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 MOST_TYPES = 128
 #: Examples that are tokenised at a time, so that token ids as Python integers do not fill the memory.
 AT_ONCE = 20_000
+#: Examples whose tokens are held against those of transformers' own class.
+COMPARED = 100
+#: The share of tokens outside the vocabulary above which the log warns. Tokenizers of words' parts know nearly all.
+MOST_UNKNOWN = 0.05
 
 
 def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, unlabelled: int = 0) -> None:
@@ -37,33 +42,36 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
         unlabelled: 1 to write unlabelled examples too; they come last.
 
     Raises:
-        UserError: the encoder has fewer positions than ``max_length``, the tokenizer belongs to another encoder, or its
-            files are not usable.
+        UserError: the encoder has fewer positions than ``max_length``, the tokenizer belongs to another encoder, does
+            not mark the beginning of a text, or its files are not usable.
     """
     table = read_examples(examples, "id", "split", "text", "text_pair", "label").to_pandas()
     if not unlabelled:
         table = table[table["label"].notna()]
     config = read_json(tokenizer / "config.json")
-    before = architecture_of(config, f"{tokenizer}/config.json").first_position(config)
+    architecture = architecture_of(config, f"{tokenizer}/config.json")
+    before = architecture.first_position(config)
     positions = config.get("max_position_embeddings", max_length + before) - before
     if max_length > positions:
         raise UserError(f"max_length is {max_length}: {tokenizer.name} takes at most {positions} tokens")
     with blamed_on(f"{tokenizer}/config.json: transformers makes no config of it"):
-        AutoConfig.from_pretrained(tokenizer)
-    files = f"{tokenizer}: tokenizer.json and tokenizer_config.json make"
-    with blamed_on(f"{files} no tokenizer"):
-        # The tokenizer class of a family would read only the vocabulary from the file and rebuild everything else.
-        encode = PreTrainedTokenizerFast.from_pretrained(tokenizer)
+        types = getattr(AutoConfig.from_pretrained(tokenizer), "type_vocab_size", 0) if architecture.token_types else 0
+    encode = read_tokenizer(tokenizer)
+    paired = bool(table["text_pair"].notna().all())
+    compare(encode, tokenizer, *_columns(table.head(COMPARED), paired), types=types > 1)
+    unknown, unknowns = unknown_token(encode), 0
     lengths: list[int] = []
     with replacing(encoded) as part, pq.ParquetWriter(part, SCHEMA) as writer:
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]
-            texts, pairs = rows["text"].tolist(), rows["text_pair"].tolist()
-            second = pairs if rows["text_pair"].notna().all() else None
-            with blamed_on(f"{files} no tokens of {examples}"):
+            texts, second = _columns(rows, bool(rows["text_pair"].notna().all()))
+            with blamed_on(f"{tokenizer}: tokenizer.json and tokenizer_config.json make no tokens of {examples}"):
                 tokens = encode(texts, second, truncation=True, max_length=max_length, return_token_type_ids=True)
+            if types == 1:  # the encoder knows type 0 alone
+                tokens["token_type_ids"] = [[0] * len(ids) for ids in tokens["input_ids"]]
             _check_tokens(tokens, config, tokenizer)
             lengths += map(len, tokens["input_ids"])
+            unknowns += sum(ids.count(unknown) for ids in tokens["input_ids"])
             if (longest := max(lengths)) > max_length:
                 what = f"makes {longest} tokens of a text, and max_length is {max_length}"
                 raise UserError(f"{tokenizer}: tokenizer.json {what}: its special tokens leave no room; give more")
@@ -79,6 +87,17 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
             writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
     log.info("%d examples, %d tokens, longest %d", len(lengths), sum(lengths), max(lengths))
     log.info("%d examples reach max_length %d and may be cut", sum(n >= max_length for n in lengths), max_length)
+    words = sum(lengths) - len(lengths) * encode.num_special_tokens_to_add(pair=paired)
+    share = unknowns / max(words, 1)
+    log.info("%d tokens (%.1f%%) are not in the vocabulary", unknowns, 100 * share)
+    if share > MOST_UNKNOWN:
+        what = "the tokenizer is of other texts, or of another case: see do_lower_case in tokenizer_config.json"
+        log.warning("more than %.0f%% of the tokens are not in the vocabulary: %s", 100 * MOST_UNKNOWN, what)
+
+
+def _columns(rows: Any, paired: bool) -> tuple[list[str], list[str] | None]:
+    """The texts of some rows, and the second ones of pairs."""
+    return rows["text"].tolist(), rows["text_pair"].tolist() if paired else None
 
 
 def _check_tokens(tokens: Mapping[str, list[list[int]]], config: Mapping[str, Any], tokenizer: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
-from supertickets.errors import DamagedError
+from supertickets.errors import DamagedError, UserError
+
+#: Types of numbers that float32 takes: exactly, but for float64, which is rounded.
+READ = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a weight file, by name.
+    """Read the tensors of a weight file that an earlier stage has written, by name.
 
     Raises:
         UserError: the file cannot be read, or holds numbers of another type than float32.
@@ -26,3 +30,35 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if tensor.dtype != torch.float32:
             raise DamagedError(path, f"holds other numbers than float32: {name} is {tensor.dtype}")
     return tensors
+
+
+def read_any_weights(files: Mapping[str, Path | bytes], origin: object) -> dict[str, Tensor]:
+    """Read the tensors of a model's weight files as they are, whole numbers too.
+
+    Args:
+        files: the files, or their bytes, by name.
+        origin: where they are from, for messages.
+
+    Raises:
+        UserError: a file cannot be read, two hold a tensor of one name, or a tensor has numbers of a type that is not
+            :data:`READ`, such as those of eight bits.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file, content in files.items():
+        try:
+            found = load_file(content) if isinstance(content, Path) else load(content)
+        except (KeyError, TypeError, AttributeError) as error:  # raised for types that torch lacks
+            raise UserError(f"{origin}: {file} {_of_no_type(error)}") from error
+        except SafetensorError as error:
+            raise UserError(f"{origin}: {file} is not a readable safetensors file ({error})") from error
+        for name, tensor in found.items():
+            if tensor.is_floating_point() and tensor.dtype not in READ:
+                raise UserError(f"{origin}: {file} {_of_no_type(f'{name} is {tensor.dtype}')}")
+            if name in tensors:
+                raise UserError(f"{origin}: {file} holds {name}, which is in another of its weight files too")
+            tensors[name] = tensor
+    return tensors
+
+
+def _of_no_type(reason: object) -> str:
+    return f"holds numbers of a type that is not read ({reason}); save it in float32"

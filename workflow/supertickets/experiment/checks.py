@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.finetuned import wrong_finetuned
+from supertickets.experiment.model_files import lacking
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
@@ -57,6 +58,8 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
             yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
         elif kind == "models" and "path" in entry and not is_there(Path(entry["path"]), Path.is_dir):
             yield f"define.models.{name}.path is {entry['path']!r}: no such folder"
+        elif kind == "models" and "path" in entry and (problem := lacking(Path(entry["path"]))):
+            yield f"define.models.{name}.path is {entry['path']!r}: {problem}"
         elif kind == "tasks":
             wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry, regression_metrics)]
             wrong = wrong or list(_unusable_files(config, name, entry))

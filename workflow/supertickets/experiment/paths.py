@@ -31,8 +31,10 @@ SEARCH = "search/{model}/{task}/n{train_size}"
 
 #: Files of a tokenizer that a model folder holds.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+#: File of the weights.
+WEIGHTS = "model.safetensors"
 #: All files of a model folder.
-MODEL_FILES = ("config.json", *TOKENIZER_FILES, "model.safetensors")
+MODEL_FILES = ("config.json", *TOKENIZER_FILES, WEIGHTS)
 
 
 #: File of results of a group of runs, without folder and suffix.

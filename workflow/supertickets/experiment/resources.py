@@ -96,11 +96,12 @@ UNKNOWN_WEIGHTS = {"base": 440, "large": 1340}
 
 
 def weights_mb(config: Config, model: str) -> float:
-    """Size of an encoder's float32 weights in MB, from its file where that exists."""
+    """Size of an encoder's float32 weights in MB, from its files where they exist."""
     entry = config["define"]["models"][model]
     folders = [f"results/pretrained/{model}", *([entry["path"]] if "path" in entry else [])]
-    found = [path for path in (Path(folder) / "model.safetensors" for folder in folders) if path.is_file()]
-    return found[0].stat().st_size / 1e6 if found else UNKNOWN_WEIGHTS[entry.get("size", "base")]
+    sizes = (sum(path.stat().st_size for path in Path(folder).glob("model*.safetensors")) for folder in folders)
+    found = next(filter(None, sizes), 0)
+    return found / 1e6 if found else UNKNOWN_WEIGHTS[entry.get("size", "base")]
 
 
 def examples_of(config: Config, task: str) -> dict[str, int]:

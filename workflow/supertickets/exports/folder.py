@@ -106,10 +106,14 @@ def write_tokenizer(model: Classifier, source: Path, max_length: int, folder: Pa
         folder: folder to write to.
     """
     shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
-    types = ["token_type_ids"] * model.architecture.token_types
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+    single = getattr(model.encoder.config, "type_vocab_size", 0) == 1
+    # An encoder of one type may have a tokenizer that gives the second text of a pair another one.
+    unfit = single and any(tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"])
+    types = ["token_type_ids"] * (model.architecture.token_types and not unfit)
     settings = {
         # Training needs no padding, so the files may not say with what.
-        "pad_token": PreTrainedTokenizerFast.from_pretrained(source).convert_ids_to_tokens(model.pad),
+        "pad_token": tokenizer.convert_ids_to_tokens(model.pad),
         **read_json(source / "tokenizer_config.json"),
         "padding_side": "right",
         # A family's own class would read only the vocabulary of tokenizer.json.
