@@ -101,6 +101,32 @@ ENDLESS["tasks"] = ENDLESS
         ({"seeds": [1, 1]}, ["seeds is [1, 1]", "non-unique"]),
         ({"tasks": ["movies"]}, ["tasks[0] is 'movies'", "no such name", "movie, movie_rating"]),
         ({"models": ["bert"]}, ["models[0] is 'bert'", "known are bert-base, bert-large, distilbert, minilm"]),
+        ({"rivals": ["bert"]}, ["rivals[0] is 'bert'", "known are bert-base, bert-large, distilbert, minilm"]),
+        ({"rivals": ["minilm"]}, ["rivals is ['minilm']: minilm is no rival of itself; name another encoder"]),
+        (
+            {"rivals": ["own"], "define": {"models": {"own": {"path": "nowhere"}}}},
+            ["own.path is 'nowhere'", "no such"],
+        ),
+        (
+            {"models": ["few"], "define": {"models": {"few": {"like": "bert", "layers": 2}}}},
+            ["define.models.few.like is 'bert': name an encoder with all its layers, one of bert-base, bert-large"],
+        ),
+        (
+            {
+                "rivals": ["fewer"],
+                "define": {"models": {"few": {"like": "minilm", "layers": 2}, "fewer": {"like": "few", "layers": [0]}}},
+            },
+            ["define.models.fewer.like is 'few': name an encoder with all its layers"],
+        ),
+        (
+            {"define": {"models": {"few": {"like": "minilm", "path": "x", "layers": 2}}}},
+            ["define.models.few has the keys like, path, layers: One of package and folder"],
+        ),
+        ({"define": {"models": {"few": {"like": "minilm"}}}}, ["define.models.few has the keys like: One of"]),
+        (
+            {"define": {"models": {"few": {"like": "minilm", "layers": []}}}},
+            ["define.models.few.layers is []: none of what it may be. How many layers to keep, the first ones, or a"],
+        ),
         ({"train_sizes": [8000]}, ["train_sizes[0] is 8000", "movie has 7393", "amazon has 2608"]),
         ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, a share"]),
         ({"train_sizes": [1.5]}, ["train_sizes[0] is 1.5", "from 0.001 to below 1"]),

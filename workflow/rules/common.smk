@@ -26,6 +26,7 @@ from supertickets.experiment.config import check_config, without_defaults_of_oth
 from supertickets.experiment.grid import grid_of
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import MODEL_FILES, TRIAL, drawn_kind, kind_and_draw, size_from
+from supertickets.experiment.rivals import trained_models
 from supertickets.experiment.settings import choices_of, metrics_of, separators_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
@@ -278,7 +279,7 @@ def own_files():
     """Files that the user's own models and tasks are made from."""
     tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
     yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
-    folders = (DEFINED["models"][model].get("path") for model in config["models"])
+    folders = (DEFINED["models"][model].get("path") for model in trained_models(config))
     yield from (Path(folder) / name for folder in folders if folder for name in MODEL_FILES)
 
 

@@ -68,6 +68,9 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
             for name, settings in define["kinds"].items()
         }
         define["kinds"] = kinds
+        # An encoder that is another one with fewer layers is prepared from the files of that one.
+        models = define["models"]
+        define["models"] = {name: {**models.get(entry.get("like"), {}), **entry} for name, entry in models.items()}
         config = {**config, "define": define}
         problems = list(inconsistencies(config, schema["$defs"]["regression_metric"]["enum"]))
     _refuse(problems)
