@@ -162,7 +162,24 @@ def test_the_table_has_a_line_for_each_rival(compared: Path, tmp_path: Path) -> 
     assert cells[4:7] == ["25.0%", f"{rival['ticket']:.1f}", f"{rival['difference']:+.1f}"]
     assert cells[9:11] == [f"{ticket['weight_remaining']:.1%}", f"{ticket['difference']:+.1f}"]
     assert len(pd.read_csv(files["csv"])) == 2 * 9 and "p_holm" in files["csv"].read_text()
+    assert "Not shown to beat" not in files["md"].read_text()
     assert "nan" not in files["md"].read_text() and "test split (movie, rating)" in files["md"].read_text()
+
+
+def test_a_rival_that_has_learned_nothing_is_named(compared: Path, tmp_path: Path) -> None:
+    for name in ("runs", "rivals"):
+        shutil.copytree(compared / name, tmp_path / name)
+    for seed in GRID["seeds"]:
+        path = tmp_path / folder_of(run_of("small", "movie", seed)) / "predictions.parquet"
+        table = pd.read_parquet(path)
+        table.assign(logits=[[1.0, 0.0]] * len(table)).to_parquet(path)
+    grid, table = MAIN | {"tasks": ["movie"]}, tmp_path / "rivals/minilm/movie.csv"
+    compare_rivals(tmp_path, grid, group_of("movie"), RIVALS["minilm"], "accuracy", table)
+    chance = read_rivals(tmp_path, grid, RIVALS).set_index("rival")
+    assert (chance["chance"] == 50).all() and chance.loc["whole", "p_chance"].max() < 0.05
+    write_rivals(tmp_path, grid, RIVALS, *(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    told = "Not shown to beat one answer to all examples, so trained too little or too fast: small on movie."
+    assert told in (tmp_path / "t.md").read_text()
 
 
 def test_the_figure_names_the_rivals_at_their_weights(compared: Path, drawn: list[plt.Figure]) -> None:

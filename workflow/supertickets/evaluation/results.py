@@ -52,7 +52,7 @@ TABLES = {
     ),
     "rivals": Content(
         (*TRIAL, "rival", "way", "baseline", "split", "metric"),
-        ("weight", "parameters", "ratio", "weight_remaining", "seeds", "examples", *NAMES),
+        ("weight", "parameters", "ratio", "weight_remaining", "seeds", "examples", "chance", "p_chance", *NAMES),
         of_documents=("documents",),
     ),
     "selections": _SELECTIONS,

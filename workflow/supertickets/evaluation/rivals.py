@@ -12,7 +12,7 @@ import pandas as pd
 
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import TRIAL, read_table
-from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.predictions import predictions_file, read_record
 from supertickets.evaluation.results import TABLES, reported_split, write_csv
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, reports
@@ -42,7 +42,8 @@ def compare_rivals(
         table: CSV file to write, with two rows for each rival, of the reported split: model, task, train_size, rival,
             way and baseline (of :data:`PAIRS`), weight and parameters of the rival (weight is its share of the model's
             parameters), ratio and weight_remaining of the super ticket (the one that all seeds choose, missing if none
-            can be chosen), split, metric, seeds, examples, documents (of a task that has them), and the columns of
+            can be chosen), split, metric, seeds, examples, documents (of a task that has them), the rival's columns of
+            :func:`~supertickets.evaluation.compare.against_chance`, and those of
             :func:`~supertickets.evaluation.significance.difference`, where ``full`` is the baseline's score and
             ``ticket`` that of the way.
 
@@ -71,7 +72,9 @@ def compare_rivals(
         row |= {"weight": parameters / whole, "parameters": parameters, "ratio": ratio}
         row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"] if ratio == ratio else np.nan}
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[rival].counts}
-        compared = [(full, sampled(metric, outcomes[rival], seeds)), pairs[HONEST]]
+        other = sampled(metric, outcomes[rival], seeds)
+        row |= against_chance(metric, outcomes[rival], other)
+        compared = [(full, other), pairs[HONEST]]
         for (way, baseline), scores in zip(PAIRS, compared, strict=True):
             rows.append(row | {"way": way, "baseline": baseline} | difference(*scores))
     write_csv(table, pd.DataFrame(rows))
