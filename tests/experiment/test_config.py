@@ -157,6 +157,16 @@ ENDLESS["tasks"] = ENDLESS
         ),
         ({"define": {"kinds": {"full": {}}}}, ["define.kinds", "'full'", "full is taken"]),
         ({"define": {"kinds": {"mine": {"steps": 0}}}}, ["define.kinds.mine.steps is 0", "k prunes a k-th"]),
+        (
+            {"define": {"kinds": {"winning": {"teacher": "full"}}}},
+            ["define.kinds.winning.teacher is 'full': super tickets, exports and multi-task training have no teacher"],
+        ),
+        (
+            {"define": {"kinds": {"mine": {"temperature": 2}}}},
+            ["define.kinds.mine.temperature is 2: it is of a teacher; write teacher: full too"],
+        ),
+        ({"define": {"kinds": {"mine": {"teacher": "none"}}}}, ["define.kinds.mine.teacher is 'none'", "distillation"]),
+        ({"multi_task": {"training": {"teacher": "full"}}}, ["multi_task.training: unknown key teacher"]),
         ({"define": {"kinds": {"mine": {"score": 1}}}}, ["define.kinds.mine: unknown key score", "importance"]),
         ({"define": {"kinds": {"winning": {"like": "losing"}}}}, ["define.kinds.winning.like is 'losing'"]),
         ({"define": {"kinds": {"losing": {"steps": 2}}}}, ["kind losing has steps 2", "only kinds like winning"]),

@@ -117,7 +117,7 @@ def options(values):
 
 
 #: Files that not every job of a rule has, by the names of their options.
-OPTIONAL = {"input": ("previous", "ticket", "chosen"), "output": ("trained",)}
+OPTIONAL = {"input": ("previous", "ticket", "chosen", "teacher"), "output": ("trained",)}
 
 
 def get_optional_files(wildcards, input, output):

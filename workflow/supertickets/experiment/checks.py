@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.rivals import rivals_of, trained_models
+from supertickets.experiment.settings import TAUGHT
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -135,6 +136,14 @@ def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
     for name, like in (("winning", "winning"), ("losing", "losing"), ("random", "random")):
         if kinds[name]["like"] != like:
             yield f"define.kinds.{name}.like is {kinds[name]['like']!r}: the name is taken; give yours another one"
+    if "teacher" in kinds["winning"]:
+        yield (
+            "define.kinds.winning.teacher is 'full': super tickets, exports and multi-task training have no teacher; "
+            "give a kind of another name one, and compare it with winning"
+        )
+    for name, settings in kinds.items():
+        for key in settings.keys() & TAUGHT.keys() if "teacher" not in settings else ():
+            yield f"define.kinds.{name}.{key} is {settings[key]}: it is of a teacher; write teacher: full too"
     for kind in config["kinds"]:
         if kind not in kinds:
             continue

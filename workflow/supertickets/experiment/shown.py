@@ -17,7 +17,7 @@ from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.rivals import rivals_files, rivals_of
-from supertickets.experiment.settings import margins_of, positive_of, pruning_of
+from supertickets.experiment.settings import margins_of, positive_of, pruning_of, teacher_of
 
 Config = Mapping[str, Any]
 
@@ -300,7 +300,7 @@ TABLES = {
         full_records,
         lambda config: {
             "max_length": config["max_length"],
-            "pruning": {kind: pruning_of(config, kind) for kind in config["kinds"]},
+            "pruning": {kind: pruning_of(config, kind) | teacher_of(config, kind) for kind in config["kinds"]},
         },
     ),
     "sweep": Shown(
