@@ -43,7 +43,8 @@ def draw_rivals(
     compared = compared[compared["reported"]]
     others = read_rivals(results, grid, rivals).query("baseline == 'full'")
     style.use()
-    figure, axes = grid_of_panels(chosen, height=2.9)
+    room = 0.75 + 0.2 * max(map(len, rivals.values()))  # for their names in the legend
+    figure, axes = grid_of_panels(chosen, height=2.9, room=room)
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
         curve, points = (table[(table[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)] for table in (compared, others))
         curve = curve.sort_values("weight_remaining", ascending=False)
