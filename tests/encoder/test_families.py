@@ -91,6 +91,25 @@ def test_the_encoder_computes_what_transformers_computes(family: str, folder: Pa
     torch.testing.assert_close(logits, ours.classifier(torch.cat(pooled)), rtol=1e-6, atol=1e-7)
 
 
+def test_an_encoder_without_a_layer_computes_what_the_others_compute(family: str, folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    prepare_model(source / "config.json", {"path": str(source), "layers": [0, 2]}, tmp_path / "some")
+    some = classifier(tmp_path / "some", tmp_path / "some/model.safetensors", None)
+    assert len(some.layers) == 2 and Shape.read(tmp_path / "some/shape.json", 3).layers == 2
+    whole = classifier(folder, folder / "model.safetensors", None)
+
+    def pass_on(layer: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> Any:
+        states = args[0] if args else keywords["hidden_states"]
+        return (states, *output[1:]) if isinstance(output, tuple) else states
+
+    whole.layers[1].register_forward_hook(pass_on, with_kwargs=True)
+    batch = batch_of(sentences(family), np.arange(5), PAD, EXACT)
+    torch.testing.assert_close(some(batch), whole(batch), rtol=1e-10, atol=1e-12)
+    if family.startswith("modernbert") or "conv_kernel_size" in FAMILIES[family]:
+        with pytest.raises(UserError, match=r"layers is \[1, 2\]: layer 0 differs from the others; keep it"):
+            prepare_model(source / "config.json", {"path": str(source), "layers": [1, 2]}, tmp_path / "other")
+
+
 def mask_units(model: Classifier, ticket: Ticket) -> None:
     """Multiply the pruned units of a full model by zero."""
     places = model.architecture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,6 +227,20 @@ def test_a_model_may_be_its_first_layers_alone(tmp_path: Path) -> None:
     assert len(model.layers) == 2 and model.ticket == Ticket.full(2, 4)
     with pytest.raises(UserError, match="layers is 4, the encoder has 3; give at most that"):
         prepare_model(tmp_path / "config.json", definition | {"layers": 4}, tmp_path / "more")
+
+
+def test_a_model_may_be_any_of_its_layers_in_their_order(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path)
+    definition = {"path": str(tmp_path)}
+    for name, layers in (("whole", {}), ("upper", {"layers": [2, 1]})):
+        prepare_model(tmp_path / "config.json", definition | layers, tmp_path / name)
+    whole, upper = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "upper"))
+    for name, tensor in upper.items():
+        origin = re.sub(r"\.layer\.(\d)\.", lambda match: f".layer.{int(match[1]) + 1}.", name)
+        np.testing.assert_array_equal(tensor, whole[origin])
+    assert len(upper) == sum(".layer.0." not in name for name in whole)
+    with pytest.raises(UserError, match=r"layers is \[0, 3\], the encoder has 3; give at most 2"):
+        prepare_model(tmp_path / "config.json", definition | {"layers": [0, 3]}, tmp_path / "more")
 
 
 def test_padding_in_groups_of_similar_length_changes_nothing(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

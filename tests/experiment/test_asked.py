@@ -9,7 +9,7 @@ import pytest
 from conftest import LIBRARY
 
 from supertickets.errors import UserError
-from supertickets.experiment import adaptation, exports, multi_task, repeated, resources, shown, submission
+from supertickets.experiment import adaptation, exports, multi_task, repeated, resources, rivals, shown, submission
 from supertickets.experiment.config import check_config
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.settings import margins_of, methods_of, metrics_of, stratified, tried_settings, unsearched
@@ -25,6 +25,7 @@ ALL = {
     "kinds": ["winning", "random"],
     "multi_task": {"tasks": ["movie", "amazon"]},
     "adaptation": {"tasks": ["nyt"], "train_sizes": [20]},
+    "rivals": ["distilbert"],
 }
 
 
@@ -41,7 +42,19 @@ def test_what_an_experiment_can_show() -> None:
     assert len(everything) == len(shown.FIGURES) + len(shown.TABLES) - 1  # published: not of these tasks
     plain = shown.everything(config_of(tasks=["movie"], seeds=[1], train_sizes=[60], kinds=["winning"]))
     missing = {"bias_variance", "ticket_kinds", "data_size", "tickets_sharing", "ticket_importance", "multi_task_dev"}
-    assert not [path for path in plain if path.split("/")[-1].partition(".")[0] in missing | {"domain_adaptation"}]
+    missing |= {"domain_adaptation", "rivals"}
+    assert not [path for path in plain if path.split("/")[-1].partition(".")[0] in missing]
+
+
+def test_rivals_of_a_model_are_the_others() -> None:
+    config = config_of(models=["minilm", "distilbert"], rivals=["distilbert", "roberta-base"])
+    assert rivals.rivals_of(config, "minilm") == ["distilbert", "roberta-base"]
+    assert rivals.rivals_of(config, "distilbert") == ["roberta-base"]
+    assert rivals.trained_models(config) == ["minilm", "distilbert", "roberta-base"]
+    for model in ("minilm", "roberta-base"):
+        config = config_of(rivals=["roberta-base"] * (model != "minilm"))
+        with pytest.raises(UserError, match=rf"{model} has no rivals: name it under models, which is \['minilm'\]"):
+            rivals.require_rivals(config, model)
 
 
 def test_a_figure_waits_for_what_it_shows_alone() -> None:

@@ -102,6 +102,32 @@ ENDLESS["tasks"] = ENDLESS
         ({"seeds": [1, 1]}, ["seeds is [1, 1]", "non-unique"]),
         ({"tasks": ["movies"]}, ["tasks[0] is 'movies'", "no such name", "movie, movie_rating"]),
         ({"models": ["bert"]}, ["models[0] is 'bert'", "known are bert-base, bert-large, distilbert, minilm"]),
+        ({"rivals": ["bert"]}, ["rivals[0] is 'bert'", "known are bert-base, bert-large, distilbert, minilm"]),
+        ({"rivals": ["minilm"]}, ["rivals is ['minilm']: minilm is no rival of itself; name another encoder"]),
+        (
+            {"rivals": ["own"], "define": {"models": {"own": {"path": "nowhere"}}}},
+            ["own.path is 'nowhere'", "no such"],
+        ),
+        (
+            {"models": ["few"], "define": {"models": {"few": {"like": "bert", "layers": 2}}}},
+            ["define.models.few.like is 'bert': name an encoder with all its layers, one of bert-base, bert-large"],
+        ),
+        (
+            {
+                "rivals": ["fewer"],
+                "define": {"models": {"few": {"like": "minilm", "layers": 2}, "fewer": {"like": "few", "layers": [0]}}},
+            },
+            ["define.models.fewer.like is 'few': name an encoder with all its layers"],
+        ),
+        (
+            {"define": {"models": {"few": {"like": "minilm", "path": "x", "layers": 2}}}},
+            ["define.models.few has the keys like, path, layers: One of package and folder"],
+        ),
+        ({"define": {"models": {"few": {"like": "minilm"}}}}, ["define.models.few has the keys like: One of"]),
+        (
+            {"define": {"models": {"few": {"like": "minilm", "layers": []}}}},
+            ["define.models.few.layers is []: none of what it may be. How many layers to keep, the first ones, or a"],
+        ),
         ({"train_sizes": [8000]}, ["train_sizes[0] is 8000", "movie has 7393", "amazon has 2608"]),
         ({"train_sizes": ["some"]}, ["train_sizes[0] is 'some'", "A positive number of examples, a share"]),
         ({"train_sizes": [1.5]}, ["train_sizes[0] is 1.5", "from 0.001 to below 1"]),
@@ -132,6 +158,16 @@ ENDLESS["tasks"] = ENDLESS
         ),
         ({"define": {"kinds": {"full": {}}}}, ["define.kinds", "'full'", "full is taken"]),
         ({"define": {"kinds": {"mine": {"steps": 0}}}}, ["define.kinds.mine.steps is 0", "k prunes a k-th"]),
+        (
+            {"define": {"kinds": {"winning": {"teacher": "full"}}}},
+            ["define.kinds.winning.teacher is 'full': super tickets, exports and multi-task training have no teacher"],
+        ),
+        (
+            {"define": {"kinds": {"mine": {"temperature": 2}}}},
+            ["define.kinds.mine.temperature is 2: it is of a teacher; write teacher: full too"],
+        ),
+        ({"define": {"kinds": {"mine": {"teacher": "none"}}}}, ["define.kinds.mine.teacher is 'none'", "distillation"]),
+        ({"multi_task": {"training": {"teacher": "full"}}}, ["multi_task.training: unknown key teacher"]),
         ({"define": {"kinds": {"mine": {"score": 1}}}}, ["define.kinds.mine: unknown key score", "importance"]),
         ({"define": {"kinds": {"winning": {"like": "losing"}}}}, ["define.kinds.winning.like is 'losing'"]),
         ({"define": {"kinds": {"losing": {"steps": 2}}}}, ["kind losing has steps 2", "only kinds like winning"]),
@@ -503,7 +539,7 @@ def test_a_fine_tuned_model_has_the_classes_of_the_tasks(tmp_path: Path, monkeyp
                 "define": plain["define"] | {"models": {"tiny": {"finetuned": "data/classifier"}}},
             }
         )
-    with pytest.raises(UserError, match="One of package and folder, hub and revision, or path; finetuned beside it"):
+    with pytest.raises(UserError, match="One of package and folder, hub and revision, path, or like"):
         checked(path="data/tiny", hub="a/b", revision="0" * 40)
 
 

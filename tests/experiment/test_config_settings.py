@@ -7,7 +7,7 @@ from typing import Any
 from supertickets.experiment.config import check_config
 from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.paths import kind_and_draw, run_folder
-from supertickets.experiment.settings import outputs_of, pruning_of, separators_of, training_of
+from supertickets.experiment.settings import outputs_of, pruning_of, separators_of, teacher_of, training_of
 
 
 def test_overrides_reach_their_model_and_task_only_and_the_more_particular_wins() -> None:
@@ -127,3 +127,12 @@ def test_a_known_kind_with_other_settings_stays_that_kind_and_unused_settings_ch
     other = check_config({"pruning": {"importance": "magnitude", "weights": "pretrained"}})
     assert pruning_of(other, "random") == pruning_of(check_config({}), "random")
     assert pruning_of(other, "losing") != pruning_of(check_config({}), "losing")
+
+
+def test_a_teacher_says_how_tickets_are_trained_and_not_how_they_are_drawn() -> None:
+    kinds = {"taught": {"teacher": "full"}, "softly": {"teacher": "full", "temperature": 5, "teacher_weight": 0.1}}
+    config = check_config({"kinds": ["winning", *kinds], "define": {"kinds": kinds}})
+    assert teacher_of(config, "taught") == {"teacher": {"temperature": 2.0, "weight": 0.5}}
+    assert teacher_of(config, "softly") == {"teacher": {"temperature": 5, "weight": 0.1}}
+    assert teacher_of(config, "winning") == {}
+    assert pruning_of(config, "softly") == pruning_of(config, "winning")

@@ -128,6 +128,14 @@ def test_how_others_call_an_encoder_is_left_out(tiny: Path, tmp_path: Path) -> N
     assert not changes.keys() & json.loads((tmp_path / "pretrained/config.json").read_text()).keys()
 
 
+@pytest.mark.parametrize("types", [5, ["full_attention"], "x"])
+def test_a_kind_of_attention_for_other_layers_than_there_are(tiny: Path, tmp_path: Path, types: object) -> None:
+    path = source(tiny, tmp_path / "source", layer_types=types)
+    with pytest.raises(UserError, match=r"config.json: layer_types is .*; one for each of 3 layers is needed"):
+        prepare_model(path, {"path": str(path.parent), "layers": 2}, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
 def test_a_config_with_not_a_number(tiny: Path, tmp_path: Path) -> None:
     path = source(tiny, tmp_path / "source", hidden_dropout_prob=float("nan"))
     with pytest.raises(UserError, match=r"config.json is not valid JSON \(it holds NaN"):

@@ -153,12 +153,14 @@ def test_the_table_of_tasks(results: Path, tmp_path: Path) -> None:
 
 def test_the_table_of_settings_is_of_the_records(results: Path, tmp_path: Path) -> None:
     kinds = {"winning": PRUNING | {"ffn_rule": "share"}, "random": PRUNING | {"like": "random", "ffn_rule": "share"}}
+    kinds["taught"] = kinds["winning"] | {"teacher": {"temperature": 2.0, "weight": 0.25}}
     kinds["stepwise"] = kinds["winning"] | {"steps": 3, "units": "heads", "importance": "taylor"}
     md, _ = table_of(write_hyperparameters, results, tmp_path, SIZES, pruning=kinds, max_length=64)
     table = pd.read_csv(tmp_path / "t.csv")
     assert len(table) == 3 * 2 and set(table["learning_rate"]) == {1e-4} and set(table["steps"]) == {24}
     assert "cut to 64 tokens" in md
     assert "winning by sensitivity of the fine-tuned weights, heads and FFNs, at once" in md
+    assert "FFN counts by share, taught by the full model (weight 0.25, temperature 2); stepwise" in md
     assert "stepwise by taylor of the fine-tuned weights, heads alone, 3 steps" in md and "random by" not in md
 
 

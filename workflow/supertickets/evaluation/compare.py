@@ -81,6 +81,27 @@ def constant_answer(metric: str, outcomes: Outcomes, seeds: int) -> Sampled:
     return replace(best, scores=scores, resampled=resampled)
 
 
+def against_chance(metric: str, outcomes: Outcomes, full: Sampled) -> dict[str, float]:
+    """Compare full models with :func:`constant_answer`.
+
+    Args:
+        metric: the task's first metric.
+        outcomes: of the full models.
+        full: their scores.
+
+    Returns:
+        ``chance``, its score, and ``p_chance``: one-sided, that the full models are not above it.
+    """
+    seeds = len(full.scores)
+    constant = constant_answer(metric, outcomes, seeds)
+    learned = difference(constant, full)
+    errors = [(learned["error"], learned["freedom"])]
+    if not outcomes.of_one_model:  # whose luck is that of the examples alone
+        errors.append((learned["seeds_error"], seeds - 1))
+    p = p_above(learned["difference"], 0.0, errors, full.documents)
+    return {"chance": constant.scores.mean(), "p_chance": p}
+
+
 def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
     """Write the differences between the tickets of a group and the full models, for every ratio and split.
 
@@ -91,24 +112,17 @@ def compare_group(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         group: model, task, train_size and kind.
         metric: the task's first metric.
         table: CSV file to write: the group, ratio, heads_pruned, ffn_pruned, weight_remaining, split, reported
-            (whether this is the reported split), metric, seeds, examples, documents (of a task that has them), chance
-            (the score of :func:`constant_answer`), p_chance (one-sided, that the full models are not above it), and
-            the columns of :func:`~supertickets.evaluation.significance.difference`.
+            (whether this is the reported split), metric, seeds, examples, documents (of a task that has them), the
+            columns of :func:`against_chance`, and those of
+            :func:`~supertickets.evaluation.significance.difference`.
     """
     runs = runs_by_ratio(grid, group)
     seeds = len(grid["seeds"])
     rows = []
     by_split = outcomes_by_ratio(results, runs, separator_of(grid, group["task"]))
     for split, outcomes in by_split.items():
-        full, constant = sampled(metric, outcomes[0.0], seeds), constant_answer(metric, outcomes[0.0], seeds)
-        learned = difference(constant, full)
-        errors = [(learned["error"], learned["freedom"])]
-        if not outcomes[0.0].of_one_model:  # whose luck is that of the examples alone
-            errors.append((learned["seeds_error"], seeds - 1))
-        chance = {
-            "chance": constant.scores.mean(),
-            "p_chance": p_above(learned["difference"], 0.0, errors, full.documents),
-        }
+        full = sampled(metric, outcomes[0.0], seeds)
+        chance = against_chance(metric, outcomes[0.0], full)
         for ratio, ticket in outcomes.items():
             if ratio > 0:
                 row = {**group, "ratio": ratio, **mean_cut(results, runs[ratio])}

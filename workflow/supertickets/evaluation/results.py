@@ -60,6 +60,11 @@ TABLES = {
         ("reported",),
         of_documents=("documents",),
     ),
+    "rivals": Content(
+        (*TRIAL, "rival", "way", "baseline", "split", "metric"),
+        ("weight", "parameters", "ratio", "weight_remaining", "seeds", "examples", "chance", "p_chance", *NAMES),
+        of_documents=("documents",),
+    ),
     "selections": _SELECTIONS,
     "verdicts.csv": replace(
         _SELECTIONS,

@@ -10,6 +10,8 @@ from typing import Any
 from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.model_files import lacking
 from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.rivals import rivals_of, trained_models
+from supertickets.experiment.settings import TAUGHT
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -31,16 +33,17 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
         What is wrong: the key, its value, and what would be right.
     """
     define = config["define"]
-    for kind in ("models", "tasks", "kinds"):
-        for index, name in enumerate(config[kind]):
+    for key, kind in (("models", "models"), ("rivals", "models"), ("tasks", "tasks"), ("kinds", "kinds")):
+        for index, name in enumerate(config[key]):
             if name not in define[kind]:
-                yield f"{kind}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
-    tasks = _tasks_in_use(config)
+                yield f"{key}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
+    yield from _wrong_rivals(config)
+    tasks, models = _tasks_in_use(config), trained_models(config)
     for name in config["training_overrides"]:
-        if not _names(name, tasks, config) and name not in config["models"]:
-            known = f"{', '.join(tasks)}; {', '.join(config['models'])}"
+        if not _names(name, tasks, models) and name not in models:
+            known = f"{', '.join(tasks)}; {', '.join(models)}"
             yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
-        elif name in tasks and name in config["models"]:
+        elif name in tasks and name in models:
             yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
     yield from _wrong_multi_task(config)
     yield from _wrong_adaptation(config)
@@ -53,7 +56,11 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
         if ratio != round(ratio, 2):
             yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
     for kind, name, entry in _in_use(config):
-        if "package" in entry and entry["package"] not in define["packages"]:
+        origin = define["models"].get(entry["like"], {"like": ""}) if "like" in entry else {}
+        if "like" in origin or "layers" in origin:
+            known = ", ".join(sorted(name for name, model in define["models"].items() if "layers" not in model))
+            yield f"define.models.{name}.like is {entry['like']!r}: name an encoder with all its layers, one of {known}"
+        elif "package" in entry and entry["package"] not in define["packages"]:
             known = ", ".join(sorted(define["packages"]))
             yield f"define.{kind}.{name}.package is {entry['package']!r}: no such package; known are {known}"
         elif kind == "models" and "path" in entry and not is_there(Path(entry["path"]), Path.is_dir):
@@ -66,10 +73,17 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
             yield from wrong or _sizes_beyond(config, name, entry)
 
 
-def _names(name: str, tasks: Collection[str], config: Mapping[str, Any]) -> bool:
-    """Whether it is one of some tasks, or a model of the experiment and one of them."""
+def _names(name: str, tasks: Collection[str], models: Collection[str]) -> bool:
+    """Whether it is one of some tasks, or one of some models and one of them."""
     model, slash, task = name.rpartition("/")
-    return task in tasks and (model in config["models"] if slash else True)
+    return task in tasks and (model in models if slash else True)
+
+
+def _wrong_rivals(config: Mapping[str, Any]) -> Iterator[str]:
+    """Models that have no rival but themselves."""
+    for model in config["models"] if config["rivals"] else ():
+        if not rivals_of(config, model):
+            yield f"rivals is {config['rivals']}: {model} is no rival of itself; name another encoder"
 
 
 def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
@@ -80,7 +94,7 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
     tasks = shared_tasks(config)
     for name, ratio in multi_task["ratios"].items():
-        if not _names(name, tasks, config):
+        if not _names(name, tasks, config["models"]):
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
         if ratio != round(ratio, 2):
             yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
@@ -128,6 +142,14 @@ def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
     for name, like in (("winning", "winning"), ("losing", "losing"), ("random", "random")):
         if kinds[name]["like"] != like:
             yield f"define.kinds.{name}.like is {kinds[name]['like']!r}: the name is taken; give yours another one"
+    if "teacher" in kinds["winning"]:
+        yield (
+            "define.kinds.winning.teacher is 'full': super tickets, exports and multi-task training have no teacher; "
+            "give a kind of another name one, and compare it with winning"
+        )
+    for name, settings in kinds.items():
+        for key in settings.keys() & TAUGHT.keys() if "teacher" not in settings else ():
+            yield f"define.kinds.{name}.{key} is {settings[key]}: it is of a teacher; write teacher: full too"
     for kind in config["kinds"]:
         if kind not in kinds:
             continue
@@ -156,7 +178,7 @@ def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
     """Kind, name and entry of every model and task of the experiment that is defined."""
-    used = {"models": config["models"], "tasks": _tasks_in_use(config)}
+    used = {"models": trained_models(config), "tasks": _tasks_in_use(config)}
     for kind, names in used.items():
         defined = config["define"][kind]
         yield from ((kind, name, defined[name]) for name in names if name in defined)

@@ -80,7 +80,11 @@ def check_config(config: Mapping[str, Any], files: Iterable[str | Path] = ()) ->
             for name, settings in define["kinds"].items()
         }
         define["kinds"] = kinds
-        define["models"] = {name: _with_encoder(entry) for name, entry in define["models"].items()}
+        # An encoder that is another one with fewer layers is prepared from the files of that one.
+        models = {name: _with_encoder(entry) for name, entry in define["models"].items()}
+        define["models"] = {
+            name: {**_origin(models.get(entry.get("like"), {})), **entry} for name, entry in models.items()
+        }
         shared = config["multi_task"] if config["multi_task"]["modes"] else {**config["multi_task"], "tasks": []}
         config = {**config, "define": define, "multi_task": shared}
         problems = list(inconsistencies(config, schema["$defs"]["regression_metric"]["enum"]))
@@ -92,6 +96,11 @@ def _switched(key: str, value: Any) -> Any:
     """The value of a key: --config gives true and false as text, and some parts can be switched off by them."""
     value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
     return SWITCHED_OFF[key] if key in SWITCHED_OFF and (value is False or value is None) else value
+
+
+def _origin(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an encoder with fewer layers has of the entry of its origin."""
+    return {key: value for key, value in entry.items() if key != "finetuned"}
 
 
 def _with_encoder(entry: dict[str, Any]) -> dict[str, Any]:

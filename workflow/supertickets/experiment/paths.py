@@ -29,6 +29,9 @@ SUBSET = "subsets/{task}/n{train_size}/seed{seed}.json"
 SHAPE = "pretrained/{model}/shape.json"
 SEARCH = "search/{model}/{task}/n{train_size}"
 
+#: Comparison of a model's tickets with its rivals, without the suffix.
+RIVALS = "rivals/{model}/{task}"
+
 #: Files of a tokenizer that a model folder holds.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 #: File of the weights.

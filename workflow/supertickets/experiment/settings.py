@@ -17,6 +17,19 @@ SCORES = ("sensitivity", "running_sensitivity", "taylor", "magnitude", "random")
 SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
 
 
+#: Keys of a kind that say how its tickets are trained, with what they are where only ``teacher`` is given.
+TAUGHT = {"teacher": "full", "temperature": 2.0, "teacher_weight": 0.5}
+
+
+def teacher_of(config: Mapping[str, Any], kind: str) -> Entry:
+    """What is added to the settings of a training whose ticket learns from the full model; nothing for other kinds."""
+    given = config["define"]["kinds"][kind]
+    if "teacher" not in given:
+        return {}
+    settings = TAUGHT | given
+    return {"teacher": {"temperature": settings["temperature"], "weight": settings["teacher_weight"]}}
+
+
 def methods_of(config: Mapping[str, Any], weights: str) -> list[str]:
     """Importance scores that are computed of some weights: those of :data:`SCORES`, and others that a kind needs."""
     pruned = (pruning_of(config, kind) for kind in dict.fromkeys(["winning", *config["kinds"]]))
@@ -30,7 +43,8 @@ def pruning_of(config: Mapping[str, Any], kind: str) -> Entry:
 
     What a kind does not use is fixed, so that another setting of it changes nothing.
     """
-    settings = {**config["pruning"], **config["define"]["kinds"][kind]}
+    own = {key: value for key, value in config["define"]["kinds"][kind].items() if key not in TAUGHT}
+    settings = {**config["pruning"], **own}
     if settings["like"] != "winning":
         settings["steps"] = 1
     if settings["like"] in ("random", "random_with_replacement"):

@@ -16,7 +16,8 @@ from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
-from supertickets.experiment.settings import margins_of, positive_of, pruning_of
+from supertickets.experiment.rivals import rivals_files, rivals_of
+from supertickets.experiment.settings import margins_of, positive_of, pruning_of, teacher_of
 
 Config = Mapping[str, Any]
 
@@ -106,6 +107,11 @@ def full_records(config: Config) -> list[str]:
     return [path for path in run_files(runs) if path.endswith(".json")]
 
 
+def rivals(config: Config) -> dict[str, Any]:
+    """The rivals of each model."""
+    return {"rivals": {model: rivals_of(config, model) for model in config["models"]}}
+
+
 def by_model(folder: str, *names: str) -> Callable[[Config], list[str]]:
     """Files of each model in a folder of the results folder."""
     return lambda config: [f"{RESULTS}/{folder}/{model}/{name}" for name in names for model in config["models"]]
@@ -183,6 +189,14 @@ FIGURES = {
         "What the super ticket of each task gains over the full model, reported on the runs and examples that it was "
         "chosen on (as published, which flatters it) and on others; below, what it weighs.",
         lambda config: files(config, "main", "selections"),
+    ),
+    "rivals": Shown(
+        "main",
+        "What winning tickets and rivals (encoders with fewer layers, or smaller ones) gain over the full models of "
+        "the same seeds, against their share of the model's weight.",
+        lambda config: [*files(config, "main", "comparisons", "selections"), *rivals_files(config)],
+        lambda config: {"margins": margins_of(config), **rivals(config)},
+        lambda config: bool(config["rivals"]),
     ),
     "ticket_kinds": Shown(
         "kinds",
@@ -266,6 +280,13 @@ TABLES = {
         contrasts,
         possible=several_kinds,
     ),
+    "rivals": Shown(
+        "main",
+        "Rivals (encoders with fewer layers, or smaller ones) against the full model and the super ticket.",
+        rivals_files,
+        rivals,
+        lambda config: bool(config["rivals"]),
+    ),
     "tasks": Shown(
         "main",
         "Sizes, classes and metrics of the tasks.",
@@ -281,7 +302,7 @@ TABLES = {
         full_records,
         lambda config: {
             "max_length": config["max_length"],
-            "pruning": {kind: pruning_of(config, kind) for kind in config["kinds"]},
+            "pruning": {kind: pruning_of(config, kind) | teacher_of(config, kind) for kind in config["kinds"]},
         },
     ),
     "sweep": Shown(

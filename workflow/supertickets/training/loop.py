@@ -79,6 +79,7 @@ class Settings(Steps):
         threads: CPU threads; part of the settings because results depend on it in the last digits.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
         precision: ``auto`` (what the device is fast at), ``fp32`` or ``bf16``.
+        teacher: ``temperature`` and ``weight`` of a teacher (:mod:`supertickets.training.teacher`); None for none.
     """
 
     classifier_dropout: float
@@ -87,6 +88,7 @@ class Settings(Steps):
     threads: int
     device: str
     precision: str
+    teacher: Mapping[str, float] | None = None
 
     def start(self) -> Compute:
         """Fix the number of threads and say where and how precisely to compute.
@@ -100,6 +102,8 @@ class Settings(Steps):
 
 #: A task's number and the rows of a batch of it.
 Turn = tuple[int, np.ndarray]
+#: The loss of each example of a batch, from outputs and labels.
+Losses = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -125,9 +129,14 @@ def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(outputs, labels.long(), reduction="none")
 
 
-def backward(model: Classifier, batch: Batch) -> Tensor:
+def by_labels(rows: np.ndarray) -> Losses:
+    """The loss of a batch of these rows where its labels alone decide it."""
+    return losses_of
+
+
+def backward(model: Classifier, batch: Batch, losses: Losses = losses_of) -> Tensor:
     """Differentiate the mean loss of a batch, and return it, detached."""
-    loss = losses_of(model(batch), batch.labels).mean()
+    loss = losses(model(batch), batch.labels).mean()
     loss.backward()
     return loss.detach()
 
@@ -215,6 +224,7 @@ def train(
     settings: Steps,
     seed: int,
     checkpoints: Checkpoints | None = None,
+    losses_for: Callable[[np.ndarray], Losses] = by_labels,
 ) -> Progress:
     """Train a model on one task, in place.
 
@@ -225,6 +235,7 @@ def train(
         settings: of the training.
         seed: source of data order and dropout.
         checkpoints: as of :func:`take_steps`, which says what is raised.
+        losses_for: says by its rows which loss a batch has.
     """
     order = generator(seed, "order of training data")
     epochs = ([(0, batch) for batch in training_batches(rows, settings.batch_size, order)] for _ in count())
@@ -233,7 +244,7 @@ def train(
         optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
 
         def step(task: int, batch: np.ndarray, rate: float) -> Tensor:
-            loss = backward(model, view.batch(batch))
+            loss = backward(model, view.batch(batch), losses_for(batch))
             optimizer.step(rate, settings.clip_norm)
             return loss.double() * len(batch)
 

@@ -24,7 +24,8 @@ from supertickets.files import replacing, sha256, write_json
 from supertickets.jobs.versions import versions
 from supertickets.seeds import derived
 from supertickets.training.checkpoints import Checkpoints
-from supertickets.training.loop import Settings, predict, settings_from, train, with_chosen
+from supertickets.training.loop import Settings, by_labels, predict, settings_from, train, with_chosen
+from supertickets.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def train_run(
     ticket: Path | None = None,
     chosen: Path | None = None,
     finetuned: Path | None = None,
+    teacher: Path | None = None,
     checkpoint: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
@@ -66,6 +68,8 @@ def train_run(
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
         finetuned: weights of a full model that is trained already, in place of ``weights``: it is not trained; None
             where it is.
+        teacher: outputs of the full model for the training rows, which the run learns from as ``settings`` say; None
+            for none.
         checkpoint: safetensors file for the state of an unfinished training; beside the record where None.
         checkpoint_minutes: time between two checkpoints; 0 for none but that of a stop.
 
@@ -78,7 +82,7 @@ def train_run(
     training = settings_from(settings)
     compute = training.start()
     inputs = {"config": config, "weights": finetuned or weights, "encoded": encoded, "subset": subset, "shape": shape}
-    identity = identity_of(run, settings, {**inputs, "ticket": ticket}, compute)
+    identity = identity_of(run, settings, {**inputs, "ticket": ticket, "teacher": teacher}, compute)
     checkpoints = Checkpoints(
         checkpoint or checkpoint_of(record), identity, "training.run:train_run", checkpoint_minutes
     )
@@ -87,7 +91,7 @@ def train_run(
         if checkpoints.take(made):
             return
         dimensions = Shape.read(shape, training.outputs)
-        measured, table, model = _trained(inputs, ticket, run, training, compute, checkpoints, began)
+        measured, table, model = _trained(inputs, ticket, teacher, run, training, compute, checkpoints, began)
         kept = model.ticket
         content = {
             "run": run,
@@ -116,6 +120,7 @@ def train_run(
 def _trained(
     inputs: Mapping[str, Path],
     ticket: Path | None,
+    teacher: Path | None,
     run: Mapping[str, Any],
     training: Settings,
     compute: Compute,
@@ -126,7 +131,7 @@ def _trained(
 
     Args:
         inputs: files by name.
-        ticket, run, training, compute, checkpoints: as of :func:`train_run`.
+        ticket, teacher, run, training, compute, checkpoints: as of :func:`train_run`.
         began: when the process turned to it.
     """
     data = Encoded.read(inputs["encoded"])
@@ -142,9 +147,12 @@ def _trained(
     model.to(compute.device)
     evaluated = np.concatenate(list(parts.values()))
     log.info("%s: %d examples, %d parameters, %s", run, len(rows), count_parameters(model), compute)
+    losses_for = by_labels
+    if teacher is not None and training.teacher is not None:
+        losses_for = Teacher.read(teacher, data, rows, training.outputs, training.teacher, compute.device).losses_for
     seconds = {"load": time.perf_counter() - began}
     with narrowed(model, data, rows, compute) as view:
-        progress = train(model, view, rows, training, run["seed"], checkpoints)
+        progress = train(model, view, rows, training, run["seed"], checkpoints, losses_for)
     began = time.perf_counter()
     with narrowed(model, data, evaluated, compute) as view:
         outputs = predict(model, view, evaluated)

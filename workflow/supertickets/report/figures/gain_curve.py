@@ -58,13 +58,19 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
     grey = style.COLOURS["full"]
     axis.axhline(0, color=grey, linewidth=1, linestyle="--", label="full model")
     axis.axhspan(-margin, 0, color=grey, alpha=0.25, linewidth=0, label="margin")
-    # With one seed there are no intervals; one of two seeds is longer than any scale.
-    bars = np.stack([rows["difference"] - rows["low"], rows["high"] - rows["difference"]])
-    bars = np.where(rows["seeds"] > 2, np.nan_to_num(bars), 0.0)
     look = style.look("winning", "winning tickets")
-    axis.errorbar(rows["weight_remaining"], rows["difference"], yerr=bars, **style.LINE, **look)
+    axis.errorbar(rows["weight_remaining"], rows["difference"], yerr=intervals(rows), **style.LINE, **look)
     best = rows[rows["ratio"] == ratio]  # none where no ticket could be chosen
     axis.plot(best["weight_remaining"], best["difference"], **style.STAR)
+
+
+def intervals(rows: pd.DataFrame) -> np.ndarray:
+    """Lengths of the intervals of differences below and above, shape (2, rows).
+
+    With one seed there are none; one of two seeds is longer than any scale.
+    """
+    bars = np.stack([rows["difference"] - rows["low"], rows["high"] - rows["difference"]])
+    return np.where(rows["seeds"] > 2, np.nan_to_num(bars), 0.0)
 
 
 def note(compared: pd.DataFrame, margins: dict[str, float]) -> str:

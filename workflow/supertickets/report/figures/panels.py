@@ -238,12 +238,12 @@ def write(axis: Axes, x: float, y: float, words: str, **place: str) -> None:
     axis.text(x, y, words, **look, **place)
 
 
-def weight_axis(axis: Axes, lightest: float) -> None:
+def weight_axis(axis: Axes, lightest: float, heaviest: float = 1.0) -> None:
     """Label the horizontal axis and set its limits: the full model is at the left, as in the paper."""
     axis.set_xlabel("weight remaining")
     axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    margin = 0.03 * (1 - lightest)
-    axis.set_xlim(1 + margin, lightest - 2 * margin)
+    margin = 0.03 * (heaviest - lightest)
+    axis.set_xlim(heaviest + margin, lightest - 2 * margin)
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:

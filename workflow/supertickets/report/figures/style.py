@@ -31,6 +31,9 @@ COLOURS = {"full": "0.35", "super": _PALETTE[3], "winning": _PALETTE[_KINDS["win
 _OTHERS = (5, 6, 8, 9, 7)
 #: Colours of lines that do not show a kind of ticket.
 OTHER_COLOURS = (_PALETTE[7], _PALETTE[3], _PALETTE[9])
+#: Colours and markers of points beside a curve of winning tickets.
+POINT_COLOURS = tuple(_PALETTE[place] for place in (2, 4, 1, 5, 7))
+POINT_MARKERS = MARKER_CYCLE[1:]
 #: Colours of tasks in panels that show multiple tasks.
 TASK_COLOURS = tuple(_PALETTE)
 #: Options of a line of means with intervals.
@@ -47,10 +50,10 @@ def cycle(values: Sequence[Any], count: int) -> list[Any]:
     return [values[index % len(values)] for index in range(count)]
 
 
-def looks(labels: Iterable[str], colours: Sequence[Any]) -> list[dict[str, Any]]:
+def looks(labels: Iterable[str], colours: Sequence[Any], markers: Sequence[str] = MARKER_CYCLE) -> list[dict[str, Any]]:
     """Return colour, marker and label of lines with these labels."""
     labels = list(labels)
-    pairs = zip(cycle(colours, len(labels)), cycle(MARKER_CYCLE, len(labels)), labels, strict=True)
+    pairs = zip(cycle(colours, len(labels)), cycle(markers, len(labels)), labels, strict=True)
     return [{"color": colour, "marker": marker, "label": label} for colour, marker, label in pairs]
 
 

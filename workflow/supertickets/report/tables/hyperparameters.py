@@ -82,10 +82,14 @@ def _settings(results: Path, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def pruning_text(kind: str, settings: dict[str, Any]) -> str:
-    """Describe how the units of a kind of ticket are scored and cut."""
+    """Describe how the units of a kind of ticket are scored and cut, and what its tickets learn from beside labels."""
     units = "heads and FFNs" if settings["units"] == "both" else f"{settings['units']} alone"
     steps = f"{settings['steps']} steps" if settings["steps"] > 1 else "at once"
+    taught = ""
+    if "teacher" in settings:
+        weight, temperature = settings["teacher"]["weight"], settings["teacher"]["temperature"]
+        taught = f", taught by the full model (weight {weight:g}, temperature {temperature:g})"
     return (
         f"{kind} by {settings['importance']} of the {settings['weights'].replace('_', '-')} weights, {units}, {steps}, "
-        f"FFN counts by {settings['ffn_rule']}"
+        f"FFN counts by {settings['ffn_rule']}{taught}"
     )

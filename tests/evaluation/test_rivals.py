@@ -1,0 +1,202 @@
+"""Rivals: paired with the full model and the super ticket by seeds and examples."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from drawing import MARGINS, points
+from made_up_runs import FIRST, GRID, MAIN, verdicts, write_run
+from matplotlib.axes import Axes
+from statsmodels.stats.multitest import multipletests
+
+from supertickets.errors import UserError
+from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.rivals import compare_rivals, read_rivals
+from supertickets.evaluation.select_ticket import HONEST
+from supertickets.evaluation.significance import NAMES
+from supertickets.experiment.grid import groups_of
+from supertickets.experiment.paths import folder_of
+from supertickets.report.figures.rivals import draw_points, draw_rivals
+from supertickets.report.tables.rivals import write_rivals
+
+pytestmark = pytest.mark.usefixtures("closed")
+
+#: Rivals that are copies of the model's own runs, and one that is not, by the ratio of the runs.
+COPIES = {"whole": ("full", 0.0), "cut": ("winning", 0.3)}
+RIVALS = {"minilm": [*COPIES, "small"]}
+PARAMETERS = {"whole": 22_000_000, "cut": 11_000_000, "small": 5_500_000}
+
+
+def run_of(model: str, task: str, seed: int, kind: str = "full", ratio: float = 0.0) -> dict[str, Any]:
+    trial = {"model": model, "task": task, "train_size": 64, "seed": seed}
+    return trial | {"kind": kind, "ratio": ratio, "draw": 1}
+
+
+def group_of(task: str) -> dict[str, Any]:
+    return {"model": "minilm", "task": task, "train_size": 64, "kind": "winning"}
+
+
+def write_rival_runs(folder: Path, results: Path) -> None:
+    """The runs of the rivals beside those of the model, which are linked."""
+    (folder / "runs").mkdir()
+    for name in ("runs/minilm", "comparisons", "selections"):
+        (folder / name).symlink_to(results / name)
+    random = np.random.default_rng(1)
+    for rival, parameters in PARAMETERS.items():
+        for task in GRID["tasks"]:
+            for seed in GRID["seeds"]:
+                write_run(folder, run_of(rival, task, seed), random)
+                where = folder / folder_of(run_of(rival, task, seed))
+                record = json.loads((where / "record.json").read_text())
+                (where / "record.json").write_text(json.dumps(record | {"parameters": parameters}))
+                if rival in COPIES:
+                    origin = folder / folder_of(run_of("minilm", task, seed, *COPIES[rival]))
+                    shutil.copy(origin / "predictions.parquet", where)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
+    folder = tmp_path_factory.mktemp("rivals")
+    write_rival_runs(folder, results)
+    for task in GRID["tasks"]:
+        table = folder / f"rivals/minilm/{task}.csv"
+        compare_rivals(folder, MAIN, group_of(task), RIVALS["minilm"], FIRST[task], table)
+    return folder
+
+
+def test_a_rival_that_predicts_what_a_ticket_does_is_that_ticket(compared: Path) -> None:
+    table = read_rivals(compared, MAIN, RIVALS).query("rival == 'cut' and way == 'rival'").set_index("task")
+    tickets = read_groups(compared, "comparisons", groups_of(MAIN), MAIN).query("ratio == 0.3 and reported")
+    tickets = tickets.set_index("task")
+    columns = ["split", "metric", "seeds", "examples", *NAMES]
+    pd.testing.assert_frame_equal(table[columns], tickets[columns])
+    assert set(table["weight"]) == {0.5} and set(table["parameters"]) == {11_000_000}
+
+
+def test_the_super_ticket_against_the_full_model_as_a_rival_is_its_honest_gain(compared: Path) -> None:
+    table = read_rivals(compared, MAIN, RIVALS).query("rival == 'whole'").set_index(["task", "way"])
+    for task, chosen in verdicts(compared_verdicts(compared)).iterrows():
+        row = table.loc[task, "super"]
+        for name in NAMES:
+            assert row[name] == pytest.approx(chosen[f"{name}_{HONEST}"], nan_ok=True, abs=1e-12), (task, name)
+        assert (row["ratio"], row["weight_remaining"]) == (chosen["ratio"], chosen["weight_remaining"])
+        alike = table.loc[task, "rival"]
+        assert alike["difference"] == 0 and alike["p"] == 1 and alike["weight"] == 1
+
+
+def compared_verdicts(compared: Path) -> Path:
+    """The folder of the results whose runs are linked."""
+    return (compared / "selections").resolve().parent
+
+
+def test_rivals_and_tasks_are_corrected_together_and_each_comparison_apart(compared: Path, tmp_path: Path) -> None:
+    table = read_rivals(compared, MAIN, RIVALS)
+    for _, rows in table.groupby("way"):
+        assert len(rows) == 9
+        np.testing.assert_allclose(rows["p_holm"], multipletests(rows["p"], method="holm")[1])
+    own = pd.read_csv(compared / "rivals/minilm/movie.csv")
+    assert [*zip(own["way"], own["baseline"], strict=True)] == [("rival", "full"), ("super", "rival")] * 3
+
+
+def test_documents_are_resampled_whole(compared: Path, tmp_path: Path) -> None:
+    shutil.copytree(compared / "runs", tmp_path / "runs")
+    for path in tmp_path.glob("runs/*/movie/n64/*/*/predictions.parquet"):
+        table = pd.read_parquet(path)
+        table.assign(id=[f"d{row // 10}_{row}" for row in range(len(table))]).to_parquet(path)
+    grid = MAIN | {"separators": {"movie": "_"}}
+    compare_rivals(tmp_path, grid, group_of("movie"), ["small"], "accuracy", tmp_path / "table.csv")
+    table, plain = pd.read_csv(tmp_path / "table.csv"), pd.read_csv(compared / "rivals/minilm/movie.csv")
+    assert set(table["documents"]) == {20} and "documents" not in plain
+    plain = plain.query("rival == 'small'")
+    np.testing.assert_allclose(table["difference"], plain["difference"])
+    assert not np.isclose(table["error"], plain["error"]).any()
+
+
+def test_what_cannot_be_compared_is_refused(compared: Path, tmp_path: Path) -> None:
+    shutil.copytree(compared / "runs", tmp_path / "runs")
+    where = tmp_path / folder_of(run_of("small", "movie", 2))
+
+    def compare() -> None:
+        compare_rivals(tmp_path, MAIN, group_of("movie"), ["small"], "accuracy", tmp_path / "table.csv")
+
+    record = json.loads((where / "record.json").read_text())
+    for count in (None, 0, 2.5, "x", 7):
+        (where / "record.json").write_text(json.dumps(record | {"parameters": count}))
+        with pytest.raises(UserError, match=r"small/movie/n64/seed2/full/record.json: parameters is .*; delete"):
+            compare()
+    (where / "record.json").write_text(json.dumps(record))
+    predictions = pd.read_parquet(where / "predictions.parquet")
+    predictions.assign(label=1 - predictions["label"]).to_parquet(where / "predictions.parquet")
+    with pytest.raises(UserError, match=r"small/movie/n64/seed2/full/predictions.parquet: other test examples"):
+        compare()
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_tables_of_other_rivals_are_refused(compared: Path, tmp_path: Path) -> None:
+    shutil.copytree(compared / "rivals", tmp_path / "rivals")
+    for rivals in (["whole"], [*RIVALS["minilm"], "other"]):
+        with pytest.raises(UserError, match=r"rivals/minilm/movie.csv: not two rows for each of"):
+            read_rivals(tmp_path, MAIN, {"minilm": rivals})
+    path = tmp_path / "rivals/minilm/movie.csv"
+    table = pd.read_csv(path)
+    for name in table:
+        table.drop(columns=name).to_csv(path, index=False)
+        with pytest.raises(UserError, match=rf"movie.csv: not a table as it was written: .*'{name}'; delete"):
+            read_rivals(tmp_path, MAIN, RIVALS)
+
+
+def test_the_table_has_a_line_for_each_rival(compared: Path, tmp_path: Path) -> None:
+    files = {suffix: tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")}
+    write_rivals(compared, MAIN, RIVALS, **files)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in files["md"].read_text().splitlines()]
+    (cells,) = [cells for cells in rows if cells[1:4:2] == ["movie", "small"]]
+    table = read_rivals(compared, MAIN, RIVALS).query("task == 'movie' and rival == 'small'").set_index("way")
+    rival, ticket = table.loc["rival"], table.loc["super"]
+    assert cells[4:7] == ["25.0%", f"{rival['ticket']:.1f}", f"{rival['difference']:+.1f}"]
+    assert cells[9:11] == [f"{ticket['weight_remaining']:.1%}", f"{ticket['difference']:+.1f}"]
+    assert len(pd.read_csv(files["csv"])) == 2 * 9 and "p_holm" in files["csv"].read_text()
+    assert "Not shown to beat" not in files["md"].read_text()
+    assert "nan" not in files["md"].read_text() and "test split (movie, rating)" in files["md"].read_text()
+
+
+def test_a_rival_that_has_learned_nothing_is_named(compared: Path, tmp_path: Path) -> None:
+    for name in ("runs", "rivals"):
+        shutil.copytree(compared / name, tmp_path / name)
+    for seed in GRID["seeds"]:
+        path = tmp_path / folder_of(run_of("small", "movie", seed)) / "predictions.parquet"
+        table = pd.read_parquet(path)
+        table.assign(logits=[[1.0, 0.0]] * len(table)).to_parquet(path)
+    grid, table = MAIN | {"tasks": ["movie"]}, tmp_path / "rivals/minilm/movie.csv"
+    compare_rivals(tmp_path, grid, group_of("movie"), RIVALS["minilm"], "accuracy", table)
+    chance = read_rivals(tmp_path, grid, RIVALS).set_index("rival")
+    assert (chance["chance"] == 50).all() and chance.loc["whole", "p_chance"].max() < 0.05
+    write_rivals(tmp_path, grid, RIVALS, *(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    told = "Not shown to beat one answer to all examples, so trained too little or too fast: small on movie."
+    assert told in (tmp_path / "t.md").read_text()
+
+
+def test_the_figure_names_the_rivals_at_their_weights(compared: Path, drawn: list[plt.Figure]) -> None:
+    draw_rivals(compared, MAIN, MARGINS, RIVALS, compared / "unused.pdf", compared / "unused.png")
+    table = read_rivals(compared, MAIN, RIVALS).query("way == 'rival'")
+    axes: list[Axes] = drawn[-1].axes[:3]
+    for axis, (_, rows) in zip(axes, table.groupby("task", sort=False), strict=True):
+        for _, row in rows.iterrows():
+            (place,), (value,) = points(axis, row["rival"])
+            assert (place, value) == (row["weight"], row["difference"])
+        left, right = axis.get_xlim()
+        assert left > 1 and right < 0.25
+    (legend,) = drawn[-1].legends
+    assert [text.get_text() for text in legend.texts][-3:] == ["whole", "cut", "small"]
+    axis.clear()
+    draw_points(axis, rows.assign(weight=[0.8, 0.8, 1.2]), 0.7)
+    places = [points(axis, rival)[0][0] for rival in ("small", "whole", "cut")]
+    assert places == pytest.approx([1.2, 0.8, 0.8 - 0.03 * 0.5]) and axis.get_xlim()[0] > 1.2
+    note = " ".join(drawn[-1].get_supxlabel().split())
+    assert "rivals, full models of other encoders" in note and "3 seeds" in note

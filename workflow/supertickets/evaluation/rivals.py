@@ -1,0 +1,121 @@
+"""Compare a model's full model and super ticket with rivals: encoders with fewer layers, or smaller ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from supertickets.errors import DamagedError
+from supertickets.evaluation.columns import TRIAL, read_table
+from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.predictions import predictions_file, read_record
+from supertickets.evaluation.results import TABLES, reported_split, write_csv
+from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, error_of_choice, reports
+from supertickets.evaluation.significance import difference, holm
+from supertickets.experiment.grid import separator_of
+from supertickets.experiment.paths import RIVALS, folder_of
+
+#: What is compared with what: a rival with the full model, and the super ticket with the rival.
+PAIRS = (("rival", "full"), ("super", "rival"))
+
+
+def compare_rivals(
+    results: Path, grid: dict[str, Any], group: dict[str, Any], rivals: list[str], metric: str, table: Path
+) -> None:
+    """Write the differences rival - full model and super ticket - rival, paired by seeds and examples.
+
+    For each seed the super ticket is the one that the other seeds chose on validation, so that neither its runs nor
+    its examples have chosen it.
+
+    Args:
+        results: the results folder.
+        grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`), and ``separators`` of tasks whose
+            examples are of documents (:func:`~supertickets.experiment.settings.separators_of`).
+        group: model, task, train_size and the kind ``winning``.
+        rivals: names of other encoders, whose full models have the same task, size and seeds.
+        metric: the task's first metric.
+        table: CSV file to write, with two rows for each rival, of the reported split: model, task, train_size, rival,
+            way and baseline (of :data:`PAIRS`), weight and parameters of the rival (weight is its share of the model's
+            parameters), ratio and weight_remaining of the super ticket (the one that all seeds choose, missing if none
+            can be chosen), split, metric, seeds, examples, documents (of a task that has them), the rival's columns of
+            :func:`~supertickets.evaluation.compare.against_chance`, and those of
+            :func:`~supertickets.evaluation.significance.difference`, where ``full`` is the baseline's score and
+            ``ticket`` that of the way.
+
+    Raises:
+        UserError: a file is damaged, or a rival has predictions for other examples.
+    """
+    seeds = len(grid["seeds"])
+    runs = runs_by_ratio(grid, group)
+    of_rivals = {rival: [{**run, "model": rival} for run in runs[0.0]] for rival in rivals}
+    by_split = outcomes_by_ratio(results, {**runs, **of_rivals}, separator_of(grid, group["task"]))
+    if "validation" not in by_split:
+        what = "no validation examples, on which a ticket is chosen"
+        raise DamagedError(predictions_file(results, runs[0.0][0]), what)
+    split = reported_split(by_split)
+    outcomes = by_split[split]
+    full, whole = sampled(metric, outcomes[0.0], seeds), _parameters(results, runs[0.0])
+    rows = []
+    for rival in rivals:
+        tickets = {
+            name: {0.0: of_split[rival]} | {ratio: of_split[ratio] for ratio in runs if ratio > 0}
+            for name, of_split in by_split.items()
+        }
+        ratio, pairs, _ = reports(metric, tickets, [HONEST])
+        parameters = _parameters(results, of_rivals[rival])
+        row = {key: group[key] for key in EXPERIMENT} | {"rival": rival}
+        row |= {"weight": parameters / whole, "parameters": parameters, "ratio": ratio}
+        row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"] if ratio == ratio else np.nan}
+        row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[rival].counts}
+        other = sampled(metric, outcomes[rival], seeds)
+        row |= against_chance(metric, outcomes[rival], other)
+        compared = [(full, other, 0.0), (*pairs[HONEST], error_of_choice(metric, tickets))]
+        for (way, baseline), scores in zip(PAIRS, compared, strict=True):
+            rows.append(row | {"way": way, "baseline": baseline} | difference(*scores))
+    write_csv(table, pd.DataFrame(rows))
+
+
+def _parameters(results: Path, runs: Sequence[Mapping[str, Any]]) -> int:
+    """Number of parameters of a model, task head included, which its runs agree on.
+
+    Raises:
+        UserError: a record says another number, or none.
+    """
+    found = [read_record(results, run).get("parameters") for run in runs]
+    for run, count in zip(runs, found, strict=True):
+        if type(count) is not int or count < 1 or count != found[0]:
+            path = results / folder_of(dict(run)) / "record.json"
+            raise DamagedError(path, f"parameters is {count!r:.80}, no number as in the records of other seeds")
+    return int(found[0])
+
+
+def read_rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """All comparisons with rivals, with ``p_holm``: for each model and pair corrected over rivals and tasks.
+
+    Args:
+        results: the results folder.
+        grid: the winning tickets at the main size.
+        rivals: of each model.
+
+    Raises:
+        UserError: a file is damaged, or has other rivals.
+    """
+    tables = []
+    for model, task in product(grid["models"], grid["tasks"]):
+        path = results / f"{RIVALS.format(model=model, task=task)}.csv"
+        table = read_table(path, content=TABLES["rivals"])
+        size = str(grid["train_sizes"][0])
+        expected = {(model, task, size, rival, *pair) for rival in rivals[model] for pair in PAIRS}
+        found = [*table[[*TRIAL, "rival", "way", "baseline"]].itertuples(index=False, name=None)]
+        if len(found) != len(expected) or {*found} != expected:
+            named = ", ".join(rivals[model])
+            raise DamagedError(path, f"not two rows for each of {named}, of {model} on {task} at size {size}")
+        tables.append(table)
+    joined = pd.concat(tables, ignore_index=True)
+    corrected = joined.groupby(["model", "way"], sort=False)["p"].transform(lambda values: holm(values.to_numpy()))
+    return joined.assign(p_holm=corrected)

@@ -1,0 +1,64 @@
+"""Table: rivals against the full model and the super ticket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.results import resampled_text
+from supertickets.evaluation.rivals import read_rivals
+from supertickets.evaluation.significance import LEVEL
+from supertickets.report.tables.formats import (
+    POINTS,
+    SCORE,
+    SHARE,
+    WHERE,
+    Files,
+    P,
+    between,
+    reported_splits_text,
+    scope_note,
+    write_formats,
+)
+
+
+def write_rivals(
+    results: Path, grid: dict[str, Any], rivals: dict[str, list[str]], csv: Path, md: Path, tex: Path
+) -> None:
+    """Write what each rival scores more than the full model, and the super ticket more than the rival.
+
+    Args:
+        results: the results folder, with rivals.
+        grid: the winning tickets at the main size.
+        rivals: of each model.
+        csv, md, tex: files to write; the CSV file has a row for each comparison, the others have one for each rival.
+    """
+    table = read_rivals(results, grid, rivals)
+    told = table.assign(interval=between(table, "low", "high", POINTS))
+    shown, super_ticket = (told[told["way"] == way].set_index([*TRIAL, "rival"]) for way in ("rival", "super"))
+    shown = shown.join(super_ticket[["difference", "interval", "p_holm"]].add_suffix("_super")).reset_index()
+    columns = WHERE | {
+        "rival": ("Rival", ""),
+        "weight": ("Weight", SHARE),
+        "ticket": ("Score", SCORE),
+        "difference": ("Minus full", POINTS),
+        "interval": (f"{LEVEL:.0%}", ""),
+        "p_holm": ("p", P),
+        "weight_remaining": ("Ticket's weight", SHARE),
+        "difference_super": ("Ticket minus rival", POINTS),
+        "interval_super": (f"{LEVEL:.0%} of it", ""),
+        "p_holm_super": ("p of it", P),
+    }
+    untrained = shown[~(shown["p_chance"] <= 1 - LEVEL)]
+    named = ", ".join(f"{row['rival']} on {row['task']}" for _, row in untrained.iterrows())
+    text = (
+        f"Rivals: full models of other encoders. {scope_note(table, grid)} Weight: the rival's parameters as a share "
+        f"of the model's. Scores on the {reported_splits_text(shown)}, means over seeds. Minus full: less the full "
+        "model of the same seed. Ticket: the super ticket, for each seed the one that the other seeds chose on "
+        f"validation; its weight is that of the one that all chose. {LEVEL:.0%} intervals over seeds and "
+        f"{resampled_text(table)}; p with Holm's correction over rivals and tasks, for each model and comparison."
+    )
+    if named:
+        text += f" Not shown to beat one answer to all examples, so trained too little or too fast: {named}."
+    write_formats(table, columns, text, Files(csv, md, tex), shown)
