@@ -246,6 +246,14 @@ def test_onnx_is_measured_of_the_same_models(tmp_path: Path, family: str) -> Non
     np.testing.assert_allclose(function(batch)()[0], expected, rtol=1e-4, atol=1e-5)
 
 
+@needs_extra
+def test_files_in_eight_bits_are_made_measured_and_not_left_behind(measuring: Measuring) -> None:
+    measuring(threads=1, backends=["int8"], batch_sizes=[1], lengths=[4])
+    table, machines = read_latency(measuring.results, [GROUP], MAIN["ratios"])
+    assert set(table["backend"]) == {"int8"} and "onnxruntime" in machines["minilm", "movie"]["versions"]
+    assert {path.name for path in measuring.table.parent.iterdir()} == {"movie.csv", "movie.json", "movie.finished"}
+
+
 # Reading it.
 
 

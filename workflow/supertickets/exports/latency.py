@@ -6,7 +6,6 @@ head are cut to each ticket, in the form that an export has.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import platform
@@ -41,7 +40,7 @@ from supertickets.experiment.paths import ticket_file
 from supertickets.exports.plain import cut_model, cut_tensors, plain_config, plain_model, plain_tensors
 from supertickets.exports.timing import interleaved
 from supertickets.exports.to_onnx import NEEDED, quantise, require_extra, session_of, write_onnx
-from supertickets.files import canonical_json, read_json, write_json
+from supertickets.files import read_json, write_json
 from supertickets.jobs.fingerprint import code_of
 from supertickets.jobs.finished import SUFFIX, keep, take
 from supertickets.seeds import generator
@@ -148,28 +147,29 @@ def measure_latency(
         require_extra()
     compute = Compute.chosen(settings["device"], "fp32")
     places = list(places_of(settings["backends"], compute, threads))
+    whole, told = Shape.read(shape, outputs), machine_of(places, compute)
     runs = [best_run(results, grid, group, metric, ratio) for ratio in (0.0, *grid["ratios"])]
-    whole = Shape.read(shape, outputs)
-    full = Ticket.full(whole.layers, whole.heads)
-    tickets = [Ticket.read(results / ticket_file(run)) if run["ratio"] else full for run in runs]
-    told = machine_of(places, compute)
+    chosen = [(run["ratio"], run["seed"], ticket_of(results, run, whole)) for run in runs]
     identity = {
-        "runs": [run | {"ticket": ticket.as_json()} for run, ticket in zip(runs, tickets, strict=True)],
+        "tickets": [[ratio, seed, ticket.as_json()] for ratio, seed, ticket in chosen],
         **{"config": fields, "settings": settings, "outputs": outputs, "threads": threads, "machine": told},
         **{"level": LEVEL, "code": code_of(*CODE)},
     }
-    identity = json.loads(canonical_json(identity))
     kept, made = table.with_suffix(SUFFIX), [table, machine]
     if take(kept, identity, made):
         return
-    chosen = [(run["ratio"], run["seed"], ticket) for run, ticket in zip(runs, tickets, strict=True)]
     variants = variants_of(group["model"], config, weights, whole, chosen, outputs)
     with tempfile.TemporaryDirectory() as folder:
-        rows = measured(variants, places, settings, Path(folder))
+        rows = list(measured(variants, places, settings, Path(folder)))
     columns = {key: str(group[key]) for key in TRIAL}
     write_csv(table, pd.DataFrame([columns | row for row in rows]))
     write_json(machine, told)
     keep(kept, identity, made)
+
+
+def ticket_of(results: Path, run: dict[str, Any], shape: Shape) -> Ticket:
+    """The units of a run, all of a full model."""
+    return Ticket.read(results / ticket_file(run)) if run["ratio"] else Ticket.full(shape.layers, shape.heads)
 
 
 def require_lengths(fields: Mapping[str, Any], lengths: Sequence[int], model: str, config: Path) -> None:
