@@ -147,6 +147,7 @@ def tiny_config(**changes: object) -> dict[str, object]:
         "max_length": 16,
         "training": {"epochs": 2, "batch_size": 8, "learning_rate": 1.0e-2},
         "evaluate": {"validation": "all", "test": "all"},
+        "latency": {"batch_sizes": [1, 4], "lengths": [8]},
         "device": "cpu",
         "define": {
             "models": {"tiny": {"path": "data/tiny"}},
@@ -227,9 +228,9 @@ def pytest_collection_finish() -> None:
 
 
 FIGURES = {"phase_transition", "bias_variance", "single_task_gain", "ticket_kinds", "data_size", "ticket_masks"}
-FIGURES |= {"gain_curve", "importance", "tickets_sharing", "ticket_importance"}
+FIGURES |= {"gain_curve", "speed", "importance", "tickets_sharing", "ticket_importance"}
 TABLES = {"single_task_dev", "seed_sensitivity", "super_tickets", "power", "tasks", "hyperparameters", "sweep"}
-TABLES |= {"phases", "contrasts", "multi_task_dev", "domain_adaptation"}
+TABLES |= {"phases", "contrasts", "latency", "multi_task_dev", "domain_adaptation"}
 #: Those that need several tasks, and those that need new ones.
 SHARED = {"tickets_sharing", "ticket_importance", "multi_task_dev", "domain_adaptation"}
 ADAPTED = {"domain_adaptation"}

@@ -17,18 +17,21 @@ from supertickets.report.figures.data_size import draw_data_size
 from supertickets.report.figures.gain_curve import draw_gain_curve
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.figures.single_task_gain import draw_single_task_gain
+from supertickets.report.figures.speed import draw_speed
 from supertickets.report.figures.ticket_kinds import draw_ticket_kinds
 from supertickets.report.figures.ticket_masks import draw_ticket_masks
 
+WEIGHT = {"x": "weight"}
 MARGINS = {"movie": 1.0, "rating": 2.5, "dev_only": 1.0}
 FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
-    "phase_transition": (partial(draw_phase_transition, margins=MARGINS), MAIN),
+    "phase_transition": (partial(draw_phase_transition, margins=MARGINS, axis=WEIGHT), MAIN),
     "ticket_kinds": (partial(draw_ticket_kinds, margins=MARGINS), KINDS),
     "data_size": (draw_data_size, SIZES),
     "bias_variance": (draw_bias_variance, MAIN),
     "single_task_gain": (draw_single_task_gain, MAIN),
     "ticket_masks": (draw_ticket_masks, MAIN),
-    "gain_curve": (partial(draw_gain_curve, margins=MARGINS), MAIN),
+    "speed": (partial(draw_speed, margins=MARGINS), MAIN),
+    "gain_curve": (partial(draw_gain_curve, margins=MARGINS, axis=WEIGHT), MAIN),
 }
 
 

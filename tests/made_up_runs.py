@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from supertickets.evaluation.compare import compare_group
 from supertickets.evaluation.contrast import contrast_group
 from supertickets.evaluation.decompose import decompose_group
 from supertickets.evaluation.judge import judge
+from supertickets.evaluation.latency import variant_name
 from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.score import score_group
 from supertickets.evaluation.select_ticket import select_ticket
 from supertickets.experiment.grid import groups_of, runs_of, scoped
+from supertickets.experiment.latency import LATENCY
 from supertickets.experiment.paths import group_file, run_folder, ticket_file
 
 GRID = {
@@ -129,9 +132,33 @@ def verdicts(results: Path) -> pd.DataFrame:
     return table[table["train_size"] == "64"].set_index("task")
 
 
+def write_latency(folder: Path, grid: dict[str, Any], backends: tuple[str, ...] = ("torch",)) -> None:
+    """Latency of a machine that never was: a ticket of ratio r takes 1 - r of the full model's time, within 10%."""
+    for group in groups_of(scoped(grid, "main")):
+        where = {key: str(group[key]) for key in ("model", "task", "train_size")}
+        rows = []
+        for backend, threads, count, tokens in product(backends, (1, 4), (1, 32), (32, 128)):
+            for ratio in (0.0, *grid["ratios"]):
+                time, speedup = count * tokens * (1 - ratio) / threads, 1 / (1 - ratio)
+                sizes = {"weight_remaining": 1 - ratio / 2, "parameters": 1000, "bytes": 4000}
+                sizes |= {"multiply_adds": 10**6 * tokens * (1 - ratio)}
+                rows.append({
+                    **where, "variant": variant_name(group["model"], ratio), "ratio": ratio, "seed": 2, **sizes,
+                    "backend": backend, "device": "cpu", "threads": threads, "batch_size": count, "length": tokens,
+                    "rounds": 30, "milliseconds": time, "milliseconds_low": 0.9 * time, "milliseconds_high": 1.1 * time,
+                    "speedup": speedup, "speedup_low": 0.9 * speedup, "speedup_high": 1.1 * speedup,
+                })  # fmt: skip
+        path = folder / f"{LATENCY.format(**where)}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows).to_csv(path, index=False)
+        machine = {"processor": "A processor", "cores": 4, "precision": "float32", "versions": {"torch": "2.13.0"}}
+        path.with_suffix(".json").write_text(json.dumps(machine))
+
+
 def make_results(folder: Path) -> Path:
-    """Runs with made-up predictions, scored, compared and judged."""
+    """Runs with made-up predictions, scored, compared and judged, and made-up latency."""
     write_runs(folder, GRID)
+    write_latency(folder, GRID)
     for task in GRID["tasks"]:
         examples = pd.DataFrame({"split": ["train"] * 6 + ["validation"] * 2, "label": [0.0, 1.0, 1.0, 1.0] * 2})
         (folder / "tasks").mkdir(exist_ok=True)

@@ -31,7 +31,7 @@ ALL = {
 
 def test_every_figure_and_table_has_its_module_and_nothing_else_is_there() -> None:
     for folder, rows, shared in (
-        ("figures", shown.FIGURES, {"style", "panels", "units"}),
+        ("figures", shown.FIGURES, {"style", "panels", "units", "axes"}),
         ("tables", shown.TABLES, {"formats", "ways"}),
     ):
         assert {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} - shared == {*rows}
@@ -175,9 +175,9 @@ def test_submissions() -> None:
 
 def test_exports() -> None:
     config = config_of(models=["minilm", "bert-base"], tasks=["movie", "movie_rating", "mnli"])
-    exports.require_exported(config, "bert-base", "mnli")
+    exports.require_trained(config, "bert-base", "mnli", "an export")
     with pytest.raises(UserError, match=r"an export of minilm on rte needs rte among tasks, which is \['movie'"):
-        exports.require_exported(config, "minilm", "rte")
+        exports.require_trained(config, "minilm", "rte", "an export")
     assert exports.labels_of(config, "movie") == ["negative", "positive"]
     assert exports.labels_of(config, "movie_rating") == ["movie_rating"]
     assert exports.has_pairs(config, "mnli") and not exports.has_pairs(config, "movie")

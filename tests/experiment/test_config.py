@@ -19,6 +19,24 @@ from supertickets.experiment.settings import choices_of, margins_of
 SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"backends": ["tpu"]}, r"latency.backends\[0\] is 'tpu'"),
+        ({"rounds": 29}, "latency.rounds is 29: 29 is less than the minimum of 30"),
+        ({"lengths": [2]}, r"latency.lengths\[0\] is 2: 2 is less than the minimum of 3"),
+        ({"batch_sizes": []}, "latency.batch_sizes is"),
+        ({"threads": 2}, "latency: unknown key threads"),
+    ],
+)
+def test_how_latency_is_measured_has_limits(given: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_config({"latency": given})
+    asked = check_config({})
+    assert asked["latency"] == {"backends": ["torch"], "batch_sizes": [1, 32], "lengths": [32, 128], "rounds": 30}
+    assert asked["figures"] == {"x": "weight"}
+
+
 def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_schema() -> None:
     default = yaml.safe_load((PROJECT / "config.yaml").read_text())
     # Laid under every other config it names the tasks that go with its own.

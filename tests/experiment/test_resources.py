@@ -92,7 +92,8 @@ def test_short_rules_are_no_cluster_jobs_of_their_own() -> None:
         for names in re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE):
             here |= set(re.findall(r"\w+", names))
     grouped = {line.split("=")[0] for line in profile["groups"]}
-    assert rules - here - grouped == {"train_multi_task", "try_settings", "predict_for_server"}  # trainings
+    trainings = ("train_multi_task", "try_settings", "predict_for_server")
+    assert rules - here - grouped == {*trainings, "measure_latency"}
 
 
 def test_processes_spread_over_devices_and_give_them_back(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ GROUP = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"
 ORIGINS = {"model": {"source": "a package", "licence": "Apache-2.0"}, "data": {"source": "files of the user's own"}}
 
 
-def described(results: Path, folder: Path, group: dict[str, Any], metrics: list[str], **run: Any) -> dict[str, Any]:
+def described(
+    results: Path, folder: Path, group: dict[str, Any], metrics: list[str], int8: Path | None = None, **run: Any
+) -> dict[str, Any]:
     """The content of ``verdict.json``, of a run that stands for the repeated one."""
     run = {**group, "seed": 2, "ratio": 0.1, "draw": 1} | run
     run["kind"] = "winning" if run["ratio"] else "full"
@@ -38,7 +40,7 @@ def described(results: Path, folder: Path, group: dict[str, Any], metrics: list[
     files = {name: folder / f"{name}.{ending}" for name, ending in (("record", "json"), ("predictions", "parquet"))}
     describe_export(
         results, SIZES, group, metrics, "super" if run["ratio"] else "full", ORIGINS, pairs=0, max_length=64,
-        ticket=folder / "ticket.json", verdict=folder / "verdict.json", card=folder / "README.md", **files,
+        ticket=folder / "ticket.json", verdict=folder / "verdict.json", card=folder / "README.md", int8=int8, **files,
     )  # fmt: skip
     return json.loads((folder / "verdict.json").read_text())
 
@@ -97,6 +99,37 @@ def test_a_training_that_came_out_otherwise_is_said_so(results: Path, tmp_path: 
     table.iloc[1:].to_parquet(tmp_path / "predictions.parquet")
     with pytest.raises(UserError, match="other examples than the exported model has predicted"):
         described(results, tmp_path, GROUP, ["accuracy"])
+
+
+def test_the_card_says_how_fast_the_model_is_and_on_what(results: Path, tmp_path: Path) -> None:
+    content = described(results, tmp_path, GROUP, ["accuracy"], ratio=0.1)
+    measured = content["latency"]["measured"]
+    assert len(measured) == 2 * 2 * 2 and content["latency"]["machine"]["processor"] == "A processor"
+    assert {row["speedup"] for row in measured} == {1 / 0.9} and "int8" not in content
+    row = next(row for row in measured if (row["threads"], row["batch_size"], row["length"]) == (4, 32, 128))
+    assert row["milliseconds"] == 32 * 128 * 0.9 / 4
+    card = (tmp_path / "README.md").read_text()
+    assert "| torch on 4 CPU threads | 32 | 128 | 921.60 (829.44 to 1013.76) | 1.11 (1.00 to 1.22) |" in card
+    assert "Measured on A processor (4 cores), float32, torch 2.13.0: another machine" in card
+    assert "In eight bits" not in card
+    (tmp_path / "full").mkdir()
+    described(results, tmp_path / "full", GROUP, ["accuracy"], ratio=0.0)
+    card = (tmp_path / "full/README.md").read_text()
+    assert "| one CPU thread |" not in card and "speed-up" not in card and "full model's time over it" not in card
+    assert "| torch on one CPU thread | 1 | 32 | 32.00 (28.80 to 35.20) |" in card
+
+
+def test_the_card_says_what_eight_bits_score_where_that_is_asked_for(results: Path, tmp_path: Path) -> None:
+    told = {"split": "test", "metric": "accuracy", "examples": 200, "value": 81.5, "low": 76.0, "high": 87.0}
+    told |= {"difference": -0.5, "difference_low": -1.5, "difference_high": 0.5, "bytes": 10, "bytes_of_float": 40}
+    (tmp_path / "int8.json").write_text(json.dumps(told))
+    content = described(results, tmp_path, GROUP, ["accuracy"], int8=tmp_path / "int8.json")
+    assert content["int8"] == told
+    words = "it scores 81.5 (76.0 to 87.0), -0.5 (-1.5 to +0.5) points from this model (accuracy, test)."
+    assert f"In eight bits (`model.int8.onnx`) {words}" in (tmp_path / "README.md").read_text()
+    (tmp_path / "int8.json").write_text("{}")
+    with pytest.raises(UserError, match=r"int8.json: not scores of a model in eight bits: no split; delete it"):
+        described(results, tmp_path, GROUP, ["accuracy"], int8=tmp_path / "int8.json")
 
 
 def test_intervals_are_over_documents_where_there_are_any() -> None:

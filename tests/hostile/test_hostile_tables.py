@@ -15,6 +15,7 @@ from made_up_runs import GRID, SIZES, write_runs
 
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
+from supertickets.evaluation.best_run import exported_run
 from supertickets.evaluation.columns import WORDS, Content, read_table
 from supertickets.evaluation.compare import compare_group
 from supertickets.evaluation.decompose import decompose_group
@@ -33,7 +34,6 @@ from supertickets.report.tables.multi_task_dev import write_multi_task_dev
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.tasks import write_tasks
 from supertickets.tickets.importance_table import read_importance, write_importance
-from supertickets.training.repeat import best_run
 
 MOVIE = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
 
@@ -206,10 +206,10 @@ def test_tables_of_other_runs(
         if folder == "comparisons":
             judge(tmp_path, ALONE, {"movie": 1.0}, made)
         else:
-            draw_phase_transition(tmp_path, ALONE, {"movie": 1.0}, made, made)
+            draw_phase_transition(tmp_path, ALONE, {"movie": 1.0}, {"x": "weight"}, made, made)
     if folder != "comparisons":
         with pytest.raises(UserError, match=rf"n64/winning.*: .*{message}"):
-            best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
+            exported_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
     assert not made.exists()
 
 
@@ -219,9 +219,9 @@ def test_without_a_super_ticket_nothing_follows_from_it(results: Path, tmp_path:
     path = tmp_path / "selections/minilm/movie/n64/winning.csv"
     pd.read_csv(path).assign(ratio=np.nan).to_csv(path, index=False)
     with pytest.raises(UserError, match=r"n64/winning.csv: there is no super ticket: validation scores of every ratio"):
-        best_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
+        exported_run(tmp_path, ALONE, MOVIE, "accuracy", "super")
     draw_phase_transition(
-        tmp_path, ALONE, {"movie": 1.0}, tmp_path / "made.pdf", tmp_path / "made.png"
+        tmp_path, ALONE, {"movie": 1.0}, {"x": "weight"}, tmp_path / "made.pdf", tmp_path / "made.png"
     )  # without a star
 
 

@@ -55,6 +55,7 @@ def collapsed(
         if run["kind"] != "full":
             (folder / ticket_file(run)).parent.mkdir(exist_ok=True)
             shutil.copy(results / ticket_file(run), folder / ticket_file(run))
+    shutil.copytree(results / "latency", folder / "latency")  # which no prediction changes
     judge_all(folder, grid)
 
 

@@ -13,9 +13,9 @@ import torch
 from conftest import new_workspace, tiny_config
 from transformers import AutoTokenizer
 
+from supertickets.evaluation.best_run import exported_run
 from supertickets.experiment.paths import run_folder
 from supertickets.exports.folder import load
-from supertickets.training.repeat import best_run
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
         group = {"model": "tiny", "task": task, "train_size": 32, "kind": "winning"}
         grid = {"seeds": [1, 2], "ratios": [0.3, 0.6], "draws": {"winning": 1}}
         metric = {"toy": "accuracy", "toy_value": "pearson"}[task]
-        run = best_run(workspace.folder / "results", grid, group, metric, which)
+        run = exported_run(workspace.folder / "results", grid, group, metric, which)
         assert verdict["run"] == run and (run["ratio"] > 0) == (which == "super")
         assert verdict["differs_from_run"] == 0 and verdict["chance"] is not None
         predictions = pd.read_parquet(workspace.folder / "results" / run_folder(run) / "predictions.parquet")
@@ -45,6 +45,7 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
             np.testing.assert_allclose(logits, np.stack(predictions["logits"].tolist()), rtol=1e-5, atol=1e-5)
         assert [*model.config.id2label.values()] == (["no", "yes"] if task == "toy" else ["toy_value"])
         assert not [*(folder / "run").rglob("*.safetensors*")]  # they are in dense/ and cut/
+        assert "## Speed" in (folder / "README.md").read_text() and verdict["latency"]["measured"]
         assert {path.name for path in folder.iterdir()} == {"dense", "cut", "verdict.json", "README.md", "run"}
     assert workspace.planned(*targets) == {}
     if find_spec("onnx") is None:
@@ -53,4 +54,7 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
         assert done.returncode and log.splitlines()[-1].startswith("Error: ONNX needs onnx,")
         assert workspace.planned(*targets) == {}
     else:
-        workspace.make("results/exports/tiny/toy/super/model.int8.onnx")
+        workspace.configure(tiny_config(precision="fp32", latency={"backends": ["torch", "int8"], "lengths": [8]}))
+        workspace.make("results/exports/tiny/toy/super/README.md", "results/exports/tiny/toy/super/model.int8.onnx")
+        card = (exports / "toy/super/README.md").read_text()
+        assert "In eight bits (`model.int8.onnx`) it scores" in card and "int8 on one CPU thread" in card

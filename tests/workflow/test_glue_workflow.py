@@ -16,10 +16,10 @@ from conftest import WORDS, new_workspace, tiny_config, write_tiny_model
 from hub_server import serving
 from made_up_downloads import write_rte
 
+from supertickets.evaluation.best_run import exported_run
 from supertickets.experiment.paths import run_folder
 from supertickets.submission.archive import validate_submission
 from supertickets.submission.predict import predict_for_server
-from supertickets.training.repeat import best_run
 
 COMMIT = "c3" * 20
 FIGURE = "results/figures/phase_transition.pdf"
@@ -104,7 +104,7 @@ def test_a_submission_is_what_the_chosen_run_predicts(tmp_path: Path) -> None:
     # It is the run with the best validation score: trained again, that predicts what it predicted.
     group = {"model": "tiny", "task": "rte", "train_size": 32, "kind": "winning"}
     grid = {"seeds": [1, 2], "ratios": [0.3, 0.6], "draws": {"winning": 1}}
-    run = best_run(results, grid, group, "accuracy", "super")
+    run = exported_run(results, grid, group, "accuracy", "super")
     scores = pd.read_parquet(results / "scores/tiny/rte/n32/winning.parquet")
     of_ratio = scores[(scores["ratio"] == run["ratio"]) & (scores["split"] == "validation")]
     assert run["ratio"] == pd.read_csv(results / "selections/tiny/rte/n32/winning.csv")["ratio"].item() > 0

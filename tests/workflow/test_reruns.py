@@ -104,6 +104,27 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     assert workspace.planned(FIGURE) == {"subsample": 2} | ALL_TRAININGS
 
 
+def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspace: Workspace) -> None:
+    shown = ("results/tables/latency.csv", "results/figures/speed.pdf")
+    measured = {"measure_latency": 2, "write_table": 1, "draw_figure": 1}
+    assert workspace.planned(*shown) == measured
+    workspace.make(*shown)
+    tables = [workspace.folder / f"results/latency/tiny/{task}.csv" for task in ("toy", "toy_value")]
+    before = [path.read_bytes() for path in tables]
+    assert workspace.planned(*shown, FIGURE) == {}
+    workspace.configure(small_config(latency={"batch_sizes": [2], "lengths": [8]}))
+    assert workspace.planned(*shown) == measured and workspace.planned(FIGURE) == {}
+    workspace.configure(small_config(figures={"x": "latency"}))
+    assert workspace.planned(*shown, FIGURE) == {"draw_figure": 1}
+    # Planned again for an edit, or because scores come out the same, it takes over what was measured.
+    workspace.configure(small_config())
+    change(workspace, "evaluation/score.py", "", "EDITED = 1\n")
+    change(workspace, "exports/latency.py", "", "EDITED = 1\n")
+    assert workspace.planned(*shown) == {"score_group": 2} | measured
+    workspace.make(*shown)
+    assert [path.read_bytes() for path in tables] == before
+
+
 @pytest.mark.parametrize(
     ("module", "jobs"),
     [

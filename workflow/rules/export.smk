@@ -1,14 +1,17 @@
 # A task's super ticket, or best full model, as something to use. Its training is repeated: weights are not kept.
 #
-# Needs:  tickets, subsets, scores/ and selections/ of the winning tickets at the main size; verdicts.csv for the card
+# Needs:  tickets, subsets, scores/ and selections/ of the winning tickets at the main size; for the card verdicts.csv
+#         and latency/
 # Makes, below results/exports/{model}/{task}/{which}/:
 #         dense/        a folder of transformers with all sizes, zeros for what is pruned
 #         cut/          the same with what is left, and the module that loads it
-#         model.onnx, model.int8.onnx  cut/ without torch, and in eight bits; need the packages of requirements-onnx.lock
-#         verdict.json, README.md  what it is, what it scores, and the verdict on its task
+#         model.onnx, model.int8.onnx, int8.json  cut/ without torch, and in eight bits, with what that scores; need the
+#                       packages of requirements-onnx.lock
+#         verdict.json, README.md  what it is, what it scores, how fast it is, and the verdict on its task
 #         run/          record, predictions and ticket of the training, and all logs
 
-from supertickets.experiment.exports import has_pairs, origins_of, require_exported
+from supertickets.experiment.exports import has_pairs, origins_of, require_trained
+from supertickets.experiment.grid import separator_of
 from supertickets.experiment.paths import MODEL_FILES
 from supertickets.experiment.repeated import main_group, repeated_inputs
 
@@ -24,7 +27,7 @@ def export(suffix):
 
 def get_exported_inputs(wildcards):
     """What the training was chosen by and made from."""
-    user_errors(require_exported)(config, wildcards.model, wildcards.task)
+    user_errors(require_trained)(config, wildcards.model, wildcards.task, "an export")
     return repeated_inputs(config, wildcards.model, wildcards.task)
 
 
@@ -95,9 +98,17 @@ rule export_model:
         ' --folder "$(dirname "$(dirname {output.module:q})")" > {log:q} 2>&1'
 
 
+def get_int8_score(wildcards):
+    """What the model scores in eight bits, where its latency in eight bits is asked for."""
+    pattern = export("int8.json")
+    return {"int8": pattern.format(**wildcards)} if "int8" in config["latency"]["backends"] else {}
+
+
 rule describe_export:
     input:
         lambda wildcards: repeated_inputs(config, wildcards.model, wildcards.task),
+        unpack(get_int8_score),
+        latency=rules.measure_latency.output,
         verdicts=rules.judge.output,
         record=rules.repeat_training.output.record,
         predictions=rules.repeat_training.output.predictions,
@@ -121,11 +132,13 @@ rule describe_export:
         origins=lambda wildcards: canonical_json(origins_of(config, wildcards.model, wildcards.task)),
         pairs=lambda wildcards: int(has_pairs(config, wildcards.task)),
         max_length=config["max_length"],
+        int8=lambda wildcards, input: options({"int8": input.get("int8")}),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
         " --metrics {params.metrics:q} --which {wildcards.which} --origins {params.origins:q} --pairs {params.pairs}"
         " --max-length {params.max_length} --record {input.record:q} --predictions {input.predictions:q}"
-        " --ticket {input.ticket:q} --verdict {output.verdict:q} --card {output.card:q} > {log:q} 2>&1"
+        " --ticket {input.ticket:q} --verdict {output.verdict:q} --card {output.card:q} {params.int8}"
+        " > {log:q} 2>&1"
 
 
 rule write_onnx:
@@ -150,18 +163,29 @@ rule write_onnx:
 
 rule quantise_onnx:
     input:
-        rules.write_onnx.output,
+        model=rules.write_onnx.output,
+        tokenizer=export("cut/tokenizer.json"),
+        encoded=rules.tokenise.output,
+        predictions=rules.repeat_training.output.predictions,
     output:
-        export("model.int8.onnx"),
+        quantised=export("model.int8.onnx"),
+        score=export("int8.json"),
     log:
         export("run/int8.log"),
     benchmark:
         export("run/int8.benchmark.tsv")
     conda:
         "../../envs/supertickets.yaml"
+    threads: config["threads"]
     resources:
-        mem_mb=get_copying_memory,
+        mem_mb=get_training_memory,
+        runtime=get_training_minutes,
     params:
-        **work("exports.to_onnx:quantise_onnx"),
+        **work("exports.int8:quantise_onnx", get_first_metric_module),
+        metric=get_first_metric,
+        separator=lambda wildcards: separator_of(separators_of(config, [wildcards.task]), wildcards.task),
     shell:
-        "python -P -m supertickets {params.work} --model {input:q} --quantised {output:q} > {log:q} 2>&1"
+        'python -P -m supertickets {params.work} --model {input.model:q} --folder "$(dirname {input.tokenizer:q})"'
+        " --encoded {input.encoded:q} --predictions {input.predictions:q} --metric {params.metric}"
+        " --separator={params.separator:q} --threads {threads} --quantised {output.quantised:q} --score {output.score:q}"
+        " > {log:q} 2>&1"

@@ -11,15 +11,20 @@ from supertickets.experiment.task_files import resolved
 Config = Mapping[str, Any]
 
 
-def require_exported(config: Config, model: str, task: str) -> None:
-    """Refuse an export of a model or task that the experiment does not have.
+def require_trained(config: Config, model: str, task: str, what: str) -> None:
+    """Refuse what is made of the runs of a model or task that the experiment does not have.
+
+    Args:
+        config: of the experiment.
+        model, task: their names.
+        what: is made, for the message: ``an export``.
 
     Raises:
         UserError: names it, and those that the experiment has.
     """
     for key, name in (("models", model), ("tasks", task)):
         if name not in config[key]:
-            raise UserError(f"an export of {model} on {task} needs {name} among {key}, which is {config[key]}")
+            raise UserError(f"{what} of {model} on {task} needs {name} among {key}, which is {config[key]}")
 
 
 def labels_of(config: Config, task: str) -> list[str]:

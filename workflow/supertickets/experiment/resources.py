@@ -90,6 +90,34 @@ def judging_minutes(predictions: int) -> int:
     return SHORT + math.ceil(predictions / COMPARED_RATE)
 
 
+#: Copies of the weights that a model which is measured takes: its own, its file's and those of what reads it.
+MEASURED_COPIES = 3
+#: Rounds before those that are counted.
+WARM_UP = 2
+
+
+def measuring_mb(config: Config, weights_mb: float, cuda: bool) -> int:
+    """Memory of a job that measures latency, which holds the full model and the tickets of all ratios, in MB.
+
+    Args:
+        config: of the experiment.
+        weights_mb: size of the encoder's weights in float32, in MB.
+        cuda: whether a CUDA device may compute.
+    """
+    models, asked = 1 + len(config["ratios"]), config["latency"]
+    tokens = max(asked["batch_sizes"]) * max(asked["lengths"])
+    activations = weights_mb * tokens * (ACTIVATIONS + ATTENTION * max(asked["lengths"])) / 4  # none is kept
+    return math.ceil(PROCESS + CUDA * cuda + MEASURED_COPIES * weights_mb * models + activations)
+
+
+def measuring_minutes(config: Config, weights_mb: float) -> int:
+    """Time of the same, in minutes: with one thread, and with more as if they were not faster."""
+    models, asked = 1 + len(config["ratios"]), config["latency"]
+    tokens = sum(asked["batch_sizes"]) * sum(asked["lengths"]) * (asked["rounds"] + WARM_UP)
+    operations = 2 * (weights_mb * 1e6 / 4) * tokens * models * 2 * len(asked["backends"])
+    return START * (1 + models * (asked["backends"] != ["torch"])) + math.ceil(operations / CPU_RATE / 60)
+
+
 #: Examples of a part whose number only its file tells, and MB of a base encoder's weights and a large one's.
 UNKNOWN_EXAMPLES = 100_000
 UNKNOWN_WEIGHTS = {"base": 440, "large": 1340}

@@ -13,6 +13,7 @@ from typing import Any
 
 from supertickets.experiment.adaptation import importance_file, starts_of
 from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
+from supertickets.experiment.latency import axis_files, axis_of, latency_files
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
@@ -166,15 +167,23 @@ FIGURES = {
         "Score of the winning tickets against the share of weights that they keep, the full model at the left. Mean "
         "over seeds with its 95% t interval; the star is the ticket with the best mean validation score. Chance is the "
         "best score of one answer to all examples. In phase I no ticket loses more than the margin.",
-        curves("main"),
-        lambda config: {"margins": margins_of(config)},
+        lambda config: [*curves("main")(config), *axis_files(config)],
+        lambda config: {"margins": margins_of(config), "axis": axis_of(config)},
     ),
     "gain_curve": Shown(
         "main",
         "What the winning tickets gain over the full models of the same seeds, against the share of weights that they "
         "keep, with the 95% interval over seeds and examples. The shaded band is the margin, the loss that still "
         "counts as keeping the score; the star is the ticket with the best mean validation score.",
-        lambda config: files(config, "main", "comparisons", "selections"),
+        lambda config: [*files(config, "main", "comparisons", "selections"), *axis_files(config)],
+        lambda config: {"margins": margins_of(config), "axis": axis_of(config)},
+    ),
+    "speed": Shown(
+        "main",
+        "What the winning tickets gain over the full models of the same seeds, against how much faster they compute, "
+        "with 95% intervals of both. The shaded band is the margin; the star is the ticket with the best mean "
+        "validation score.",
+        lambda config: [*files(config, "main", "comparisons", "selections"), *latency_files(config)],
         lambda config: {"margins": margins_of(config)},
     ),
     "bias_variance": Shown(
@@ -286,6 +295,11 @@ TABLES = {
         rivals_files,
         rivals,
         lambda config: bool(config["rivals"]),
+    ),
+    "latency": Shown(
+        "main",
+        "How long the full model and the winning tickets take for a batch on this machine, and the speed-up.",
+        latency_files,
     ),
     "tasks": Shown(
         "main",

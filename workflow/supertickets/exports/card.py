@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from supertickets.evaluation.latency import SPEEDUP, TIMES, machine_text, place_text
+
 #: What stands in the map of units for one that is kept, and for one that is pruned.
 KEPT, PRUNED = "#", "."
 
@@ -37,7 +39,14 @@ training.
 
 In points, computed in {precision}. In parentheses: 95% intervals, of this model over examples (or their documents), and
 of means over seeds (Student's t, from three seeds on). {choice} \
-One answer to all examples scores {chance} ({metric}, {split}).{repeated}
+One answer to all examples scores {chance} ({metric}, {split}).{repeated}{int8}
+
+## Speed
+
+{speed}
+
+Milliseconds for a batch of `cut/`, median{faster}, with 95% intervals over rounds. Sentences are of the same length,
+and tokens at hand. Measured on {machine}: another machine has other numbers.
 
 ## Verdict
 
@@ -95,6 +104,10 @@ def card_of(content: Mapping[str, Any]) -> str:
         chance=f"{content['chance']:.1f}",
         repeated=f" Trained once more for this export, its outputs differ from those of the run by up to {differs:.1g}."
         * (differs > 0),
+        int8=_int8(content["int8"]) if "int8" in content else "",
+        speed=_speed(content["latency"]["measured"], content["which"] == "super"),
+        faster=", and the full model's time over it" * (content["which"] == "super"),
+        machine=machine_text(content["latency"]["machine"]),
         gain=_gain(content),
         kept=KEPT,
         pruned=PRUNED,
@@ -112,12 +125,12 @@ def map_of(ticket: Mapping[str, Any]) -> Iterator[str]:
         yield f"{layer + 1:5}  {marks:5}  {KEPT if layer in ticket['ffn'] else PRUNED}"
 
 
-def _number(row: Mapping[str, Any], *names: str) -> str:
-    """A score with its interval, where there is one."""
-    value, low, high = (row[name] for name in names)
+def _number(row: Mapping[str, Any], name: str, low_name: str, high_name: str, spec: str = ".1f") -> str:
+    """A number with its interval, where there is one."""
+    value, low, high = (row[key] for key in (name, low_name, high_name))
     if value is None:
         return "undefined"
-    return f"{value:.1f}" + (f" ({low:.1f} to {high:.1f})" if low is not None else "")
+    return f"{value:{spec}}" + (f" ({low:{spec}} to {high:{spec}})" if low is not None else "")
 
 
 def _table(scores: Sequence[Mapping[str, Any]]) -> str:
@@ -131,6 +144,27 @@ def _table(scores: Sequence[Mapping[str, Any]]) -> str:
     for row in scores:
         numbers = " | ".join(_number(row, *names) for names in columns.values())
         lines.append(f"| {row['split']} | {row['metric']} | {row['examples']} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _int8(told: Mapping[str, Any]) -> str:
+    """What the model scores in eight bits, as a paragraph."""
+    difference = {**told, "low": told["difference_low"], "high": told["difference_high"]}
+    return (
+        f"\n\nIn eight bits (`model.int8.onnx`) it scores {_number(told, 'value', 'low', 'high')}, "
+        f"{_number(difference, 'difference', 'low', 'high', '+.1f')} points from this model ({told['metric']}, "
+        f"{told['split']})."
+    )
+
+
+def _speed(measured: Sequence[Mapping[str, Any]], cut: bool) -> str:
+    """Measured latency by what computes, batch size and length; with speed-ups for a cut model."""
+    heads = ["computed by", "batch", "tokens", "milliseconds", *["speed-up"] * cut]
+    lines = [f"| {' | '.join(heads)} |", "|---" + "|--:" * (len(heads) - 1) + "|"]
+    for row in measured:
+        cells = [place_text(row), str(row["batch_size"]), str(row["length"]), _number(row, *TIMES, ".2f")]
+        cells += [_number(row, *SPEEDUP, ".2f")] * cut
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

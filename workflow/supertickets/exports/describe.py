@@ -13,6 +13,7 @@ import pandas as pd
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import read_parquet
+from supertickets.evaluation.latency import CONDITION, SIZES, SPEEDUP, TIMES, read_latency
 from supertickets.evaluation.metric import predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
@@ -23,6 +24,8 @@ from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
 
+#: What is told of a model in eight bits.
+INT8 = ("split", "metric", "examples", "value", "low", "high", "difference", "difference_low", "difference_high")
 #: What is told of a training's record.
 OF_RECORD = ("weight_remaining", "parameters", "precision", "versions")
 
@@ -41,11 +44,12 @@ def describe_export(
     ticket: Path,
     verdict: Path,
     card: Path,
+    int8: Path | None = None,
 ) -> None:
-    """Write what an exported model is, what it scores, and what was found of its task.
+    """Write what an exported model is, what it scores, how fast it is, and what was found of its task.
 
     Args:
-        results: the results folder, with scores and ``verdicts.csv``.
+        results: the results folder, with scores, ``verdicts.csv`` and latency.
         grid: the winning tickets at all sizes, and ``separators`` of tasks whose examples are of documents.
         group: model, task, train_size and the kind ``winning``.
         metrics: of the task; the first has chosen the ticket.
@@ -55,6 +59,8 @@ def describe_export(
         max_length: longest sequence in tokens that the model was trained with.
         record, predictions, ticket: of the exported training.
         verdict, card: JSON and Markdown files to write.
+        int8: what its ONNX file of eight bits scores (:func:`supertickets.exports.int8.quantise_onnx`); None where
+            nobody asks for that.
 
     Raises:
         UserError: a file is damaged.
@@ -87,15 +93,38 @@ def describe_export(
         "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
         "differs_from_run": largest_difference(own, predictions_file(results, run)),
         **{key: made[key] for key in OF_RECORD},
+        "latency": latency_of(results, grid, group, run["ratio"]),
         "ticket": Ticket.read(ticket).as_json(),
         "origins": origins,
         "pairs": bool(pairs),
         "max_length": max_length,
     }
+    if int8 is not None:
+        content["int8"] = read_int8(int8)
     content = without_nan(content)
     write_json(verdict, content)
     with replacing(card) as part:
         part.write_text(card_of(content), encoding="utf-8")
+
+
+def latency_of(results: Path, grid: Mapping[str, Any], group: Mapping[str, Any], ratio: float) -> dict[str, Any]:
+    """How long the model of a ratio takes: the ``machine`` that measured, and rows of what was ``measured``."""
+    table, machines = read_latency(results, [group], grid["ratios"])
+    columns = [*SIZES[3:], *CONDITION, "rounds", *TIMES, *SPEEDUP]
+    rows = table.loc[table["ratio"] == ratio, columns].to_dict("records")
+    return {"machine": machines[group["model"], group["task"]], "measured": rows}
+
+
+def read_int8(path: Path) -> dict[str, Any]:
+    """What a model scores in eight bits.
+
+    Raises:
+        UserError: the file does not say it.
+    """
+    told = read_json(path)
+    if missing := [key for key in INT8 if not isinstance(told, dict) or key not in told]:
+        raise DamagedError(path, f"not scores of a model in eight bits: no {missing[0]}")
+    return told
 
 
 def scores_of(

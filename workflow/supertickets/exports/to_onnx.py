@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +71,7 @@ def write_onnx(folder: Path, model: Path) -> None:
         raise UserError(f"{model}: its outputs differ from the model's by up to {difference:.2g}; nothing is written")
 
 
-def quantise_onnx(model: Path, quantised: Path) -> None:
+def quantise(model: Path, quantised: Path) -> None:
     """Write an ONNX model with weights of eight bits; activations are converted while it runs.
 
     Args:
@@ -119,9 +120,23 @@ def batches(model: PreTrainedModel, names: Sequence[str], most: int) -> list[tup
 
 def outputs_of(model: Path, names: Sequence[str], rows: list[tuple[Tensor, ...]]) -> list[np.ndarray]:
     """What an ONNX model computes from batches."""
-    from onnxruntime import InferenceSession
-
-    session = InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = session_of(model)
     return [
         session.run(["logits"], dict(zip(names, (each.numpy() for each in inputs), strict=True)))[0] for inputs in rows
     ]
+
+
+def session_of(model: Path, threads: int = 0) -> Any:
+    """A session of onnxruntime that computes an ONNX model on a CPU.
+
+    Args:
+        model: the file.
+        threads: that compute; as many as there are cores if 0. They do not wait for the next batch in a loop, which
+            would take the cores from whatever computes next.
+    """
+    from onnxruntime import InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return InferenceSession(model, options, providers=["CPUExecutionProvider"])

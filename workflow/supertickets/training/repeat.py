@@ -8,10 +8,8 @@ from typing import Any
 
 from supertickets.encoder.rewind import rewind
 from supertickets.encoder.ticket import Shape, Ticket
-from supertickets.errors import DamagedError
-from supertickets.evaluation.results import chosen_ratio, read_groups
-from supertickets.experiment.grid import group_runs
-from supertickets.experiment.paths import group_file, ticket_file
+from supertickets.evaluation.best_run import exported_run
+from supertickets.experiment.paths import ticket_file
 from supertickets.files import write_json
 from supertickets.jobs.locks import alone
 from supertickets.training.run import train_run
@@ -35,7 +33,9 @@ def repeat_training(
     finetuned: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
-    """Repeat the training of the :func:`best_run` of a group, with the predictions that the settings ask for.
+    """Repeat the training of a group's :func:`~supertickets.evaluation.best_run.exported_run`.
+
+    It predicts what the settings ask for.
 
     Args:
         results: the results folder.
@@ -51,7 +51,7 @@ def repeat_training(
         record, ticket: JSON files to write: what was done, and the units that are kept, all of a full model; None
             where nobody wants them.
     """
-    run = best_run(results, grid, group, metric, which)
+    run = exported_run(results, grid, group, metric, which)
     log.info("repeating %s", run)
     model = results / "pretrained" / group["model"]
     size = run["train_size"]
@@ -88,26 +88,3 @@ def repeat_training(
         finally:
             for path in (rewound, unwanted):
                 path.unlink(missing_ok=True)
-
-
-def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:
-    """The run with the best validation score among the seeds of the full model, or of the super ticket.
-
-    Args:
-        results, grid, group, metric, which: see :func:`repeat_training`.
-
-    Raises:
-        UserError: a file is damaged or has no validation score.
-    """
-    ratio = 0.0
-    if which == "super":
-        read_groups(results, "selections", [group], grid)  # a table of this experiment
-        ratio = chosen_ratio(results, group)
-    scores = read_groups(results, "scores", [group], grid)
-    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
-    scores = scores.dropna(subset="value")
-    if scores.empty:
-        raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
-    seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
-    runs = group_runs(grid, group)
-    return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)

@@ -49,7 +49,7 @@ def panel(axis: Axes, rows: pd.DataFrame) -> None:
         axis.plot(full["weight_remaining"], full["value"], **style.hollow(look["color"], look["marker"]))
     axis.set_ylabel(f"{rows['split'].iloc[0]} {rows['loss'].iloc[0]}")
     axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
-    weight_axis(axis, rows["weight_remaining"].min())
+    weight_axis(axis, rows["weight_remaining"])
 
 
 def note(table: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
+from supertickets.report.figures.axes import placed
 from supertickets.report.figures.panels import (
     finish,
     folded,
@@ -27,41 +28,50 @@ from supertickets.report.figures.panels import (
 )
 
 
-def draw_gain_curve(results: Path, grid: dict[str, Any], margins: dict[str, float], pdf: Path, png: Path) -> None:
+def draw_gain_curve(
+    results: Path, grid: dict[str, Any], margins: dict[str, float], axis: dict[str, Any], pdf: Path, png: Path
+) -> None:
     """Draw ticket minus full model of the same seeds against weight remaining, for every model and task.
 
     Args:
         results: the results folder, with comparisons and selections.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
+        axis: what stands in the place of weight remaining (:func:`~supertickets.report.figures.axes.placed`).
         pdf, png: files to write.
     """
     compared, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("comparisons", "selections"))
-    compared = compared[compared["reported"]]
+    places = placed(results, grid, axis, compared[compared["reported"]])
+    compared = places.rows
     style.use()
     figure, axes = grid_of_panels(chosen)
-    for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
+    for each, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
         rows = compared[(compared[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)]
-        panel(axis, rows.sort_values("weight_remaining", ascending=False), ticket["ratio"], margins[ticket["task"]])
-        axis.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
-        set_title(axis, panel_title(ticket, chosen))
-    finish(figure, axes, note(compared, margins))
+        weight_axis(each, rows["weight_remaining"], places.label)
+        panel(each, rows.sort_values("weight_remaining", ascending=False), ticket["ratio"], margins[ticket["task"]])
+        each.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
+        set_title(each, panel_title(ticket, chosen))
+    finish(figure, axes, note(compared, margins) + places.remark)
     style.save(figure, pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
     """Draw the gains of one model and task, no gain, and the margin below; the super ticket has this ratio."""
-    weight_axis(axis, rows["weight_remaining"].min())
     if rows["difference"].isna().all():
         undefined(axis)
         return
-    grey = style.COLOURS["full"]
-    axis.axhline(0, color=grey, linewidth=1, linestyle="--", label="full model")
-    axis.axhspan(-margin, 0, color=grey, alpha=0.25, linewidth=0, label="margin")
+    draw_margin(axis, margin)
     look = style.look("winning", "winning tickets")
     axis.errorbar(rows["weight_remaining"], rows["difference"], yerr=intervals(rows), **style.LINE, **look)
     best = rows[rows["ratio"] == ratio]  # none where no ticket could be chosen
     axis.plot(best["weight_remaining"], best["difference"], **style.STAR)
+
+
+def draw_margin(axis: Axes, margin: float) -> None:
+    """Draw no gain as a line, and the margin below it as a band."""
+    grey = style.COLOURS["full"]
+    axis.axhline(0, color=grey, linewidth=1, linestyle="--", label="full model")
+    axis.axhspan(-margin, 0, color=grey, alpha=0.25, linewidth=0, label="margin")
 
 
 def intervals(rows: pd.DataFrame) -> np.ndarray:

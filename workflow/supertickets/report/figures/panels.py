@@ -24,6 +24,9 @@ BAND = "Band: the full model's interval. "
 #: Remark on panels with :func:`draw_chance`.
 CHANCE = " Chance: the best score of one answer to all examples."
 
+#: Label of the horizontal axis.
+WEIGHT = "weight remaining"
+
 #: Name of the first phase in a panel.
 FIRST_PHASE = "phase I"
 
@@ -50,7 +53,12 @@ def reported(scores: pd.DataFrame, ticket: pd.Series, keys: list[str]) -> pd.Dat
 
 
 def panels(
-    scores: pd.DataFrame, chosen: pd.DataFrame, draw: Panel, remark: str, keys: list[str] = EXPERIMENT
+    scores: pd.DataFrame,
+    chosen: pd.DataFrame,
+    draw: Panel,
+    remark: str,
+    keys: list[str] = EXPERIMENT,
+    places: str = WEIGHT,
 ) -> plt.Figure:
     """Draw a figure with one panel for each super ticket, and a note below.
 
@@ -61,6 +69,7 @@ def panels(
         draw: function that draws one panel, from its scores and its super ticket.
         remark: remark on these curves, for the note.
         keys: columns, besides metric and split, in which the rows of a panel agree with its super ticket.
+        places: label of the horizontal axis, whose places are in ``weight_remaining``.
     """
     figure, axes = grid_of_panels(chosen)
     rows_of_panels = []
@@ -69,7 +78,7 @@ def panels(
         draw(axis, rows, ticket)
         metric = metric_of(ticket["metric"])
         axis.set_ylabel(folded(f"{ticket['split']} {metric.label}", 25))
-        weight_axis(axis, rows["weight_remaining"].min())
+        weight_axis(axis, rows["weight_remaining"], places)
         if rows["value"].isna().all():
             undefined(axis)
         else:
@@ -238,12 +247,13 @@ def write(axis: Axes, x: float, y: float, words: str, **place: str) -> None:
     axis.text(x, y, words, **look, **place)
 
 
-def weight_axis(axis: Axes, lightest: float, heaviest: float = 1.0) -> None:
+def weight_axis(axis: Axes, places: pd.Series, label: str = WEIGHT) -> None:
     """Label the horizontal axis and set its limits: the full model is at the left, as in the paper."""
-    axis.set_xlabel("weight remaining")
+    axis.set_xlabel(label)
     axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    margin = 0.03 * (heaviest - lightest)
-    axis.set_xlim(heaviest + margin, lightest - 2 * margin)
+    least, most = places.min(), max(places.max(), 1.0)  # a ticket may take longer than the full model
+    margin = 0.03 * (most - least)
+    axis.set_xlim(most + margin, least - 2 * margin)
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:

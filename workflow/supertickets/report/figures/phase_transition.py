@@ -12,6 +12,7 @@ from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
+from supertickets.report.figures.axes import placed
 from supertickets.report.figures.panels import BAND, FIRST, curve, full_model, panels
 
 REMARK = BAND + "{dots}. The super ticket is chosen on validation examples."
@@ -20,20 +21,25 @@ DOTS = "Dots: single seeds"
 PAIRS = "Thin lines join the scores of a seed, its full model first"
 
 
-def draw_phase_transition(results: Path, grid: dict[str, Any], margins: dict[str, float], pdf: Path, png: Path) -> None:
+def draw_phase_transition(
+    results: Path, grid: dict[str, Any], margins: dict[str, float], axis: dict[str, Any], pdf: Path, png: Path
+) -> None:
     """Draw score against weight remaining for every model and task.
 
     Args:
         results: the results folder, with scores, selections and comparisons.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
+        axis: what stands in the place of weight remaining (:func:`~supertickets.report.figures.axes.placed`).
         pdf, png: files to write.
     """
     style.use()
     remark = REMARK.format(dots=PAIRS if len(grid["seeds"]) == 2 else DOTS)
     scores, chosen = read_curves(results, grid)
     chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
-    style.save(panels(scores, chosen, panel, remark + FIRST), pdf, png)
+    places = placed(results, grid, axis, scores)
+    figure = panels(places.rows, chosen, panel, remark + FIRST + places.remark, places=places.label)
+    style.save(figure, pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:

@@ -66,7 +66,7 @@ def draw_points(axis: Axes, points: pd.DataFrame, lightest: float) -> None:
         lightest: least weight in the panel.
     """
     heaviest = max(1.0, points["weight"].max())
-    weight_axis(axis, lightest, heaviest)
+    weight_axis(axis, pd.Series([lightest, heaviest]))
     looks = style.looks(points["rival"], style.POINT_COLOURS, style.POINT_MARKERS)
     points = points.assign(look=looks).sort_values("weight", ascending=False, kind="stable")
     place = float("inf")

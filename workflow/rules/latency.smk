@@ -1,0 +1,63 @@
+# Measure how long full models and tickets take on this machine. Nothing is trained: time depends on shapes alone.
+#
+# Needs:  pretrained/ of prepare.smk; tickets and scores/ of the winning tickets at the main size
+# Makes:  results/latency/{model}/{task}.csv   a row for each model, backend, device, number of threads, batch and length
+#         results/latency/{model}/{task}.json  the machine
+#
+# A job takes all cores, so that nothing is measured while other jobs compute. profiles/slurm has it alone on a node.
+
+from supertickets.experiment.exports import require_trained
+from supertickets.experiment.latency import LATENCY, latency_settings, measured_inputs
+from supertickets.experiment.repeated import main_group
+from supertickets.experiment.settings import outputs_of
+
+
+def get_measured_inputs(wildcards):
+    """What says which tickets are measured."""
+    user_errors(require_trained)(config, wildcards.model, wildcards.task, "latency")
+    return measured_inputs(config, wildcards.model, wildcards.task)
+
+
+def get_measuring_memory(wildcards, attempt):
+    """Memory of a job that holds the full model and all tickets, in MB."""
+    demand = resources.measuring_mb(config, weights_mb(wildcards.model), bool(GPUS))
+    return grown(attempt, demand)
+
+
+def get_measuring_minutes(wildcards, attempt):
+    """Time of the same, in minutes."""
+    return grown(attempt, resources.measuring_minutes(config, weights_mb(wildcards.model)))
+
+
+rule measure_latency:
+    input:
+        get_measured_inputs,
+        config=rules.prepare_model.output.config,
+        weights=rules.prepare_model.output.weights,
+        shape=rules.prepare_model.output.shape,
+    output:
+        table=f"results/{LATENCY}.csv",
+        machine=f"results/{LATENCY}.json",
+    log:
+        "results/logs/measure_latency/{model}/{task}.log",
+    benchmark:
+        "results/benchmarks/measure_latency/{model}/{task}.tsv"
+    conda:
+        "../../envs/supertickets.yaml"
+    threads: lambda wildcards: workflow.cores
+    resources:
+        mem_mb=get_measuring_memory,
+        runtime=get_measuring_minutes,
+        gpu=GPUS,
+    params:
+        **work("exports.latency:measure_latency"),
+        grid=canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": {"winning": 1}}),
+        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        metric=get_first_metric,
+        settings=canonical_json(latency_settings(config)),
+        outputs=lambda wildcards: outputs_of(config, wildcards.task),
+    shell:
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
+        " --metric {params.metric} --settings {params.settings:q} --outputs {params.outputs} --threads {threads}"
+        " --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q} --table {output.table:q}"
+        " --machine {output.machine:q} > {log:q} 2>&1"

@@ -1,0 +1,52 @@
+"""The run of a group with the best validation score, at a ratio or of what is exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from supertickets.errors import DamagedError
+from supertickets.evaluation.results import chosen_ratio, read_groups
+from supertickets.experiment.grid import group_runs
+from supertickets.experiment.paths import group_file
+
+
+def exported_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:
+    """The :func:`best_run` among the full models, or among the tickets of the super ticket's ratio.
+
+    Args:
+        results, grid, group, metric: as of :func:`best_run`.
+        which: ``full`` or ``super``.
+
+    Raises:
+        UserError: a file is damaged, or there is no super ticket.
+    """
+    ratio = 0.0
+    if which == "super":
+        read_groups(results, "selections", [group], grid)  # a table of this experiment
+        ratio = chosen_ratio(results, group)
+    return best_run(results, grid, group, metric, ratio)
+
+
+def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, ratio: float) -> dict[str, Any]:
+    """The run with the best validation score among the seeds of a ratio; the first seed of equals.
+
+    Undefined scores come last: where all are, it is the run of the first seed.
+
+    Args:
+        results: the results folder, with the scores of the group.
+        grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        group: model, task, train_size and the kind ``winning``.
+        metric: the task's first metric.
+        ratio: of the tickets, one of the grid's; 0 for the full models.
+
+    Raises:
+        UserError: the file of the scores is damaged, or has none on validation.
+    """
+    scores = read_groups(results, "scores", [group], grid)
+    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    if scores.empty:
+        raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
+    seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
+    runs = group_runs(grid, group)
+    return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)

@@ -1,0 +1,106 @@
+"""Measured latency, as it is stored: which models, where, and how long they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from supertickets.errors import DamagedError
+from supertickets.evaluation.columns import TRIAL, Content, read_table
+from supertickets.evaluation.results import not_each
+from supertickets.experiment.latency import LATENCY
+from supertickets.files import read_json
+
+#: What is the same for all models that are compared with each other.
+PLACE = ["backend", "device", "threads"]
+CONDITION = [*PLACE, "batch_size", "length"]
+TIMES = ("milliseconds", "milliseconds_low", "milliseconds_high")
+SPEEDUP = ("speedup", "speedup_low", "speedup_high")
+SIZES = ("ratio", "seed", "weight_remaining", "parameters", "multiply_adds", "bytes")
+#: What a table of measurements holds.
+CONTENT = Content(
+    (*TRIAL, "variant", *PLACE[:2]), (*SIZES, "threads", "batch_size", "length", "rounds", *TIMES, *SPEEDUP)
+)
+
+
+def variant_name(model: str, ratio: float) -> str:
+    """The name of an encoder's full model, or of its ticket of a ratio above 0."""
+    return f"{model}-{ratio:.2f}" if ratio else model
+
+
+def read_latency(
+    results: Path, groups: Iterable[Mapping[str, Any]], ratios: Iterable[float]
+) -> tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]:
+    """Measured latency of some models and tasks.
+
+    Args:
+        results: the results folder.
+        groups: model, task and train_size of each.
+        ratios: of the tickets that the tables are of, beside the full models.
+
+    Returns:
+        One table, sizes as text, and by model and task the machine that measured.
+
+    Raises:
+        UserError: a file is no such table, or of other models.
+    """
+    tables, machines, ratios = [], {}, [0.0, *ratios]
+    for group in groups:
+        model, task, size = (str(group[key]) for key in TRIAL)
+        path = results / f"{LATENCY.format(model=model, task=task)}.csv"
+        table = read_table(path, content=CONTENT)
+        if (table[list(TRIAL)] != [model, task, size]).any(axis=None):
+            raise DamagedError(path, f"not all of its rows are of {model}, {task} and {size} training examples")
+        expected = {(variant_name(model, ratio),) for ratio in ratios}
+        if wrong := not_each(table.astype({"variant": str}), CONDITION, ["variant"], expected):
+            raise DamagedError(path, wrong)
+        tables.append(table)
+        machines[model, task] = read_machine(path.with_suffix(".json"))
+    return pd.concat(tables, ignore_index=True), machines
+
+
+def read_machine(path: Path) -> dict[str, Any]:
+    """What measured a table.
+
+    Raises:
+        UserError: the file does not say it.
+    """
+    told = read_json(path)
+    if not isinstance(told, dict) or not isinstance(told.get("versions"), dict):
+        raise DamagedError(path, "does not say what measured")
+    if missing := [key for key in ("processor", "cores", "precision") if key not in told]:
+        raise DamagedError(path, f"does not say what measured: no {missing[0]}")
+    return told
+
+
+def place_text(row: Mapping[str, Any]) -> str:
+    """What has computed a row of measurements, in words."""
+    threads = f"{row['threads']} CPU threads" if row["threads"] > 1 else "one CPU thread"
+    return f"{row['backend']} on {'a GPU' if row['device'] == 'cuda' else threads}"
+
+
+def machine_text(machine: Mapping[str, Any]) -> str:
+    """A machine in words."""
+    gpu = f" and {machine['gpu']}" if "gpu" in machine else ""
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    return f"{machine['processor']} ({machine['cores']} cores){gpu}, {machine['precision']}, {versions}"
+
+
+def machines_text(machines: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+    """Machines in words, with what each has measured where they differ; argument as of :func:`read_latency`."""
+    by_text: dict[str, list[str]] = {}
+    for (model, task), machine in machines.items():
+        by_text.setdefault(machine_text(machine), []).append(f"{task} of {model}")
+    if len(by_text) == 1:
+        return next(iter(by_text))
+    return "; ".join(f"{text} ({', '.join(what)})" for text, what in by_text.items())
+
+
+def usual(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of what somebody uses who sets nothing: the first backend, on a GPU if there is one, on all cores."""
+    rows = table[table["backend"] == table["backend"].iloc[0]]
+    rows = rows[rows["device"] == ("cuda" if (rows["device"] == "cuda").any() else "cpu")]
+    return rows[rows["threads"] == rows["threads"].max()]

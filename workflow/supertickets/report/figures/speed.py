@@ -1,0 +1,76 @@
+"""Figure: gain of the winning tickets over the full model against their measured speed-up, one panel for each task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter
+
+from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text, read_latency, usual
+from supertickets.evaluation.metric import metric_of
+from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.select_ticket import EXPERIMENT
+from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import groups_of
+from supertickets.report.figures import gain_curve, style
+from supertickets.report.figures.panels import finish, folded, grid_of_panels, panel_title, set_title, undefined
+
+#: Colours of curves, none of which is close to the star's.
+COLOURS = tuple(style.TASK_COLOURS[place] for place in (0, 2, 4, 5, 9))
+
+
+def draw_speed(results: Path, grid: dict[str, Any], margins: dict[str, float], pdf: Path, png: Path) -> None:
+    """Draw ticket minus full model against speed-up, for every model and task, a curve for each batch size.
+
+    Args:
+        results: the results folder, with comparisons, selections and latency.
+        grid: the winning tickets at the main size.
+        margins: by task the loss, in points, that still counts as kept.
+        pdf, png: files to write.
+    """
+    groups = groups_of(grid)
+    compared, chosen = (read_groups(results, folder, groups, grid) for folder in ("comparisons", "selections"))
+    compared = compared[compared["reported"]]
+    measured, machines = read_latency(results, groups, grid["ratios"])
+    measured = usual(measured)
+    measured = measured[measured["length"] == measured["length"].max()]
+    columns = [*EXPERIMENT, "ratio", "batch_size", *SPEEDUP]
+    rows = compared.merge(measured[columns], on=[*EXPERIMENT, "ratio"])
+    style.use()
+    figure, axes = grid_of_panels(chosen)
+    for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
+        own = rows[(rows[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)]
+        panel(axis, own.sort_values("ratio"), ticket["ratio"], margins[ticket["task"]])
+        axis.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
+        set_title(axis, panel_title(ticket, chosen))
+    speed = (
+        f" Speed-up: the full model's time for a batch over the ticket's, median of {measured['rounds'].max()} rounds "
+        f"with its {LEVEL:.0%} interval; {measured['length'].iloc[0]} tokens, {place_text(measured.iloc[0])}, "
+        f"{machines_text(machines)}."
+    )
+    finish(figure, axes, gain_curve.note(compared, margins) + speed)
+    style.save(figure, pdf, png)
+
+
+def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
+    """Draw the gains of one model and task against speed-up; the super ticket has this ratio."""
+    axis.set_xlabel("speed-up over the full model")
+    axis.xaxis.set_major_formatter(FormatStrFormatter("%gx"))
+    if rows["difference"].isna().all():
+        undefined(axis)
+        return
+    gain_curve.draw_margin(axis, margin)
+    axis.axvline(1, color=style.COLOURS["full"], linewidth=1, linestyle="--")
+    sizes = sorted(rows["batch_size"].unique())
+    looks = style.looks([f"batches of {size}" for size in sizes], COLOURS)
+    for size, look in zip(sizes, looks, strict=True):
+        curve = rows[rows["batch_size"] == size]
+        middle, low, high = (curve[name] for name in SPEEDUP)
+        across = np.stack([middle - low, high - middle])
+        axis.errorbar(middle, curve["difference"], yerr=gain_curve.intervals(curve), xerr=across, **style.LINE, **look)
+        best = curve[curve["ratio"] == ratio]  # none where no ticket could be chosen
+        axis.plot(best["speedup"], best["difference"], **style.STAR)
