@@ -79,6 +79,7 @@ def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
         _, text = draw(name, tmp_path, drawn, grid)
         assert ("one of 1 undefined scores of rating" in text) == (name == "phase_transition")
         assert "No super ticket" not in text
+    assert "Not drawn: 1 of 3 gains of rating, as" in draw("gain_curve", tmp_path, drawn, grid)[1]
 
 
 @pytest.mark.parametrize("splits", [["validation"], ["test"], ["validation", "test"]], ids=",".join)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -15,10 +14,12 @@ from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
+from supertickets.report.figures.gains import TWO_SEEDS, draw_gains, no_intervals_text
 from supertickets.report.figures.panels import (
     finish,
     folded,
     grid_of_panels,
+    margins_text,
     panel_title,
     scored_on,
     set_title,
@@ -53,16 +54,12 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
     """Draw the gains of one model and task, no gain, and the margin below; the super ticket has this ratio."""
     weight_axis(axis, rows["weight_remaining"].min())
     if rows["difference"].isna().all():
-        undefined(axis)
+        undefined(axis, "gains")
         return
     grey = style.COLOURS["full"]
     axis.axhline(0, color=grey, linewidth=1, linestyle="--", label="full model")
     axis.axhspan(-margin, 0, color=grey, alpha=0.25, linewidth=0, label="margin")
-    # With one seed there are no intervals; one of two seeds is longer than any scale.
-    bars = np.stack([rows["difference"] - rows["low"], rows["high"] - rows["difference"]])
-    bars = np.where(rows["seeds"] > 2, np.nan_to_num(bars), 0.0)
-    look = style.look("winning", "winning tickets")
-    axis.errorbar(rows["weight_remaining"], rows["difference"], yerr=bars, **style.LINE, **look)
+    draw_gains(axis, rows["weight_remaining"], rows, "", style.look("winning", "winning tickets"))
     best = rows[rows["ratio"] == ratio]  # none where no ticket could be chosen
     axis.plot(best["weight_remaining"], best["difference"], **style.STAR)
 
@@ -73,14 +70,15 @@ def note(compared: pd.DataFrame, margins: dict[str, float]) -> str:
     over = f"seeds and {resampled_text(compared)}"
     spread = f"Mean over {seeds} seeds with its {LEVEL:.0%} interval over {over}, for each ticket alone."
     if seeds <= 2:
-        spread = ("One seed: no intervals.", "Mean over 2 seeds, whose intervals are too long to be drawn.")[seeds - 1]
-    of_tasks = {task: f"{margins[task]:g}" for task in compared["task"].unique()}
-    alike = len({*of_tasks.values()}) == 1
-    points = min(of_tasks.values()) if alike else ", ".join(f"{margin} ({task})" for task, margin in of_tasks.items())
-    counts = compared[compared["difference"].isna()].groupby("task", sort=False).size()
-    missing = "".join(f" Not drawn: {count} tickets of {task} with undefined scores." for task, count in counts.items())
+        spread = ("One seed: no intervals.", f"Mean over 2 seeds. {TWO_SEEDS}")[seeds - 1]
+    missing = ""
+    for task, undefined_ones in compared["difference"].isna().groupby(compared["task"], sort=False):
+        if count := undefined_ones.sum():
+            missing += f" Not drawn: {count} of {len(undefined_ones)} gains of {task}, as a score of one of the runs"
+            missing += " is undefined (the same prediction for all examples)."
     return (
-        f"Encoder: {', '.join(compared['model'].unique())}. Ticket minus full model of the same seed. {spread} Margin: "
-        f"the loss that still counts as keeping the score, in points: {points}. The super ticket is chosen on "
-        f"validation examples. {scored_on(compared)}{missing}"
+        f"Encoder: {', '.join(compared['model'].unique())}. Ticket minus full model of the same seed. {spread}"
+        f"{no_intervals_text(compared, 'ticket')} Margin: the loss that still counts as keeping the score, "
+        f"{margins_text(margins, compared['task'].unique())}. The super ticket is chosen on validation examples. "
+        f"{scored_on(compared)}{missing}"
     )

@@ -12,9 +12,12 @@ from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import BAND, FIRST, curve, full_model, panels
+from supertickets.report.figures.panels import BAND, curve, full_model, panels, phases_remark
 
-REMARK = BAND + "{dots}. The super ticket is chosen on validation examples."
+REMARK = (
+    BAND + "{dots}. Differences to the full model are paired by seed: see gain_curve. The super ticket is chosen on "
+    "validation examples."
+)
 DOTS = "Dots: single seeds"
 #: What stands in for the intervals of two seeds.
 PAIRS = "Thin lines join the scores of a seed, its full model first"
@@ -33,7 +36,7 @@ def draw_phase_transition(results: Path, grid: dict[str, Any], margins: dict[str
     remark = REMARK.format(dots=PAIRS if len(grid["seeds"]) == 2 else DOTS)
     scores, chosen = read_curves(results, grid)
     chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
-    style.save(panels(scores, chosen, panel, remark + FIRST), pdf, png)
+    style.save(panels(scores, chosen, panel, remark + phases_remark(margins, grid["tasks"])), pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
