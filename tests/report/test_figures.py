@@ -18,7 +18,7 @@ from scipy import stats
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
 from supertickets.experiment.paths import size_text
-from supertickets.report.figures import style
+from supertickets.report.figures import style, ticket_importance
 from supertickets.report.figures.data_size import by_number
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.gains import draw_gains, no_intervals_text
@@ -54,8 +54,17 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
     places, values = points(axes[0], "winning tickets")
     np.testing.assert_allclose(places, means.index)
     np.testing.assert_allclose(values, means)
-    for words in ("minilm", "3 seeds", "200 movie test", "200 dev_only validation", "95%", "chosen on validation"):
+    for words in (
+        "minilm",
+        "3 seeds",
+        "200 movie test",
+        "200 dev_only validation",
+        "95%",
+        "chosen on validation",
+        "see gain_curve",
+    ):
         assert words in text
+    assert "see gain_curve" in text and "1 (movie), 2.5 (rating), 1 (dev_only) points on average" in text
     star = next(line for line in axes[0].lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(1 - verdicts(results).loc["movie", "ratio"] / 2)
 
@@ -295,6 +304,17 @@ def test_legends_are_inside_the_picture(inches: float, count: int) -> None:
     assert legend.x0 >= picture.x0 and legend.x1 <= picture.x1 and legend.y1 <= picture.y1
 
 
+@pytest.mark.parametrize(("inches", "columns"), [(6.8, 5), (3.6, 3)])
+def test_the_lines_of_a_legend_are_about_equal(inches: float, columns: int) -> None:
+    style.use()
+    figure, axis = plt.subplots(figsize=(inches, 3.0), layout="constrained")
+    for number in range(5):
+        axis.plot([0, 1], label=f"seed {number}")
+    finish(figure, [axis], "A note.")
+    figure.draw_without_rendering()
+    assert len({round(text.get_window_extent().x0) for text in figure.legends[0].texts}) == columns
+
+
 def made_of(models: int, tasks: int) -> pd.DataFrame:
     names = product([f"model{number}" for number in range(models)], [f"task{number}" for number in range(tasks)])
     return pd.DataFrame(names, columns=["model", "task"])
@@ -366,6 +386,19 @@ def test_heat_maps_show_the_mean_importance_of_each_unit(
     text = " ".join(figure.get_supxlabel().split())
     for words in ("minilm", "Sensitivity of the fine-tuned weights", "3 seeds", "64 training examples"):
         assert words in text
+
+
+@pytest.mark.parametrize("layers", [2, 12])
+def test_pies_stand_close_below_the_legend(
+    monkeypatch: pytest.MonkeyPatch, drawn: list[plt.Figure], layers: int
+) -> None:
+    values = np.ones((3, layers, 12)), np.ones((3, layers))
+    monkeypatch.setattr(ticket_importance, "mean_importance", lambda *names: values)
+    ticket_importance.draw_ticket_importance(Path(), MAIN, SENSITIVITY, Path("unused.pdf"), Path("unused.png"))
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    room = figure.legends[0].get_window_extent().y0 - figure.axes[0].get_window_extent().y1
+    assert 0 < room < 0.3 * figure.dpi  # pixels
 
 
 @pytest.mark.parametrize("zero", [False, True])
