@@ -17,6 +17,7 @@ from made_up_runs import GRID, MAIN, judge_all
 
 from supertickets.experiment.grid import runs_of
 from supertickets.experiment.paths import run_folder, ticket_file
+from supertickets.report.tables.contrasts import write_contrasts
 from supertickets.report.tables.power import write_power
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.single_task_dev import write_single_task_dev
@@ -39,6 +40,18 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
         FIGURES[name][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
+
+
+def test_tables_of_two_seeds_have_no_t_intervals(results: Path, tmp_path: Path) -> None:
+    grid = GRID | {"seeds": [1, 2], "train_sizes": [64], "tasks": ["movie", "rating"]}
+    (tmp_path / "runs").symlink_to(results / "runs")
+    judge_all(tmp_path, grid)
+    for function in (write_single_task_dev, write_sweep, write_contrasts):
+        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
+        text = (tmp_path / "t.md").read_text()
+        assert "Intervals of two seeds" in text and not re.search(r"\d to [+-]?\d", text)
+        assert pd.read_csv(tmp_path / "t.csv")["low"].notna().any()
+    FIGURES["ticket_kinds"][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
 
 
 def collapsed(
@@ -80,6 +93,7 @@ def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
         _, text = draw(name, tmp_path, drawn, grid)
         assert ("one of 1 undefined scores of rating" in text) == (name == "phase_transition")
         assert "No super ticket" not in text
+    assert "Not drawn: 1 of 3 gains of rating, as" in draw("gain_curve", tmp_path, drawn, grid)[1]
 
 
 @pytest.mark.parametrize("splits", [["validation"], ["test"], ["validation", "test"]], ids=",".join)

@@ -18,11 +18,20 @@ from scipy import stats
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
 from supertickets.experiment.paths import size_text
-from supertickets.report.figures import style
+from supertickets.report.figures import style, ticket_importance
 from supertickets.report.figures.data_size import by_number
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
+from supertickets.report.figures.gains import draw_gains, no_intervals_text
 from supertickets.report.figures.importance import draw_importance
-from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, mark_phases, panels
+from supertickets.report.figures.panels import (
+    BAND,
+    draw_chance,
+    finish,
+    grid_of_panels,
+    mark_phases,
+    panels,
+    phases_remark,
+)  # fmt: skip
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
 from supertickets.report.figures.single_task_gain import gains
 from supertickets.tickets.importance_table import write_importance
@@ -45,8 +54,17 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
     places, values = points(axes[0], "winning tickets")
     np.testing.assert_allclose(places, means.index)
     np.testing.assert_allclose(values, means)
-    for words in ("minilm", "3 seeds", "200 movie test", "200 dev_only validation", "95%", "chosen on validation"):
+    for words in (
+        "minilm",
+        "3 seeds",
+        "200 movie test",
+        "200 dev_only validation",
+        "95%",
+        "chosen on validation",
+        "see gain_curve",
+    ):
         assert words in text
+    assert "see gain_curve" in text and "1 (movie), 2.5 (rating), 1 (dev_only) points on average" in text
     star = next(line for line in axes[0].lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(1 - verdicts(results).loc["movie", "ratio"] / 2)
 
@@ -98,11 +116,33 @@ def test_the_gain_curve_is_the_comparisons_with_the_margin_below(results: Path, 
         assert words in text
 
 
+def test_gains_of_two_seeds_have_the_points_of_the_seeds() -> None:
+    seeds = np.array([1.5, -4.0])
+    row = {"seeds": 2, "difference": seeds.mean(), "low": -30.0, "high": 30.0, "seeds_error": stats.sem(seeds)}
+    _, axis = plt.subplots()
+    draw_gains(axis, pd.Series([0.9, 0.8]), pd.DataFrame([row, row | {"seeds": 3}]), "", style.look("winning", "w"))
+    drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in axis.collections[1:]])
+    np.testing.assert_allclose(drawn, [[0.9, -4.0], [0.9, 1.5]])
+
+
+def test_the_note_says_why_an_interval_is_missing() -> None:
+    nothing = float("nan")
+    row = {"task": "movie", "seeds": 3, "examples": 90, "difference": 0.0, "low": nothing, "high": nothing}
+    whole = row | {"low": -1.0, "high": 1.0}
+    undefined = row | {"difference": nothing}
+    rows = [row, row, whole, undefined, row | {"task": "one", "documents": 1.0}, row | {"task": "two", "seeds": 2}]
+    text = no_intervals_text(pd.DataFrame(rows), "ticket")
+    assert text == (
+        " No interval: 2 tickets of movie, as the gain is the same for all seeds and examples."
+        " No interval: 1 ticket of one, as all examples are one document."
+    )
+
+
 @pytest.mark.parametrize(("seeds", "height"), [(1, 0), (2, 0), (3, 3)])
 def test_gains_that_are_undefined_are_missing_and_few_seeds_have_no_intervals(seeds: int, height: int) -> None:
     nothing = float("nan")
     rows = pd.DataFrame({"weight_remaining": [0.9, 0.8], "ratio": [0.2, 0.4], "seeds": seeds})
-    rows = rows.assign(difference=[1.0, nothing], low=[0.0, nothing], high=[3.0, nothing])
+    rows = rows.assign(difference=[1.0, nothing], low=[0.0, nothing], high=[3.0, nothing], seeds_error=nothing)
     if seeds == 1:
         rows[["low", "high"]] = nothing
     _, axis = plt.subplots()
@@ -113,7 +153,7 @@ def test_gains_that_are_undefined_are_missing_and_few_seeds_have_no_intervals(se
     assert segment[1, 1] - segment[0, 1] == height
     _, axis = plt.subplots()
     gain_curve_panel(axis, rows.assign(difference=nothing), nothing, 1.0)
-    assert [text.get_text() for text in axis.texts] == ["all scores are undefined"] and not len(axis.get_yticks())
+    assert [text.get_text() for text in axis.texts] == ["all gains are undefined"] and not len(axis.get_yticks())
 
 
 def dotted(axis: Axes) -> list[float]:
@@ -144,6 +184,8 @@ def test_curves_are_not_squeezed_for_chance(chance: float, lines: int, words: li
     draw_chance(axis, chance)
     assert len(dotted(axis)) == lines and [text.get_text() for text in axis.texts] == words
     low, high = axis.get_ylim()
+    for text in axis.texts:  # where nothing is drawn
+        assert text.get_window_extent().transformed(axis.transData.inverted()).y1 < 50
     assert high - low < 60 and (not lines or low < chance < high)
 
 
@@ -241,6 +283,7 @@ def test_gains_are_shown_both_ways(results: Path, drawn: list[plt.Figure]) -> No
 def test_gains_of_two_seeds_have_no_intervals(seeds: int, drawn_intervals: list[int]) -> None:
     row = {"seeds": seeds, "difference_same_split": 2.0, "low_same_split": -2.0, "high_same_split": 6.0}
     row |= {"difference_other_seeds": 1.0, "low_other_seeds": -4.0, "high_other_seeds": 5.0}
+    row |= {"seeds_error_same_split": 1.0, "seeds_error_other_seeds": 1.0}
     _, axis = plt.subplots()
     gains(axis, pd.DataFrame([row]))
     segments = [container.lines[2][0].get_segments()[0] for container in axis.containers]
@@ -259,6 +302,17 @@ def test_legends_are_inside_the_picture(inches: float, count: int) -> None:
     legend, picture = figure.legends[0].get_window_extent(), figure.bbox
     assert len(figure.legends) == 1 and len(figure.legends[0].texts) == count
     assert legend.x0 >= picture.x0 and legend.x1 <= picture.x1 and legend.y1 <= picture.y1
+
+
+@pytest.mark.parametrize(("inches", "columns"), [(6.8, 5), (3.6, 3)])
+def test_the_lines_of_a_legend_are_about_equal(inches: float, columns: int) -> None:
+    style.use()
+    figure, axis = plt.subplots(figsize=(inches, 3.0), layout="constrained")
+    for number in range(5):
+        axis.plot([0, 1], label=f"seed {number}")
+    finish(figure, [axis], "A note.")
+    figure.draw_without_rendering()
+    assert len({round(text.get_window_extent().x0) for text in figure.legends[0].texts}) == columns
 
 
 def made_of(models: int, tasks: int) -> pd.DataFrame:
@@ -334,6 +388,19 @@ def test_heat_maps_show_the_mean_importance_of_each_unit(
         assert words in text
 
 
+@pytest.mark.parametrize("layers", [2, 12])
+def test_pies_stand_close_below_the_legend(
+    monkeypatch: pytest.MonkeyPatch, drawn: list[plt.Figure], layers: int
+) -> None:
+    values = np.ones((3, layers, 12)), np.ones((3, layers))
+    monkeypatch.setattr(ticket_importance, "mean_importance", lambda *names: values)
+    ticket_importance.draw_ticket_importance(Path(), MAIN, SENSITIVITY, Path("unused.pdf"), Path("unused.png"))
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    room = figure.legends[0].get_window_extent().y0 - figure.axes[0].get_window_extent().y1
+    assert 0 < room < 0.3 * figure.dpi  # pixels
+
+
 @pytest.mark.parametrize("zero", [False, True])
 def test_heat_maps_are_written_whole_and_the_same_again(
     importance: tuple[Path, np.ndarray, np.ndarray], zero: bool
@@ -382,12 +449,12 @@ def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("first", "third", "names", "boundaries"),
     [
-        (0.2, 0.4, {"phase I": 0.015, "II": 0.85, "III": 0.775}, [0.875, 0.825]),
-        (0.2, 0.3, {"phase I": 0.015, "III": 0.8}, [0.875]),
-        (0.2, np.inf, {"phase I": 0.015, "II": 0.8}, [0.875]),
-        (0.2, np.nan, {"phase I": 0.015, "": 0.8}, [0.875]),
-        (0.5, np.inf, {"phase I": 0.015}, []),
-        (0.0, 0.1, {"phase I": 0.015, "III": 0.85}, [0.975]),
+        (0.2, 0.4, {"phase I": 0.25, "II": 0.6, "III": 0.85}, [0.875, 0.825]),
+        (0.2, 0.3, {"phase I": 0.25, "III": 0.75}, [0.875]),
+        (0.2, np.inf, {"phase I": 0.25, "II": 0.75}, [0.875]),
+        (0.2, np.nan, {"phase I": 0.25, "": 0.75}, [0.875]),
+        (0.5, np.inf, {"phase I": 0.5}, []),
+        (0.0, 0.1, {"phase I": 0.05, "III": 0.55}, [0.975]),
     ],
 )
 def test_phases_are_named_where_they_are(
@@ -398,7 +465,35 @@ def test_phases_are_named_where_they_are(
     rows["weight_remaining"] = 1 - rows["ratio"] / 2
     _, axis = plt.subplots()
     axis.plot([1.0, 0.75], [60.0, 70.0])
+    axis.set_xlim(1.0, 0.75)
+    limits = axis.get_ylim()
     mark_phases(axis, rows, pd.Series({"first_ends": first, "third_begins": third}))
     assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
     assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
-    assert axis.get_ylim()[1] > 70.5
+    assert {text.get_position()[1] for text in axis.texts} == {1.01}  # above the panel, which stays as it is
+    assert axis.get_ylim() == limits
+
+
+@pytest.mark.parametrize("third", [0.1, 0.2, np.inf])
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_names_of_narrow_phases_do_not_overlap(third: float, columns: int) -> None:
+    style.use()
+    rows = pd.DataFrame({"ratio": [0.0, 0.1, 0.2], "kind": ["full", "winning", "winning"], "value": 60.0})
+    rows["weight_remaining"] = [1.0, 0.999, 0.998]
+    figure, axes = plt.subplots(1, columns, squeeze=False, figsize=(style.PAGE_WIDTH, 3), layout="constrained")
+    axis = axes[0, 0]
+    axis.set_xlim(1.0, 0.5)
+    mark_phases(axis, rows, pd.Series({"first_ends": 0.0, "third_begins": third}))
+    figure.draw_without_rendering()
+    names = [text.get_window_extent() for text in axis.texts]
+    assert len(names) == 2 + (third == 0.2) and all(left.x1 < right.x0 for left, right in pairwise(names))
+
+
+@pytest.mark.parametrize(("numbers", "text"), [
+    ((1.0, 1.0), "1 point"), ((2.5, 2.5), "2.5 points"), ((1.0, 2.5), "1 (movie), 2.5 (rating) points")
+])  # fmt: skip
+def test_the_remark_on_phases_names_the_margins(numbers: tuple[float, float], text: str) -> None:
+    margins = dict(zip(("movie", "rating"), numbers, strict=True)) | {"another": 7.0}
+    remark = phases_remark(margins, ["movie", "rating"])
+    assert remark == f" Phase I: no winning ticket loses more than {text} on average."
+    assert phases_remark(margins, ["movie"], random=True).endswith("random tickets by more than that.")

@@ -120,6 +120,7 @@ def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
     scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
     spread = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()
     assert spread == pytest.approx([np.mean(scores), np.std(scores, ddof=1), min(scores), max(scores)])
+    assert table["chance"].to_dict() == pytest.approx(verdicts(results)["chance"].to_dict())
 
 
 def test_the_table_of_the_sweep(results: Path, tmp_path: Path) -> None:

@@ -164,9 +164,10 @@ def definitions(config: Config) -> dict[str, Any]:
 FIGURES = {
     "phase_transition": Shown(
         "main",
-        "Score of the winning tickets against the share of weights that they keep, the full model at the left. Mean "
-        "over seeds with its 95% t interval; the star is the ticket with the best mean validation score. Chance is the "
-        "best score of one answer to all examples. In phase I no ticket loses more than the margin.",
+        "Score of the winning tickets against the share of weights that they keep; the dashed line is the full model. "
+        "Mean over seeds with its 95% t interval, that of the full model as a band; the star is the ticket with the "
+        "best mean validation score. Chance is the best score of one answer to all examples. In phase I no ticket "
+        "loses more than the margin on average.",
         lambda config: [*curves("main")(config), *axis_files(config)],
         lambda config: {"margins": margins_of(config), "axis": axis_of(config)},
     ),
@@ -211,8 +212,8 @@ FIGURES = {
         "kinds",
         "Score of several kinds of tickets against the share of weights that they keep. At each ratio winning, random "
         "and losing tickets prune the same numbers of heads and feed-forward blocks. Points of one ratio are set apart "
-        "a little so that the intervals can be read. In phase I no winning ticket loses more than the margin; in phase "
-        "III none is better than random tickets by more than it.",
+        "a little so that the intervals can be read. In phase I no winning ticket loses more than the margin on "
+        "average; in phase III none is better than random tickets by more than that.",
         lambda config: [*curves("kinds")(config), *contrasts(config, "random")],
         lambda config: {"margins": margins_of(config)},
         several_kinds,

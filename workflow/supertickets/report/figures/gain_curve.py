@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -16,10 +15,12 @@ from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
 from supertickets.report.figures.axes import placed
+from supertickets.report.figures.gains import TWO_SEEDS, draw_gains, no_intervals_text
 from supertickets.report.figures.panels import (
     finish,
     folded,
     grid_of_panels,
+    margins_text,
     panel_title,
     scored_on,
     set_title,
@@ -58,11 +59,10 @@ def draw_gain_curve(
 def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
     """Draw the gains of one model and task, no gain, and the margin below; the super ticket has this ratio."""
     if rows["difference"].isna().all():
-        undefined(axis)
+        undefined(axis, "gains")
         return
     draw_margin(axis, margin)
-    look = style.look("winning", "winning tickets")
-    axis.errorbar(rows["weight_remaining"], rows["difference"], yerr=intervals(rows), **style.LINE, **look)
+    draw_gains(axis, rows["weight_remaining"], rows, "", style.look("winning", "winning tickets"))
     best = rows[rows["ratio"] == ratio]  # none where no ticket could be chosen
     axis.plot(best["weight_remaining"], best["difference"], **style.STAR)
 
@@ -74,29 +74,21 @@ def draw_margin(axis: Axes, margin: float) -> None:
     axis.axhspan(-margin, 0, color=grey, alpha=0.25, linewidth=0, label="margin")
 
 
-def intervals(rows: pd.DataFrame) -> np.ndarray:
-    """Lengths of the intervals of differences below and above, shape (2, rows).
-
-    With one seed there are none; one of two seeds is longer than any scale.
-    """
-    bars = np.stack([rows["difference"] - rows["low"], rows["high"] - rows["difference"]])
-    return np.where(rows["seeds"] > 2, np.nan_to_num(bars), 0.0)
-
-
 def note(compared: pd.DataFrame, margins: dict[str, float]) -> str:
     """Write the note of the figure: encoder, seeds, intervals, margins and examples."""
     seeds = compared["seeds"].max()
     over = f"seeds and {resampled_text(compared)}"
     spread = f"Mean over {seeds} seeds with its {LEVEL:.0%} interval over {over}, for each ticket alone."
     if seeds <= 2:
-        spread = ("One seed: no intervals.", "Mean over 2 seeds, whose intervals are too long to be drawn.")[seeds - 1]
-    of_tasks = {task: f"{margins[task]:g}" for task in compared["task"].unique()}
-    alike = len({*of_tasks.values()}) == 1
-    points = min(of_tasks.values()) if alike else ", ".join(f"{margin} ({task})" for task, margin in of_tasks.items())
-    counts = compared[compared["difference"].isna()].groupby("task", sort=False).size()
-    missing = "".join(f" Not drawn: {count} tickets of {task} with undefined scores." for task, count in counts.items())
+        spread = ("One seed: no intervals.", f"Mean over 2 seeds. {TWO_SEEDS}")[seeds - 1]
+    missing = ""
+    for task, undefined_ones in compared["difference"].isna().groupby(compared["task"], sort=False):
+        if count := undefined_ones.sum():
+            missing += f" Not drawn: {count} of {len(undefined_ones)} gains of {task}, as a score of one of the runs"
+            missing += " is undefined (the same prediction for all examples)."
     return (
-        f"Encoder: {', '.join(compared['model'].unique())}. Ticket minus full model of the same seed. {spread} Margin: "
-        f"the loss that still counts as keeping the score, in points: {points}. The super ticket is chosen on "
-        f"validation examples. {scored_on(compared)}{missing}"
+        f"Encoder: {', '.join(compared['model'].unique())}. Ticket minus full model of the same seed. {spread}"
+        f"{no_intervals_text(compared, 'ticket')} Margin: the loss that still counts as keeping the score, "
+        f"{margins_text(margins, compared['task'].unique())}. The super ticket is chosen on validation examples. "
+        f"{scored_on(compared)}{missing}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -30,18 +30,23 @@ WEIGHT = "weight remaining"
 #: Name of the first phase in a panel.
 FIRST_PHASE = "phase I"
 
-#: Remarks on panels with :func:`mark_phases`.
-FIRST = " Phase I: no winning ticket loses more than the margin."
-ALL_PHASES = FIRST + " III: none is better than random tickets by more than it."
+#: Distance in points of a panel's title from the panel, below which the names of its phases stand.
+TITLE_PAD = 16
 
 #: Horizontal distance of neighbouring curves, as a share of the range of weights.
 STEP = 0.012
+
+#: Width of a letter of a phase's name, in inches.
+NAME_WIDTH = 0.065
 
 #: Panels of one model that stand in a row at most, where there are several models.
 MOST_COLUMNS = 4
 
 #: Distance of the line of chance from all else, as a share of the range of the scores, up to which it is drawn.
 FAR = 0.25
+
+#: Height of an empty strip for words, as a share of the range of the scores.
+STRIP = 0.12
 
 Panel = Callable[[Axes, pd.DataFrame, pd.Series], None]
 
@@ -90,7 +95,7 @@ def panels(
         least, edge = metric.lowest, 0.02 * (high - low)
         # Within the possible scores, with a margin so that no marker is cut off.
         axis.set_ylim(max(low, least - edge), min(high, 100 + edge))
-        set_title(axis, panel_title(ticket, chosen, keys))
+        set_title(axis, panel_title(ticket, chosen, keys), TITLE_PAD if "first_ends" in ticket else None)
         rows_of_panels.append(rows)
     text = note(pd.concat(rows_of_panels), remark)
     finish(figure, axes, text + CHANCE if "chance" in chosen else text)
@@ -127,10 +132,14 @@ def grid_of_panels(shown: pd.DataFrame, height: float = 2.6, room: float = 0.75)
     return figure, [axes.flat[place] for place in places]
 
 
-def set_title(axis: Axes, text: str) -> None:
-    """Write the title of a panel, in as many lines as its width requires."""
-    width = axis.figure.get_figwidth() / axis.get_gridspec().ncols - 0.65  # without the vertical axis
-    axis.set_title(folded(text, int(13.5 * width)), loc="left")
+def panel_width(axis: Axes) -> float:
+    """Estimate the width of a panel without its vertical axis, in inches."""
+    return axis.figure.get_figwidth() / axis.get_gridspec().ncols - 0.65
+
+
+def set_title(axis: Axes, text: str, pad: float | None = None) -> None:
+    """Write the title of a panel, in as many lines as its width requires; ``pad`` is its distance in points."""
+    axis.set_title(folded(text, int(13.5 * panel_width(axis))), loc="left", pad=pad)
 
 
 def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
@@ -144,9 +153,10 @@ def finish(figure: plt.Figure, axes: list[Axes], text: str) -> None:
 
 
 def add_legend(figure: plt.Figure, handles: list[Any], labels: list[str]) -> None:
-    """Add a legend above the panels, with as many columns as the figure is wide enough for."""
+    """Add a legend above the panels, in as few lines as the figure is wide enough for, of about equal numbers."""
     look = {"loc": "outside upper center", "columnspacing": 1.2, "handlelength": 1.8}
-    for columns in range(len(labels), 0, -1):
+    for lines in range(1, len(labels) + 1):
+        columns = -(-len(labels) // lines)
         legend = figure.legend(handles, labels, ncols=columns, **look)
         if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
             return
@@ -197,21 +207,28 @@ def full_model(axis: Axes, rows: pd.DataFrame) -> None:
 def draw_chance(axis: Axes, chance: float) -> None:
     """Draw what one answer to all examples scores as a dotted line.
 
-    Where the line is so far from all else that it would squeeze the curves, its score stands at the edge of the panel.
+    Where the line is so far from all else that it would squeeze the curves, its score stands at the edge of the panel,
+    in a strip that is added there.
     """
     low, high = axis.get_ylim()
     if max(low - chance, chance - high) <= FAR * (high - low):
         axis.axhline(chance, color=style.COLOURS["full"], linewidth=1, linestyle=":", label="chance")
         return
-    place, side, arrow = (0.03, "bottom", "↓") if chance < low else (0.97, "top", "↑")
-    write(axis, 0.02, place, f"chance {chance:.1f} {arrow}", va=side)
+    strip = STRIP * (high - low)
+    if chance < low:
+        axis.set_ylim(low - strip, high)
+        place, side, arrow = 0.02, "bottom", "↓"
+    else:
+        axis.set_ylim(low, high + strip)
+        place, side, arrow = 0.98, "top", "↑"
+    write(axis, 0.98, place, f"chance {chance:.1f} {arrow}", ha="right", va=side)
 
 
 def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
-    """Name the phases of a curve at the top of a panel, and draw their boundaries, half way between tickets.
+    """Name the phases of a curve above a panel, and draw their boundaries, half way between tickets.
 
     Args:
-        axis: the axis to draw on; what is drawn later does not change its limits.
+        axis: the axis to draw on, with its horizontal limits.
         rows: scores of one model and task.
         phases: of the same, as of :func:`~supertickets.evaluation.phases.read_phases`.
     """
@@ -220,23 +237,26 @@ def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
     beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which random tickets would tell
     names = pd.Series(FIRST_PHASE, weights.index).where(weights.index <= phases["first_ends"], beyond)
     names = names.mask(weights.index >= phases["third_begins"], "III")
-    low, high = axis.get_ylim()
-    axis.set_ylim(low, high + 0.09 * (high - low))  # room for the names
-    box = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
-    look = {"color": style.COLOURS["full"], "fontsize": 7.5, "va": "top", "bbox": box}
+    left, right = axis.get_xlim()
+    begins = free = 0.0  # as shares of the panel's width: of a phase, and of what no name covers yet
     for name, members in weights.groupby(names, sort=False):
-        if name == FIRST_PHASE:  # which may be as narrow as the full model alone
-            axis.text(0.015, 0.99, name, transform=axis.transAxes, **look)
-        else:
-            axis.text(members.mean(), 0.99, name, transform=axis.get_xaxis_transform(), ha="center", **look)
         lighter = weights[weights.index > members.index[-1]]
-        if len(lighter):  # darker than the grid, which may have a line there
-            axis.axvline((members.iloc[-1] + lighter.iloc[0]) / 2, color="0.6", linewidth=1, zorder=1.5)
+        ends = 1.0
+        if len(lighter):
+            boundary = (members.iloc[-1] + lighter.iloc[0]) / 2
+            ends = (left - boundary) / (left - right)
+            # Darker than the grid, which may have a line there.
+            axis.axvline(boundary, color="0.6", linewidth=1, zorder=1.5)
+        half = NAME_WIDTH * len(name) / panel_width(axis) / 2
+        place = max((begins + ends) / 2, free + half)  # a phase may be narrower than its name
+        look = {"color": style.COLOURS["full"], "fontsize": 7.5, "ha": "center", "va": "bottom"}
+        axis.text(place, 1.01, name, transform=axis.transAxes, **look)
+        begins, free = ends, place + half
 
 
-def undefined(axis: Axes) -> None:
+def undefined(axis: Axes, what: str = "scores") -> None:
     """Say why a panel is empty."""
-    write(axis, 0.5, 0.5, "all scores are undefined", ha="center")
+    write(axis, 0.5, 0.5, f"all {what} are undefined", ha="center")
     axis.set_yticks([])
 
 
@@ -254,6 +274,22 @@ def weight_axis(axis: Axes, places: pd.Series, label: str = WEIGHT) -> None:
     least, most = places.min(), max(places.max(), 1.0)  # a ticket may take longer than the full model
     margin = 0.03 * (most - least)
     axis.set_xlim(most + margin, least - 2 * margin)
+
+
+def margins_text(margins: Mapping[str, float], tasks: Iterable[str]) -> str:
+    """Name the margins of some tasks: ``1 point``, or ``1 (movie), 2.5 (rating) points`` where they differ."""
+    of_tasks = {task: f"{margins[task]:g}" for task in tasks}
+    numbers = {*of_tasks.values()}
+    if len(numbers) > 1:
+        return f"{', '.join(f'{margin} ({task})' for task, margin in of_tasks.items())} points"
+    (margin,) = numbers
+    return f"{margin} point{'s' * (margin != '1')}"
+
+
+def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bool = False) -> str:
+    """Explain the names of phases (:func:`mark_phases`); ``random``: the third is told from random tickets."""
+    text = f" Phase I: no winning ticket loses more than {margins_text(margins, tasks)} on average."
+    return text + " III: none is better than random tickets by more than that." * random
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:

@@ -13,9 +13,12 @@ from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
 from supertickets.report.figures.axes import placed
-from supertickets.report.figures.panels import BAND, FIRST, curve, full_model, panels
+from supertickets.report.figures.panels import BAND, curve, full_model, panels, phases_remark
 
-REMARK = BAND + "{dots}. The super ticket is chosen on validation examples."
+REMARK = (
+    BAND + "{dots}. Differences to the full model are paired by seed: see gain_curve. The super ticket is chosen on "
+    "validation examples."
+)
 DOTS = "Dots: single seeds"
 #: What stands in for the intervals of two seeds.
 PAIRS = "Thin lines join the scores of a seed, its full model first"
@@ -38,8 +41,8 @@ def draw_phase_transition(
     scores, chosen = read_curves(results, grid)
     chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
     places = placed(results, grid, axis, scores)
-    figure = panels(places.rows, chosen, panel, remark + FIRST + places.remark, places=places.label)
-    style.save(figure, pdf, png)
+    remark += phases_remark(margins, grid["tasks"]) + places.remark
+    style.save(panels(places.rows, chosen, panel, remark, places=places.label), pdf, png)
 
 
 def panel(axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:

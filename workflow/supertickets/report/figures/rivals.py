@@ -14,8 +14,9 @@ from supertickets.evaluation.rivals import read_rivals
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
-from supertickets.report.figures.gain_curve import intervals, note
+from supertickets.report.figures.gain_curve import note
 from supertickets.report.figures.gain_curve import panel as gain_panel
+from supertickets.report.figures.gains import intervals
 from supertickets.report.figures.panels import finish, folded, grid_of_panels, panel_title, set_title, weight_axis
 
 REMARK = (

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
@@ -18,6 +17,7 @@ from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
+from supertickets.report.figures.gains import TWO_SEEDS, draw_gains
 from supertickets.report.figures.panels import finish
 from supertickets.report.tables.formats import reported_splits_text
 
@@ -59,10 +59,8 @@ def gains(axis: Axes, table: pd.DataFrame) -> None:
     labels = ["chosen and reported on the same runs and examples", "chosen by other runs on other examples"]
     ways = zip(style.looks(labels, style.OTHER_COLOURS), (-0.12, 0.12), ("same_split", HONEST), strict=False)
     for look, shift, way in ways:
-        value = table[f"difference_{way}"]
-        bars = np.nan_to_num(np.stack([value - table[f"low_{way}"], table[f"high_{way}"] - value]))
-        bars[:, table["seeds"] <= 2] = 0  # an interval of two seeds is longer than any scale
-        axis.errorbar(table.index + shift, value, yerr=bars, **style.LINE | {"linestyle": "none"}, **look)
+        places = table.index.to_series() + shift
+        draw_gains(axis, places, table, f"_{way}", look | {"linestyle": "none"})
     axis.set_ylabel("gain (points)")
     axis.grid(False, axis="x")
 
@@ -72,14 +70,14 @@ def note(table: pd.DataFrame, grid: dict[str, Any]) -> str:
     by_metric = table.groupby("metric", sort=False)["task"].unique()
     metrics = ", ".join(f"{metric_of(metric).name} ({', '.join(tasks)})" for metric, tasks in by_metric.items())
     seeds = len(grid["seeds"])
-    bars = f"bars: {LEVEL:.0%} interval over seeds and {resampled_text(table)}"
+    bars = f"; bars: {LEVEL:.0%} interval over seeds and {resampled_text(table)}."
     if seeds <= 2:
-        bars = ("one seed has no intervals", "intervals of two seeds are too long to be drawn")[seeds - 1]
+        bars = ("; one seed has no intervals.", f". {TWO_SEEDS}")[seeds - 1]
     undefined = table.loc[table["ratio"].isna(), "task"].unique()
     missing = f" No super ticket, as scores are undefined: {', '.join(undefined)}." if len(undefined) else ""
     return (
         f"Encoder: {', '.join(table['model'].unique())}; {size_text(table['train_size'].iloc[0])}. Super ticket minus "
-        f"full model, mean over {seeds} seed{'s' * (seeds > 1)}; {bars}. Metrics: {metrics}.{missing} Scores on the "
+        f"full model, mean over {seeds} seed{'s' * (seeds > 1)}{bars} Metrics: {metrics}.{missing} Scores on the "
         "examples that a ticket was chosen on flatter it. The others: each seed's ticket is chosen by the other seeds "
         f"on validation, and reported on the {reported_splits_text(table)}, half by half where that is validation."
     )

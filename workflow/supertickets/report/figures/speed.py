@@ -17,6 +17,7 @@ from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import gain_curve, style
+from supertickets.report.figures.gains import intervals
 from supertickets.report.figures.panels import finish, folded, grid_of_panels, panel_title, set_title, undefined
 
 #: Colours of curves, none of which is close to the star's.
@@ -61,7 +62,7 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
     axis.set_xlabel("speed-up over the full model")
     axis.xaxis.set_major_formatter(FormatStrFormatter("%gx"))
     if rows["difference"].isna().all():
-        undefined(axis)
+        undefined(axis, "gains")
         return
     gain_curve.draw_margin(axis, margin)
     axis.axvline(1, color=style.COLOURS["full"], linewidth=1, linestyle="--")
@@ -71,6 +72,6 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
         curve = rows[rows["batch_size"] == size]
         middle, low, high = (curve[name] for name in SPEEDUP)
         across = np.stack([middle - low, high - middle])
-        axis.errorbar(middle, curve["difference"], yerr=gain_curve.intervals(curve), xerr=across, **style.LINE, **look)
+        axis.errorbar(middle, curve["difference"], yerr=intervals(curve), xerr=across, **style.LINE, **look)
         best = curve[curve["ratio"] == ratio]  # none where no ticket could be chosen
         axis.plot(best["speedup"], best["difference"], **style.STAR)

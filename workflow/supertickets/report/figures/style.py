@@ -41,7 +41,7 @@ LINE = {"markersize": 4, "linewidth": 1.4, "elinewidth": 0.9, "capsize": 2}
 #: Options of the point that marks the super ticket.
 STAR = {
     "marker": "*", "markersize": 11, "linestyle": "none", "color": COLOURS["super"], "markeredgecolor": "white",
-    "markeredgewidth": 0.6, "zorder": 5, "label": "super ticket (chosen on validation)",
+    "markeredgewidth": 0.6, "zorder": 5, "label": "super ticket",
 }  # fmt: skip
 
 

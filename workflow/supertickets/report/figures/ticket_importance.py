@@ -32,8 +32,8 @@ def draw_ticket_importance(
     style.use()
     models, tasks = grid["models"], grid["tasks"]
     scores_by_model = [mean_importance(results, model, grid, importance) for model in models]
-    width = 2 * style.PANEL_WIDTH
-    heights = [0.75 + width * 0.86 * heads.shape[1] / (heads.shape[2] + 2.5) for heads, _ in scores_by_model]
+    labels = 0.25 if len(models) == 1 else 0.6  # of the axis, and titles
+    heights = [labels + pies_height(*heads.shape[1:]) for heads, _ in scores_by_model]
     text = (
         f"Encoder: {', '.join(models)}. {method_text(importance)}, normalized over the heads of a layer and over all "
         f"feed-forward blocks (FFN); means over {len(grid['seeds'])} seeds, {size_text(str(grid['train_sizes'][0]))}. "
@@ -41,6 +41,11 @@ def draw_ticket_importance(
         "areas. A slice is the share of a task."
     )
     draw_unit_panels(models, tasks, scores_by_model, heights, panel, text, pdf, png)
+
+
+def pies_height(layers: int, count: int) -> float:
+    """Height in inches of a panel whose units are as far apart in height as in width, without labels."""
+    return (2 * style.PANEL_WIDTH - 0.4) * (layers + 0.2) / (count + 2.2)  # the limits that panel() sets
 
 
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray, colours: list[tuple[float, ...]]) -> None:

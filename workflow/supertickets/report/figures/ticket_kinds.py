@@ -13,17 +13,11 @@ from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
-from supertickets.report.figures.panels import (
-    ALL_PHASES,
-    BAND,
-    FIRST,
-    curve,
-    full_model,
-    panels,
-    side_by_side,
-)
+from supertickets.report.figures.panels import BAND, curve, full_model, panels, phases_remark, side_by_side
 
 REMARK = BAND + "Tickets of equal ratios are drawn side by side."
+#: What stands in for the intervals of two seeds.
+DOTS = " Dots: single seeds."
 
 
 def draw_ticket_kinds(results: Path, grid: dict[str, Any], margins: dict[str, float], pdf: Path, png: Path) -> None:
@@ -38,12 +32,14 @@ def draw_ticket_kinds(results: Path, grid: dict[str, Any], margins: dict[str, fl
     style.use()
     scores, chosen = read_curves(results, grid)
     chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
-    remark = REMARK + (ALL_PHASES if "random" in grid["kinds"] else FIRST)
+    remark = REMARK + DOTS * (len(grid["seeds"]) == 2)
+    remark += phases_remark(margins, grid["tasks"], "random" in grid["kinds"])
     style.save(panels(scores, chosen, partial(panel, grid["kinds"]), remark), pdf, png)
 
 
 def panel(kinds: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -> None:
     """Draw the curve of each kind for one model, task and size, side by side where weights are equal."""
     full_model(axis, rows)
+    two = rows["seed"].nunique() == 2
     for kind, shift in zip(kinds, side_by_side(rows, len(kinds)), strict=True):
-        curve(axis, rows[rows["kind"] == kind], style.look(kind, kind.replace("_", " "), kinds), shift)
+        curve(axis, rows[rows["kind"] == kind], style.look(kind, kind.replace("_", " "), kinds), shift, dots=two)

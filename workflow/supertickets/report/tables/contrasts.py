@@ -16,9 +16,10 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     P,
-    between,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
+    t_intervals,
     write_formats,
 )
 
@@ -33,7 +34,7 @@ def write_contrasts(results: Path, grid: dict[str, Any], csv: Path, md: Path, te
     """
     table = read_contrasts(results, grid)
     shown = table[table["reported"]]
-    shown = shown.assign(interval=between(shown, "low", "high", POINTS))
+    shown = shown.assign(interval=t_intervals(shown, "low", "high", POINTS))
     columns = WHERE | {
         "kind": ("Against", ""),
         "ratio": ("Ratio", RATIO),
@@ -48,5 +49,6 @@ def write_contrasts(results: Path, grid: dict[str, Any], csv: Path, md: Path, te
         f"Winning tickets minus tickets of other kinds at equal ratios. {scope_note(table, grid)} Scores on the "
         f"{reported_splits_text(shown)}, means over seeds, and over the draws of a seed. {LEVEL:.0%} intervals over "
         f"seeds and {resampled_text(table)}; p with Holm's correction over ratios and tasks, for each kind."
+        f"{few_seeds_note(grid)}"
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)

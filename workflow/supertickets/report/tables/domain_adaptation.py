@@ -19,6 +19,7 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     P,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
     undefined_note,
@@ -71,7 +72,7 @@ def write_domain_adaptation(
         f"over seeds and {resampled_text(table)}; p with Holm's correction over tasks and sizes. Ticket: the part of "
         "the encoder that the new task has."
     )
-    text += undefined_note(table.loc[table["score"].isna(), "task"].unique())
+    text += few_seeds_note(grid) + undefined_note(table.loc[table["score"].isna(), "task"].unique())
     if has_no_tickets:
         text += " Over no tickets: the gain over the encoder that was trained without tickets."
     if "nearest" in set(starts[2]):

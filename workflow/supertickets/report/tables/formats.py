@@ -116,18 +116,28 @@ WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("
 
 
 def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str) -> list[str]:
-    """Format values with their intervals as text, empty where the value is missing.
+    """Format values with their t intervals as text, empty where the value is missing.
 
     Args:
-        table: table of numbers.
+        table: table of numbers, with ``seeds``.
         names: the columns of the value and of the low and high end of its interval.
         spec: format of a number.
     """
     value_name, low, high = names
-    pairs = zip(table[value_name], between(table, low, high, spec), strict=True)
+    pairs = zip(table[value_name], t_intervals(table, low, high, spec), strict=True)
     return [
         "" if pd.isna(value) else f"{value:{spec}}" + f" ({interval})" * bool(interval) for value, interval in pairs
     ]
+
+
+def t_intervals(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:
+    """Format t intervals as text; those of fewer than three ``seeds``, which are longer than any scale, are omitted."""
+    return between(table.where(table["seeds"] > 2), low_name, high_name, spec)
+
+
+def few_seeds_note(grid: Mapping[str, Any]) -> str:
+    """Say why t intervals are omitted, as a sentence for a note; empty unless there are two seeds."""
+    return " Intervals of two seeds are longer than any scale, and omitted." * (len(grid["seeds"]) == 2)
 
 
 def between(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:

@@ -19,6 +19,7 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     P,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
     undefined_note,
@@ -77,7 +78,7 @@ def write_multi_task_dev(
         f"{resampled_text(tasks)}, by a task's first metric; p with Holm's correction over tasks, except for the "
         "average. The average is over first metrics. Weight: the weight remaining in a task's model."
     )
-    text += undefined_note(tasks.loc[tasks["score"].isna(), "task"].unique())
+    text += few_seeds_note(grid) + undefined_note(tasks.loc[tasks["score"].isna(), "task"].unique())
     if ratios:
         text += f" The ratios of the super tickets of {', '.join(ratios)} are set in the config."
     if {name.rpartition("/")[2] for name in ratios} != {*grid["tasks"]}:

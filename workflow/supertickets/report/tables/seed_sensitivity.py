@@ -48,9 +48,9 @@ def write_seed_sensitivity(
     verdicts = read_judged(results, "verdicts.csv", grid)
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
     scores = read_groups(results, "scores", winning, grid)
+    keys = [*EXPERIMENT, "split", "metric"]
     rows = []
     for _, ticket in verdicts.iterrows():
-        keys = [*EXPERIMENT, "split", "metric"]
         trial_scores = scores[(scores[keys] == ticket[keys]).all(axis=1)]
         rows.append(
             ticket[[*keys, "seeds", "ratio"]].to_dict()
@@ -63,13 +63,17 @@ def write_seed_sensitivity(
     rows += [row for table in tables for row in other_spreads(table)]
     # The scores of single tasks can be in both sources.
     table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
+    # That of new tasks is in no table of single tasks.
+    table = table.merge(verdicts[[*keys, "chance"]], on=keys, how="left")
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
+    columns |= {"chance": ("Chance", SCORE)}
     for name, head in (("full", "Full"), ("super", "Super")):
         columns |= {f"{name}_mean": (head, SCORE), f"{name}_std": (f"{head} std", STD)}
         columns |= {f"{name}_{statistic}": (f"{head} {statistic}", SCORE) for statistic in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
-        f"Scores on the {reported_splits_text(table)}.{undefined_note(undefined_scores(scores))}"
+        f"Scores on the {reported_splits_text(table)}. Chance: the best score of one answer to all examples."
+        f"{undefined_note(undefined_scores(scores))}"
     )
     if others:
         text += (

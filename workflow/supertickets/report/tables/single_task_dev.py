@@ -20,6 +20,7 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     P,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
     undefined_note,
@@ -67,7 +68,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         "examples, not runs, which flatters them: same split, as published, not even those; other half: each half of "
         "validation is reported with the ticket that the other half chose; test: chosen on validation. "
         f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and "
-        f"{resampled_text(verdicts)}."
+        f"{resampled_text(verdicts)}.{few_seeds_note(grid)}"
     )
     text += undefined_note(verdicts.loc[verdicts[f"difference_{HONEST}"].isna(), "task"].unique())
     if len(mismatched):

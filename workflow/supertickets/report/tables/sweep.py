@@ -17,9 +17,10 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     P,
-    between,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
+    t_intervals,
     undefined_note,
     undefined_scores,
     write_formats,
@@ -56,7 +57,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     tested += ["documents"] * ("documents" in comparisons)
     table = table.merge(comparisons[[*keys, *tested]], on=keys, how="left")
     shown = reported(table)
-    shown = shown.assign(interval=between(shown, "low", "high", POINTS))
+    shown = shown.assign(interval=t_intervals(shown, "low", "high", POINTS))
     columns = WHERE | {
         "kind": ("Kind", ""),
         "ratio": ("Ratio", RATIO),
@@ -72,6 +73,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         f"All tickets. {scope_note(scores, grid)} Scores on the {reported_splits_text(shown)}; mean and standard "
         "deviation over seeds. Chance: the best score of one answer to all examples. Differences to the full model "
         f"have {LEVEL:.0%} intervals over seeds and {resampled_text(comparisons)}; p with Holm's correction over "
-        f"ratios and tasks, for each kind and size.{undefined_note(undefined_scores(scores))}"
+        f"ratios and tasks, for each kind and size.{few_seeds_note(grid)}"
+        f"{undefined_note(undefined_scores(scores))}"
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)
