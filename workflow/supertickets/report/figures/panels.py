@@ -308,7 +308,7 @@ def folded(text: str, width: int) -> str:
 def scored_on(rows: pd.DataFrame) -> str:
     """Say on how many examples of which split each task is scored."""
     counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
-    return f"Scored on {', '.join(f'{count} {task} {split}' for task, count, split in counts)} examples."
+    return f"Scored on {', '.join(f'{count:,} {split} examples of {task}' for task, count, split in counts)}."
 
 
 def note(rows: pd.DataFrame, remark: str) -> str:
