@@ -22,7 +22,15 @@ from supertickets.report.figures import style
 from supertickets.report.figures.data_size import by_number
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.importance import draw_importance
-from supertickets.report.figures.panels import BAND, draw_chance, finish, grid_of_panels, mark_phases, panels
+from supertickets.report.figures.panels import (
+    BAND,
+    draw_chance,
+    finish,
+    grid_of_panels,
+    mark_phases,
+    panels,
+    scored_on,
+)
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
 from supertickets.report.figures.single_task_gain import gains
 from supertickets.tickets.importance_table import write_importance
@@ -75,6 +83,24 @@ def test_scores_of_two_seeds_are_joined_by_lines_and_have_no_intervals() -> None
     _, axis = plt.subplots()
     phase_transition_panel(axis, seeds[0], pd.Series({"ratio": 0.2}))
     assert not [line for line in axis.lines if "seed" in str(line.get_label())]
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [
+        ([("movie", 1000, "test")], "Scored on 1,000 test examples of movie."),
+        (
+            [("movie", 1000, "test"), ("amazon", 635, "test")],
+            "Scored on 1,000 test examples of movie and 635 of amazon.",
+        ),
+        (
+            [("movie", 90, "test"), ("rte", 277, "validation"), ("mrpc", 408, "validation")],
+            "Scored on 90 test examples of movie, 277 validation examples of rte and 408 of mrpc.",
+        ),
+    ],
+)
+def test_the_note_counts_the_examples_of_each_task(scores: list[tuple[str, int, str]], text: str) -> None:
+    assert scored_on(pd.DataFrame(scores * 2, columns=["task", "examples", "split"])) == text
 
 
 def test_the_gain_curve_is_the_comparisons_with_the_margin_below(results: Path, drawn: list[plt.Figure]) -> None:

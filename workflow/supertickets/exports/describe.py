@@ -23,7 +23,7 @@ from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
 
-#: What is told of a training's record.
+#: Fields of a training's record that are shown.
 OF_RECORD = ("weight_remaining", "parameters", "precision", "versions")
 
 
