@@ -48,7 +48,7 @@ def main() -> None:
         tally, longest = disturbed(config(), targets, kills)
         columns[name] = {NAMES[way]: count for way, count in tally.kills.items()} | {
             "calls that had to be unlocked first": tally.unlocked,
-            "runs that went on from a checkpoint": tally.resumed,
+            "runs that continued from a checkpoint": tally.resumed,
             "finished, and compared with the undisturbed run": tally.finished,
             "intermediate files left behind, for `--delete-temp-output`": tally.left,
             "results that differ, or finished runs made again": len(tally.wrong),

@@ -305,7 +305,7 @@ def test_scale_plans_and_judges_a_grid(written: Path, tmp_path: Path, monkeypatc
 @pytest.mark.slow
 def test_kills_counts_what_comes_of_them(written: Path) -> None:
     kills.main()
-    assert "runs that went on from a checkpoint" in page_of(written, "kills")
+    assert "runs that continued from a checkpoint" in page_of(written, "kills")
     found = json.loads((written / "kills.json").read_text())
     assert [found[name]["wrong"] for name in kills.EXPERIMENTS] == [[], []]
 

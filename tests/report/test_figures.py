@@ -95,6 +95,24 @@ def test_scores_of_two_seeds_are_joined_by_lines_and_have_no_intervals() -> None
     assert not [line for line in axis.lines if "seed" in str(line.get_label())]
 
 
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [
+        ([("movie", 1000, "test")], "Scored on 1,000 test examples of movie."),
+        (
+            [("movie", 1000, "test"), ("amazon", 635, "test")],
+            "Scored on 1,000 test examples of movie and 635 of amazon.",
+        ),
+        (
+            [("movie", 90, "test"), ("rte", 277, "validation"), ("mrpc", 408, "validation")],
+            "Scored on 90 test examples of movie, 277 validation examples of rte and 408 of mrpc.",
+        ),
+    ],
+)
+def test_the_note_counts_the_examples_of_each_task(scores: list[tuple[str, int, str]], text: str) -> None:
+    assert scored_on(pd.DataFrame(scores * 2, columns=["task", "examples", "split"])) == text
+
+
 def test_the_gain_curve_is_the_comparisons_with_the_margin_below(results: Path, drawn: list[plt.Figure]) -> None:
     axes, text = draw("gain_curve", results, drawn)
     assert [axis.get_ylabel() for axis in axes[:2]] == [

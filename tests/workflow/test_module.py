@@ -17,7 +17,7 @@ JOBS = ["prepare_model", "prepare_task", "tokenise", "subsample", "finetune", "s
 JOBS += ["retrain", "score_group", "compare_group", "select_ticket", "draw_figure"]
 
 OUTER = f"""
-configfile: "own.yaml"
+configfile: "outer.yaml"
 
 
 rule mine:
@@ -33,7 +33,7 @@ module tickets:
     snakefile:
         {str(PROJECT / "Snakefile")!r}
     config:
-        config
+        config["tickets"]
 
 
 use rule * from tickets as tickets_*
@@ -58,7 +58,10 @@ def elsewhere(tmp_path: Path) -> Path:
     folder = tmp_path / "some where"
     write_tiny_model(folder / "data" / "tiny")
     write_tiny_task(folder / "data" / "toy.tsv")
-    (folder / "own.yaml").write_text(json.dumps(tiny_config(tasks=["toy"], seeds=[1], ratios=[0.3])))
+    config = tiny_config(tasks=["toy"], seeds=[1], ratios=[0.3])
+    (folder / "own.yaml").write_text(json.dumps(config))
+    # Of a workflow with a key of its own.
+    (folder / "outer.yaml").write_text(json.dumps({"greeting": "hello", "tickets": config}))
     return folder
 
 

@@ -300,7 +300,7 @@ def own_files():
 
 
 def check_times():
-    """One error where something is from the future; to look at all of results/ is worth it in the main process only."""
+    """Refuse files dated in the future; main process only, because it scans results/."""
     large = [path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT]
     results = Path("results")
     late = from_the_future([*large, *(folders_of(results) if results.is_dir() else [])])

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from supertickets.errors import UserError, one_line, printable
 
-#: What torch says where there is too little memory, in errors of a type that defects have too.
+#: Messages of torch's out-of-memory errors, which are plain RuntimeErrors.
 NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 

@@ -58,7 +58,7 @@ def serve(folder: Path, listener: socket.socket) -> None:
             connection = listener.accept()[0]
             others = [listener.fileno(), awake, waker, *(other.fileno() for other, _ in jobs.values())]
             job = None
-            with suppress(OSError, ValueError, EOFError, TypeError):  # who asks is gone, or no process can be had
+            with suppress(OSError, ValueError, EOFError, TypeError):  # the client has gone, or fork failed
                 job = _begin(connection, library, workflow, others)
             if job is None:
                 connection.close()  # the one that asks does the job itself

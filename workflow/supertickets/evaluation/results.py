@@ -164,7 +164,7 @@ def read_judged(results: Path, name: str, grid: Mapping[str, Any]) -> pd.DataFra
 
 
 def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """What a table says that is not of a group, in words; empty where that is nothing."""
+    """Describe a value that belongs to another group; empty if there is none."""
     kinds = pd.Series(group["kind"], table.index)
     if group["kind"] == "winning" and {"runs", "seed"} & {*table}:  # scores and decompositions
         kinds = kinds.mask(table["ratio"] == 0, "full")
@@ -175,7 +175,7 @@ def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
 
 
 def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataFrame) -> str:
-    """What runs of a grid a table of a group lacks, or has beside them, in words; empty where that is nothing."""
+    """Describe runs of a grid that a group's table lacks or has in excess; empty if there are none."""
     ratios = {round(ratio, 9) for ratio in grid["ratios"]}
     if folder == "selections":
         ratio = round(table["ratio"].iloc[0], 9)
@@ -192,7 +192,7 @@ def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataF
 
 
 def not_each(table: pd.DataFrame, parts: list[str], keys: list[str], expected: Set[tuple[Any, ...]]) -> str:
-    """Which part of a table has not one row for each of some values of its keys, in words; empty where none is so."""
+    """Describe a part of a table without one row for each expected value of its keys; empty if there is none."""
     for where, rows in table.groupby(parts, dropna=False):
         found = [*rows[keys].round(9).itertuples(index=False, name=None)]
         if len(found) != len(expected) or {*found} != expected:

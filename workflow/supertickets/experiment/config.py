@@ -39,7 +39,7 @@ SWITCHED_OFF: dict[str, dict[str, list[str]]] = {"multi_task": {"modes": []}, "a
 #: Problems that are told at once.
 MOST = 50
 
-#: JSON schema with whole numbers in the sense of YAML: 1.0 is none, as it would name other files than 1.
+#: JSON schema in which 1.0 is not an integer: it would give other paths than 1.
 Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
@@ -178,7 +178,7 @@ def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[st
     if "tasks" not in given:
         return dict(config)
     parts = ("multi_task", "adaptation")
-    # What is no mapping is refused later, with its key.
+    # Values that are not mappings are refused later, with their key.
     known = {part: config[part] for part in parts if isinstance(config.get(part), Mapping)}
     told = {part for part in known if isinstance(given.get(part), Mapping) and "tasks" in given[part]}
     return {**config, **{part: {**known[part], "tasks": []} for part in known if part not in told}}

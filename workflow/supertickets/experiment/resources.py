@@ -22,7 +22,7 @@ TYPICAL = 64
 #: Memory of a process that has imported torch, with that of the server which it was forked from: Slurm counts what they
 #: share twice. And of one that computes on CUDA. In MB.
 PROCESS, CUDA = 1600, 2500
-#: Weights, their gradients and two moments, and what is being read, in sizes of the weights.
+#: Copies of the weights in memory: weights, gradients, two moments, the file.
 COPIES = 6
 #: Activations of a token, in sizes of the weights; and its attention to each other one, of 72 heads in 90 MB. The
 #: default's training in batches of 32 sequences of 512 tokens took 7.3 GB, and is reckoned at 9.0.

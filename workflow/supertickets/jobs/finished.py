@@ -34,7 +34,7 @@ def keep(folder: Path, identity: Mapping[str, Any], made: Iterable[Path]) -> Non
 
     Args:
         folder: to make, with the ending :data:`SUFFIX`.
-        identity: all that decides what the training comes to.
+        identity: everything that determines the result.
         made: the files that it has written, with different names.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,13 +84,13 @@ def take(folder: Path, identity: Mapping[str, Any], wanted: Iterable[Path]) -> b
 
 
 def give_up(path: Path) -> None:
-    """Give up what is kept of a temporary file, which no other job reads."""
+    """Delete the kept copy of a temporary file, which no other job reads."""
     for folder in path.parent.glob(f"*{SUFFIX}"):
         _kept(folder, path).unlink(missing_ok=True)
 
 
 def give_up_deleted(results: Path) -> None:
-    """Give up what is kept of full models' weights that are deleted: once a workflow has ended, no job scores them."""
+    """Delete kept copies of full models' weights that Snakemake has deleted: after a workflow no job scores them."""
     for path in results.glob(f"runs/*/*/*/*/full/*{SUFFIX}/*.safetensors{KEPT}"):
         if not (path.parents[1] / path.name.removesuffix(KEPT)).exists():
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Which CUDA device a process computes on where there are several: the one that fewest others do."""
+"""Choose the least used CUDA device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supertickets.files import lock
 
 log = logging.getLogger(__name__)
 
-#: Processes on one device that are told apart; beyond them devices are taken in turns of process numbers.
+#: Most processes counted per device; beyond that, devices are assigned by process id.
 MOST = 64
 
 #: Locks of this process, held until it ends, however it ends.
@@ -63,7 +63,7 @@ def _own_folder(path: Path) -> int:
 
 
 def visible_devices(count: int) -> list[str]:
-    """What the devices that this process may see are called by all: their numbers or ids in CUDA_VISIBLE_DEVICES.
+    """Names of the visible devices, the same in all processes: their numbers or ids in CUDA_VISIBLE_DEVICES.
 
     Args:
         count: how many there are.

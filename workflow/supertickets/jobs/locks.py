@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.5
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Until the block ends, no other process is in one of the same path, a file to lock; it waits."""
+    """Hold the lock of ``path`` during the block; wait for other holders."""
     handle = _locked(path)
     try:
         yield
@@ -28,7 +28,7 @@ def alone(path: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> int:
-    """An open file that no other process has locked; waits for those that do. Without locks it goes on at once."""
+    """Open and lock a file, waiting for other holders; without file locks, return at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     told = False
     while True:
@@ -44,7 +44,7 @@ def _locked(path: Path) -> int:
             continue
         except OSError:  # a file system without locks
             return handle
-        # Who had it before may have removed it, and another one may be there by now.
+        # The previous holder may have deleted the file, and another process created it anew.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(handle).st_ino:
                 return handle

@@ -22,7 +22,7 @@ ALIVE = "alive"
 
 
 def alive(folder: Path) -> int | None:
-    """A file that can be read once the workflow's Snakemake has ended; None where the folder is not to be seen."""
+    """File that becomes readable when Snakemake exits; None if the folder is missing."""
     try:
         return os.open(folder / ALIVE, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
@@ -30,7 +30,7 @@ def alive(folder: Path) -> int | None:
 
 
 def has_ended(workflow: int) -> bool:
-    """Whether it has, for a file of :func:`alive`. ``select`` tells only of an end after the file was opened."""
+    """Whether Snakemake has exited, from a file of :func:`alive`; select() misses an exit before it was opened."""
     try:
         return not os.read(workflow, 1)
     except BlockingIOError:

@@ -10,7 +10,7 @@ from pathlib import Path
 from supertickets.errors import UserError
 from supertickets.files import read_json
 
-#: Libraries that decide what a training comes to, its encoded examples included.
+#: Libraries that determine the result of a training, its encoded examples included.
 COMPUTING = ("torch", "transformers", "tokenizers", "numpy", "pyarrow")
 
 
@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
 
 
 def other_versions(records: Iterable[Path]) -> tuple[int, str]:
-    """How many runs were made with other versions than those installed, and with which.
+    """Count runs made with other versions than those installed, and name the differences.
 
     Args:
         records: of the runs. One that cannot be read does not count: the step that needs it says what is wrong with it.

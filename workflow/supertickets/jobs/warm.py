@@ -114,13 +114,13 @@ def _status(connection: socket.socket, shell: int) -> int:
     status = _received(connection, STATUS_BYTES, shell)
     if len(status) < STATUS_BYTES:
         sys.exit("The process of this job and its server have ended without a status.")
-    # Until the job's process has given back its memory and GPU, or a second status of the server's.
+    # Wait until the server closes the connection, so memory and GPU are free; or sends a second status.
     _received(connection, STATUS_BYTES, shell)
     return int.from_bytes(status, "big", signed=True)
 
 
 def _received(connection: socket.socket, count: int, shell: int) -> bytes:
-    """So many bytes, or fewer at the end of the connection; this process ends if the shell that started it has."""
+    """Receive ``count`` bytes, fewer at end of file; exit if the parent shell is gone."""
     content = b""
     while len(content) < count:
         if select.select([connection], [], [], SECONDS)[0]:

@@ -48,15 +48,15 @@ class Checkpoints:
 
     Args:
         path: safetensors file, beside what the training makes.
-        identity: all that decides what the training comes to: run, settings, fingerprints of inputs, versions. A
-            checkpoint of another identity is not used.
+        identity: everything that determines the result: run, settings, fingerprints of inputs, versions. A checkpoint
+            of another identity is not used.
         function: what trains, ``package.module:function``; its code is part of the identity.
         minutes: between two checkpoints; 0 for none but that of a stop.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any], function: str, minutes: float) -> None:
         self.path, self.minutes = path, minutes
-        # Of the code as it is now: a module that is edited meanwhile is not what trains here.
+        # Fingerprint now: the module may be edited during the training.
         self._identity = {**identity, "code": code_of(function)}
         self._last, self._signal, self._writing = time.monotonic(), 0, False
         self._before: dict[int, Any] = {}

@@ -174,7 +174,7 @@ def checkpoint_of(record: Path) -> Path:
 def identity_of(
     run: Mapping[str, Any], settings: Mapping[str, Any], inputs: Mapping[str, Path | None], compute: Compute
 ) -> dict[str, Any]:
-    """All but the code that decides what a training comes to.
+    """Everything but the code that determines the result of a training.
 
     Args:
         run, settings: as of :func:`train_run`.
