@@ -24,6 +24,7 @@ from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.gains import draw_gains, no_intervals_text
 from supertickets.report.figures.importance import draw_importance
 from supertickets.report.figures.panels import (
+from supertickets.report.figures.panels import scored_on
     BAND,
     draw_chance,
     finish,

@@ -307,8 +307,12 @@ def folded(text: str, width: int) -> str:
 
 def scored_on(rows: pd.DataFrame) -> str:
     """Say on how many examples of which split each task is scored."""
-    counts = rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples()
-    return f"Scored on {', '.join(f'{count:,} {split} examples of {task}' for task, count, split in counts)}."
+    texts, before = [], ""
+    for task, count, split in rows.groupby("task", sort=False)[["examples", "split"]].max().itertuples():
+        texts.append(f"{count:,} of {task}" if split == before else f"{count:,} {split} examples of {task}")
+        before = split
+    listed = " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+    return f"Scored on {listed}."
 
 
 def note(rows: pd.DataFrame, remark: str) -> str:
