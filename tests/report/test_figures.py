@@ -24,7 +24,6 @@ from supertickets.report.figures.gain_curve import panel as gain_curve_panel
 from supertickets.report.figures.gains import draw_gains, no_intervals_text
 from supertickets.report.figures.importance import draw_importance
 from supertickets.report.figures.panels import (
-from supertickets.report.figures.panels import scored_on
     BAND,
     draw_chance,
     finish,
@@ -32,6 +31,7 @@ from supertickets.report.figures.panels import scored_on
     mark_phases,
     panels,
     phases_remark,
+    scored_on,
 )  # fmt: skip
 from supertickets.report.figures.phase_transition import panel as phase_transition_panel
 from supertickets.report.figures.single_task_gain import gains
