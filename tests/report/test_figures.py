@@ -55,15 +55,8 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
     places, values = points(axes[0], "winning tickets")
     np.testing.assert_allclose(places, means.index)
     np.testing.assert_allclose(values, means)
-    for words in (
-        "minilm",
-        "3 seeds",
-        "200 movie test",
-        "200 dev_only validation",
-        "95%",
-        "chosen on validation",
-        "see gain_curve",
-    ):
+    counts = ("200 test examples of movie", "200 validation examples of dev_only")
+    for words in ("minilm", "3 seeds", *counts, "95%", "chosen on validation"):
         assert words in text
     assert "see gain_curve" in text and "1 (movie), 2.5 (rating), 1 (dev_only) points on average" in text
     star = next(line for line in axes[0].lines if line.get_marker() == "*")
@@ -76,7 +69,7 @@ def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
     figure = panels(rows, pd.DataFrame([shared]), lambda axis, *_: axis.plot(0.7, [[100, 60, 0]], "o"), BAND + "Dots.")
     low, high = figure.axes[0].get_ylim()
     assert -5 < low < 0 and 100 < high < 105
-    assert figure.get_supxlabel().split("examples. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
+    assert figure.get_supxlabel().split("examples of movie. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
 
 
 def test_scores_of_two_seeds_are_joined_by_lines_and_have_no_intervals() -> None:
@@ -131,7 +124,7 @@ def test_the_gain_curve_is_the_comparisons_with_the_margin_below(results: Path, 
     (star,) = (line for line in axes[1].lines if line.get_marker() == "*")
     ratio = verdicts(results).loc["rating", "ratio"]
     assert star.get_ydata() == compared.set_index("ratio").loc[[ratio], "difference"].tolist()
-    for words in ("minilm", "3 seeds", "95%", "1 (movie), 2.5 (rating), 1 (dev_only)", "200 rating test"):
+    for words in ("minilm", "3 seeds", "95%", "1 (movie), 2.5 (rating), 1 (dev_only)", "200 of rating"):
         assert words in text
 
 
@@ -270,7 +263,7 @@ def test_bias_and_variance_are_those_of_the_predictions(results: Path, drawn: li
     assert [curves[label][0] for label in curves] == pytest.approx([loss, loss - variance, variance])
     for of_ratio in zip(*curves.values(), strict=True):
         assert of_ratio[0] == pytest.approx(of_ratio[1] + of_ratio[2])
-    assert "minilm" in text and "3 seeds" in text and "200 rating test" in text
+    assert "minilm" in text and "3 seeds" in text and "200 of rating" in text
     table = pd.read_csv(results / "decompositions" / "minilm/movie/n64/winning.csv")
     assert set(table["loss"]) == {"Brier score", "zero-one loss"}
     wide = table.query("loss == 'zero-one loss'").pivot(index="ratio", columns="part", values="value")
