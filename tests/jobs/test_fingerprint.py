@@ -42,7 +42,8 @@ def test_a_stage_consists_of_what_it_imports() -> None:
     assert not {name for name in training if name.startswith(("report", "evaluation", "tickets", "data", "jobs"))}
     figure = modules("report.figures.phase_transition:draw_phase_transition")
     assert {"report/figures/style", "evaluation/significance"} <= figure
-    assert not {name for name in figure if name.startswith(("training", "encoder", "tickets"))}
+    units = {"encoder/ticket", "encoder/arithmetic"}  # what a curve may be drawn against
+    assert not {name for name in figure - units if name.startswith(("training", "encoder", "tickets"))}
     for light in ("encoder.rewind:rewind", "tickets.prune:prune", "evaluation.aggregate:aggregate"):
         assert not {"training/loop", "encoder/model", "encoder/cut", "encoder/batches"} & modules(light)
     assert "encoder/model" not in modules("encoder.tokenise:tokenise")

@@ -112,6 +112,7 @@ def own_config(
         "kinds": ["winning"],
         "ratios": list(ratios),
         "max_length": max_length,
+        "latency": {"lengths": sorted({min(32, max_length), max_length})},
         "evaluate": {"validation": "all", "test": "all"},
         "margin": margin,
         "define": {**models, "tasks": dict([task])},
