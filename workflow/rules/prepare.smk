@@ -126,10 +126,11 @@ rule take_finetuned:
         mem_mb=get_training_memory,  # as many copies of the weights
     params:
         **work("exports.finetuned:take_finetuned"),
+        folder=lambda wildcards: DEFINED["models"][wildcards.model]["finetuned"],
         labels=lambda wildcards: canonical_json(labels_of(config, wildcards.task)),
         max_length=config["max_length"],
     shell:
-        'python -P -m supertickets {params.work} --folder "$(dirname {input[0]:q})" --config {input.config:q}'
+        'python -P -m supertickets {params.work} --folder {params.folder:q} --config {input.config:q}'
         " --examples {input.examples:q} --encoded {input.encoded:q} --labels {params.labels:q}"
         " --max-length {params.max_length} --weights {output:q} > {log:q} 2>&1"
 
