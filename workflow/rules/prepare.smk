@@ -130,7 +130,7 @@ rule take_finetuned:
         labels=lambda wildcards: canonical_json(labels_of(config, wildcards.task)),
         max_length=config["max_length"],
     shell:
-        'python -P -m supertickets {params.work} --folder {params.folder:q} --config {input.config:q}'
+        "python -P -m supertickets {params.work} --folder {params.folder:q} --config {input.config:q}"
         " --examples {input.examples:q} --encoded {input.encoded:q} --labels {params.labels:q}"
         " --max-length {params.max_length} --weights {output:q} > {log:q} 2>&1"
 
