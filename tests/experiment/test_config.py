@@ -152,6 +152,7 @@ ENDLESS["tasks"] = ENDLESS
         ({"training": {"learning_rate": "1e-3"}}, ["training.learning_rate is '1e-3'", "write 1.0e-3"]),
         # As snakemake's --config reads seeds=[1].
         ({"seeds": ["1"]}, ["seeds[0] is '1'", "--config takes numbers in lists for text", "a file for --configfile"]),
+        ({"keep_weights": "TRUE"}, ["keep_weights is 'TRUE'", "without quotes"]),
         ({"keep_weights": "yes"}, ["keep_weights is 'yes'", "not of type 'boolean'"]),
         ({"training": {"lr": 0.1}}, ["training: unknown key lr", "learning_rate"]),
         (
@@ -528,10 +529,10 @@ def test_a_fine_tuned_model_has_the_classes_of_the_tasks(tmp_path: Path, monkeyp
     write_tiny_model(tmp_path / "data/classifier")
     write_tiny_task(tmp_path / "data/toy.tsv")
     fields = tmp_path / "data/classifier/config.json"
-    plain = tiny_config(tasks=["toy"])
+    plain: dict[str, Any] = tiny_config(tasks=["toy"])
 
     def checked(**model: str) -> dict[str, Any]:
-        return check_config(plain | {"define": {**plain["define"], "models": {"tiny": model}}})  # type: ignore[dict-item]
+        return check_config(plain | {"define": {**plain["define"], "models": {"tiny": model}}})
 
     with pytest.raises(UserError, match=r"define.models.tiny.finetuned is 'data/other': no folder of a model"):
         checked(path="data/tiny", finetuned="data/other")

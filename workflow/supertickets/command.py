@@ -174,7 +174,7 @@ def _run(command: Sequence[str], out: Path) -> None:
         logs = [path for path in (out / "results").rglob("*.log") if path.stat().st_mtime >= began]
         ends = [line for path in logs for line in path.read_text(encoding="utf-8").splitlines()[-1:]]
         errors = [line.removeprefix("Error: ") for line in ends if line.startswith("Error: ")]
-        raise UserError(errors[0] if errors else "the workflow has stopped, see above; the same command goes on")
+        raise UserError(errors[0] if errors else "the workflow has stopped, see above; the same command continues")
 
 
 def _report(config: dict[str, Any], out: Path, exported: str) -> None:

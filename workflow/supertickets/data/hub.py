@@ -238,7 +238,7 @@ def _load(dataset: str, revision: str, name: str | None, work: Path, files: Mapp
         try:
             _require_same_in_cache(dataset, revision, files.values())
         except _OtherFileError:
-            shutil.rmtree(cache)  # or the next run would take what was made of it
+            shutil.rmtree(cache, ignore_errors=True)  # or the next run would take what was made of it
             raise
     return builder.as_dataset()
 

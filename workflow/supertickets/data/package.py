@@ -13,11 +13,11 @@ from pathlib import Path
 from httpx2 import HTTPError
 from unearth import PackageFinder
 from unearth.auth import MultiDomainBasicAuth
-from unearth.errors import HashMismatchError, UnpackError
+from unearth.errors import UnpackError
 from unearth.fetchers import PyPIClient
 from unearth.preparer import download_link
 
-from supertickets.errors import UserError
+from supertickets.errors import UserError, one_line
 from supertickets.files import replacing, require_sha256
 
 log = logging.getLogger(__name__)
@@ -50,14 +50,9 @@ def fetch_package(package: str, release: dict[str, str], archive: Path) -> None:
                 versions = sorted({each.version or "" for each in found.candidates})
                 known = f"it has {', '.join(versions)}" if versions else "it is not there"
                 raise UserError(f"{origin}: no {form} of it where pip looks: {known}")
-            path = download_link(finder.session, found.best.link, Path(folder), {"sha256": [expected]})
-        except HashMismatchError as error:
-            actual = error.actual["sha256"]
-            raise UserError(
-                f"{origin}: its sha256 is {actual}, expected {expected}; it is damaged or is not the pinned version"
-            ) from error
+            path = download_link(finder.session, found.best.link, Path(folder))
         except (UnpackError, HTTPError, OSError) as error:
-            raise UserError(f"{origin}: the {form} could not be downloaded: {error}") from error
+            raise UserError(f"{origin}: the {form} could not be downloaded: {one_line(error)}") from error
         require_sha256(path, expected, origin)
         with replacing(archive) as part:
             part.write_bytes(path.read_bytes())

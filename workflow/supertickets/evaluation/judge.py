@@ -11,9 +11,9 @@ import pandas as pd
 
 from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.power import Spread, needed_columns, needed_together
+from supertickets.evaluation.results import BY_OTHERS, read_groups, write_csv
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
-from supertickets.evaluation.results import read_groups, write_csv
-from supertickets.evaluation.select_ticket import BY_OTHERS, EXPERIMENT, HONEST
+from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above
 from supertickets.experiment.grid import groups_of
 

@@ -31,6 +31,8 @@ _COMPARISONS = Content(
 )
 #: What could have been shown (:mod:`supertickets.evaluation.power`).
 POWER = ("detectable", "seeds_needed", "examples_needed")
+#: What the tickets weigh that other seeds chose.
+BY_OTHERS = ("lightest_by_others", "heaviest_by_others")
 _PEAK = ("peak_ratio", "peak_low", "peak_high")
 _SELECTIONS = Content(
     (*TRIAL, "split", "metric"),
@@ -38,8 +40,7 @@ _SELECTIONS = Content(
         "seeds",
         "ratio",
         *CUT,
-        "lightest_by_others",
-        "heaviest_by_others",
+        *BY_OTHERS,
         *_PEAK,
         *_each("other_seeds"),
         *_each("same_split"),

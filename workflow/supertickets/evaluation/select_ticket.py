@@ -17,7 +17,7 @@ from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.predictions import Outcomes, predictions_file
 from supertickets.evaluation.resampling import RESAMPLES, Sampled, merged
-from supertickets.evaluation.results import reported_split, write_csv
+from supertickets.evaluation.results import BY_OTHERS, reported_split, write_csv
 from supertickets.evaluation.significance import LEVEL, difference
 from supertickets.experiment.grid import separator_of
 from supertickets.seeds import generator
@@ -29,8 +29,6 @@ EXPERIMENT = ["model", "task", "train_size"]
 #: report: ``same_split`` on validation, as published, ``other_half`` on the halves of validation that did not choose,
 #: and ``other_split`` on test.
 WAYS = ("other_seeds", "same_split", "other_half", "other_split")
-#: Columns of what the tickets weigh that other seeds chose.
-BY_OTHERS = ("lightest_by_others", "heaviest_by_others")
 #: The way that holds out both training runs and examples.
 HONEST = WAYS[0]
 

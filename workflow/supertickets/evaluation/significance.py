@@ -60,6 +60,14 @@ def difference(full: Sampled, ticket: Sampled, choice_error: float = 0.0) -> dic
     return dict(zip(NAMES, map(float, (*values, examples_low, examples_high, *parts)), strict=True))
 
 
+def percentile_interval(resampled: np.ndarray) -> tuple[float, float]:
+    """The bootstrap interval of scores on resamples, shape (resamples,); not-a-number where all are undefined."""
+    if not np.isfinite(resampled).any():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(resampled, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(low), float(high)
+
+
 def seed_interval(differences: np.ndarray) -> tuple[float, float]:
     """Compute a bootstrap interval of the mean over seeds: the percentile interval, expanded for small samples.
 

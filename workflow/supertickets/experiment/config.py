@@ -221,6 +221,8 @@ def _misread(value: object) -> str:
         return "YAML takes yes, no, on and off for true and false; quote them"
     if not isinstance(value, str):
         return ""
+    if value.lower() in ("true", "false"):
+        return "without quotes"
     try:
         float(value)
     except ValueError:

@@ -19,7 +19,7 @@ from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
-from supertickets.evaluation.significance import LEVEL, mean_intervals
+from supertickets.evaluation.significance import mean_intervals, percentile_interval
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
@@ -152,9 +152,7 @@ def scores_of(
         documents = documents_of(pd.Index(part["id"]), separator)
         for metric in metrics:
             sampled = sample(metric, part["label"].to_numpy(), answers[None], documents=documents)
-            low, high = np.nan, np.nan
-            if np.isfinite(sampled.resampled).any():
-                low, high = np.nanpercentile(sampled.resampled[0], [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+            low, high = percentile_interval(sampled.resampled[0])
             found = {"split": split, "metric": metric, "examples": len(part), "value": sampled.scores[0]}
             found |= {"low": low, "high": high}
             for name, table in means.items():

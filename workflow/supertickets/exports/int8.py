@@ -17,7 +17,7 @@ from supertickets.evaluation.metric import predicted
 from supertickets.evaluation.predictions import documents_of
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import reported_split_of
-from supertickets.evaluation.significance import LEVEL
+from supertickets.evaluation.significance import percentile_interval
 from supertickets.exports.describe import without_nan
 from supertickets.exports.to_onnx import quantise, session_of
 from supertickets.files import write_json
@@ -116,9 +116,6 @@ def score_of(own: pd.DataFrame, logits: np.ndarray, metric: str, separator: str)
     }
     found: dict[str, Any] = {}
     for name, (value, resampled) in pairs.items():
-        low, high = np.nan, np.nan
-        if np.isfinite(resampled).any():
-            low, high = np.nanpercentile(resampled, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
         ends = ("low", "high") if name == "value" else ("difference_low", "difference_high")
-        found |= {name: value, **dict(zip(ends, (low, high), strict=True))}
+        found |= {name: value, **dict(zip(ends, percentile_interval(resampled), strict=True))}
     return found

@@ -142,7 +142,7 @@ def statements(source: str) -> str:
 
 
 def _speaks(function: ast.expr) -> bool:
-    """Whether a call makes an error, ends the process with one, or writes to the log."""
+    """Whether a call makes an error, begins the message of one, or writes to the log."""
     if isinstance(function, ast.Name):
         return function.id.endswith("Error") or function.id == BLAMED
     holder = function.value if isinstance(function, ast.Attribute) else None
