@@ -115,16 +115,18 @@ POINTS, SHARE, RATIO, COUNT, SCORE, STD = "+.1f", ".1%", ".2f", ".0f", ".1f", ".
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
 
 
-def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str) -> list[str]:
-    """Format values with their t intervals as text, empty where the value is missing.
+def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str, over_seeds: bool = True) -> list[str]:
+    """Format values with their intervals as text, empty where the value is missing.
 
     Args:
-        table: table of numbers, with ``seeds``.
+        table: table of numbers.
         names: the columns of the value and of the low and high end of its interval.
         spec: format of a number.
+        over_seeds: whether these are t intervals, of ``seeds``.
     """
     value_name, low, high = names
-    pairs = zip(table[value_name], t_intervals(table, low, high, spec), strict=True)
+    intervals = t_intervals if over_seeds else between
+    pairs = zip(table[value_name], intervals(table, low, high, spec), strict=True)
     return [
         "" if pd.isna(value) else f"{value:{spec}}" + f" ({interval})" * bool(interval) for value, interval in pairs
     ]

@@ -34,9 +34,11 @@ def write_latency(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex:
     shown = table.assign(
         arithmetic=(own / full.reindex(own.index)).to_numpy(),
         place=[place_text(row) for row in table.to_dict("records")],
-        time=with_intervals(table, TIMES, ".2f"),
+        time=with_intervals(table, TIMES, ".2f", over_seeds=False),
         # The full model against itself has no interval.
-        times=with_intervals(table.assign(speedup_low=table["speedup_low"].where(table["ratio"] > 0)), SPEEDUP, ".2f"),
+        times=with_intervals(
+            table.assign(speedup_low=table["speedup_low"].where(table["ratio"] > 0)), SPEEDUP, ".2f", over_seeds=False
+        ),
     )
     columns = {key: WHERE[key] for key in ("model", "task")} | {
         "place": ("Computed by", ""),
