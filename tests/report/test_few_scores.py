@@ -104,6 +104,7 @@ def test_all_figures_and_tables_are_made_of_scores_that_are_all_undefined(
     collapsed(results, tmp_path, grid, lambda run, split: split in splits)
     for name in FIGURES:
         _, text = draw(name, tmp_path, drawn, grid)
+        assert "test" not in splits or "Phase I" not in text  # none is drawn
         without = "No super ticket, as validation scores of every ratio are undefined: rating."
         assert (without in text) == (name == "ticket_masks" and "validation" in splits)
     tables = {

@@ -80,7 +80,11 @@ def test_the_figure_of_speed_is_the_comparisons_against_the_speed_ups(results: P
     assert axes[0].get_xlabel() == "speed-up over the full model"
     drawn[-1].canvas.draw()
     assert "1.4x" in [label.get_text() for label in axes[0].get_xticklabels()]
-    for words in ("128 tokens, torch on 4 CPU threads, A processor (4 cores)", "median of 30 rounds", "200 test examples of movie"):
+    for words in (
+        "128 tokens, torch on 4 CPU threads, A processor (4 cores)",
+        "median of 30 rounds",
+        "200 test examples of movie",
+    ):
         assert words in text
 
 

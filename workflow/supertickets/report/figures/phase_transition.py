@@ -41,7 +41,9 @@ def draw_phase_transition(
     scores, chosen = read_curves(results, grid)
     chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
     places = placed(results, grid, axis, scores)
-    remark += phases_remark(margins, grid["tasks"]) + places.remark
+    if chosen["first_ends"].notna().any():
+        remark += phases_remark(margins, grid["tasks"])
+    remark += places.remark
     style.save(panels(places.rows, chosen, panel, remark, places=places.label), pdf, png)
 
 

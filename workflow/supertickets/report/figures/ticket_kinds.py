@@ -33,7 +33,8 @@ def draw_ticket_kinds(results: Path, grid: dict[str, Any], margins: dict[str, fl
     scores, chosen = read_curves(results, grid)
     chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
     remark = REMARK + DOTS * (len(grid["seeds"]) == 2)
-    remark += phases_remark(margins, grid["tasks"], "random" in grid["kinds"])
+    if chosen["first_ends"].notna().any():
+        remark += phases_remark(margins, grid["tasks"], "random" in grid["kinds"])
     style.save(panels(scores, chosen, partial(panel, grid["kinds"]), remark), pdf, png)
 
 
