@@ -23,7 +23,7 @@ from supertickets.evaluation.predictions import Outcomes, documents_of, read_out
 from supertickets.evaluation.resampling import Sampled, sample
 from supertickets.evaluation.results import read_groups, resampled_text, write_csv
 from supertickets.evaluation.select_ticket import HONEST, halves, reports, select_ticket
-from supertickets.evaluation.significance import difference
+from supertickets.evaluation.significance import difference, over_both
 from supertickets.evaluation.ways import Ways, compare_ways
 from supertickets.experiment.grid import groups_of, runs_of
 from supertickets.experiment.paths import run_folder
@@ -100,7 +100,7 @@ def test_the_error_over_documents_is_the_spread_of_the_difference_and_that_over_
     assert of_fixed_runs.mean() > 0.85  # a percentile interval of few documents is short
     # What a pilot says of more documents: they have the spread of these.
     rows = by_document.assign(seeds=3, examples=1e6, documents=documents)
-    error = Spread.of(rows).errors(3, documents)[0][0]
+    error, _ = over_both(Spread.of(rows).variances(3, documents), 3, documents)
     assert error == pytest.approx(spread, rel=0.15)
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from supertickets.evaluation.columns import documents_in
-from supertickets.evaluation.significance import LEVEL
+from supertickets.evaluation.significance import LEVEL, over_both
+from supertickets.seeds import generator
 
 #: Probability with which a difference of the stated size is found.
 POWER = 0.8
 #: Most seeds, and most times as many examples as there are, that are looked at.
 MOST_SEEDS, MOST_EXAMPLES = 1000, 1000
+#: How many experiments are simulated to tell what is found.
+EXPERIMENTS = 2048
 
 
 @dataclass(frozen=True)
@@ -42,32 +47,44 @@ class Spread:
         by_example = ((curve["variance_examples"] - curve["variance_residual"]) * examples).mean()
         return cls(*np.sqrt(np.clip([by_seed, by_example, residual], 0, None)))
 
-    def errors(self, seeds: int, examples: int) -> list[tuple[float, float]]:
-        """Standard errors of a mean over so many, with degrees of freedom: over both, and over seeds alone.
+    def variances(self, seeds: int, examples: int) -> tuple[float, float, float]:
+        """Of a mean difference over so many, as :func:`supertickets.evaluation.significance.variances` estimates them.
 
         Here and below, examples are documents where the spread is between these.
         """
-        over_seeds = self.seeds**2 / seeds + self.residual**2 / (seeds * examples)
-        both = over_seeds + self.examples**2 / examples
-        # Clark's quasi-F, as in significance.over_both.
-        parts = ((over_seeds, seeds - 1), (both - self.seeds**2 / seeds, examples - 1))
-        freedom = both**2 / sum(part**2 / count for part, count in parts) if both else float(seeds - 1)
-        return [(float(np.sqrt(both)), freedom), (float(np.sqrt(over_seeds)), seeds - 1)]
+        residual = self.residual**2 / (seeds * examples)
+        return self.seeds**2 / seeds + residual, self.examples**2 / examples + residual, residual
 
     def detectable(self, seeds: int, examples: int, tests: int, sided: int = 2) -> float:
         """The smallest true difference that a test finds with :data:`POWER`, in points.
 
+        From :data:`EXPERIMENTS` simulated experiments, the same for all spreads and numbers: in each, the mean
+        difference is off by chance, and its standard errors are estimates too. With few seeds the textbooks' sum of two
+        quantiles of t, which takes the errors as known, is too small.
+
         Args:
-            seeds, examples: numbers of them; two seeds at least.
+            seeds, examples: numbers of them, two at least.
             tests: how many are corrected together; Holm's method begins with the level of Bonferroni's.
             sided: 2 for a difference, 1 for a loss below a margin: the margin that a ticket which is as good as the
                 full model is shown to keep.
         """
         tail = (1 - LEVEL) / sided / tests
-        return max(
-            (stats.t.isf(tail, freedom) + stats.t.ppf(POWER, freedom)) * error
-            for error, freedom in self.errors(seeds, examples)
-        )
+        chance, *uniform = _experiments()
+        parts, freedoms = self.variances(seeds, examples), (seeds - 1, examples - 1, (seeds - 1) * (examples - 1))
+        estimates = [
+            variance * stats.chi2.ppf(part, freedom) / freedom
+            for variance, part, freedom in zip(parts, uniform, freedoms, strict=True)
+        ]
+        error, freedom = over_both((estimates[0], estimates[1], estimates[2]), seeds, examples)
+        found_from = np.maximum(stats.t.isf(tail, freedom) * error, stats.t.isf(tail, seeds - 1) * np.sqrt(estimates[0]))
+        off = stats.norm.ppf(chance) * np.sqrt(parts[0] + parts[1] - parts[2])
+        return float(np.quantile(found_from - off, POWER))
+
+
+@cache
+def _experiments() -> np.ndarray:
+    """What chance does in each simulated experiment: evenly spread points, shape (4, experiments), in (0, 1)."""
+    return stats.qmc.Sobol(4, rng=generator(0, "simulated experiments")).random(EXPERIMENTS).T
 
 
 def needed_columns(spread: Spread, margin: float, rows: pd.DataFrame) -> dict[str, float]:
@@ -95,11 +112,12 @@ def needed_together(spread: Spread, margin: float, seeds: int, examples: int, ra
     Returns:
         Numbers of seeds and of examples, or documents; None where a hundred times as many are not enough.
     """
-    for step in range(5, 401):
-        more, count = -(-seeds * step // 4), -(-examples * step // 4)
-        if spread.detectable(more, count, ratios, sided=1) <= margin:
-            return more, count
-    return None
+
+    def more(quarters: float) -> tuple[int, int]:
+        return math.ceil(seeds * quarters / 4), math.ceil(examples * quarters / 4)
+
+    quarters = _least(5, 400, lambda count: spread.detectable(*more(count), ratios, sided=1) <= margin)
+    return more(quarters) if quarters < math.inf else None
 
 
 def needed(spread: Spread, margin: float, seeds: int, examples: int, ratios: int) -> tuple[float, float]:
@@ -115,16 +133,17 @@ def needed(spread: Spread, margin: float, seeds: int, examples: int, ratios: int
         Both numbers, for a ticket that is as good as the full model; infinite where more of them are not enough. More
         examples of the same documents say little, so the second number is one of documents where there are any.
     """
-
-    def least(low: int, most: int, enough: Callable[[int], bool]) -> float:
-        if not enough(most):
-            return float("inf")
-        while low < most:
-            middle = (low + most) // 2
-            low, most = (low, middle) if enough(middle) else (middle + 1, most)
-        return float(low)
-
     return (
-        least(2, MOST_SEEDS, lambda count: spread.detectable(count, examples, ratios, sided=1) <= margin),
-        least(2, MOST_EXAMPLES * examples, lambda count: spread.detectable(seeds, count, ratios, sided=1) <= margin),
+        _least(2, MOST_SEEDS, lambda count: spread.detectable(count, examples, ratios, sided=1) <= margin),
+        _least(2, MOST_EXAMPLES * examples, lambda count: spread.detectable(seeds, count, ratios, sided=1) <= margin),
     )
+
+
+def _least(low: int, most: int, enough: Callable[[int], bool]) -> float:
+    """The smallest number from ``low`` to ``most`` that is enough; infinite if none is."""
+    if not enough(most):
+        return math.inf
+    while low < most:
+        middle = (low + most) // 2
+        low, most = (low, middle) if enough(middle) else (middle + 1, most)
+    return float(low)

@@ -11,6 +11,7 @@ from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.resampling import RESAMPLES, Sampled
 from supertickets.seeds import generator
 
+Floats = float | np.ndarray
 #: Coverage of every interval; 1 - LEVEL is the level of every test.
 LEVEL = 0.95
 #: What :func:`difference` returns.
@@ -128,7 +129,7 @@ def variances(by_seed: np.ndarray, resampled: np.ndarray) -> tuple[float, float,
     return float(by_seed.var(ddof=1) / seeds), float(over_examples), float(residual)
 
 
-def over_both(parts: tuple[float, float, float], seeds: int, documents: int) -> tuple[float, float]:
+def over_both(parts: tuple[Floats, Floats, Floats], seeds: int, documents: int) -> tuple[Floats, Floats]:
     """Compute the standard error of a mean difference over both seeds and examples.
 
     Seeds and examples are crossed random factors: the runs of all seeds are scored on the same examples, so a test
@@ -138,20 +139,18 @@ def over_both(parts: tuple[float, float, float], seeds: int, documents: int) -> 
     Verbal Learning and Verbal Behavior 12, 1973.
 
     Args:
-        parts: a, b and c.
+        parts: a, b and c; numbers, or arrays of one shape.
         seeds, documents: numbers of them; of examples where each is a document of its own.
 
     Returns:
         Standard error in points, and degrees of freedom; both are not-a-number if the variances are.
     """
-    if not np.isfinite(parts).all():
-        return float("nan"), float("nan")
-    a, b, c = parts
-    variance = max(a + b - c, a, b)
-    if variance == 0:
-        return 0.0, float(seeds - 1)
-    freedom = variance**2 / (a**2 / (seeds - 1) + b**2 / (documents - 1) + c**2 / ((seeds - 1) * (documents - 1)))
-    return float(np.sqrt(variance)), float(freedom)
+    a, b, c = map(np.asarray, parts)
+    variance = np.maximum(np.maximum(a + b - c, a), b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = a**2 / (seeds - 1) + b**2 / (documents - 1) + c**2 / ((seeds - 1) * (documents - 1))
+        freedom = np.where(variance == 0, seeds - 1.0, variance**2 / total)
+    return np.sqrt(variance)[()], freedom[()]
 
 
 def wald(mean: float, errors: list[tuple[float, float]]) -> tuple[float, float, float]:
