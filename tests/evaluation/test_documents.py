@@ -333,11 +333,12 @@ def test_ways_of_training_are_compared_over_documents(judged: Path, tmp_path: Pa
     table = compare_ways(judged, tasks, ["full"], average=True).set_index(["task", "split"])
     row = table.loc[("movie", "test")]
     single = pd.read_csv(judged / "comparisons/minilm/movie/n64/winning.csv").set_index(["split", "ratio"])
-    names = ["documents", "examples", "difference", "error", "freedom", "p"]
+    names = ["chance", "documents", "examples", "difference", "error", "freedom", "p"]
     assert row[names].tolist() == pytest.approx(single.loc[("test", 0.3), names].tolist())
     assert np.isnan(table.loc[("dev_only", "validation"), "documents"])
     average = table[table.index.get_level_values("task") == "average"].iloc[0]
     assert (average["examples"], average["documents"]) == (400, 20)  # of the task that has the fewest
+    assert average["chance"] == table.loc[table["reported"] & table["metric"].notna(), "chance"].mean()
     without = compare_ways(judged, [ways_of("movie", ""), tasks[1]], ["full"], average=True)
     assert "documents" not in without
     write_csv(tmp_path / "ways.csv", without)

@@ -471,12 +471,13 @@ def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
     for place, row in enumerate(rows):
         for way, baseline, shift in (("super", "full", 0), ("random", "full", 10), ("super", "pretrained", 20)):
             number = place + shift
-            values = {"difference": number, "low": number - 0.5, "high": number + 0.25, "p": 0.01 * (number + 1)}
+            values = {"chance": 50 + place, "difference": number, "low": number - 0.5, "high": number + 0.25, "p": 0.01 * (number + 1)}
             compared.append({**row, "way": way, "baseline": baseline, "reported": True, **values})
     more = {**compared[0], "split": "validation_mismatched", "reported": False, "difference": 99}
     table = pd.DataFrame([{**row, "way": way} for row in rows for way in ("full", "super")])
     found = with_differences(table, pd.DataFrame([*compared, more]), "full")
     assert len(found) == len(table) and found[found["way"] == "full"]["difference"].isna().all()
+    assert found["chance"].tolist() == [50 + place for place in range(5) for _ in ("full", "super")]
     tickets = found[found["way"] == "super"]
     for name, expected in (("difference", range(5)), ("low", np.arange(5) - 0.5), ("high", np.arange(5) + 0.25)):
         assert tickets[name].tolist() == pytest.approx(list(expected))

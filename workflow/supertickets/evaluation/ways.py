@@ -12,6 +12,7 @@ import pandas as pd
 
 from supertickets.errors import UserError
 from supertickets.evaluation.columns import CUT
+from supertickets.evaluation.compare import constant_answer
 from supertickets.evaluation.evaluate_module import Score
 from supertickets.evaluation.predictions import predictions_file, read_outcomes, require_splits
 from supertickets.evaluation.resampling import Sampled, sample
@@ -73,13 +74,14 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
 
     Returns:
         Table with model, task, train_size, way, baseline, split, reported (whether this is the reported split),
-        metric, seeds, examples, documents (of tasks that have them, and of the average), and the columns of
+        metric, chance (:func:`~supertickets.evaluation.compare.constant_answer`), seeds, examples, documents (of tasks
+        that have them, and of the average), and the columns of
         :func:`~supertickets.evaluation.significance.difference`.
 
     Raises:
         UserError: two ways of a task have predictions for different examples or splits.
     """
-    rows, reported_scores = [], []
+    rows, reported_scores, chances = [], [], []
     for place, task in enumerate(trained):
         outcomes = {
             way: read_outcomes(results, runs, task.where["task"], task.separator) for way, runs in task.runs.items()
@@ -100,12 +102,14 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
             }
             where: dict[str, Any] = {**task.named, "split": split, "metric": task.metrics[0]}
             where["reported"] = split == reported_split(baseline)
+            where["chance"] = constant_answer(task.metrics[0], baseline[split], 1).scores.item()
             rows += _compared(where, scores, baselines, bool(task.separator))
             if where["reported"]:
                 reported_scores.append(scores)
+                chances.append(where["chance"])
     if average and len(trained) > 1:
         means = {way: _average([scores[way] for scores in reported_scores]) for way in trained[0].runs}
-        where = {**trained[0].named, "task": "average", "reported": True}
+        where = {**trained[0].named, "task": "average", "reported": True, "chance": np.mean(chances)}
         rows += _compared(where, means, baselines, any(task.separator for task in trained))
     return pd.DataFrame(rows)
 

@@ -48,6 +48,7 @@ def write_domain_adaptation(
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "size": ("Trained on", "")}
     columns |= {
         "metric": ("Metric", ""),
+        "chance": ("Chance", SCORE),
         "start": ("From", ""),
         "ticket": ("Ticket", ""),
         "weight_remaining": ("Weight", SHARE),
@@ -70,7 +71,7 @@ def write_domain_adaptation(
         f"{', '.join(shared)}. {scope_note(table, grid)} Means and standard deviations over seeds, on the "
         f"{reported_splits_text(table)}. Gain: over training from the pre-trained weights, with {LEVEL:.0%} intervals "
         f"over seeds and {resampled_text(table)}; p with Holm's correction over tasks and sizes. Ticket: the part of "
-        "the encoder that the new task has."
+        "the encoder that the new task has. Chance: the best score of one answer to all examples."
     )
     text += few_seeds_note(grid) + undefined_note(table.loc[table["score"].isna(), "task"].unique())
     if has_no_tickets:

@@ -60,6 +60,7 @@ def write_multi_task_dev(
         [_of_model(results, grid, model, published.get(model, {})) for model in grid["models"]], ignore_index=True
     )
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
+    columns |= {"chance": ("Chance", SCORE)}
     columns |= {"name": ("Training", ""), "score": ("Score", SCORE), "std": ("Std", STD), "gain": ("Gain", "")}
     columns |= {"p": ("p", P), "weight_remaining": ("Weight", SHARE)}
     if published:
@@ -76,7 +77,8 @@ def write_multi_task_dev(
         f"{scope_note(tasks, grid)} Means and standard deviations over seeds, on the {reported_splits_text(tasks)}. "
         f"Gain: over training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and "
         f"{resampled_text(tasks)}, by a task's first metric; p with Holm's correction over tasks, except for the "
-        "average. The average is over first metrics. Weight: the weight remaining in a task's model."
+        "average. The average is over first metrics. Chance: the best score of one answer to all examples, by the first "
+        "metric. Weight: the weight remaining in a task's model."
     )
     text += few_seeds_note(grid) + undefined_note(tasks.loc[tasks["score"].isna(), "task"].unique())
     if ratios:

@@ -64,7 +64,7 @@ def summarized(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Add the gains over a baseline to a table: ``difference``, ``low``, ``high``, ``p``, and ``documents`` of any.
+    """Add ``chance`` and gains over a baseline to a table: ``difference``, ``low``, ``high``, ``p``, any ``documents``.
 
     The p values of each way are corrected together, over tasks and sizes; those of averages are not corrected.
 
@@ -77,6 +77,8 @@ def with_differences(table: pd.DataFrame, compared: pd.DataFrame, baseline: str)
     keys = ["model", "task", "train_size", "way", "split", "metric"]
     added = ["difference", "low", "high", "p"] + ["documents"] * ("documents" in rows)
     joined = table.merge(rows[[*keys, *added]], on=keys, how="left")
+    of_all_ways = [name for name in keys if name != "way"]
+    joined = joined.merge(rows[[*of_all_ways, "chance"]].drop_duplicates(of_all_ways), on=of_all_ways, how="left")
     for _, way_rows in joined[joined["task"] != "average"].groupby(["model", "way"]):
         joined.loc[way_rows.index, "p"] = holm(way_rows["p"].to_numpy())
     return joined
