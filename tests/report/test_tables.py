@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,15 @@ def test_the_table_of_what_experiments_can_show(results: Path, tmp_path: Path) -
     np.testing.assert_allclose(table["detectable_3"], chosen["detectable"])
     np.testing.assert_allclose(table["seeds_needed"], chosen["seeds_needed"])
     assert (table["detectable_40"] < table["detectable_3"]).all() and (table["seeds_needed"] > 3).all()
-    assert "80% of experiments" in md and "Seeds for it" in md
+    assert "80% of experiments" in md and "Seeds for it" in md and "Not shown to beat" not in md
+    shutil.copytree(results / "comparisons", tmp_path / "comparisons")
+    path = tmp_path / f"comparisons/{GRID['models'][0]}/movie/n64/winning.csv"
+    pd.read_csv(path).assign(p_chance=0.06).to_csv(path, index=False)
+    md, _ = table_of(write_power, tmp_path, tmp_path, SIZES, margins=dict.fromkeys(GRID["tasks"], 1.0))
+    assert (
+        f"Not shown to beat one answer to all examples, so trained too little or too fast: {GRID['models'][0]} on movie."
+        in md
+    )
 
 
 def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kinds(

@@ -471,7 +471,13 @@ def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
     for place, row in enumerate(rows):
         for way, baseline, shift in (("super", "full", 0), ("random", "full", 10), ("super", "pretrained", 20)):
             number = place + shift
-            values = {"chance": 50 + place, "difference": number, "low": number - 0.5, "high": number + 0.25, "p": 0.01 * (number + 1)}
+            values = {
+                "chance": 50 + place,
+                "difference": number,
+                "low": number - 0.5,
+                "high": number + 0.25,
+                "p": 0.01 * (number + 1),
+            }
             compared.append({**row, "way": way, "baseline": baseline, "reported": True, **values})
     more = {**compared[0], "split": "validation_mismatched", "reported": False, "difference": 99}
     table = pd.DataFrame([{**row, "way": way} for row in rows for way in ("full", "super")])

@@ -76,7 +76,9 @@ class Spread:
             for variance, part, freedom in zip(parts, uniform, freedoms, strict=True)
         ]
         error, freedom = over_both((estimates[0], estimates[1], estimates[2]), seeds, examples)
-        found_from = np.maximum(stats.t.isf(tail, freedom) * error, stats.t.isf(tail, seeds - 1) * np.sqrt(estimates[0]))
+        found_from = np.maximum(
+            stats.t.isf(tail, freedom) * error, stats.t.isf(tail, seeds - 1) * np.sqrt(estimates[0])
+        )
         off = stats.norm.ppf(chance) * np.sqrt(parts[0] + parts[1] - parts[2])
         return float(np.quantile(found_from - off, POWER))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.evaluation.results import write_csv
+from supertickets.evaluation.significance import LEVEL
 from supertickets.files import replacing
 
 
@@ -95,6 +96,17 @@ def undefined_note(names: Iterable[str]) -> str:
     """Say of what scores are undefined, as a sentence for a note; empty if there is none."""
     what = ", ".join(names)
     return f" Empty: undefined, as predictions or labels are the same for all examples ({what})." if what else ""
+
+
+def untrained_note(compared: pd.DataFrame, names: pd.Series) -> str:
+    """Say of what the full model has learned nothing, as a sentence for a note; empty if there is none.
+
+    Args:
+        compared: rows with ``p_chance``.
+        names: what the rows are of.
+    """
+    what = ", ".join(names[~(compared["p_chance"] <= 1 - LEVEL)].unique())
+    return f" Not shown to beat one answer to all examples, so trained too little or too fast: {what}." if what else ""
 
 
 def undefined_scores(scores: pd.DataFrame) -> list[str]:

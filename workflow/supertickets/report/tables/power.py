@@ -23,6 +23,7 @@ from supertickets.report.tables.formats import (
     Files,
     scope_note,
     undefined_note,
+    untrained_note,
     write_formats,
 )
 
@@ -75,6 +76,7 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
             " Where a task has documents, these are counted; the examples for it are those of so many, as large as now."
         )
     text += undefined_note(table.loc[table["detectable_3"].isna() & (documents_in(table) > 1), "task"].unique())
+    text += untrained_note(compared, compared["model"] + " on " + compared["task"])
     write_formats(table, columns, text, Files(csv, md, tex))
 
 

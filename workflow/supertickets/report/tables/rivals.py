@@ -19,6 +19,7 @@ from supertickets.report.tables.formats import (
     between,
     reported_splits_text,
     scope_note,
+    untrained_note,
     write_formats,
 )
 
@@ -50,8 +51,6 @@ def write_rivals(
         "interval_super": (f"{LEVEL:.0%} of it", ""),
         "p_holm_super": ("p of it", P),
     }
-    untrained = shown[~(shown["p_chance"] <= 1 - LEVEL)]
-    named = ", ".join(f"{row['rival']} on {row['task']}" for _, row in untrained.iterrows())
     text = (
         f"Rivals: full models of other encoders. {scope_note(table, grid)} Weight: the rival's parameters as a share "
         f"of the model's. Scores on the {reported_splits_text(shown)}, means over seeds. Minus full: less the full "
@@ -59,6 +58,5 @@ def write_rivals(
         f"validation; its weight is that of the one that all chose. {LEVEL:.0%} intervals over seeds and "
         f"{resampled_text(table)}; p with Holm's correction over rivals and tasks, for each model and comparison."
     )
-    if named:
-        text += f" Not shown to beat one answer to all examples, so trained too little or too fast: {named}."
+    text += untrained_note(shown, shown["rival"] + " on " + shown["task"])
     write_formats(table, columns, text, Files(csv, md, tex), shown)
