@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -11,7 +13,7 @@ from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.resampling import RESAMPLES, Sampled
 from supertickets.seeds import generator
 
-Floats = float | np.ndarray
+Floats = TypeVar("Floats", float, np.ndarray)
 #: Coverage of every interval; 1 - LEVEL is the level of every test.
 LEVEL = 0.95
 #: What :func:`difference` returns.
@@ -149,7 +151,7 @@ def over_both(parts: tuple[Floats, Floats, Floats], seeds: int, documents: int) 
     variance = np.maximum(np.maximum(a + b - c, a), b)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = a**2 / (seeds - 1) + b**2 / (documents - 1) + c**2 / ((seeds - 1) * (documents - 1))
-        freedom = np.where(variance == 0, seeds - 1.0, variance**2 / total)
+        freedom: Any = np.where(variance == 0, seeds - 1.0, variance**2 / total)
     return np.sqrt(variance)[()], freedom[()]
 
 

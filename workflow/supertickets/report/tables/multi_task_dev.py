@@ -77,8 +77,8 @@ def write_multi_task_dev(
         f"{scope_note(tasks, grid)} Means and standard deviations over seeds, on the {reported_splits_text(tasks)}. "
         f"Gain: over training on all tasks without tickets, with {LEVEL:.0%} intervals over seeds and "
         f"{resampled_text(tasks)}, by a task's first metric; p with Holm's correction over tasks, except for the "
-        "average. The average is over first metrics. Chance: the best score of one answer to all examples, by the first "
-        "metric. Weight: the weight remaining in a task's model."
+        "average. The average is over first metrics. Chance: the best score of one answer to all examples, by the "
+        "first metric. Weight: the weight remaining in a task's model."
     )
     text += few_seeds_note(grid) + undefined_note(tasks.loc[tasks["score"].isna(), "task"].unique())
     if ratios:
