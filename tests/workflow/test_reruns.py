@@ -99,6 +99,16 @@ def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
     assert len(after) == len(before) + 2 and before.items() <= after.items()
 
 
+def test_another_way_to_choose_super_tickets_trains_nothing(workspace: Workspace) -> None:
+    workspace.configure(small_config(selection={"candidates": "tickets", "ratio": "common"}))  # as they are
+    assert workspace.planned(FIGURE) == {}
+    workspace.configure(small_config(ratios={"default": [0.9], "tiny": [0.6]}))
+    assert set(workspace.planned(FIGURE)) == {"draw_figure"}
+    workspace.configure(small_config(selection={"candidates": "with_full", "ratio": "by_seed"}))
+    assert workspace.planned(FIGURE) == {"select_ticket": 2, "draw_figure": 1}
+    workspace.make(FIGURE)
+
+
 def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(small_config(seeds=[1, 2]))
     assert workspace.planned(FIGURE) == {"subsample": 2} | ALL_TRAININGS

@@ -266,7 +266,7 @@ def get_judging_minutes(wildcards, attempt):
     """Time of a job that scores or compares the runs of one task, or on all tasks of a model, in minutes."""
     tasks = [wildcards.task] if "task" in wildcards.keys() else [*shared_tasks(config), *config["adaptation"]["tasks"]]
     draws = GRID["draws"].get(wildcards.get("kind"), 1)
-    runs = len(config["seeds"]) * (1 + len(config["ratios"]) * draws)
+    runs = len(config["seeds"]) * (1 + resources.most_ratios(config) * draws)
     predicted = sum(map(predicted_examples, tasks))
     return grown(attempt, resources.judging_minutes(runs * predicted))
 

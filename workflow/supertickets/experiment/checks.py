@@ -52,9 +52,7 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_margin(config)
     yield from _wrong_evaluate(config)
     yield from wrong_finetuned(config)
-    for index, ratio in enumerate(config["ratios"]):
-        if ratio != round(ratio, 2):
-            yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
+    yield from _wrong_ratios(config)
     for kind, name, entry in _in_use(config):
         origin = define["models"].get(entry["like"], {"like": ""}) if "like" in entry else {}
         if "like" in origin or "layers" in origin:
@@ -71,6 +69,18 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
             wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry, regression_metrics)]
             wrong = wrong or list(_unusable_files(config, name, entry))
             yield from wrong or _sizes_beyond(config, name, entry)
+
+
+def _wrong_ratios(config: Mapping[str, Any]) -> Iterator[str]:
+    """Ratios that share a path, or are of no model of the experiment."""
+    given = config["ratios"]
+    for name in given.keys() - {"default", *config["models"]} if isinstance(given, Mapping) else ():
+        yield f"ratios.{name}: not a model of this experiment; known are default, {', '.join(config['models'])}"
+    for key, ratios in given.items() if isinstance(given, Mapping) else [("", given)]:
+        for index, ratio in enumerate(ratios):
+            if ratio != round(ratio, 2):
+                place = f"ratios.{key}[{index}]" if key else f"ratios[{index}]"
+                yield f"{place} is {ratio}: a ratio has at most two decimals, which its files are named by"
 
 
 def _names(name: str, tasks: Collection[str], models: Collection[str]) -> bool:

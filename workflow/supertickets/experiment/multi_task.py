@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supertickets.errors import UserError
-from supertickets.experiment.grid import multi_task_ways
+from supertickets.experiment.grid import multi_task_ways, ratios_of
 from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
 from supertickets.experiment.settings import metrics_of, outputs_of, training_of
@@ -42,7 +42,7 @@ def ticket_inputs(config: Config, model: str, mode: str, seed: int) -> list[str]
         given = ratios.get(trial["task"])
         if given is None:
             files += group_files("selections", [trial | {"kind": "winning"}])
-        asked = config["ratios"] if given is None else [given] * (given > 0)
+        asked = ratios_of(config["ratios"], model) if given is None else [given] * (given > 0)
         kind = KIND_OF_MODE[mode]
         files += [f"{RESULTS}/{ticket_file(trial | {'kind': kind, 'ratio': ratio, 'draw': 1})}" for ratio in asked]
     return files
@@ -123,6 +123,10 @@ def multi_task_inputs(config: Config, model: str) -> list[str]:
         if given is None:
             group = {"model": model, "task": task, "train_size": grid["train_size"], "kind": "winning"}
             files += group_files("selections", [group])
-        for ratio in config["ratios"] if given is None else [given]:
-            runs += [run for members in multi_task_ways(grid, task, ratio)[1].values() for run in members]
+        for ratio in ratios_of(config["ratios"], model) if given is None else [given]:
+            runs += [
+                run
+                for members in multi_task_ways(grid, task, [ratio] * len(config["seeds"]))[1].values()
+                for run in members
+            ]
     return [*files, *dict.fromkeys(run_files(runs))]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from supertickets.experiment.grid import ratios_of
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.settings import limits_of, training_of
 from supertickets.experiment.task_sizes import known_sizes
@@ -81,6 +82,11 @@ def table_minutes(examples: int) -> int:
     return SHORT + math.ceil(examples / TABLE_RATE)
 
 
+def most_ratios(config: Config) -> int:
+    """The most pruning ratios that a model of an experiment has."""
+    return max(len(ratios_of(config["ratios"], model)) for model in config["models"])
+
+
 def judging_minutes(predictions: int) -> int:
     """Time of a job that scores or compares runs, in minutes.
 
@@ -104,7 +110,7 @@ def measuring_mb(config: Config, weights_mb: float, cuda: bool) -> int:
         weights_mb: size of the encoder's weights in float32, in MB.
         cuda: whether a CUDA device may compute.
     """
-    models, asked = 1 + len(config["ratios"]), config["latency"]
+    models, asked = 1 + most_ratios(config), config["latency"]
     tokens = max(asked["batch_sizes"]) * max(asked["lengths"])
     activations = weights_mb * tokens * (ACTIVATIONS + ATTENTION * max(asked["lengths"])) / 4  # none is kept
     return math.ceil(PROCESS + CUDA * cuda + MEASURED_COPIES * weights_mb * models + activations)
@@ -112,7 +118,7 @@ def measuring_mb(config: Config, weights_mb: float, cuda: bool) -> int:
 
 def measuring_minutes(config: Config, weights_mb: float) -> int:
     """Time of the same, in minutes: with one thread, and with more as if they were not faster."""
-    models, asked = 1 + len(config["ratios"]), config["latency"]
+    models, asked = 1 + most_ratios(config), config["latency"]
     tokens = sum(asked["batch_sizes"]) * sum(asked["lengths"]) * (asked["rounds"] + WARM_UP)
     operations = 2 * (weights_mb * 1e6 / 4) * tokens * models * 2 * len(asked["backends"])
     return START * (1 + models * (asked["backends"] != ["torch"])) + math.ceil(operations / CPU_RATE / 60)

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from supertickets.experiment.adaptation import importance_file, starts_of
-from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
+from supertickets.experiment.grid import grid_of, groups_of, ratios_of, runs_of, scoped
 from supertickets.experiment.latency import axis_files, axis_of, latency_files
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
@@ -103,7 +103,7 @@ def importance(config: Config, tasks: Iterable[str]) -> list[str]:
 def full_records(config: Config) -> list[str]:
     """Records of all full models; where they are given, of the tickets of the first ratio too, which are trained."""
     grid = grid_of(config)
-    first = dict.fromkeys(grid.get("finetuned", []), config["ratios"][0])
+    first = {model: ratios_of(config["ratios"], model)[0] for model in grid.get("finetuned", [])}
     runs = (run for run in runs_of(scoped(grid, "sizes")) if run["ratio"] in (0.0, first.get(run["model"])))
     return [path for path in run_files(runs) if path.endswith(".json")]
 

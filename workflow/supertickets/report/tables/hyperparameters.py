@@ -9,7 +9,7 @@ import pandas as pd
 
 from supertickets.errors import DamagedError
 from supertickets.evaluation.predictions import read_record
-from supertickets.experiment.grid import runs_of
+from supertickets.experiment.grid import ratios_of, runs_of
 from supertickets.experiment.paths import run_folder
 from supertickets.report.tables.formats import Columns, Files, scope_note, write_formats
 
@@ -45,7 +45,7 @@ def write_hyperparameters(
         if run["kind"] == "full" and run["seed"] == grid["seeds"][0]:
             settings = _settings(results, run)
             if run["model"] in grid.get("finetuned", []):  # not trained as its tickets are
-                ticket = {**run, "kind": "winning", "ratio": grid["ratios"][0]}
+                ticket = {**run, "kind": "winning", "ratio": ratios_of(grid["ratios"], run["model"])[0]}
                 settings = _settings(results, ticket) | {"parameters": settings["parameters"]}
             rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | settings)
     table = pd.DataFrame(rows)
