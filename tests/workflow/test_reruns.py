@@ -109,6 +109,25 @@ def test_another_way_to_choose_super_tickets_trains_nothing(workspace: Workspace
     workspace.make(FIGURE)
 
 
+def test_another_epoch_to_score_reruns_the_tickets_and_the_best_epoch_all_trainings(workspace: Workspace) -> None:
+    before = workspace.predictions()
+    workspace.configure(small_config(training_overrides={"toy": {"importance_epoch": 1}}))
+    follows = {"finetune_to_score": 1, "score_units": 1, "prune": 1, "rewind": 1, "retrain": 1}
+    assert workspace.planned(FIGURE) == follows | COLLECT_ONE
+    workspace.make(FIGURE)
+    after = workspace.predictions()
+    full = [path for path in before if "/full/" in str(path)]
+    assert full and all(after[path] == before[path] for path in full)
+    folder = workspace.folder / "results/runs/tiny/toy/n32/seed1"
+    record = json.loads((folder / "importance/training/record.json").read_text())
+    assert record["settings"]["model_epoch"] == 1 and len(record["losses"]) == 1
+    assert not (folder / "importance/training/model.safetensors").exists()
+    workspace.configure(small_config(training={**small_config()["training"], "model_epoch": "best"}))
+    assert workspace.planned(FIGURE) == ALL_TRAININGS
+    workspace.make(FIGURE)
+    assert json.loads((folder / "full/record.json").read_text())["epoch"] in (1, 2)
+
+
 def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(small_config(seeds=[1, 2]))
     assert workspace.planned(FIGURE) == {"subsample": 2} | ALL_TRAININGS

@@ -190,6 +190,12 @@ def metric_modules_of(tasks):
     return metric_modules(sorted({metric for task in tasks for metric in metrics_of(config, task)}))
 
 
+def judged_by(wildcards):
+    """Modules that a training loads to tell its best epoch, where that counts."""
+    best = training_of(config, wildcards.model, wildcards.task).get("best_by")
+    return metric_modules([best["metric"]]) if best else []
+
+
 # Resources: memory, time and GPUs, from model, data and settings; half more with every attempt. A profile overrides any
 # of it under set-resources, by rule.
 

@@ -57,7 +57,7 @@ rule repeat_training:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        **work("training.repeat:repeat_training"),
+        **work("training.repeat:repeat_training", judged_by),
         grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         metric=get_first_metric,

@@ -52,7 +52,7 @@ rule predict_for_server:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        **work("submission.predict:predict_for_server"),
+        **work("submission.predict:predict_for_server", judged_by),
         grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         metric=get_first_metric,

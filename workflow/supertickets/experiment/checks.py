@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.model_files import lacking
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.rivals import rivals_of, trained_models
-from supertickets.experiment.settings import TAUGHT
+from supertickets.experiment.settings import TAUGHT, asked_of
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -49,6 +50,7 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_adaptation(config)
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
+    yield from _wrong_epochs(config)
     yield from _wrong_margin(config)
     yield from _wrong_evaluate(config)
     yield from wrong_finetuned(config)
@@ -184,6 +186,18 @@ def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"training_overrides.{name}.{key} is {settings[key]!r}: search chooses {key}; leave one of them out"
     if search["seeds"] > len(config["seeds"]):
         yield f"search.seeds is {search['seeds']}: there are {len(config['seeds'])} seeds; give at most that"
+
+
+def _wrong_epochs(config: Mapping[str, Any]) -> Iterator[str]:
+    """Epochs that are scored and are none of a training's."""
+    tasks = [task for task in _tasks_in_use(config) if task in config["define"]["tasks"]]
+    models = [model for model in trained_models(config) if model in config["define"]["models"]]
+    for model, task in product(models, tasks):
+        asked = asked_of(config, model, task)
+        epochs = min(config["search"]["epochs"] or [asked["epochs"]])
+        for key in ("model_epoch", "importance_epoch"):
+            if isinstance(asked[key], int) and asked[key] > epochs:
+                yield f"{key} of {model}/{task} is {asked[key]}: it is trained for {epochs} epochs; give at most that"
 
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:

@@ -9,9 +9,12 @@ from supertickets.errors import UserError
 from supertickets.experiment.grid import multi_task_ways, ratios_of
 from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
-from supertickets.experiment.settings import metrics_of, outputs_of, training_of
+from supertickets.experiment.settings import PUBLISHED, file_order, metrics_of, outputs_of, training_of, unusual
 
 Config = Mapping[str, Any]
+
+#: Keys of training that multi-task training has not: each task's head has its own dropout, and the last epoch counts.
+OF_SINGLE_TASKS = ("classifier_dropout", "model_epoch", "importance_epoch")
 
 
 def shared_tasks(config: Config) -> list[str]:
@@ -62,7 +65,9 @@ def example_files(config: Config, model: str, seed: int) -> dict[str, dict[str, 
 def task_settings(config: Config, model: str, seed: int) -> dict[str, dict[str, Any]]:
     """The same with the training settings of each task."""
     files = example_files(config, model, seed)
-    return {task: {**files[task], "settings": training_of(config, model, task)} for task in files}
+    consecutive = _training(config)["batches"] == "consecutive"
+    orders = {task: file_order(config, task) if consecutive else {} for task in files}
+    return {task: {**files[task], "settings": training_of(config, model, task) | orders[task]} for task in files}
 
 
 def outputs_by_task(config: Config) -> dict[str, int]:
@@ -73,9 +78,14 @@ def outputs_by_task(config: Config) -> dict[str, int]:
 def multi_task_settings(config: Config) -> dict[str, Any]:
     """How one encoder is trained on all tasks."""
     asked = config["multi_task"]
-    training = {**config["training"], **asked["training"]}
-    training.pop("classifier_dropout")  # each task's head has its own
-    return {**{key: asked[key] for key in ("sampler", "temperature", "cap", "untouched")}, **training}
+    return {**{key: asked[key] for key in ("sampler", "temperature", "cap", "untouched")}, **unusual(_training(config))}
+
+
+def _training(config: Config) -> dict[str, Any]:
+    """Keys of training of one encoder for all tasks, without those of single tasks."""
+    published = PUBLISHED if config["published_settings"] else {}
+    training = {**config["training"], **published, **config["multi_task"]["training"]}
+    return {key: value for key, value in training.items() if key not in OF_SINGLE_TASKS}
 
 
 def trained_modes(config: Config, asked: Iterable[str]) -> list[str]:
