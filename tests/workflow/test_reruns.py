@@ -286,6 +286,8 @@ def test_how_it_is_run_reruns_nothing(workspace: Workspace, arguments: list[str]
         pytest.param({"training_overrides": {"tiny": {"epochs": 1}}}, ALL_TRAININGS, marks=pytest.mark.slow),
         ({"max_length": 12}, {"tokenise": 2} | ALL_TRAININGS),
         ({"train_sizes": [32, 16]}, {}),
+        ({"train_sizes": {"default": [32], "toy": [32, 16]}, "kinds_at_other_sizes": ["winning"]}, {}),
+        ({"train_sizes": [32, 16], "training_overrides": {"n16": {"epochs": 9}}}, {}),
         ({"stratify": True}, {"subsample": 1} | ONE_TASK | COLLECT_ONE),  # the other task is a regression
         ({"random_draws": 2}, {}),
     ],

@@ -24,7 +24,7 @@ from snakemake.logging import logger
 from supertickets.errors import UserError
 from supertickets.experiment import resources
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
-from supertickets.experiment.grid import grid_of
+from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
@@ -167,12 +167,22 @@ def get_run(wildcards, name="full", ratio=0.0):
     return canonical_json(run)
 
 
+def trained_size(wildcards):
+    """The training size of a job; the main one where its path has none."""
+    return size_from(str(wildcards.get("train_size", main_size(config["train_sizes"]))))
+
+
+def settings_at(wildcards):
+    """Settings of a model's trainings on a task at the size of a job."""
+    return training_of(config, wildcards.model, wildcards.task, trained_size(wildcards))
+
+
 def get_settings(wildcards):
     """Settings of a model's trainings on a task as JSON, those that a search chooses left out.
 
     Equal settings are equal text, whatever the config's order.
     """
-    return canonical_json(unsearched(config, training_of(config, wildcards.model, wildcards.task)))
+    return canonical_json(unsearched(config, settings_at(wildcards)))
 
 
 def get_first_metric(wildcards):
@@ -192,7 +202,7 @@ def metric_modules_of(tasks):
 
 def judged_by(wildcards):
     """Modules that a training loads to tell its best epoch, where that counts."""
-    best = training_of(config, wildcards.model, wildcards.task).get("best_by")
+    best = settings_at(wildcards).get("best_by")
     return metric_modules([best["metric"]]) if best else []
 
 
@@ -228,12 +238,12 @@ def grown(attempt, demand):
 def training_demand(wildcards):
     """The most epochs and the largest batch of a training, and examples trained on and predicted, by task."""
     tasks = [wildcards.task] if "task" in wildcards.keys() else None
-    size = size_from(str(wildcards.get("train_size", config["train_sizes"][0])))
+    size = trained_size(wildcards)
     counts = [
         (resources.trained_examples(examples_of(task), size), predicted_examples(task))
         for task in tasks or shared_tasks(config)
     ]
-    return resources.largest_settings(config, wildcards.model, tasks), counts
+    return resources.largest_settings(config, wildcards.model, tasks, size), counts
 
 
 def get_training_memory(wildcards, attempt):

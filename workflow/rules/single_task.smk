@@ -45,11 +45,21 @@ def get_ticket_settings(wildcards):
     return canonical_json({**pruning(wildcards), "outputs": outputs_of(config, wildcards.task)})
 
 
+def scored_at(wildcards):
+    """Settings of the training whose weights are scored."""
+    return scored_settings(config, wildcards.model, wildcards.task, trained_size(wildcards))
+
+
+def scored_apart(wildcards):
+    """Whether that is a training of its own."""
+    return importance_epoch(config, wildcards.model, wildcards.task, trained_size(wildcards)) is not None
+
+
 def get_scored_weights(wildcards):
     """The weights that importance is computed on."""
     if wildcards.weights == "pretrained":
         return rules.prepare_model.output.weights.format(**wildcards)
-    if importance_epoch(config, wildcards.model, wildcards.task) is not None:
+    if scored_apart(wildcards):
         return rules.finetune_to_score.output.trained.format(**wildcards)
     return rules.finetune.output.trained.format(**wildcards)
 
@@ -83,25 +93,25 @@ def get_teacher(wildcards):
 
 def get_retraining_settings(wildcards):
     """Settings of a ticket's training as JSON, with its teacher if it has one."""
-    settings = unsearched(config, training_of(config, wildcards.model, wildcards.task))
+    settings = unsearched(config, settings_at(wildcards))
     return canonical_json(settings | teacher(wildcards))
 
 
 def get_scored_settings(wildcards):
     """Settings of the training whose weights are scored as JSON."""
-    settings = unsearched(config, scored_settings(config, wildcards.model, wildcards.task))
+    settings = unsearched(config, scored_at(wildcards))
     return canonical_json(settings | (teacher(wildcards) if "step" in wildcards.keys() else {}))
 
 
 def scored_by(wildcards):
     """Modules that this training loads to tell its best epoch."""
-    best = scored_settings(config, wildcards.model, wildcards.task).get("best_by")
+    best = scored_at(wildcards).get("best_by")
     return metric_modules([best["metric"]]) if best else []
 
 
 def get_scoring_options(wildcards, input, output):
     """Files, and whether the weights are temporary: those of a step, or made for the scores alone, always are."""
-    apart = importance_epoch(config, wildcards.model, wildcards.task) is not None and "weights" in wildcards.keys()
+    apart = scored_apart(wildcards) and "weights" in wildcards.keys()
     temporary = "step" in wildcards.keys() or apart or not config["keep_weights"]
     return f"{get_optional_files(wildcards, input, output)} --temporary {int(temporary)}"
 

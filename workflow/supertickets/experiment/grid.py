@@ -7,6 +7,8 @@ from itertools import product
 from typing import Any
 
 Run = dict[str, Any]
+#: A number of training examples, a share of them, or ``all``.
+Size = int | float | str
 
 #: The way of training that others are compared with: one encoder for all tasks, no tickets.
 BASELINE = "full"
@@ -30,11 +32,29 @@ def ratios_of(ratios: Sequence[float] | Mapping[str, Sequence[float]], model: st
     return ratios.get(model, ratios["default"]) if isinstance(ratios, Mapping) else ratios
 
 
+def sizes_of(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]], model: str, task: str) -> Sequence[Size]:
+    """The training sizes of a model on a task, the main one first.
+
+    Args:
+        train_sizes: of a config or grid: for all, or by task or model/task (which wins), with a default for the others.
+        model, task: names.
+    """
+    if not isinstance(train_sizes, Mapping):
+        return train_sizes
+    return train_sizes.get(f"{model}/{task}", train_sizes.get(task, train_sizes["default"]))
+
+
+def main_size(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]]) -> Size:
+    """The first training size, which is that of all models and tasks."""
+    return (train_sizes["default"] if isinstance(train_sizes, Mapping) else train_sizes)[0]
+
+
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """What spans the runs of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
     One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Models whose full model is given
-    are named under ``finetuned``, where there are any, and what is unusual in the choice of super tickets under
+    are named under ``finetuned``, where there are any, other kinds than winning at the sizes after the first under
+    ``other_kinds``, and what is unusual in the choice of super tickets under
     ``selection``.
     """
     axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
@@ -42,7 +62,8 @@ def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     draws = {kind: config["random_draws"] if like.startswith("random") else 1 for kind, like in alike.items()}
     given = finetuned_models(config)
     grid = {axis: config[axis] for axis in axes} | {"draws": draws} | ({"finetuned": given} if given else {})
-    return grid | selection_of(config)
+    others = config["kinds_at_other_sizes"]
+    return grid | ({} if others == ["winning"] else {"other_kinds": others}) | selection_of(config)
 
 
 def selection_of(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,12 +91,13 @@ def finetuned_models(config: Mapping[str, Any]) -> list[str]:
 def groups_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All groups of a grid: model, task, train_size and kind.
 
-    Winning tickets are trained at every size, the other kinds at the first, the main size.
+    All kinds are trained at the first size, the main one; at every other one winning tickets, and those kinds that the
+    grid has under ``other_kinds``.
     """
     groups = []
     for model, task in product(grid["models"], grid["tasks"]):
-        for place, size in enumerate(grid["train_sizes"]):
-            kinds = grid["kinds"] if place == 0 else ["winning"]
+        for place, size in enumerate(sizes_of(grid["train_sizes"], model, task)):
+            kinds = grid["kinds"] if place == 0 else grid.get("other_kinds", ["winning"])
             groups += [dict(zip(GROUP, (model, task, size, kind), strict=True)) for kind in kinds]
     return groups
 
@@ -164,9 +186,9 @@ def scoped(grid: Mapping[str, Any], scope: str) -> dict[str, Any]:
         scope: ``main`` (winning tickets at the main size), ``kinds`` (all kinds at the main size), ``sizes`` (winning
             tickets at all sizes) or ``all``.
     """
-    part = dict(grid)
+    part = {key: value for key, value in grid.items() if key != "other_kinds" or scope == "all"}
     if scope in ("main", "kinds"):
-        part["train_sizes"] = grid["train_sizes"][:1]
+        part["train_sizes"] = [main_size(grid["train_sizes"])]
     if scope in ("main", "sizes"):
         part |= {"kinds": ["winning"], "draws": {"winning": grid["draws"]["winning"]}}
     return part

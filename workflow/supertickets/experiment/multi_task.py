@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supertickets.errors import UserError
-from supertickets.experiment.grid import multi_task_ways, ratios_of
+from supertickets.experiment.grid import main_size, multi_task_ways, ratios_of
 from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
 from supertickets.experiment.settings import PUBLISHED, file_order, metrics_of, outputs_of, training_of, unusual
@@ -24,7 +24,7 @@ def shared_tasks(config: Config) -> list[str]:
 
 def trials_of(config: Config, model: str, seed: int) -> list[dict[str, Any]]:
     """The trial of each task at the main size: model, train_size, seed and task."""
-    size = config["train_sizes"][0]
+    size = main_size(config["train_sizes"])
     return [{"model": model, "train_size": size, "seed": seed, "task": task} for task in shared_tasks(config)]
 
 
@@ -109,7 +109,7 @@ def multi_task_grid(config: Config, model: str) -> dict[str, Any]:
     """What spans the ways in which a model is trained on the tasks."""
     return {
         "model": model,
-        "train_size": config["train_sizes"][0],
+        "train_size": main_size(config["train_sizes"]),
         "seeds": config["seeds"],
         "modes": config["multi_task"]["modes"],
         "then_single": trained_modes(config, config["multi_task"]["then_single"]),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from supertickets.experiment.grid import ratios_of
+from supertickets.experiment.grid import Size, ratios_of
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.settings import limits_of, training_of
 from supertickets.experiment.task_sizes import known_sizes
@@ -156,15 +156,18 @@ def predicted_examples(config: Config, task: str, examples: Mapping[str, int]) -
     return sum(examples[part] if limit is None else min(limit, examples[part]) for part, limit in limits.items())
 
 
-def largest_settings(config: Config, model: str, tasks: Sequence[str] | None) -> dict[str, int]:
+def largest_settings(
+    config: Config, model: str, tasks: Sequence[str] | None, size: Size | None = None
+) -> dict[str, int]:
     """The most ``epochs`` and the largest ``batch_size`` that a training may have.
 
     Args:
         config: of the experiment.
         model: the encoder.
         tasks: what it is trained on alone; None for multi-task training.
+        size: number of training examples, or a share of them; None for the main one.
     """
-    settings = [training_of(config, model, task) for task in tasks or shared_tasks(config)]
+    settings = [training_of(config, model, task, size) for task in tasks or shared_tasks(config)]
     settings += [] if tasks else [{**config["training"], **config["multi_task"]["training"]}]
     choices = {key: config["search"][key] for key in ("epochs", "batch_size")}
     return {key: max([*values, *(one[key] for one in settings)]) for key, values in choices.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
+from supertickets.experiment.grid import Size, main_size
 from supertickets.experiment.parts import FURTHER
 from supertickets.experiment.task_files import parts_of
 
@@ -97,12 +98,18 @@ def limits_of(config: Mapping[str, Any], task: str) -> dict[str, int | None]:
     return {part: None if limit == "all" else limit for part, limit in asked.items()}
 
 
-def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
-    """Settings of the trainings of a model on a task: those that are asked for, and what the task itself says."""
+def training_of(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> Entry:
+    """Settings of the trainings of a model on a task: those that are asked for, and what the task itself says.
+
+    Args:
+        config: of the experiment.
+        model, task: names.
+        size: number of training examples, or a share of them; None for the main size.
+    """
     limits = limits_of(config, task)
     parts = parts_of(config["define"]["tasks"][task], config["glue"])
     limits |= {part: limits["validation"] for part in FURTHER if part in parts}
-    asked = asked_of(config, model, task)
+    asked = asked_of(config, model, task, size)
     best = {"best_by": {"metric": metrics_of(config, task)[0], "validation": limits["validation"]}}
     return {
         **unusual(asked),
@@ -116,19 +123,20 @@ def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
     }
 
 
-def asked_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
+def asked_of(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> Entry:
     """All keys of ``training`` for a model and task.
 
     Those of ``training``, then the published ones where they are asked for and known, then the overrides of the model,
-    of the task, and of both.
+    of the task, and of both; last those of the size, of all and of each of these. Arguments as of :func:`training_of`.
     """
     overrides = config["training_overrides"]
+    own = [model, task, f"{model}/{task}"]
+    sized = f"n{main_size(config['train_sizes']) if size is None else size}"
+    names = [*own, sized, *(f"{name}/{sized}" for name in own)]
     return {
         **config["training"],
         **(PUBLISHED | _published(config, model, task) if config["published_settings"] else {}),
-        **overrides.get(model, {}),
-        **overrides.get(task, {}),
-        **overrides.get(f"{model}/{task}", {}),
+        **{key: value for name in names for key, value in overrides.get(name, {}).items()},
     }
 
 
@@ -149,25 +157,24 @@ def file_order(config: Mapping[str, Any], task: str) -> Entry:
     return {"order_seed": config["define"]["tasks"][task].get("split", {}).get("seed", 0)}
 
 
-def importance_epoch(config: Mapping[str, Any], model: str, task: str) -> int | str | None:
+def importance_epoch(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> int | str | None:
     """The epoch of the full model whose units are scored, where it is another than that of its predictions."""
-    asked = asked_of(config, model, task)
+    asked = asked_of(config, model, task, size)
     epoch: int | str = asked["importance_epoch"]
     if "finetuned" in config["define"]["models"][model] or epoch in ("model", asked["model_epoch"]):
         return None
     return None if {epoch, asked["model_epoch"]} <= {"last", asked["epochs"]} else epoch
 
 
-def scored_settings(config: Mapping[str, Any], model: str, task: str) -> Entry:
+def scored_settings(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> Entry:
     """Settings of the training whose weights are scored, up to the epoch of :func:`importance_epoch`."""
-    epoch = importance_epoch(config, model, task)
+    epoch = importance_epoch(config, model, task, size)
     if epoch is None:
-        return training_of(config, model, task)
-    changed = {
-        **config,
-        "training_overrides": {f"{model}/{task}": {**asked_of(config, model, task), "model_epoch": epoch}},
-    }
-    return training_of(changed, model, task)
+        return training_of(config, model, task, size)
+    name = f"{model}/{task}/n{main_size(config['train_sizes']) if size is None else size}"
+    override = {**config["training_overrides"].get(name, {}), "model_epoch": epoch}
+    changed = {**config, "training_overrides": {**config["training_overrides"], name: override}}
+    return training_of(changed, model, task, size)
 
 
 def _published(config: Mapping[str, Any], model: str, task: str) -> Entry:
