@@ -17,7 +17,6 @@ from test_checkpoints import EPOCH, LAST, made, send
 from tiny_runs import encoded, run
 from torch import nn
 
-from supertickets.data.examples import places_of
 from supertickets.data.task import prepare_task
 from supertickets.encoder.batches import epochs_of
 from supertickets.engine.optimizer import BETAS, Optimizer
@@ -26,6 +25,7 @@ from supertickets.experiment.config import check_config
 from supertickets.experiment.multi_task import multi_task_settings, task_settings
 from supertickets.experiment.settings import importance_epoch, scored_settings, training_of
 from supertickets.multi_task.loop import MultiTaskSettings, schedule
+from supertickets.seeds import places_of
 from supertickets.training.loop import settings_from
 
 __all__ = ["encoded", "send"]  # the fixtures

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supertickets.errors import DamagedError
 from supertickets.files import replacing
-from supertickets.seeds import generator
 
 #: Columns of the file. ``text_pair`` is null in tasks of single texts. The label of an unlabelled example is NaN.
 SCHEMA = pa.schema(
@@ -19,16 +17,6 @@ SCHEMA = pa.schema(
 )
 #: Columns that may hold nulls.
 OPTIONAL = ("text_pair", "label")
-
-
-def places_of(count: int, seed: int) -> np.ndarray:
-    """The number that each labelled example of a task had in its files: the task has them in random order.
-
-    Args:
-        count: number of labelled examples.
-        seed: of the task's definition.
-    """
-    return generator(seed, "order of examples").permutation(count)
 
 
 def write_examples(path: Path, table: pd.DataFrame, left_out: int) -> None:

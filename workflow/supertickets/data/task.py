@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from supertickets.data.archive import read_member
-from supertickets.data.examples import places_of, write_examples
+from supertickets.data.examples import write_examples
 from supertickets.data.readers import read_rows
 from supertickets.errors import UserError
 from supertickets.experiment.parts import UNLABELLED
 from supertickets.files import read_whole
-from supertickets.seeds import generator
+from supertickets.seeds import generator, places_of
 
 log = logging.getLogger(__name__)
 

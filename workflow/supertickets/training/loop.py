@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supertickets.data.examples import places_of
 from supertickets.encoder.batches import Batch, epochs_of, sorted_batches
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import Classifier
@@ -24,9 +24,8 @@ from supertickets.engine.device import Compute
 from supertickets.engine.dropout import seed_dropout
 from supertickets.engine.optimizer import EPS, Optimizer, learning_rate
 from supertickets.errors import DamagedError, DivergedError
-from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.files import read_json
-from supertickets.seeds import derived, generator
+from supertickets.seeds import derived, generator, places_of
 from supertickets.training.best_epoch import BestEpoch
 from supertickets.training.checkpoints import Checkpoints, Trained
 
@@ -325,12 +324,17 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
 
 
 def validation_score(model: Classifier, view: Narrowed, rows: np.ndarray, metric: str) -> float:
-    """The score of a model in training, dropout off; arguments and errors as of :func:`predict`."""
+    """The score of a model in training, dropout off; arguments and errors as of :func:`predict`.
+
+    The metric is loaded by its name, so that an edit of metrics reruns those trainings alone that need one.
+    """
     model.eval()
     with torch.no_grad():
         outputs = outputs_of(model, view, rows)
     model.train()
-    return float(metric_of(metric).plain(predicted(outputs), view.data.labels[rows]))
+    answers = outputs[:, 0] if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    plain = import_module(f"supertickets.evaluation.metrics.{metric}").METRIC.plain
+    return float(plain(answers.astype(np.float64), view.data.labels[rows]))
 
 
 def outputs_of(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
