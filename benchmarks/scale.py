@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from supertickets.experiment.grid import groups_of, runs_of
+from supertickets.experiment.config import check_config
+from supertickets.experiment.grid import grid_of, groups_of, runs_of
 from supertickets.experiment.paths import folder_of, group_file
 from supertickets.files import canonical_json
 
@@ -149,9 +150,7 @@ def first_job(seeds: int) -> float:
 def synthetic(folder: Path, seeds: int) -> dict[str, Any]:
     """Records and predictions of every run of the paper's grid with so many seeds; what spans them."""
     paper = yaml.safe_load(PAPER.read_text())
-    axes = ("models", "tasks", "train_sizes", "kinds", "ratios")
-    grid = {axis: paper[axis] for axis in axes} | {"seeds": list(range(1, seeds + 1))}
-    grid["draws"] = dict.fromkeys(grid["kinds"], 1)
+    grid = grid_of(check_config(paper)) | {"seeds": list(range(1, seeds + 1))}
     random = np.random.default_rng(0)
     names = {"id": [f"e{index}" for index in range(EXAMPLES)], "split": ["validation"] * EXAMPLES}
     labels = np.tile([0.0, 1.0], EXAMPLES // 2)

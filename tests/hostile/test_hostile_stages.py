@@ -183,12 +183,12 @@ def test_a_selection_that_chooses_nothing(tmp_path: Path, content: str, message:
     path = tmp_path / "selections/m/t/n180/winning.csv"
     path.parent.mkdir(parents=True)
     path.write_text("model,ratio\nm,0.3\n")
-    assert chosen_ratio(tmp_path, trial) == 0.3
+    assert chosen_ratio(tmp_path, trial, 1) == 0.3
     path.write_text("model,ratio\nm,1.0\n")  # everything but a head of each layer
-    assert chosen_ratio(tmp_path, trial) == 1
+    assert chosen_ratio(tmp_path, trial, 1) == 1
     path.write_text(content)
     with pytest.raises(UserError, match=rf"winning.csv: {message}.*; delete it"):
-        chosen_ratio(tmp_path, trial)
+        chosen_ratio(tmp_path, trial, 1)
 
 
 def test_a_damaged_task_is_not_sampled(tmp_path: Path) -> None:

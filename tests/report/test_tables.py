@@ -171,6 +171,23 @@ def test_the_table_of_settings_is_of_the_records(results: Path, tmp_path: Path) 
     assert "stepwise by taylor of the fine-tuned weights, heads alone, 3 steps" in md and "random by" not in md
 
 
+def test_settings_that_are_unusual_have_columns_of_their_own(results: Path, tmp_path: Path) -> None:
+    grid = SIZES | {"train_sizes": [64]}
+    copy = tmp_path / "results"
+    for run in runs_of(grid):
+        (copy / run_folder(run)).mkdir(parents=True)
+        record = json.loads((results / run_folder(run) / "record.json").read_text())
+        if run["task"] == "movie":
+            record["settings"] |= {"eps": 1e-6, "batches": "consecutive", "model_epoch": 4, "order_seed": 1}
+        (copy / run_folder(run) / "record.json").write_text(json.dumps(record))
+    csv, md, tex = (tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex"))
+    write_hyperparameters(copy, grid, {}, 64, csv, md, tex)
+    table = pd.read_csv(csv).set_index("task")
+    assert table.loc["movie", ["eps", "batches", "model_epoch"]].tolist() == [1e-6, "consecutive", "4"]
+    assert table.loc["rating", ["eps", "batches", "model_epoch"]].tolist() == [1e-8, "shuffled", "last"]
+    assert "scored after the epoch that the table names" in md.read_text() and "Eps" in md.read_text()
+
+
 def test_settings_are_those_of_tickets_where_the_full_model_is_given(results: Path, tmp_path: Path) -> None:
     grid = SIZES | {"tasks": ["movie"], "train_sizes": [64], "finetuned": ["minilm"]}
     copy = tmp_path / "results"

@@ -243,3 +243,16 @@ def test_drawn_with_replacement_less_is_pruned_than_the_ratio_says_as_in_the_pub
     expected = [n * (1 - (1 - 1 / n) ** k) for n, k in ((144, 72), (12, 5))]
     np.testing.assert_allclose(np.mean(pruned, axis=0), expected, rtol=0.03)
     assert 56 < expected[0] < 58
+
+
+def test_published_random_tickets_of_large_encoders_leave_the_last_layers_whole() -> None:
+    keep, scores = kind_of("random_with_replacement"), np.ones((24, 16))
+    tickets = [keep(scores, scores[:, 0], 192, 0, np.random.default_rng(seed)) for seed in range(20)]
+    kept = np.array([[len(heads) for heads in ticket.heads] for ticket in tickets])
+    assert (kept[:, 16:] == 16).all() and (kept[:, :16] < 16).all()
+    # Of an id from 0 to 383 the head is the remainder by 16, so those that 24 consecutive ids have twice go first.
+    assert all(ticket.heads_pruned < 256 for ticket in tickets)
+    numbers = np.random.default_rng(3).integers(384, size=384)[:192]
+    drawn = {(number // 24, number % 16) for number in numbers.tolist()}
+    pruned = {(layer, head) for layer, heads in enumerate(tickets[3].heads) for head in set(range(16)) - set(heads)}
+    assert pruned == drawn

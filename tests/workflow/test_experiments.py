@@ -193,24 +193,38 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     together = config["multi_task"].get("tasks") or config["tasks"]
     new = config["adaptation"].get("tasks", [])
     further = len({*together} - {*config["tasks"]})
-    models, tasks, sizes, seeds, kinds, ratios = (
-        len(config[axis]) for axis in ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
-    )
+    models, seeds, kinds = (len(config[axis]) for axis in ("models", "seeds", "kinds"))
+    given, by_model, later = config["train_sizes"], config["ratios"], len(config.get("kinds_at_other_sizes", [1]))
+    # Of each model and task its sizes and ratios.
+    trials = [
+        (
+            len(given if isinstance(given, list) else given.get(f"{model}/{task}", given["default"])),
+            len(by_model if isinstance(by_model, list) else by_model.get(model, by_model["default"])),
+        )
+        for model in config["models"]
+        for task in config["tasks"]
+    ]
+    full, tickets = sum(sizes for sizes, _ in trials), sum((kinds + later * (n - 1)) * ratios for n, ratios in trials)
+    tasks = len(config["tasks"])
+    ratios = sum(ratios for _, ratios in trials) // tasks  # of all models
     adapted = len(new) * len(config["adaptation"].get("train_sizes", [0.01, 0.05, 0.2]))
     rivals = len(config.get("rivals", []))
-    assert planned["finetune"] == models * seeds * (tasks * sizes + further + adapted) + rivals * seeds * tasks
+    assert planned["finetune"] == seeds * (full + models * (further + adapted)) + rivals * seeds * tasks
     assert planned.get("compare_rivals", 0) == (models * tasks if rivals else 0)
-    assert planned["retrain"] == models * seeds * ratios * (tasks * (kinds + sizes - 1) + further)
+    assert planned["retrain"] == seeds * (tickets + ratios * further)
     joint = config["multi_task"].get("modes", ["full", "super", "random", "union"])
     several = len(together) > 1
     # Random tickets that no single task is trained with.
     drawn = (further if "random" in config["kinds"] else len(together)) * (several and "random" in joint)
-    assert planned["prune"] == planned["retrain"] + drawn * models * seeds * ratios
+    assert planned["prune"] == planned["retrain"] + drawn * seeds * ratios
     if several:
         assert planned["train_multi_task"] == planned["share_tickets"] == models * seeds * len(joint)
         then_single = config["multi_task"].get("then_single", ["full", "super"])
         assert planned["adapt"] == models * seeds * (len(together) * len(then_single) + 2 * adapted)
-    comparable = "bert-base" in config["models"] and config["train_sizes"][0] == "all"  # with published numbers
-    assert planned["draw_figure"] == len(FIGURES) - (sizes == 1) - 2 * (not several) + bool(rivals)
+    comparable = (
+        "bert-base" in config["models"] and (given if isinstance(given, list) else given["default"])[0] == "all"
+    )  # with published numbers
+    one_size = all(sizes == 1 for sizes, _ in trials)
+    assert planned["draw_figure"] == len(FIGURES) - one_size + (later > 1) - 2 * (not several) + bool(rivals)
     assert planned["write_table"] == len(TABLES) - (not several) - (not new) + comparable + bool(rivals)
     assert planned.get("fetch_hub_dataset", 0) == len({*together, *new} & HUB_TASKS) + ("mnli" in config["tasks"])

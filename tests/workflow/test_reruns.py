@@ -99,6 +99,35 @@ def test_one_more_ratio_adds_its_own_jobs_only(workspace: Workspace) -> None:
     assert len(after) == len(before) + 2 and before.items() <= after.items()
 
 
+def test_another_way_to_choose_super_tickets_trains_nothing(workspace: Workspace) -> None:
+    workspace.configure(small_config(selection={"candidates": "tickets", "ratio": "common"}))  # as they are
+    assert workspace.planned(FIGURE) == {}
+    workspace.configure(small_config(ratios={"default": [0.9], "tiny": [0.6]}))
+    assert set(workspace.planned(FIGURE)) == {"draw_figure"}
+    workspace.configure(small_config(selection={"candidates": "with_full", "ratio": "by_seed"}))
+    assert workspace.planned(FIGURE) == {"select_ticket": 2, "draw_figure": 1}
+    workspace.make(FIGURE)
+
+
+def test_another_epoch_to_score_reruns_the_tickets_and_the_best_epoch_all_trainings(workspace: Workspace) -> None:
+    before = workspace.predictions()
+    workspace.configure(small_config(training_overrides={"toy": {"importance_epoch": 1}}))
+    follows = {"finetune_to_score": 1, "score_units": 1, "prune": 1, "rewind": 1, "retrain": 1}
+    assert workspace.planned(FIGURE) == follows | COLLECT_ONE
+    workspace.make(FIGURE)
+    after = workspace.predictions()
+    full = [path for path in before if "/full/" in str(path)]
+    assert full and all(after[path] == before[path] for path in full)
+    folder = workspace.folder / "results/runs/tiny/toy/n32/seed1"
+    record = json.loads((folder / "importance/training/record.json").read_text())
+    assert record["settings"]["model_epoch"] == 1 and len(record["losses"]) == 1
+    assert not (folder / "importance/training/model.safetensors").exists()
+    workspace.configure(small_config(training={**small_config()["training"], "model_epoch": "best"}))
+    assert workspace.planned(FIGURE) == ALL_TRAININGS
+    workspace.make(FIGURE)
+    assert json.loads((folder / "full/record.json").read_text())["epoch"] in (1, 2)
+
+
 def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     workspace.configure(small_config(seeds=[1, 2]))
     assert workspace.planned(FIGURE) == {"subsample": 2} | ALL_TRAININGS
@@ -257,6 +286,8 @@ def test_how_it_is_run_reruns_nothing(workspace: Workspace, arguments: list[str]
         pytest.param({"training_overrides": {"tiny": {"epochs": 1}}}, ALL_TRAININGS, marks=pytest.mark.slow),
         ({"max_length": 12}, {"tokenise": 2} | ALL_TRAININGS),
         ({"train_sizes": [32, 16]}, {}),
+        ({"train_sizes": {"default": [32], "toy": [32, 16]}, "kinds_at_other_sizes": ["winning"]}, {}),
+        ({"train_sizes": [32, 16], "training_overrides": {"n16": {"epochs": 9}}}, {}),
         ({"stratify": True}, {"subsample": 1} | ONE_TASK | COLLECT_ONE),  # the other task is a regression
         ({"random_draws": 2}, {}),
     ],

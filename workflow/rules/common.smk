@@ -24,7 +24,7 @@ from snakemake.logging import logger
 from supertickets.errors import UserError
 from supertickets.experiment import resources
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
-from supertickets.experiment.grid import grid_of
+from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
@@ -167,12 +167,22 @@ def get_run(wildcards, name="full", ratio=0.0):
     return canonical_json(run)
 
 
+def trained_size(wildcards):
+    """The training size of a job; the main one where its path has none."""
+    return size_from(str(wildcards.get("train_size", main_size(config["train_sizes"]))))
+
+
+def settings_at(wildcards):
+    """Settings of a model's trainings on a task at the size of a job."""
+    return training_of(config, wildcards.model, wildcards.task, trained_size(wildcards))
+
+
 def get_settings(wildcards):
     """Settings of a model's trainings on a task as JSON, those that a search chooses left out.
 
     Equal settings are equal text, whatever the config's order.
     """
-    return canonical_json(unsearched(config, training_of(config, wildcards.model, wildcards.task)))
+    return canonical_json(unsearched(config, settings_at(wildcards)))
 
 
 def get_first_metric(wildcards):
@@ -188,6 +198,12 @@ def metric_modules(names):
 def metric_modules_of(tasks):
     """Modules of the metrics of some tasks."""
     return metric_modules(sorted({metric for task in tasks for metric in metrics_of(config, task)}))
+
+
+def judged_by(wildcards):
+    """Modules that a training loads to tell its best epoch, where that counts."""
+    best = settings_at(wildcards).get("best_by")
+    return metric_modules([best["metric"]]) if best else []
 
 
 # Resources: memory, time and GPUs, from model, data and settings; half more with every attempt. A profile overrides any
@@ -222,12 +238,12 @@ def grown(attempt, demand):
 def training_demand(wildcards):
     """The most epochs and the largest batch of a training, and examples trained on and predicted, by task."""
     tasks = [wildcards.task] if "task" in wildcards.keys() else None
-    size = size_from(str(wildcards.get("train_size", config["train_sizes"][0])))
+    size = trained_size(wildcards)
     counts = [
         (resources.trained_examples(examples_of(task), size), predicted_examples(task))
         for task in tasks or shared_tasks(config)
     ]
-    return resources.largest_settings(config, wildcards.model, tasks), counts
+    return resources.largest_settings(config, wildcards.model, tasks, size), counts
 
 
 def get_training_memory(wildcards, attempt):
@@ -266,7 +282,7 @@ def get_judging_minutes(wildcards, attempt):
     """Time of a job that scores or compares the runs of one task, or on all tasks of a model, in minutes."""
     tasks = [wildcards.task] if "task" in wildcards.keys() else [*shared_tasks(config), *config["adaptation"]["tasks"]]
     draws = GRID["draws"].get(wildcards.get("kind"), 1)
-    runs = len(config["seeds"]) * (1 + len(config["ratios"]) * draws)
+    runs = len(config["seeds"]) * (1 + resources.most_ratios(config) * draws)
     predicted = sum(map(predicted_examples, tasks))
     return grown(attempt, resources.judging_minutes(runs * predicted))
 

@@ -12,7 +12,7 @@
 
 from supertickets.experiment.grid import group_runs
 from supertickets.experiment.paths import GROUP_FILE, RIVALS, run_files
-from supertickets.experiment.repeated import main_group
+from supertickets.experiment.repeated import main_group, repeated_grid, selected_grid
 from supertickets.experiment.rivals import require_rivals, rival_runs, rivals_of
 from supertickets.experiment.settings import margins_of
 
@@ -36,7 +36,7 @@ def get_group(wildcards):
 def group_grid(wildcards):
     """What spans the runs of a group."""
     draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
-    return {"seeds": config["seeds"], "ratios": config["ratios"], "draws": draws}
+    return {**repeated_grid(config, wildcards.model), "draws": draws}
 
 
 def get_group_grid(wildcards):
@@ -160,7 +160,9 @@ rule select_ticket:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.select_ticket:select_ticket", get_first_metric_module),
-        grid=get_resampled_grid,
+        grid=lambda wildcards: canonical_json(
+            {**selected_grid(config, wildcards.model), **separators_of(config, [wildcards.task])}
+        ),
         group=get_group,
         metric=get_first_metric,
     shell:
@@ -213,12 +215,7 @@ rule compare_rivals:
     params:
         **work("evaluation.rivals:compare_rivals", get_first_metric_module),
         grid=lambda wildcards: canonical_json(
-            {
-                "seeds": config["seeds"],
-                "ratios": config["ratios"],
-                "draws": {"winning": 1},
-                **separators_of(config, [wildcards.task]),
-            }
+            {**repeated_grid(config, wildcards.model), **separators_of(config, [wildcards.task])}
         ),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         rivals=lambda wildcards: canonical_json(rivals_of(config, wildcards.model)),

@@ -13,7 +13,7 @@
 from supertickets.experiment.exports import has_pairs, origins_of, require_trained
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.paths import MODEL_FILES
-from supertickets.experiment.repeated import main_group, repeated_inputs
+from supertickets.experiment.repeated import main_group, repeated_inputs, selected_grid
 
 
 localrules:
@@ -57,8 +57,8 @@ rule repeat_training:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        **work("training.repeat:repeat_training"),
-        grid=canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": {"winning": 1}}),
+        **work("training.repeat:repeat_training", judged_by),
+        grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         metric=get_first_metric,
         settings=get_settings,

@@ -8,7 +8,7 @@
 
 from supertickets.experiment.exports import require_trained
 from supertickets.experiment.latency import LATENCY, latency_settings, measured_inputs
-from supertickets.experiment.repeated import main_group
+from supertickets.experiment.repeated import main_group, repeated_grid
 from supertickets.experiment.settings import outputs_of
 
 
@@ -51,7 +51,7 @@ rule measure_latency:
         gpu=GPUS,
     params:
         **work("exports.latency:measure_latency"),
-        grid=canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": {"winning": 1}}),
+        grid=lambda wildcards: canonical_json(repeated_grid(config, wildcards.model)),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         metric=get_first_metric,
         settings=canonical_json(latency_settings(config)),

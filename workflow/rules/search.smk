@@ -4,6 +4,7 @@
 # Makes:  results/search/{model}/{task}/n{train_size}/seed{seed}/{choice}.json  validation score of a full model
 #         results/search/{model}/{task}/n{train_size}/chosen.json               the best choice, and what all scored
 
+from supertickets.experiment.grid import main_size
 from supertickets.experiment.paths import SEARCH
 from supertickets.experiment.settings import tried_settings
 
@@ -39,7 +40,7 @@ def get_tried_scores(wildcards):
 
 def chosen():
     """What the search at the main size chose for a model and task, where the config has one."""
-    main = config["train_sizes"][0]
+    main = main_size(config["train_sizes"])
     return {"chosen": search("chosen.json").replace("{train_size}", str(main))} if CHOICES else {}
 
 

@@ -6,10 +6,18 @@
 #         full/teacher.safetensors   what the full model predicts of its training examples, where tickets learn from it
 #         importance/{weights}.csv   scores of all heads and feed-forward blocks, of fine_tuned or pretrained weights
 #         tickets/{kind}-{ratio}.json  the units that a ticket keeps
+#         importance/training/       the full model up to the epoch that is scored, if that is another than its own
 #         steps/{kind}-{ratio}/{step}/  ticket, retraining and scores of each step of an iterative kind
 
 from supertickets.experiment.paths import IMPORTANCE
-from supertickets.experiment.settings import methods_of, outputs_of, pruning_of, teacher_of
+from supertickets.experiment.settings import (
+    importance_epoch,
+    methods_of,
+    outputs_of,
+    pruning_of,
+    scored_settings,
+    teacher_of,
+)
 
 
 wildcard_constraints:
@@ -37,10 +45,22 @@ def get_ticket_settings(wildcards):
     return canonical_json({**pruning(wildcards), "outputs": outputs_of(config, wildcards.task)})
 
 
+def scored_at(wildcards):
+    """Settings of the training whose weights are scored."""
+    return scored_settings(config, wildcards.model, wildcards.task, trained_size(wildcards))
+
+
+def scored_apart(wildcards):
+    """Whether that is a training of its own."""
+    return importance_epoch(config, wildcards.model, wildcards.task, trained_size(wildcards)) is not None
+
+
 def get_scored_weights(wildcards):
     """The weights that importance is computed on."""
     if wildcards.weights == "pretrained":
         return rules.prepare_model.output.weights.format(**wildcards)
+    if scored_apart(wildcards):
+        return rules.finetune_to_score.output.trained.format(**wildcards)
     return rules.finetune.output.trained.format(**wildcards)
 
 
@@ -73,13 +93,26 @@ def get_teacher(wildcards):
 
 def get_retraining_settings(wildcards):
     """Settings of a ticket's training as JSON, with its teacher if it has one."""
-    settings = unsearched(config, training_of(config, wildcards.model, wildcards.task))
+    settings = unsearched(config, settings_at(wildcards))
     return canonical_json(settings | teacher(wildcards))
 
 
+def get_scored_settings(wildcards):
+    """Settings of the training whose weights are scored as JSON."""
+    settings = unsearched(config, scored_at(wildcards))
+    return canonical_json(settings | (teacher(wildcards) if "step" in wildcards.keys() else {}))
+
+
+def scored_by(wildcards):
+    """Modules that this training loads to tell its best epoch."""
+    best = scored_at(wildcards).get("best_by")
+    return metric_modules([best["metric"]]) if best else []
+
+
 def get_scoring_options(wildcards, input, output):
-    """Files, and whether the weights are temporary: those of a step always are."""
-    temporary = "step" in wildcards.keys() or not config["keep_weights"]
+    """Files, and whether the weights are temporary: those of a step, or made for the scores alone, always are."""
+    apart = scored_apart(wildcards) and "weights" in wildcards.keys()
+    temporary = "step" in wildcards.keys() or apart or not config["keep_weights"]
     return f"{get_optional_files(wildcards, input, output)} --temporary {int(temporary)}"
 
 
@@ -108,7 +141,7 @@ rule finetune:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        **work("training.run:train_run"),
+        **work("training.run:train_run", judged_by),
         run=get_run,
         settings=get_settings,
         options=get_training_options,
@@ -116,6 +149,23 @@ rule finetune:
         "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
         " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
         " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
+
+
+# Where the units are scored at another epoch than the model is.
+
+
+use rule finetune as finetune_to_score with:
+    output:
+        record=trial("importance/training/record.json"),
+        predictions=trial("importance/training/predictions.parquet"),
+        trained=temp(trial("importance/training/model.safetensors")),
+    log:
+        trial("importance/training/train.log"),
+    benchmark:
+        trial("importance/training/benchmark.tsv")
+    params:
+        **work("training.run:train_run", scored_by),
+        settings=get_scored_settings,
 
 
 rule score_units:
@@ -252,7 +302,7 @@ rule retrain:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        **work("training.run:train_run"),
+        **work("training.run:train_run", judged_by),
         run=get_ticket_run,
         settings=get_retraining_settings,
         options=get_training_options,
@@ -306,6 +356,9 @@ use rule retrain as retrain_step with:
         step("train.log"),
     benchmark:
         step("train.benchmark.tsv")
+    params:
+        **work("training.run:train_run", scored_by),
+        settings=get_scored_settings,
 
 
 use rule score_units as score_units_step with:

@@ -3,7 +3,7 @@
 # Needs:  tickets, subsets, scores/ and selections/ of the winning tickets at the main size
 # Makes:  results/submissions/{model}-{which}.zip, .json  eleven files, and which of them hold fillers
 
-from supertickets.experiment.repeated import main_group, repeated_inputs
+from supertickets.experiment.repeated import main_group, repeated_inputs, selected_grid
 from supertickets.experiment.submission import server_settings, submitted_tasks
 
 
@@ -52,8 +52,8 @@ rule predict_for_server:
         runtime=get_training_minutes,
         gpu=GPUS,
     params:
-        **work("submission.predict:predict_for_server"),
-        grid=canonical_json({"seeds": config["seeds"], "ratios": config["ratios"], "draws": {"winning": 1}}),
+        **work("submission.predict:predict_for_server", judged_by),
+        grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
         group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
         metric=get_first_metric,
         settings=lambda wildcards: canonical_json(server_settings(config, wildcards.model, wildcards.task)),

@@ -15,3 +15,13 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 def derived(seed: int, purpose: str) -> int:
     """A seed for another library's generator, for one purpose of a run."""
     return int(generator(seed, purpose).integers(2**63))
+
+
+def places_of(count: int, seed: int) -> np.ndarray:
+    """The number that each labelled example of a task had in its files: the task has them in random order.
+
+    Args:
+        count: number of labelled examples.
+        seed: of the task's definition.
+    """
+    return generator(seed, "order of examples").permutation(count)

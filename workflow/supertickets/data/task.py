@@ -17,7 +17,7 @@ from supertickets.data.readers import read_rows
 from supertickets.errors import UserError
 from supertickets.experiment.parts import UNLABELLED
 from supertickets.files import read_whole
-from supertickets.seeds import generator
+from supertickets.seeds import generator, places_of
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,7 @@ def prepare_task(definition: dict[str, Any], examples: Path) -> None:
     seed = definition.get("split", {}).get("seed", 0)
     # Unlabelled examples come last and are not shuffled: the rows of labelled examples are the same without them.
     known = table[table["label"].notna()]
-    order = generator(seed, "order of examples").permutation(len(known))
-    table = pd.concat([known.iloc[order], table[table["label"].isna()]])
+    table = pd.concat([known.iloc[places_of(len(known), seed)], table[table["label"].isna()]])
     _check_sizes(table, definition)
     write_examples(examples, table, dropped)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,24 @@ def training_batches(rows: np.ndarray, batch_size: int, random: np.random.Genera
     """
     order = random.permutation(rows)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def epochs_of(
+    rows: np.ndarray, batch_size: int, random: np.random.Generator, places: np.ndarray | None = None
+) -> Iterator[list[np.ndarray]]:
+    """The batches of each epoch, without end.
+
+    Args:
+        rows, batch_size, random: as of :func:`training_batches`.
+        places: the number of every row of the task in its files. With it, batches are of consecutive examples, and
+            their order is drawn once for all epochs, as in the published code. None for :func:`training_batches`.
+    """
+    if places is not None:
+        ordered = rows[np.argsort(places[rows])]
+        batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+        batches = [batches[index] for index in random.permutation(len(batches))]
+    while True:
+        yield batches if places is not None else training_batches(rows, batch_size, random)
 
 
 def sorted_batches(rows: np.ndarray, lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:

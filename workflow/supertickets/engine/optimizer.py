@@ -15,6 +15,8 @@ from torch.optim.adamw import adamw
 
 BETAS = (0.9, 0.999)
 EPS = 1e-8
+#: A number of steps after which Adam's corrections of its moments are exactly 1. Without them, steps count from here.
+UNCORRECTED = 1_000_000
 #: The number that torch's ``clip_grad_norm_`` adds to a norm.
 NORM_EPS = 1e-6
 
@@ -54,15 +56,29 @@ class Optimizer:
         kind: ``adamax`` or ``adamw``.
         weight_decay: the decay per step is ``rate * weight_decay``.
         masters: the float32 values, which are updated, of parameters that hold rounded copies.
+        eps, bias_correction: as of :class:`Updated`.
     """
 
     def __init__(
-        self, model: nn.Module, kind: str, weight_decay: float, masters: Mapping[nn.Parameter, Tensor] | None = None
+        self,
+        model: nn.Module,
+        kind: str,
+        weight_decay: float,
+        masters: Mapping[nn.Parameter, Tensor] | None = None,
+        eps: float = EPS,
+        bias_correction: bool = True,
     ) -> None:
         masters = masters or {}
         named = list(model.named_parameters())
         self.groups = [
-            _Group([parameter for name, parameter in named if without_decay(name) == plain], masters, kind, decay)
+            _Group(
+                [parameter for name, parameter in named if without_decay(name) == plain],
+                masters,
+                kind,
+                decay,
+                eps,
+                bias_correction,
+            )
             for plain, decay in ((False, weight_decay), (True, 0.0))
         ]
 
@@ -107,13 +123,18 @@ class Updated:
         values: contiguous tensors.
         kind: ``adamax`` or ``adamw``.
         decay: weight decay of these tensors.
+        eps: what keeps a divisor above 0.
+        bias_correction: whether moments are divided by what they lack in the first steps, because they start at 0.
     """
 
-    def __init__(self, values: list[Tensor], kind: str, decay: float) -> None:
-        self.values, self.kind, self.decay, self.steps = values, kind, decay, 0
+    def __init__(
+        self, values: list[Tensor], kind: str, decay: float, eps: float = EPS, bias_correction: bool = True
+    ) -> None:
+        self.values, self.kind, self.decay, self.eps = values, kind, decay, eps
+        self.steps = 0 if bias_correction else UNCORRECTED
         # First moment, and second moment or largest gradient.
         self.moments = [[torch.zeros_like(value) for value in values] for _ in range(2)]
-        self.counts = [torch.zeros((), device=value.device) for value in values]
+        self.counts = [torch.full((), float(self.steps), device=value.device) for value in values]
 
     def state(self) -> dict[str, Tensor]:
         """Values, moments and counts of steps by name."""
@@ -134,7 +155,7 @@ class Updated:
             first, second = self.moments
             adamw(
                 self.values, gradients, first, second, [], self.counts, fused=True, amsgrad=False, maximize=False,
-                beta1=BETAS[0], beta2=BETAS[1], eps=EPS, lr=rate, weight_decay=self.decay, grad_scale=divisor,
+                beta1=BETAS[0], beta2=BETAS[1], eps=self.eps, lr=rate, weight_decay=self.decay, grad_scale=divisor,
             )  # fmt: skip
             return
         # All tensors at once save kernel launches on a GPU. One at a time, a tensor stays in the cache of a CPU.
@@ -142,16 +163,23 @@ class Updated:
         for start in range(0, len(gradients), at_once):
             members = slice(start, start + at_once)
             values, own, first, largest = (tensors[members] for tensors in (self.values, gradients, *self.moments))
-            _adamax(values, own, first, largest, divisor, rate, self.decay, self.steps)
+            _adamax(values, own, first, largest, divisor, rate, self.decay, self.steps, self.eps)
 
 
 class _Group(Updated):
     """Parameters with the same weight decay."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], masters: Mapping[nn.Parameter, Tensor], kind: str, decay: float
+        self,
+        parameters: list[nn.Parameter],
+        masters: Mapping[nn.Parameter, Tensor],
+        kind: str,
+        decay: float,
+        eps: float,
+        bias_correction: bool,
     ) -> None:
-        super().__init__([masters.get(parameter, parameter.detach()) for parameter in parameters], kind, decay)
+        values = [masters.get(parameter, parameter.detach()) for parameter in parameters]
+        super().__init__(values, kind, decay, eps, bias_correction)
         self.parameters = parameters
         self.rounded = [index for index, parameter in enumerate(parameters) if parameter in masters]
         self.buffers = [torch.empty_like(self.values[index]) for index in self.rounded]
@@ -202,6 +230,7 @@ def _adamax(
     rate: float,
     decay: float,
     step: int,
+    eps: float = EPS,
 ) -> None:
     """One step of Adamax (Kingma and Ba, 2015, algorithm 2), in place and with decoupled decay.
 
@@ -212,7 +241,7 @@ def _adamax(
         torch._foreach_mul_(values, 1 - rate * decay)
     torch._foreach_lerp_(first, gradients, 1 - BETAS[0])
     torch._foreach_abs_(gradients)
-    torch._foreach_add_(gradients, EPS)
+    torch._foreach_add_(gradients, eps)
     torch._foreach_mul_(largest, BETAS[1])
     torch._foreach_maximum_(largest, gradients)
     torch._foreach_addcdiv_(values, first, largest, value=-rate / (1 - BETAS[0] ** step))

@@ -21,14 +21,14 @@ def exported_run(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     Raises:
         UserError: a file is damaged, or there is no super ticket.
     """
-    ratio = 0.0
+    ratios = [0.0] * len(grid["seeds"])
     if which == "super":
         read_groups(results, "selections", [group], grid)  # a table of this experiment
-        ratio = chosen_ratio(results, group)
-    return best_run(results, grid, group, metric, ratio)
+        ratios = [chosen_ratio(results, group, seed) for seed in grid["seeds"]]
+    return best_run(results, grid, group, metric, *ratios)
 
 
-def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, ratio: float) -> dict[str, Any]:
+def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, *ratios: float) -> dict[str, Any]:
     """The run with the best validation score among the seeds of a ratio; the first seed of equals.
 
     Undefined scores come last: where all are, it is the run of the first seed.
@@ -38,15 +38,17 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
         grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric.
-        ratio: of the tickets, one of the grid's; 0 for the full models.
+        ratios: of the tickets, one of the grid's for all seeds, or one for each; 0 for the full models.
 
     Raises:
         UserError: the file of the scores is damaged, or has none on validation.
     """
     scores = read_groups(results, "scores", [group], grid)
-    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric) & (scores["ratio"] == ratio)]
+    by_seed = dict(zip(grid["seeds"], ratios if len(ratios) > 1 else ratios * len(grid["seeds"]), strict=True))
+    scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric)]
+    scores = scores[scores["ratio"] == scores["seed"].map(by_seed)]
     if scores.empty:
         raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
     seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
     runs = group_runs(grid, group)
-    return next(run for run in runs if run["seed"] == seed and run["ratio"] == ratio and run["draw"] == 1)
+    return next(run for run in runs if run["seed"] == seed and run["ratio"] == by_seed[seed] and run["draw"] == 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.results import not_each
+from supertickets.experiment.grid import ratios_of
 from supertickets.experiment.latency import LATENCY
 from supertickets.files import read_json
 
@@ -32,14 +33,14 @@ def variant_name(model: str, ratio: float) -> str:
 
 
 def read_latency(
-    results: Path, groups: Iterable[Mapping[str, Any]], ratios: Iterable[float]
+    results: Path, groups: Iterable[Mapping[str, Any]], ratios: Sequence[float] | Mapping[str, Sequence[float]]
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]:
     """Measured latency of some models and tasks.
 
     Args:
         results: the results folder.
         groups: model, task and train_size of each.
-        ratios: of the tickets that the tables are of, beside the full models.
+        ratios: of the tickets that the tables are of, beside the full models; as those of a grid.
 
     Returns:
         One table, sizes as text, and by model and task the machine that measured.
@@ -47,14 +48,14 @@ def read_latency(
     Raises:
         UserError: a file is no such table, or of other models.
     """
-    tables, machines, ratios = [], {}, [0.0, *ratios]
+    tables, machines = [], {}
     for group in groups:
         model, task, size = (str(group[key]) for key in TRIAL)
         path = results / f"{LATENCY.format(model=model, task=task)}.csv"
         table = read_table(path, content=CONTENT)
         if (table[list(TRIAL)] != [model, task, size]).any(axis=None):
             raise DamagedError(path, f"not all of its rows are of {model}, {task} and {size} training examples")
-        expected = {(variant_name(model, ratio),) for ratio in ratios}
+        expected = {(variant_name(model, ratio),) for ratio in (0.0, *ratios_of(ratios, model))}
         if wrong := not_each(table.astype({"variant": str}), CONDITION, ["variant"], expected):
             raise DamagedError(path, wrong)
         tables.append(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from itertools import product
@@ -14,7 +15,7 @@ import pandas as pd
 from supertickets.errors import DamagedError, UserError
 from supertickets.evaluation.columns import CUT, TRIAL, Content, read_table
 from supertickets.evaluation.significance import NAMES
-from supertickets.experiment.grid import groups_of
+from supertickets.experiment.grid import groups_of, ratios_of, with_full
 from supertickets.experiment.paths import group_file
 from supertickets.files import replacing
 
@@ -99,19 +100,39 @@ def resampled_text(table: pd.DataFrame) -> str:
     return "documents" if have.any() else "examples"
 
 
-def chosen_ratio(results: Path, trial: Mapping[str, Any]) -> float:
-    """Ratio of the super ticket of a model, task and train_size.
+def chosen_ratio(results: Path, trial: Mapping[str, Any], seed: int) -> float:
+    """Ratio of the super ticket of a model, task and train_size for a seed; 0 is the full model.
 
     Raises:
         UserError: its file is damaged.
     """
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
-    found = read_table(path, "ratio")["ratio"]
+    table = read_table(path, "ratio")
+    found = table["ratio"] if "ratios" not in table else pd.Series([ratio_of_seed(table.iloc[0], seed)])
     if found.isna().all():
         raise UserError(f"{path}: there is no super ticket: validation scores of every ratio are undefined")
-    if len(found) != 1 or not 0 < found[0] <= 1:
-        raise DamagedError(path, "not one ratio above 0, up to 1")
+    if len(found) != 1 or not 0 <= found[0] <= 1:
+        raise DamagedError(path, "not one ratio from 0 to 1")
     return float(found[0])
+
+
+def ratio_of_seed(ticket: Mapping[str, Any] | pd.Series, seed: int) -> float:
+    """Ratio of a super ticket for a seed: its own where the column ``ratios`` has it, as in ``1:0.1 2:0.3``.
+
+    Args:
+        ticket: a row of a table of selections.
+        seed: number of the seed.
+
+    Returns:
+        Not-a-number where none was chosen, or that column is damaged.
+    """
+    if "ratios" not in ticket:
+        return float(ticket["ratio"])
+    for word in str(ticket["ratios"]).split():
+        name, _, ratio = word.partition(":")
+        if name == str(seed) and re.fullmatch(r"[01](\.[0-9]{1,2})?", ratio):
+            return float(ratio)
+    return float("nan")
 
 
 def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], grid: Mapping[str, Any]) -> pd.DataFrame:
@@ -131,7 +152,7 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], gr
     for group in groups:
         path = results / folder / f"{group_file(group)}.{suffix}"
         table = read_table(path, content=TABLES[folder])
-        if wrong := _not_of(group, table) or _not_all_of(grid, folder, group["kind"], table):
+        if wrong := _not_of(group, table) or _not_all_of(grid, folder, group["model"], group["kind"], table):
             raise DamagedError(path, wrong)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
@@ -159,7 +180,7 @@ def read_judged(results: Path, name: str, grid: Mapping[str, Any]) -> pd.DataFra
         what = "no rows" if group in expected else "rows"
         raise DamagedError(path, f"{what} of {', '.join(group)}, unlike the experiment")
     for group, rows in found.items():
-        if wrong := _not_all_of(grid, folder, group[-1], rows):
+        if wrong := _not_all_of(grid, folder, group[0], group[-1], rows):
             raise DamagedError(path, f"{', '.join(group)}: {wrong}")
     return table
 
@@ -175,10 +196,11 @@ def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
     return ""
 
 
-def _not_all_of(grid: Mapping[str, Any], folder: str, kind: str, table: pd.DataFrame) -> str:
+def _not_all_of(grid: Mapping[str, Any], folder: str, model: str, kind: str, table: pd.DataFrame) -> str:
     """Describe runs of a grid that a group's table lacks or has in excess; empty if there are none."""
-    ratios = {round(ratio, 9) for ratio in grid["ratios"]}
+    ratios = {round(ratio, 9) for ratio in ratios_of(grid["ratios"], model)}
     if folder == "selections":
+        ratios |= {0.0} if with_full(grid) else set()
         ratio = round(table["ratio"].iloc[0], 9)
         valid = len(table) == 1 and (ratio in ratios or np.isnan(ratio))
         return "" if valid else f"its ratio is {ratio:g}, none of {sorted(ratios)}"

@@ -66,7 +66,7 @@ def compare_rivals(
             name: {0.0: of_split[rival]} | {ratio: of_split[ratio] for ratio in runs if ratio > 0}
             for name, of_split in by_split.items()
         }
-        ratio, pairs, _ = reports(metric, tickets, [HONEST])
+        ratio, pairs, _ = reports(metric, tickets, [HONEST])  # of pruned tickets: 0 is the rival here
         parameters = _parameters(results, of_rivals[rival])
         row = {key: group[key] for key in EXPERIMENT} | {"rival": rival}
         row |= {"weight": parameters / whole, "parameters": parameters, "ratio": ratio}

@@ -19,7 +19,7 @@ from supertickets.evaluation.predictions import Outcomes, predictions_file
 from supertickets.evaluation.resampling import RESAMPLES, Sampled, merged
 from supertickets.evaluation.results import BY_OTHERS, reported_split, write_csv
 from supertickets.evaluation.significance import LEVEL, difference
-from supertickets.experiment.grid import separator_of
+from supertickets.experiment.grid import by_seed, separator_of, with_full
 from supertickets.seeds import generator
 
 #: Columns that identify a row of the table of selections.
@@ -29,16 +29,20 @@ EXPERIMENT = ["model", "task", "train_size"]
 #: report: ``same_split`` on validation, as published, ``other_half`` on the halves of validation that did not choose,
 #: and ``other_split`` on test.
 WAYS = ("other_seeds", "same_split", "other_half", "other_split")
+#: The smallest ratio that a ticket can have.
+LEAST = 0.01
 #: The way that holds out both training runs and examples.
 HONEST = WAYS[0]
 
 
-def scores_of_tickets(metric: str, outcomes: Mapping[float, Outcomes], rows: np.ndarray) -> dict[float, np.ndarray]:
-    """Score the winning tickets of each ratio above 0 on some examples, by ratio: shape (seeds,)."""
+def scores_of_tickets(
+    metric: str, outcomes: Mapping[float, Outcomes], rows: np.ndarray, least: float = LEAST
+) -> dict[float, np.ndarray]:
+    """Score the winning tickets of each ratio from ``least`` on some examples, by ratio: shape (seeds,)."""
     return {
         ratio: np.array([metric_of(metric).plain(run[rows], tickets.labels[rows]) for run in tickets.predicted])
         for ratio, tickets in sorted(outcomes.items())
-        if ratio > 0
+        if ratio >= least
     }
 
 
@@ -50,6 +54,12 @@ def choose(scores: Mapping[float, np.ndarray]) -> float:
     # Rounded, so that the order of summation cannot break a tie.
     means = {ratio: np.round(values.mean(), 9) for ratio, values in scores.items() if np.isfinite(values).all()}
     return max(means, key=lambda ratio: (means[ratio], -ratio), default=float("nan"))
+
+
+def choose_own(scores: Mapping[float, np.ndarray]) -> list[float]:
+    """Choose a ratio for each seed, by its own score."""
+    seeds = len(next(iter(scores.values())))
+    return [choose({ratio: values[[seed]] for ratio, values in scores.items()}) for seed in range(seeds)]
 
 
 def choose_by_others(scores: Mapping[float, np.ndarray]) -> list[float]:
@@ -64,11 +74,11 @@ def choose_by_others(scores: Mapping[float, np.ndarray]) -> list[float]:
     return [choose({ratio: np.delete(values, seed) for ratio, values in scores.items()}) for seed in range(seeds)]
 
 
-def error_of_choice(metric: str, by_split: Mapping[str, Mapping[float, Outcomes]]) -> float:
+def error_of_choice(metric: str, by_split: Mapping[str, Mapping[float, Outcomes]], least: float = LEAST) -> float:
     """Compute the :func:`choice_error` of the honest gain, over the ratios whose scores are all defined.
 
     Args:
-        metric, by_split: as of :func:`reports`.
+        metric, by_split, least: as of :func:`reports`.
     """
     validation = by_split["validation"]
     examples = len(validation[0.0].labels)
@@ -79,8 +89,8 @@ def error_of_choice(metric: str, by_split: Mapping[str, Mapping[float, Outcomes]
         rows = reporting[::-1]
     parts = []
     for choosing, of in zip(rows, reporting, strict=True):
-        chosen_by = scores_of_tickets(metric, validation, choosing)
-        tickets = scores_of_tickets(metric, reported, of)
+        chosen_by = scores_of_tickets(metric, validation, choosing, least)
+        tickets = scores_of_tickets(metric, reported, of, least)
         full = np.array([metric_of(metric).plain(run[of], reported[0.0].labels[of]) for run in reported[0.0].predicted])
         values = np.array([[chosen_by[ratio], 100 * (tickets[ratio] - full)] for ratio in tickets])
         values = values[np.isfinite(values).all(axis=(1, 2))]
@@ -182,7 +192,11 @@ def by_halves(
 
 
 def reports(
-    metric: str, by_split: Mapping[str, Mapping[float, Outcomes]], ways: Sequence[str] = WAYS
+    metric: str,
+    by_split: Mapping[str, Mapping[float, Outcomes]],
+    ways: Sequence[str] = WAYS,
+    least: float = LEAST,
+    own: bool = False,
 ) -> tuple[float, dict[str, Any], list[float]]:
     """Choose the super ticket on validation, and report it in several ways; ``other_split`` needs a test split.
 
@@ -190,6 +204,8 @@ def reports(
         metric: the metric that chooses the ticket.
         by_split: outcomes by split and ratio, with the full models at 0.
         ways: of :data:`WAYS`.
+        least: the smallest ratio that can be chosen; 0 if the full model can.
+        own: whether the runs that choose and report choose for each seed alone.
 
     Returns:
         Its ratio, which is not-a-number if every ratio has an undefined score, by way the scores of the full models and
@@ -197,10 +213,14 @@ def reports(
     """
     validation, test = by_split["validation"], by_split.get("test")
     seeds, examples = validation[0.0].logits.shape[:2]
-    scores = scores_of_tickets(metric, validation, np.arange(examples))
+    scores = scores_of_tickets(metric, validation, np.arange(examples), least)
     ratio = choose(scores)
+
+    def chosen(scores: Mapping[float, np.ndarray]) -> list[float]:
+        return choose_own(scores) if own else [choose(scores)] * seeds
+
     others = reversed(halves(examples, validation[0.0].documents))
-    of_halves = [scores_of_tickets(metric, validation, rows) for rows in others]
+    of_halves = [scores_of_tickets(metric, validation, rows, least) for rows in others]
     pairs = {}
     by_others = [choose_by_others(each) for each in ([scores] if test else of_halves)]
     if "other_seeds" in ways and test:
@@ -208,11 +228,11 @@ def reports(
     elif "other_seeds" in ways:
         pairs["other_seeds"] = by_halves(metric, validation, by_others)
     if "same_split" in ways:
-        pairs["same_split"] = full_and_tickets(metric, validation, [ratio] * seeds)
+        pairs["same_split"] = full_and_tickets(metric, validation, chosen(scores))
     if "other_half" in ways:
-        pairs["other_half"] = by_halves(metric, validation, [[choose(of_half)] * seeds for of_half in of_halves])
+        pairs["other_half"] = by_halves(metric, validation, list(map(chosen, of_halves)))
     if "other_split" in ways and test:
-        pairs["other_split"] = full_and_tickets(metric, test, [ratio] * seeds)
+        pairs["other_split"] = full_and_tickets(metric, test, chosen(scores))
     return ratio, pairs, [ratio for choices in by_others for ratio in choices]
 
 
@@ -247,6 +267,8 @@ def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
 def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
     """Choose the winning ticket with the best mean validation score over seeds and write its gain, in four ways.
 
+    The grid says under ``selection`` if the full model can be chosen too, or each seed has a ratio of its own.
+
     Args:
         results: the results folder.
         grid: the axes of the runs (:func:`~supertickets.experiment.grid.grid_of`), and ``separators`` of tasks whose
@@ -254,9 +276,10 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric, which chooses the ticket.
         table: CSV file to write, with one row: model, task, train_size, metric, split (the reported one), seeds,
-            documents (in it, of a task that has them), ratio, heads_pruned, ffn_pruned, weight_remaining (missing if
-            no ratio can be chosen), lightest_by_others and heaviest_by_others (what the tickets that other seeds chose
-            weigh), the columns of :func:`peak`, and the columns of
+            documents (in it, of a task that has them), ratio, ratios (of each seed, where each has its own, which the
+            next three are then of: :func:`~supertickets.evaluation.results.ratio_of_seed`), heads_pruned, ffn_pruned,
+            weight_remaining (missing if no ratio can be chosen), lightest_by_others and heaviest_by_others (what the
+            tickets that other seeds chose weigh), the columns of :func:`peak`, and the columns of
             :func:`~supertickets.evaluation.significance.difference` for each of :data:`WAYS`, for example
             ``difference_other_seeds``; without a test split those of ``other_split`` are omitted.
 
@@ -271,21 +294,28 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         raise DamagedError(path, "no validation examples, on which a ticket is chosen")
     validation = by_split["validation"]
     count, outputs = validation[0.0].logits.shape[1:]
-    if count < (least := 4 if outputs == 1 else 2):
-        problem = f"validation has {count} examples; a ticket is chosen on each half: give {least} at least"
+    if count < (fewest := 4 if outputs == 1 else 2):
+        problem = f"validation has {count} examples; a ticket is chosen on each half: give {fewest} at least"
         raise UserError(f"{path}: {problem}, or delete it to have it made again")
-    ratio, pairs, by_others = reports(metric, by_split)
+    least = 0.0 if with_full(grid) else LEAST
+    ratio, pairs, by_others = reports(metric, by_split, WAYS, least, by_seed(grid))
     split = reported_split(by_split)
     row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds}
     row |= {name: count for name, count in by_split[split][0.0].counts.items() if name == "documents"}
     row |= {"ratio": ratio}
-    row |= mean_cut(results, runs[ratio]) if ratio == ratio else dict.fromkeys(CUT, float("nan"))
+    ratios = [ratio] * seeds
+    if by_seed(grid):
+        ratios = choose_own(scores_of_tickets(metric, validation, np.arange(count), least))
+        row |= {"ratios": " ".join(f"{name}:{each:g}" for name, each in zip(grid["seeds"], ratios, strict=True))}
+    defined = all(each == each for each in ratios)
+    chosen = [runs[each][place] for place, each in enumerate(ratios)] if defined else []
+    row |= mean_cut(results, chosen) if chosen else dict.fromkeys(CUT, float("nan"))
     weights = [mean_cut(results, runs[each])["weight_remaining"] for each in {*by_others} if each == each]
     row |= dict(zip(BY_OTHERS, (min(weights), max(weights)) if weights else (float("nan"),) * 2, strict=True))
     row |= peak({ratio: sampled(metric, outcomes, seeds).scores for ratio, outcomes in by_split[split].items()})
     for way in WAYS:
         if way in pairs:
             full, tickets = pairs[way]
-            values = difference(full, tickets, error_of_choice(metric, by_split) if way == HONEST else 0.0)
+            values = difference(full, tickets, error_of_choice(metric, by_split, least) if way == HONEST else 0.0)
             row |= {f"{name}_{way}": value for name, value in values.items()}
     write_csv(table, pd.DataFrame([row]))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.finetuned import wrong_finetuned
+from supertickets.experiment.grid import main_size
 from supertickets.experiment.model_files import lacking
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.rivals import rivals_of, trained_models
-from supertickets.experiment.settings import TAUGHT
+from supertickets.experiment.settings import TAUGHT, asked_of
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -38,23 +41,25 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
             if name not in define[kind]:
                 yield f"{key}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
     yield from _wrong_rivals(config)
-    tasks, models = _tasks_in_use(config), trained_models(config)
+    tasks, models, sizes = _tasks_in_use(config), trained_models(config), _all_sizes(config)
     for name in config["training_overrides"]:
-        if not _names(name, tasks, models) and name not in models:
+        own, size = _without_size(name)
+        if size not in ("", *sizes) or (own and not _names(own, tasks, models) and own not in models):
             known = f"{', '.join(tasks)}; {', '.join(models)}"
-            yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known})"
-        elif name in tasks and name in models:
+            ending = f"; each may end in /n and a size, {', '.join(sizes)}, and so may nothing: n{sizes[0]}"
+            yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known}){ending}"
+        elif own in tasks and own in models:
             yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
     yield from _wrong_multi_task(config)
     yield from _wrong_adaptation(config)
     yield from _wrong_kinds(config)
     yield from _wrong_search(config)
+    yield from _wrong_epochs(config)
     yield from _wrong_margin(config)
     yield from _wrong_evaluate(config)
     yield from wrong_finetuned(config)
-    for index, ratio in enumerate(config["ratios"]):
-        if ratio != round(ratio, 2):
-            yield f"ratios[{index}] is {ratio}: a ratio has at most two decimals, which its files are named by"
+    yield from _wrong_ratios(config)
+    yield from _wrong_sizes(config)
     for kind, name, entry in _in_use(config):
         origin = define["models"].get(entry["like"], {"like": ""}) if "like" in entry else {}
         if "like" in origin or "layers" in origin:
@@ -71,6 +76,46 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
             wrong = [f"define.tasks.{name}.{problem}" for problem in _wrong_task(entry, regression_metrics)]
             wrong = wrong or list(_unusable_files(config, name, entry))
             yield from wrong or _sizes_beyond(config, name, entry)
+
+
+def _wrong_ratios(config: Mapping[str, Any]) -> Iterator[str]:
+    """Ratios that share a path, or are of no model of the experiment."""
+    given = config["ratios"]
+    for name in given.keys() - {"default", *config["models"]} if isinstance(given, Mapping) else ():
+        yield f"ratios.{name}: not a model of this experiment; known are default, {', '.join(config['models'])}"
+    for key, ratios in given.items() if isinstance(given, Mapping) else [("", given)]:
+        for index, ratio in enumerate(ratios):
+            if ratio != round(ratio, 2):
+                place = f"ratios.{key}[{index}]" if key else f"ratios[{index}]"
+                yield f"{place} is {ratio}: a ratio has at most two decimals, which its files are named by"
+
+
+def _wrong_sizes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Sizes of what is no task or model/task of the experiment, or whose first is another one; kinds at them."""
+    given = config["train_sizes"]
+    for name, sizes in given.items() if isinstance(given, Mapping) else ():
+        if name != "default" and not _names(name, config["tasks"], config["models"]):
+            known = ", ".join(["default", *config["tasks"]])
+            yield f"train_sizes.{name}: not a task or model/task of this experiment; known are {known}"
+        elif sizes[0] != main_size(given):
+            yield f"train_sizes.{name}[0] is {sizes[0]}: the main size is the same for all, {main_size(given)}"
+    for index, kind in enumerate(config["kinds_at_other_sizes"]):
+        if kind not in config["kinds"]:
+            known = ", ".join(config["kinds"])
+            yield f"kinds_at_other_sizes[{index}] is {kind!r}: it is not among kinds, which are {known}"
+
+
+def _all_sizes(config: Mapping[str, Any]) -> list[str]:
+    """All training sizes of an experiment, as paths have them."""
+    given = config["train_sizes"]
+    lists = [*(given.values() if isinstance(given, Mapping) else [given]), config["adaptation"]["train_sizes"]]
+    return list(dict.fromkeys(str(size) for sizes in lists for size in sizes))
+
+
+def _without_size(name: str) -> tuple[str, str]:
+    """What training_overrides are of, and the size that ends it; both may be empty."""
+    own, _, end = name.rpartition("/")
+    return (own, end[1:]) if re.fullmatch(r"n(all|[0-9.]+)", end) else (name, "")
 
 
 def _names(name: str, tasks: Collection[str], models: Collection[str]) -> bool:
@@ -174,6 +219,21 @@ def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"training_overrides.{name}.{key} is {settings[key]!r}: search chooses {key}; leave one of them out"
     if search["seeds"] > len(config["seeds"]):
         yield f"search.seeds is {search['seeds']}: there are {len(config['seeds'])} seeds; give at most that"
+
+
+def _wrong_epochs(config: Mapping[str, Any]) -> Iterator[str]:
+    """Epochs that are scored and are none of a training's."""
+    tasks = [task for task in _tasks_in_use(config) if task in config["define"]["tasks"]]
+    models = [model for model in trained_models(config) if model in config["define"]["models"]]
+    for model, task in product(models, tasks):
+        for size in dict.fromkeys(_train_sizes(config, task).values()):
+            asked = asked_of(config, model, task, size)
+            epochs = min(config["search"]["epochs"] or [asked["epochs"]])
+            for key in ("model_epoch", "importance_epoch"):
+                if isinstance(asked[key], int) and asked[key] > epochs:
+                    what = f"{key} of {model}/{task} is {asked[key]}"
+                    yield f"{what}: it is trained for {epochs} epochs; give at most that"
+                    return
 
 
 def _in_use(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Entry]]:
@@ -289,7 +349,12 @@ def _sizes_beyond(config: Mapping[str, Any], task: str, entry: Entry) -> Iterato
 
 def _train_sizes(config: Mapping[str, Any], task: str) -> dict[str, Any]:
     """The sizes that a task is trained at, by their keys."""
-    found = {f"train_sizes[{index}]": size for index, size in enumerate(config["train_sizes"])}
+    given = config["train_sizes"]
+    lists = {"train_sizes": given}
+    if isinstance(given, Mapping):
+        names = [name for name in given if name.rpartition("/")[2] == task] or ["default"]
+        lists = {f"train_sizes.{name}": given[name] for name in names}
+    found = {f"{key}[{index}]": size for key, sizes in lists.items() for index, size in enumerate(sizes)}
     new = task in config["adaptation"]["tasks"]
     if task not in config["tasks"]:  # trained at the main size, with other tasks or in a search
         searched = any(isinstance(values, list) and values for values in config["search"].values())

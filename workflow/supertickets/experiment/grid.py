@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 Run = dict[str, Any]
+#: A number of training examples, a share of them, or ``all``.
+Size = int | float | str
 
 #: The way of training that others are compared with: one encoder for all tasks, no tickets.
 BASELINE = "full"
 #: The same for a new task: alone from the pre-trained weights, and from a multi-task encoder without tickets.
 PRETRAINED, NO_TICKETS = "pretrained", "full-full"
 
+#: How super tickets are chosen unless a config says otherwise: a pruned one, the same ratio for all seeds.
+SELECTION = {"candidates": "tickets", "ratio": "common"}
+
 #: Names of a group of runs.
 GROUP = ("model", "task", "train_size", "kind")
+
+
+def ratios_of(ratios: Sequence[float] | Mapping[str, Sequence[float]], model: str) -> Sequence[float]:
+    """The pruning ratios of a model: the same for all, or its own, with a default for the others.
+
+    Args:
+        ratios: of a config or grid.
+        model: its name.
+    """
+    return ratios.get(model, ratios["default"]) if isinstance(ratios, Mapping) else ratios
+
+
+def sizes_of(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]], model: str, task: str) -> Sequence[Size]:
+    """The training sizes of a model on a task, the main one first.
+
+    Args:
+        train_sizes: of a config or grid: for all, or by task or model/task (which wins), with a default for the others.
+        model, task: names.
+    """
+    if not isinstance(train_sizes, Mapping):
+        return train_sizes
+    return train_sizes.get(f"{model}/{task}", train_sizes.get(task, train_sizes["default"]))
+
+
+def main_size(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]]) -> Size:
+    """The first training size, which is that of all models and tasks."""
+    return (train_sizes["default"] if isinstance(train_sizes, Mapping) else train_sizes)[0]
 
 
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """What spans the runs of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
     One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Models whose full model is given
-    are named under ``finetuned``, where there are any.
+    are named under ``finetuned``, where there are any, other kinds than winning at the sizes after the first under
+    ``other_kinds``, and what is unusual in the choice of super tickets under
+    ``selection``.
     """
     axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     alike = {kind: config["define"]["kinds"][kind]["like"] for kind in config["kinds"]}
     draws = {kind: config["random_draws"] if like.startswith("random") else 1 for kind, like in alike.items()}
     given = finetuned_models(config)
-    return {axis: config[axis] for axis in axes} | {"draws": draws} | ({"finetuned": given} if given else {})
+    grid = {axis: config[axis] for axis in axes} | {"draws": draws} | ({"finetuned": given} if given else {})
+    others = config["kinds_at_other_sizes"]
+    return grid | ({} if others == ["winning"] else {"other_kinds": others}) | selection_of(config)
+
+
+def selection_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is added to a grid where super tickets are not chosen as usual: ``selection``; nothing otherwise."""
+    unusual = {key: value for key, value in config["selection"].items() if value != SELECTION[key]}
+    return {"selection": unusual} if unusual else {}
+
+
+def with_full(grid: Mapping[str, Any]) -> bool:
+    """Whether the full model (ratio 0) can be chosen as a super ticket."""
+    return bool(grid.get("selection", SELECTION).get("candidates") == "with_full")
+
+
+def by_seed(grid: Mapping[str, Any]) -> bool:
+    """Whether each seed has a super ticket of its own ratio."""
+    return bool(grid.get("selection", SELECTION).get("ratio") == "by_seed")
 
 
 def finetuned_models(config: Mapping[str, Any]) -> list[str]:
@@ -39,12 +91,13 @@ def finetuned_models(config: Mapping[str, Any]) -> list[str]:
 def groups_of(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All groups of a grid: model, task, train_size and kind.
 
-    Winning tickets are trained at every size, the other kinds at the first, the main size.
+    All kinds are trained at the first size, the main one; at every other one winning tickets, and those kinds that the
+    grid has under ``other_kinds``.
     """
     groups = []
     for model, task in product(grid["models"], grid["tasks"]):
-        for place, size in enumerate(grid["train_sizes"]):
-            kinds = grid["kinds"] if place == 0 else ["winning"]
+        for place, size in enumerate(sizes_of(grid["train_sizes"], model, task)):
+            kinds = grid["kinds"] if place == 0 else grid.get("other_kinds", ["winning"])
             groups += [dict(zip(GROUP, (model, task, size, kind), strict=True)) for kind in kinds]
     return groups
 
@@ -54,8 +107,8 @@ def group_runs(grid: Mapping[str, Any], group: Mapping[str, Any]) -> Iterator[di
 
     Each seed's full model (ratio 0) belongs to the winning tickets, and comes first.
     """
-    kind = group["kind"]
-    tickets = [(kind, ratio, draw) for draw in range(1, grid["draws"][kind] + 1) for ratio in grid["ratios"]]
+    kind, ratios = group["kind"], ratios_of(grid["ratios"], group["model"])
+    tickets = [(kind, ratio, draw) for draw in range(1, grid["draws"][kind] + 1) for ratio in ratios]
     if kind == "winning":
         tickets.insert(0, ("full", 0.0, 1))
     trial = {key: group[key] for key in ("model", "task", "train_size")}
@@ -69,23 +122,29 @@ def runs_of(grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from group_runs(grid, group)
 
 
-def multi_task_ways(grid: Mapping[str, Any], task: str, ratio: float) -> tuple[dict[str, Any], dict[str, list[Run]]]:
+def multi_task_ways(
+    grid: Mapping[str, Any], task: str, ratios: Sequence[float]
+) -> tuple[dict[str, Any], dict[str, list[Run]]]:
     """How a task was trained alone (``single_full``, ``single_super``), with others by mode, and alone after that.
 
     Args:
         grid: what spans the trainings: ``model``, ``train_size``, ``seeds``, ``modes``, and of these ``then_single``.
         task: its name.
-        ratio: of its super ticket.
+        ratios: of its super ticket, of each seed.
 
     Returns:
         Model, task and train size, and by way the run of each seed.
     """
     trial = {"model": grid["model"], "task": task, "train_size": grid["train_size"]}
     full = {**trial, "kind": "full", "ratio": 0.0, "draw": 1}
-    named = {"single_full": full, "single_super": {**full, "kind": "winning", "ratio": ratio} if ratio else full}
-    named |= {mode: {"model": grid["model"], "mode": mode} for mode in grid["modes"]}
+    named = {mode: {"model": grid["model"], "mode": mode} for mode in grid["modes"]}
     named |= {f"{mode}_then_single": {**trial, "mode": mode, "ticket": "own"} for mode in grid["then_single"]}
-    return trial, _by_seed(named, grid["seeds"])
+    tickets = [{**full, "kind": "winning", "ratio": ratio} if ratio else full for ratio in ratios]
+    single = {
+        "single_full": [{**full, "seed": seed} for seed in grid["seeds"]],
+        "single_super": [{**run, "seed": seed} for run, seed in zip(tickets, grid["seeds"], strict=True)],
+    }
+    return trial, single | _by_seed(named, grid["seeds"])
 
 
 def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, list[Run]]]]:
@@ -127,9 +186,9 @@ def scoped(grid: Mapping[str, Any], scope: str) -> dict[str, Any]:
         scope: ``main`` (winning tickets at the main size), ``kinds`` (all kinds at the main size), ``sizes`` (winning
             tickets at all sizes) or ``all``.
     """
-    part = dict(grid)
+    part = {key: value for key, value in grid.items() if key != "other_kinds" or scope == "all"}
     if scope in ("main", "kinds"):
-        part["train_sizes"] = grid["train_sizes"][:1]
+        part["train_sizes"] = [main_size(grid["train_sizes"])]
     if scope in ("main", "sizes"):
         part |= {"kinds": ["winning"], "draws": {"winning": grid["draws"]["winning"]}}
     return part

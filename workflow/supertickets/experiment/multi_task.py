@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from supertickets.errors import UserError
-from supertickets.experiment.grid import multi_task_ways
+from supertickets.experiment.grid import main_size, multi_task_ways, ratios_of
 from supertickets.experiment.modes import KIND_OF_MODE
 from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
-from supertickets.experiment.settings import metrics_of, outputs_of, training_of
+from supertickets.experiment.settings import PUBLISHED, file_order, metrics_of, outputs_of, training_of, unusual
 
 Config = Mapping[str, Any]
+
+#: Keys of training that multi-task training has not: each task's head has its own dropout, and the last epoch counts.
+OF_SINGLE_TASKS = ("classifier_dropout", "model_epoch", "importance_epoch")
 
 
 def shared_tasks(config: Config) -> list[str]:
@@ -21,7 +24,7 @@ def shared_tasks(config: Config) -> list[str]:
 
 def trials_of(config: Config, model: str, seed: int) -> list[dict[str, Any]]:
     """The trial of each task at the main size: model, train_size, seed and task."""
-    size = config["train_sizes"][0]
+    size = main_size(config["train_sizes"])
     return [{"model": model, "train_size": size, "seed": seed, "task": task} for task in shared_tasks(config)]
 
 
@@ -42,7 +45,7 @@ def ticket_inputs(config: Config, model: str, mode: str, seed: int) -> list[str]
         given = ratios.get(trial["task"])
         if given is None:
             files += group_files("selections", [trial | {"kind": "winning"}])
-        asked = config["ratios"] if given is None else [given] * (given > 0)
+        asked = ratios_of(config["ratios"], model) if given is None else [given] * (given > 0)
         kind = KIND_OF_MODE[mode]
         files += [f"{RESULTS}/{ticket_file(trial | {'kind': kind, 'ratio': ratio, 'draw': 1})}" for ratio in asked]
     return files
@@ -62,7 +65,9 @@ def example_files(config: Config, model: str, seed: int) -> dict[str, dict[str, 
 def task_settings(config: Config, model: str, seed: int) -> dict[str, dict[str, Any]]:
     """The same with the training settings of each task."""
     files = example_files(config, model, seed)
-    return {task: {**files[task], "settings": training_of(config, model, task)} for task in files}
+    consecutive = _training(config)["batches"] == "consecutive"
+    orders = {task: file_order(config, task) if consecutive else {} for task in files}
+    return {task: {**files[task], "settings": training_of(config, model, task) | orders[task]} for task in files}
 
 
 def outputs_by_task(config: Config) -> dict[str, int]:
@@ -73,9 +78,14 @@ def outputs_by_task(config: Config) -> dict[str, int]:
 def multi_task_settings(config: Config) -> dict[str, Any]:
     """How one encoder is trained on all tasks."""
     asked = config["multi_task"]
-    training = {**config["training"], **asked["training"]}
-    training.pop("classifier_dropout")  # each task's head has its own
-    return {**{key: asked[key] for key in ("sampler", "temperature", "cap", "untouched")}, **training}
+    return {**{key: asked[key] for key in ("sampler", "temperature", "cap", "untouched")}, **unusual(_training(config))}
+
+
+def _training(config: Config) -> dict[str, Any]:
+    """Keys of training of one encoder for all tasks, without those of single tasks."""
+    published = PUBLISHED if config["published_settings"] else {}
+    training = {**config["training"], **published, **config["multi_task"]["training"]}
+    return {key: value for key, value in training.items() if key not in OF_SINGLE_TASKS}
 
 
 def trained_modes(config: Config, asked: Iterable[str]) -> list[str]:
@@ -99,7 +109,7 @@ def multi_task_grid(config: Config, model: str) -> dict[str, Any]:
     """What spans the ways in which a model is trained on the tasks."""
     return {
         "model": model,
-        "train_size": config["train_sizes"][0],
+        "train_size": main_size(config["train_sizes"]),
         "seeds": config["seeds"],
         "modes": config["multi_task"]["modes"],
         "then_single": trained_modes(config, config["multi_task"]["then_single"]),
@@ -123,6 +133,10 @@ def multi_task_inputs(config: Config, model: str) -> list[str]:
         if given is None:
             group = {"model": model, "task": task, "train_size": grid["train_size"], "kind": "winning"}
             files += group_files("selections", [group])
-        for ratio in config["ratios"] if given is None else [given]:
-            runs += [run for members in multi_task_ways(grid, task, ratio)[1].values() for run in members]
+        for ratio in ratios_of(config["ratios"], model) if given is None else [given]:
+            runs += [
+                run
+                for members in multi_task_ways(grid, task, [ratio] * len(config["seeds"]))[1].values()
+                for run in members
+            ]
     return [*files, *dict.fromkeys(run_files(runs))]

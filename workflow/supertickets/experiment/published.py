@@ -9,6 +9,7 @@ import yaml
 
 from supertickets.errors import UserError
 from supertickets.experiment.config import CATALOGUE, WORKFLOW
+from supertickets.experiment.grid import main_size
 from supertickets.experiment.settings import limits_of
 
 Config = Mapping[str, Any]
@@ -23,7 +24,7 @@ def published_numbers(config: Config, tasks: Sequence[str]) -> dict[str, Any]:
     They are of the catalogue's own models and tasks, all of their training examples and all of the development sets.
     """
     limits = [limits_of(config, task)["validation"] for task in tasks]
-    if config["train_sizes"][0] != "all" or any(limit is not None for limit in limits):
+    if main_size(config["train_sizes"]) != "all" or any(limit is not None for limit in limits):
         return {}
     catalogue, published = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CATALOGUE, PUBLISHED))
     named = {"models": config["models"], "tasks": tasks}

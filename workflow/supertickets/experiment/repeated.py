@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from supertickets.experiment.grid import grid_of, group_runs, scoped
+from supertickets.experiment.grid import grid_of, group_runs, main_size, ratios_of, scoped, selection_of
 from supertickets.experiment.paths import RESULTS, SUBSET, group_files, ticket_file
 
 Config = Mapping[str, Any]
@@ -13,7 +13,17 @@ Config = Mapping[str, Any]
 
 def main_group(config: Config, model: str, task: str) -> dict[str, Any]:
     """The winning tickets of a model and task at the main size."""
-    return {"model": model, "task": task, "train_size": config["train_sizes"][0], "kind": "winning"}
+    return {"model": model, "task": task, "train_size": main_size(config["train_sizes"]), "kind": "winning"}
+
+
+def repeated_grid(config: Config, model: str) -> dict[str, Any]:
+    """What spans the winning tickets of a model: seeds, ratios and draws."""
+    return {"seeds": config["seeds"], "ratios": ratios_of(config["ratios"], model), "draws": {"winning": 1}}
+
+
+def selected_grid(config: Config, model: str) -> dict[str, Any]:
+    """The same, and how super tickets are chosen among them, if that is unusual."""
+    return repeated_grid(config, model) | selection_of(config)
 
 
 def repeated_inputs(config: Config, model: str, task: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from supertickets.experiment.grid import Size, ratios_of
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.settings import limits_of, training_of
 from supertickets.experiment.task_sizes import known_sizes
@@ -81,6 +82,11 @@ def table_minutes(examples: int) -> int:
     return SHORT + math.ceil(examples / TABLE_RATE)
 
 
+def most_ratios(config: Config) -> int:
+    """The most pruning ratios that a model of an experiment has."""
+    return max(len(ratios_of(config["ratios"], model)) for model in config["models"])
+
+
 def judging_minutes(predictions: int) -> int:
     """Time of a job that scores or compares runs, in minutes.
 
@@ -104,7 +110,7 @@ def measuring_mb(config: Config, weights_mb: float, cuda: bool) -> int:
         weights_mb: size of the encoder's weights in float32, in MB.
         cuda: whether a CUDA device may compute.
     """
-    models, asked = 1 + len(config["ratios"]), config["latency"]
+    models, asked = 1 + most_ratios(config), config["latency"]
     tokens = max(asked["batch_sizes"]) * max(asked["lengths"])
     activations = weights_mb * tokens * (ACTIVATIONS + ATTENTION * max(asked["lengths"])) / 4  # none is kept
     return math.ceil(PROCESS + CUDA * cuda + MEASURED_COPIES * weights_mb * models + activations)
@@ -112,7 +118,7 @@ def measuring_mb(config: Config, weights_mb: float, cuda: bool) -> int:
 
 def measuring_minutes(config: Config, weights_mb: float) -> int:
     """Time of the same, in minutes: with one thread, and with more as if they were not faster."""
-    models, asked = 1 + len(config["ratios"]), config["latency"]
+    models, asked = 1 + most_ratios(config), config["latency"]
     tokens = sum(asked["batch_sizes"]) * sum(asked["lengths"]) * (asked["rounds"] + WARM_UP)
     operations = 2 * (weights_mb * 1e6 / 4) * tokens * models * 2 * len(asked["backends"])
     return START * (1 + models * (asked["backends"] != ["torch"])) + math.ceil(operations / CPU_RATE / 60)
@@ -150,15 +156,18 @@ def predicted_examples(config: Config, task: str, examples: Mapping[str, int]) -
     return sum(examples[part] if limit is None else min(limit, examples[part]) for part, limit in limits.items())
 
 
-def largest_settings(config: Config, model: str, tasks: Sequence[str] | None) -> dict[str, int]:
+def largest_settings(
+    config: Config, model: str, tasks: Sequence[str] | None, size: Size | None = None
+) -> dict[str, int]:
     """The most ``epochs`` and the largest ``batch_size`` that a training may have.
 
     Args:
         config: of the experiment.
         model: the encoder.
         tasks: what it is trained on alone; None for multi-task training.
+        size: number of training examples, or a share of them; None for the main one.
     """
-    settings = [training_of(config, model, task) for task in tasks or shared_tasks(config)]
+    settings = [training_of(config, model, task, size) for task in tasks or shared_tasks(config)]
     settings += [] if tasks else [{**config["training"], **config["multi_task"]["training"]}]
     choices = {key: config["search"][key] for key in ("epochs", "batch_size")}
     return {key: max([*values, *(one[key] for one in settings)]) for key, values in choices.items()}

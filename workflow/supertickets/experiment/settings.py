@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
+from supertickets.experiment.grid import Size, main_size
 from supertickets.experiment.parts import FURTHER
 from supertickets.experiment.task_files import parts_of
 
@@ -16,6 +17,11 @@ SCORES = ("sensitivity", "running_sensitivity", "taylor", "magnitude", "random")
 #: Settings that may be searched for, with what paths call them.
 SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
 
+
+#: Keys of training that came later, with their defaults, which no job's settings hold: what was trained before stays.
+LATER = {"eps": 1e-8, "bias_correction": True, "batches": "shuffled", "model_epoch": "last"}
+#: What the published code does in every training.
+PUBLISHED = {"eps": 1e-6, "bias_correction": False, "batches": "consecutive"}
 
 #: Keys of a kind that say how its tickets are trained, with what they are where only ``teacher`` is given.
 TAUGHT = {"teacher": "full", "temperature": 2.0, "teacher_weight": 0.5}
@@ -92,22 +98,23 @@ def limits_of(config: Mapping[str, Any], task: str) -> dict[str, int | None]:
     return {part: None if limit == "all" else limit for part, limit in asked.items()}
 
 
-def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
-    """Settings of the trainings of a model on a task.
+def training_of(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> Entry:
+    """Settings of the trainings of a model on a task: those that are asked for, and what the task itself says.
 
-    Those of ``training``, then the published ones where they are asked for and known, then the overrides of the model,
-    of the task, and of both; and what the task itself says.
+    Args:
+        config: of the experiment.
+        model, task: names.
+        size: number of training examples, or a share of them; None for the main size.
     """
     limits = limits_of(config, task)
     parts = parts_of(config["define"]["tasks"][task], config["glue"])
     limits |= {part: limits["validation"] for part in FURTHER if part in parts}
-    overrides = config["training_overrides"]
+    asked = asked_of(config, model, task, size)
+    best = {"best_by": {"metric": metrics_of(config, task)[0], "validation": limits["validation"]}}
     return {
-        **config["training"],
-        **(_published(config, model, task) if config["published_settings"] else {}),
-        **overrides.get(model, {}),
-        **overrides.get(task, {}),
-        **overrides.get(f"{model}/{task}", {}),
+        **unusual(asked),
+        **(best if asked["model_epoch"] == "best" else {}),
+        **(file_order(config, task) if asked["batches"] == "consecutive" else {}),
         "evaluate": limits,
         "outputs": outputs_of(config, task),
         "threads": config["threads"],
@@ -116,12 +123,66 @@ def training_of(config: Mapping[str, Any], model: str, task: str) -> Entry:
     }
 
 
+def asked_of(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> Entry:
+    """All keys of ``training`` for a model and task.
+
+    Those of ``training``, then the published ones where they are asked for and known, then the overrides of the model,
+    of the task, and of both; last those of the size, of all and of each of these. Arguments as of :func:`training_of`.
+    """
+    overrides = config["training_overrides"]
+    own = [model, task, f"{model}/{task}"]
+    sized = f"n{main_size(config['train_sizes']) if size is None else size}"
+    names = [*own, sized, *(f"{name}/{sized}" for name in own)]
+    return {
+        **config["training"],
+        **(PUBLISHED | _published(config, model, task) if config["published_settings"] else {}),
+        **{key: value for name in names for key, value in overrides.get(name, {}).items()},
+    }
+
+
+def unusual(asked: Mapping[str, Any]) -> Entry:
+    """Keys of ``training`` as the settings of jobs hold them: without those of :data:`LATER` that have their default.
+
+    Nor are those of a step of its own (:func:`importance_epoch`).
+    """
+    return {
+        key: value
+        for key, value in asked.items()
+        if key != "importance_epoch" and (key not in LATER or value != LATER[key])
+    }
+
+
+def file_order(config: Mapping[str, Any], task: str) -> Entry:
+    """What is added to a task's settings so that the order of its files is known."""
+    return {"order_seed": config["define"]["tasks"][task].get("split", {}).get("seed", 0)}
+
+
+def importance_epoch(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> int | str | None:
+    """The epoch of the full model whose units are scored, where it is another than that of its predictions."""
+    asked = asked_of(config, model, task, size)
+    epoch: int | str = asked["importance_epoch"]
+    if "finetuned" in config["define"]["models"][model] or epoch in ("model", asked["model_epoch"]):
+        return None
+    return None if {epoch, asked["model_epoch"]} <= {"last", asked["epochs"]} else epoch
+
+
+def scored_settings(config: Mapping[str, Any], model: str, task: str, size: Size | None = None) -> Entry:
+    """Settings of the training whose weights are scored, up to the epoch of :func:`importance_epoch`."""
+    epoch = importance_epoch(config, model, task, size)
+    if epoch is None:
+        return training_of(config, model, task, size)
+    name = f"{model}/{task}/n{main_size(config['train_sizes']) if size is None else size}"
+    override = {**config["training_overrides"].get(name, {}), "model_epoch": epoch}
+    changed = {**config, "training_overrides": {**config["training_overrides"], name: override}}
+    return training_of(changed, model, task, size)
+
+
 def _published(config: Mapping[str, Any], model: str, task: str) -> Entry:
-    """Epochs and dropout before the task head of the published code, where it has the task."""
-    published = dict(config["define"]["tasks"][task].get("published", {}))
+    """Epochs, dropout before the task head and the scored epoch of the published code, where it has the task."""
+    published = config["define"]["tasks"][task].get("published", {})
     size = config["define"]["models"][model].get("size")
-    epochs = published.pop("epochs", {}).get(size)
-    return published if epochs is None else published | {"epochs": epochs}
+    by_size = {key: value.get(size) if isinstance(value, Mapping) else value for key, value in published.items()}
+    return {key: value for key, value in by_size.items() if value is not None}
 
 
 def outputs_of(config: Mapping[str, Any], task: str) -> int:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from supertickets.experiment.adaptation import importance_file, starts_of
-from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
+from supertickets.experiment.grid import grid_of, groups_of, main_size, ratios_of, runs_of, scoped, sizes_of
 from supertickets.experiment.latency import axis_files, axis_of, latency_files
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
@@ -93,7 +93,7 @@ def shared_tickets(config: Config) -> list[str]:
 
 def importance(config: Config, tasks: Iterable[str]) -> list[str]:
     """Importance of the units for some tasks at the main size, and the encoders' dimensions."""
-    size = config["train_sizes"][0]
+    size = main_size(config["train_sizes"])
     trials = product(config["models"], config["seeds"], tasks)
     keys = ("model", "seed", "task")
     scores = [importance_file(config, {**dict(zip(keys, trial, strict=True)), "train_size": size}) for trial in trials]
@@ -103,7 +103,7 @@ def importance(config: Config, tasks: Iterable[str]) -> list[str]:
 def full_records(config: Config) -> list[str]:
     """Records of all full models; where they are given, of the tickets of the first ratio too, which are trained."""
     grid = grid_of(config)
-    first = dict.fromkeys(grid.get("finetuned", []), config["ratios"][0])
+    first = {model: ratios_of(config["ratios"], model)[0] for model in grid.get("finetuned", [])}
     runs = (run for run in runs_of(scoped(grid, "sizes")) if run["ratio"] in (0.0, first.get(run["model"])))
     return [path for path in run_files(runs) if path.endswith(".json")]
 
@@ -137,6 +137,12 @@ def other_scores(config: Config) -> list[str]:
 def several_kinds(config: Config) -> bool:
     """Whether there are tickets of other kinds than winning."""
     return len(config["kinds"]) > 1
+
+
+def several_sizes(config: Config) -> bool:
+    """Whether some task is trained at several sizes."""
+    pairs = product(config["models"], config["tasks"])
+    return any(len(sizes_of(config["train_sizes"], *pair)) > 1 for pair in pairs)
 
 
 def several_tasks(config: Config) -> bool:
@@ -222,7 +228,14 @@ FIGURES = {
         "sizes",
         "The phase transition with several numbers of training examples.",
         curves("sizes"),
-        possible=lambda config: len(config["train_sizes"]) > 1,
+        possible=several_sizes,
+    ),
+    "kinds_by_size": Shown(
+        "all",
+        "Score of several kinds of tickets against the share of weights that they keep, with several numbers of "
+        "training examples. At each ratio winning, random and losing tickets prune the same numbers of units.",
+        lambda config: [*files(config, "sizes", "selections", "comparisons"), *files(config, "all", "scores")],
+        possible=lambda config: several_sizes(config) and len(config["kinds_at_other_sizes"]) > 1,
     ),
     "ticket_masks": Shown(
         "main",

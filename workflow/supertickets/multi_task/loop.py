@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from torch import Tensor
 
-from supertickets.encoder.batches import batch_of, training_batches
+from supertickets.encoder.batches import batch_of, epochs_of
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.precision import computing
 from supertickets.engine.device import Compute
@@ -56,7 +57,12 @@ def odds(sizes: Sequence[int], settings: MultiTaskSettings) -> np.ndarray:
     return weights / weights.sum()
 
 
-def schedule(rows: Sequence[np.ndarray], settings: MultiTaskSettings, seed: int) -> Iterator[list[Turn]]:
+def schedule(
+    rows: Sequence[np.ndarray],
+    settings: MultiTaskSettings,
+    seed: int,
+    places: Sequence[np.ndarray | None] | None = None,
+) -> Iterator[list[Turn]]:
     """The turns of each epoch, without end.
 
     A task's batches come in the order in which it would be trained by itself.
@@ -65,16 +71,16 @@ def schedule(rows: Sequence[np.ndarray], settings: MultiTaskSettings, seed: int)
         rows: training examples of each task.
         settings: sampler and batch size.
         seed: of the run.
+        places: of each task, as of :func:`~supertickets.encoder.batches.epochs_of`; None for none.
     """
     mixing = generator(seed, "order of tasks")
-    orders = [generator(seed, "order of training data") for _ in rows]
-    counts = list(map(settings.batches, rows))
-
-    def endless(task: int) -> Iterator[np.ndarray]:
-        while True:
-            yield from training_batches(rows[task], settings.batch_size, orders[task])
-
-    batches = [endless(task) for task in range(len(rows))]
+    counts = list(map(settings.count, rows))
+    batches = [
+        chain.from_iterable(
+            epochs_of(members, settings.batch_size, generator(seed, "order of training data"), own_places)
+        )
+        for members, own_places in zip(rows, places or [None] * len(rows), strict=True)
+    ]
     while True:
         if settings.sampler == "proportional":
             drawn = mixing.permutation(np.repeat(np.arange(len(rows)), counts))
@@ -93,6 +99,7 @@ def train_tasks(
     settings: MultiTaskSettings,
     seed: int,
     checkpoints: Checkpoints | None = None,
+    places: Sequence[np.ndarray | None] | None = None,
 ) -> Progress:
     """Train the models of all tasks in place, step by step in turns.
 
@@ -105,6 +112,7 @@ def train_tasks(
         settings: of the training.
         seed: source of the order of tasks and data and of dropout.
         checkpoints: as of :func:`~supertickets.training.loop.take_steps`, which says what is raised.
+        places: as of :func:`schedule`.
     """
     seed_dropout(derived(seed, "dropout"))
 
@@ -118,5 +126,5 @@ def train_tasks(
         for task, model in enumerate(encoder.models):
             encoder.fill(task)
             stack.enter_context(computing(model.train(), compute.precision))
-        counts = list(map(settings.batches, rows))
-        return take_steps(encoder, step, schedule(rows, settings, seed), counts, settings, compute.device, checkpoints)
+        counts, turns = list(map(settings.count, rows)), schedule(rows, settings, seed, places)
+        return take_steps(encoder, step, turns, counts, settings, compute.device, checkpoints)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,10 @@ def train_multi_task(
         tensors, models = shared_models(config, weights, kept, by_task, run["seed"], compute)
         log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
         seconds = {"load": time.perf_counter() - began}
-        progress, whole = train_models(tensors, models, data, rows, compute, mixed, run["seed"], checkpoints)
+        places = [
+            replace(own, batches=mixed.batches).places(examples) for own, examples in zip(by_task, data, strict=True)
+        ]
+        progress, whole = train_models(tensors, models, data, rows, compute, mixed, run["seed"], checkpoints, places)
         began = time.perf_counter()
         tables = _predictions(tasks, models, data, evaluated, compute)
         seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
@@ -213,6 +217,7 @@ def train_models(
     settings: MultiTaskSettings,
     seed: int,
     checkpoints: Checkpoints | None = None,
+    places: Sequence[np.ndarray | None] | None = None,
 ) -> tuple[Progress, dict[str, Tensor]]:
     """Train the models of all tasks while their word embedding holds only the tokens that occur.
 
@@ -225,7 +230,7 @@ def train_models(
         compute: where and how precisely.
         settings: of the training.
         seed: of the run.
-        checkpoints: as of :func:`~supertickets.multi_task.loop.train_tasks`.
+        checkpoints, places: as of :func:`~supertickets.multi_task.loop.train_tasks`.
 
     Returns:
         What was done, and the trained encoder's tensors.
@@ -240,10 +245,11 @@ def train_models(
     narrow = embedding[kept]
     _embed(models, narrow, new_pad)
     encoder = SharedEncoder(
-        tensors | {name: narrow}, models, settings.optimizer, settings.weight_decay, settings.untouched
-    )
+        tensors | {name: narrow}, models, settings.optimizer, settings.weight_decay, settings.untouched,
+        settings.eps, settings.bias_correction,
+    )  # fmt: skip
     renumbered = [one.renumbered(vocabulary) for one in data]
-    progress = train_tasks(encoder, renumbered, rows, new_pad, compute, settings, seed, checkpoints)
+    progress = train_tasks(encoder, renumbered, rows, new_pad, compute, settings, seed, checkpoints, places)
     with torch.no_grad():
         embedding.mul_(progress.decay)
         embedding[kept] = narrow

@@ -29,9 +29,9 @@ def multi_task_trained(results: Path, grid: dict[str, Any]) -> list[Ways]:
     trained = []
     for task, metrics in grid["metrics"].items():
         ratio = grid["ratios"].get(task)
-        if ratio is None:
-            ratio = chosen_ratio(results, {**grid, "task": task})
-        where, runs = multi_task_ways(grid, task, ratio)
+        trial = {**grid, "task": task}
+        ratios = [chosen_ratio(results, trial, seed) if ratio is None else ratio for seed in grid["seeds"]]
+        where, runs = multi_task_ways(grid, task, ratios)
         trained.append(Ways(where, metrics, runs, separator_of(grid, task)))
     return trained
 

@@ -42,7 +42,7 @@ def share_tickets(
         task = trial["task"]
         ratio = 0.0 if mode == "full" else ratios.get(task, -1.0)
         if ratio < 0:
-            ratio = chosen_ratio(results, trial)
+            ratio = chosen_ratio(results, trial, trial["seed"])
         chosen[task] = ratio
         dimensions = Shape.read(shape, outputs[task])
         kept[task] = Ticket.full(dimensions.layers, dimensions.heads)

@@ -19,7 +19,7 @@ from supertickets.encoder.families import Architecture
 from supertickets.encoder.model import Classifier
 from supertickets.encoder.rewind import kept_part
 from supertickets.encoder.ticket import Ticket
-from supertickets.engine.optimizer import Updated, divisor_of, gradient_of, restore_state, state_of, without_decay
+from supertickets.engine.optimizer import EPS, Updated, divisor_of, gradient_of, restore_state, state_of, without_decay
 
 #: The tasks that hold something, by their numbers.
 Holders = tuple[int, ...]
@@ -102,6 +102,7 @@ class SharedEncoder:
         weight_decay: of matrices.
         untouched: what a step does to units that its task does not hold: ``frozen`` leaves them and their moments
             alone, ``zero_gradient`` lets the optimizer take a step with a gradient of zero, as published.
+        eps, bias_correction: as of :class:`~supertickets.engine.optimizer.Updated`.
     """
 
     def __init__(
@@ -111,6 +112,8 @@ class SharedEncoder:
         kind: str,
         weight_decay: float,
         untouched: str,
+        eps: float = EPS,
+        bias_correction: bool = True,
     ) -> None:
         self.models, self.untouched = models, untouched
         tickets, architecture = [model.ticket for model in models], models[0].architecture
@@ -127,7 +130,7 @@ class SharedEncoder:
             for name, value in head.items():
                 found.setdefault(Key((task,), without_decay(name), head=True), []).append(value)
         self.groups = {
-            key: Updated(values, kind, 0.0 if key.plain else weight_decay)
+            key: Updated(values, kind, 0.0 if key.plain else weight_decay, eps, bias_correction)
             for key, values in found.items()
             if key.holders
         }

@@ -52,12 +52,15 @@ class Checkpoints:
             of another identity is not used.
         function: what trains, ``package.module:function``; its code is part of the identity.
         minutes: between two checkpoints; 0 for none but that of a stop.
+        loaded: modules that the training loads by their names.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any], function: str, minutes: float) -> None:
+    def __init__(
+        self, path: Path, identity: Mapping[str, Any], function: str, minutes: float, loaded: Sequence[str] = ()
+    ) -> None:
         self.path, self.minutes = path, minutes
         # Fingerprint now: the module may be edited during the training.
-        self._identity = {**identity, "code": code_of(function)}
+        self._identity = {**identity, "code": code_of(function, *loaded)}
         self._last, self._signal, self._writing = time.monotonic(), 0, False
         self._before: dict[int, Any] = {}
         self._end: tuple[Trained, dict[str, Any], Tensor] | None = None

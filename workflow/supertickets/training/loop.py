@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import count
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supertickets.encoder.batches import Batch, sorted_batches, training_batches
+from supertickets.encoder.batches import Batch, epochs_of, sorted_batches
+from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import Classifier
 from supertickets.encoder.narrow import Narrowed
 from supertickets.encoder.precision import computing
 from supertickets.engine.device import Compute
 from supertickets.engine.dropout import seed_dropout
-from supertickets.engine.optimizer import Optimizer, learning_rate
+from supertickets.engine.optimizer import EPS, Optimizer, learning_rate
 from supertickets.errors import DamagedError, DivergedError
 from supertickets.files import read_json
-from supertickets.seeds import derived, generator
+from supertickets.seeds import derived, generator, places_of
+from supertickets.training.best_epoch import BestEpoch
 from supertickets.training.checkpoints import Checkpoints, Trained
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,9 @@ class Steps:
         warmup: share of the steps with a rising rate.
         weight_decay: decoupled decay of matrices.
         clip_norm: largest global norm of the gradient.
+        eps, bias_correction: of the optimizer (:class:`~supertickets.engine.optimizer.Updated`).
+        batches: ``shuffled`` (drawn anew for every epoch) or ``consecutive`` (of neighbours in the task's files, in one
+            order for all epochs).
     """
 
     optimizer: str
@@ -62,8 +67,11 @@ class Steps:
     warmup: float
     weight_decay: float
     clip_norm: float
+    eps: float = field(default=EPS, kw_only=True)
+    bias_correction: bool = field(default=True, kw_only=True)
+    batches: str = field(default="shuffled", kw_only=True)
 
-    def batches(self, rows: np.ndarray) -> int:
+    def count(self, rows: np.ndarray) -> int:
         """Number of batches of some examples."""
         return math.ceil(len(rows) / self.batch_size)
 
@@ -79,6 +87,11 @@ class Settings(Steps):
         threads: CPU threads; part of the settings because results depend on it in the last digits.
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
         precision: ``auto`` (what the device is fast at), ``fp32`` or ``bf16``.
+        model_epoch: whose weights are the trained model's: ``last``, ``best`` (on validation), or the number of an
+            epoch, at which training stops.
+        best_by: ``metric`` that says which epoch is best, and the most ``validation`` examples that it is computed on,
+            None for all; None where no epoch is to be the best.
+        order_seed: seed of the task's definition, which tells the order of the task's files.
         teacher: ``temperature`` and ``weight`` of a teacher (:mod:`supertickets.training.teacher`); None for none.
     """
 
@@ -89,6 +102,20 @@ class Settings(Steps):
     device: str
     precision: str
     teacher: Mapping[str, float] | None = None
+    model_epoch: int | str = "last"
+    best_by: Mapping[str, Any] | None = None
+    order_seed: int = 0
+
+    @property
+    def stop(self) -> int | None:
+        """The number of the epoch after which training stops; None for the last."""
+        return None if isinstance(self.model_epoch, str) else self.model_epoch
+
+    def places(self, data: Encoded) -> np.ndarray | None:
+        """The number of each labelled example in the task's files, where the order of batches depends on it."""
+        if self.batches == "shuffled":
+            return None
+        return places_of(int(np.isfinite(data.labels).sum()), self.order_seed)
 
     def start(self) -> Compute:
         """Fix the number of threads and say where and how precisely to compute.
@@ -115,6 +142,7 @@ class Progress:
     turns: list[list[int]] = field(default_factory=list)
     losses: list[list[float | None]] = field(default_factory=list)
     decay: float = 1.0  #: factor by which weight decay has shrunk every decayed matrix
+    epoch: int | None = None  #: number of the best epoch, whose weights the model has; None for those of the last step
 
 
 def losses_of(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -149,6 +177,8 @@ def take_steps(
     settings: Steps,
     device: torch.device,
     checkpoints: Checkpoints | None,
+    stop: int | None = None,
+    after_epoch: Callable[[int, float], None] | None = None,
 ) -> Progress:
     """Take the steps of a single-task or multi-task training.
 
@@ -160,6 +190,8 @@ def take_steps(
         settings: of the training.
         device: where the steps compute.
         checkpoints: where training continues from, and when its state is written.
+        stop: the epoch after which training ends, from 1; the rate falls as if it went on. None for the last.
+        after_epoch: what is done after each epoch, with its number and the factor of weight decay so far.
 
     Raises:
         DivergedError: a loss is not finite; says at which step and what helps.
@@ -174,7 +206,9 @@ def take_steps(
         if restored := checkpoints.restore(trained, device):
             progress, totals = Progress(**restored[0]), restored[1]
     began = time.perf_counter() - progress.seconds
-    for epoch, turns in zip(range(settings.epochs), epochs, strict=False):
+    for epoch, turns in zip(
+        range(settings.epochs if stop is None else min(stop, settings.epochs)), epochs, strict=False
+    ):
         if epoch < len(progress.losses):
             continue
         for task, rows in turns[progress.steps - epoch * len(turns) :]:
@@ -203,6 +237,8 @@ def take_steps(
         totals.zero_()
         told = ["none" if mean is None else f"{mean:.4f}" for mean in means]
         log.info("epoch %d of %d: mean loss %s", epoch + 1, settings.epochs, ", ".join(told))
+        if after_epoch:
+            after_epoch(epoch + 1, progress.decay)
     if checkpoints:
         checkpoints.after_training(trained, asdict(progress), totals)
     return progress
@@ -225,6 +261,9 @@ def train(
     seed: int,
     checkpoints: Checkpoints | None = None,
     losses_for: Callable[[np.ndarray], Losses] = by_labels,
+    stop: int | None = None,
+    score: Callable[[], float] | None = None,
+    places: np.ndarray | None = None,
 ) -> Progress:
     """Train a model on one task, in place.
 
@@ -236,20 +275,30 @@ def train(
         seed: source of data order and dropout.
         checkpoints: as of :func:`take_steps`, which says what is raised.
         losses_for: says by its rows which loss a batch has.
+        stop: as of :func:`take_steps`.
+        score: of the model while it is trained; with it, the model gets the weights of the epoch with the best one.
+        places: as of :func:`~supertickets.encoder.batches.epochs_of`.
     """
     order = generator(seed, "order of training data")
-    epochs = ([(0, batch) for batch in training_batches(rows, settings.batch_size, order)] for _ in count())
+    epochs = ([(0, batch) for batch in batches] for batches in epochs_of(rows, settings.batch_size, order, places))
     seed_dropout(derived(seed, "dropout"))
     with computing(model.train(), view.compute.precision) as masters:
-        optimizer = Optimizer(model, settings.optimizer, settings.weight_decay, masters)
+        optimizer = Optimizer(
+            model, settings.optimizer, settings.weight_decay, masters, settings.eps, settings.bias_correction
+        )
+        best = BestEpoch(optimizer, score) if score else None
 
         def step(task: int, batch: np.ndarray, rate: float) -> Tensor:
             loss = backward(model, view.batch(batch), losses_for(batch))
             optimizer.step(rate, settings.clip_norm)
             return loss.double() * len(batch)
 
-        counts = [settings.batches(rows)]
-        progress = take_steps(optimizer, step, epochs, counts, settings, view.compute.device, checkpoints)
+        progress = take_steps(
+            best or optimizer, step, epochs, [settings.count(rows)], settings, view.compute.device, checkpoints, stop,
+            best.after_epoch if best else None,
+        )  # fmt: skip
+        if best:
+            progress.epoch, progress.decay = best.take()
     view.decay = progress.decay
     return progress
 
@@ -270,11 +319,30 @@ def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
         DivergedError: an output is not finite.
     """
     model.eval()
+    with computing(model, view.compute.precision):
+        return outputs_of(model, view, rows)
+
+
+def validation_score(model: Classifier, view: Narrowed, rows: np.ndarray, metric: str) -> float:
+    """The score of a model in training, dropout off; arguments and errors as of :func:`predict`.
+
+    The metric is loaded by its name, so that an edit of metrics reruns those trainings alone that need one.
+    """
+    model.eval()
+    with torch.no_grad():
+        outputs = outputs_of(model, view, rows)
+    model.train()
+    answers = outputs[:, 0] if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    plain = import_module(f"supertickets.evaluation.metrics.{metric}").METRIC.plain
+    return float(plain(answers.astype(np.float64), view.data.labels[rows]))
+
+
+def outputs_of(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
+    """As :func:`predict`, of a model that is in evaluation mode and computes in its precision."""
     groups = sorted_batches(np.arange(len(rows)), view.data.lengths[rows], EVALUATION_BATCH)
     outputs = np.empty((len(rows), model.classifier.out_features), dtype=np.float32)
-    with computing(model, view.compute.precision):
-        logits = [model(view.batch(rows[group])) for group in groups]
-        outputs[np.concatenate(groups)] = torch.cat(logits).cpu().numpy()
+    logits = [model(view.batch(rows[group])) for group in groups]
+    outputs[np.concatenate(groups)] = torch.cat(logits).cpu().numpy()
     if not np.isfinite(outputs).all():
         raise DivergedError(
             "the trained model's outputs are not finite: training diverged; try a smaller learning_rate"

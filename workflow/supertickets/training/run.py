@@ -6,6 +6,7 @@ import logging
 import resource
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,15 @@ from supertickets.files import replacing, sha256, write_json
 from supertickets.jobs.versions import versions
 from supertickets.seeds import derived
 from supertickets.training.checkpoints import Checkpoints
-from supertickets.training.loop import Settings, by_labels, predict, settings_from, train, with_chosen
+from supertickets.training.loop import (
+    Settings,
+    by_labels,
+    predict,
+    settings_from,
+    train,
+    validation_score,
+    with_chosen,
+)
 from supertickets.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -84,7 +93,11 @@ def train_run(
     inputs = {"config": config, "weights": finetuned or weights, "encoded": encoded, "subset": subset, "shape": shape}
     identity = identity_of(run, settings, {**inputs, "ticket": ticket, "teacher": teacher}, compute)
     checkpoints = Checkpoints(
-        checkpoint or checkpoint_of(record), identity, "training.run:train_run", checkpoint_minutes
+        checkpoint or checkpoint_of(record),
+        identity,
+        "training.run:train_run",
+        checkpoint_minutes,
+        [f"evaluation.metrics.{training.best_by['metric']}"] if training.best_by else [],
     )
     made = [predictions, *([trained] if trained else []), record]
     with checkpoints.claimed():
@@ -151,8 +164,16 @@ def _trained(
     if teacher is not None and training.teacher is not None:
         losses_for = Teacher.read(teacher, data, rows, training.outputs, training.teacher, compute.device).losses_for
     seconds = {"load": time.perf_counter() - began}
-    with narrowed(model, data, rows, compute) as view:
-        progress = train(model, view, rows, training, run["seed"], checkpoints, losses_for)
+    judging, score = rows[:0], None
+    if training.best_by:
+        judging = data.first("validation", training.best_by["validation"])
+    with narrowed(model, data, np.concatenate([rows, judging]), compute) as view:
+        if training.best_by:
+            score = partial(validation_score, model, view, judging, training.best_by["metric"])
+        progress = train(
+            model, view, rows, training, run["seed"], checkpoints, losses_for, training.stop, score,
+            training.places(data),
+        )  # fmt: skip
     began = time.perf_counter()
     with narrowed(model, data, evaluated, compute) as view:
         outputs = predict(model, view, evaluated)
@@ -160,6 +181,7 @@ def _trained(
     measured = {
         "examples": {"train": len(rows)} | {part: len(members) for part, members in parts.items()},
         "steps": progress.steps,
+        **({"epoch": progress.epoch} if progress.epoch else {}),
         "losses": [loss for (loss,) in progress.losses],
         "seconds": seconds,
     }

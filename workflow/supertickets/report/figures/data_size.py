@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from supertickets.evaluation.results import read_curves
+from supertickets.experiment.grid import main_size
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import curve, panels, side_by_side
@@ -30,10 +31,10 @@ def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) ->
         pdf, png: files to write.
     """
     scores, chosen = read_curves(results, grid)
-    sizes = by_number(scores)
+    several = chosen.groupby(["model", "task"])["train_size"].transform("nunique") > 1
+    main = chosen[several & (chosen["train_size"] == str(main_size(grid["train_sizes"])))]
     style.use()
-    draw = partial(panel, sizes)
-    main = chosen[chosen["train_size"] == str(grid["train_sizes"][0])]
+    draw = partial(panel, by_number(scores))
     style.save(panels(scores, main, draw, REMARK, ["model", "task"]), pdf, png)
 
 
@@ -48,5 +49,7 @@ def panel(sizes: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -
     palette = sns.color_palette("viridis", len(sizes) + 1)[: len(sizes)]  # without the yellow end
     looks = style.looks([size_text(size) for size in sizes], palette)
     for size, look, shift in zip(sizes, looks, side_by_side(rows, len(sizes)), strict=True):
+        if size not in {*rows["train_size"]}:
+            continue
         table = curve(axis, rows[rows["train_size"] == size], look, shift)
         axis.plot(1.0 + shift, table.loc[0.0, "mean"], **style.hollow(look["color"], look["marker"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from supertickets.encoder.ticket import Ticket, require_alike
-from supertickets.evaluation.results import read_groups
-from supertickets.experiment.grid import groups_of
+from supertickets.evaluation.results import ratio_of_seed, read_groups
+from supertickets.experiment.grid import by_seed, groups_of, ratios_of
 from supertickets.experiment.paths import size_text, ticket_file
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title, write
@@ -28,8 +29,8 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         pdf, png: files to write.
     """
     chosen = read_groups(results, "selections", groups_of(grid), grid)
-    tickets = chosen.dropna(subset="ratio").iterrows()
-    shares = {place: kept_shares(results, ticket, grid["seeds"]) for place, ticket in tickets}
+    tickets = chosen.dropna(subset="weight_remaining").iterrows()
+    shares = {place: kept_shares(results, ticket, grid) for place, ticket in tickets}
     style.use()
     layers = max((len(ffn) for _, ffn in shares.values()), default=6)
     figure, axes = grid_of_panels(chosen, 0.9 + 0.17 * layers, room=1.1)
@@ -37,7 +38,7 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         title = panel_title(ticket, chosen, [])
         if place in shares:
             mesh = panel(axis, *shares[place])
-            title += f": ratio {ticket['ratio']:g}, {ticket['weight_remaining']:.0%} weight"
+            title += f": {ratio_text(ticket, grid['seeds'])}, {ticket['weight_remaining']:.0%} weight"
         else:
             write(axis, 0.5, 0.5, "no super ticket", ha="center")
             axis.set_axis_off()
@@ -52,12 +53,19 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
     style.save(figure, pdf, png)
 
 
-def kept_shares(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def kept_shares(results: Path, ticket: pd.Series, grid: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Compute the share of seeds whose ticket keeps each head, shape (layers, heads), and block, shape (layers,)."""
-    trial = {key: ticket[key] for key in ("model", "task", "train_size")}
-    runs = [{**trial, "seed": seed, "kind": "winning", "ratio": ticket["ratio"], "draw": 1} for seed in seeds]
+    seeds, smallest = grid["seeds"], ratios_of(grid["ratios"], ticket["model"])[0]
+    trial = {**{key: ticket[key] for key in ("model", "task", "train_size")}, "kind": "winning", "draw": 1}
+    ratios = [ratio_of_seed(ticket, seed) for seed in seeds]
+    # The full model has no file: any ticket tells the dimensions.
+    runs = [{**trial, "seed": seed, "ratio": ratio or smallest} for seed, ratio in zip(seeds, ratios, strict=True)]
     paths = [results / ticket_file(run) for run in runs]
     tickets = [Ticket.read(path) for path in paths]
+    tickets = [
+        each if ratio else Ticket.full(len(each.heads), each.heads_per_layer)
+        for each, ratio in zip(tickets, ratios, strict=True)
+    ]
     require_alike(dict(zip(map(str, paths), tickets, strict=True)))
     layers = len(tickets[0].heads)
     heads, ffn = np.zeros((layers, tickets[0].heads_per_layer)), np.zeros(layers)
@@ -66,6 +74,13 @@ def kept_shares(results: Path, ticket: pd.Series, seeds: list[int]) -> tuple[np.
             heads[layer, list(layer_heads)] += 1
         ffn[list(seed_ticket.ffn)] += 1
     return heads / len(seeds), ffn / len(seeds)
+
+
+def ratio_text(ticket: pd.Series, seeds: list[int]) -> str:
+    """Describe the ratio of a super ticket, or the range of those of the seeds."""
+    ratios = [ratio_of_seed(ticket, seed) for seed in seeds]
+    low, high = min(ratios), max(ratios)
+    return f"ratio {low:g}" if low == high else f"ratios {low:g} to {high:g}"
 
 
 def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
@@ -81,10 +96,11 @@ def panel(axis: Axes, heads: np.ndarray, ffn: np.ndarray) -> QuadMesh:
 def note(chosen: pd.DataFrame, grid: dict[str, Any]) -> str:
     """Write the note of the figure: encoder, seeds, sizes, how tickets are chosen and scored, and who has none."""
     sizes = ", ".join(map(size_text, chosen["train_size"].unique()))
-    without = ", ".join(chosen.loc[chosen["ratio"].isna(), "task"].unique())
+    without = ", ".join(chosen.loc[chosen["weight_remaining"].isna(), "task"].unique())
+    by = "the score of each" if by_seed(grid) else "the mean score over seeds"
     return (
         f"Encoder: {', '.join(chosen['model'].unique())}. Super tickets of {len(grid['seeds'])} seeds, "
-        f"{sizes}. The ratio is chosen on validation examples, by the mean score over seeds. The "
+        f"{sizes}. The ratio is chosen on validation examples, by {by}. The "
         "importance of units is scored on each seed's own fine-tuned model."
         + f" No super ticket, as validation scores of every ratio are undefined: {without}."
         * bool(without)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from supertickets.errors import DamagedError
 from supertickets.evaluation.predictions import read_record
-from supertickets.experiment.grid import runs_of
+from supertickets.experiment.grid import ratios_of, runs_of
 from supertickets.experiment.paths import run_folder
+from supertickets.experiment.settings import LATER
 from supertickets.report.tables.formats import Columns, Files, scope_note, write_formats
 
 #: Header and format of each setting in Markdown and LaTeX.
@@ -25,6 +26,14 @@ SETTINGS: Columns = {
     "clip_norm": ("Clip", "g"),
     "classifier_dropout": ("Dropout", "g"),
     "parameters": ("Parameters", ",d"),
+}
+
+#: Those that are in records where they are not the default.
+UNUSUAL: Columns = {
+    "eps": ("Eps", "g"),
+    "bias_correction": ("Bias correction", ""),
+    "batches": ("Batches", ""),
+    "model_epoch": ("Epoch", ""),
 }
 
 
@@ -45,18 +54,22 @@ def write_hyperparameters(
         if run["kind"] == "full" and run["seed"] == grid["seeds"][0]:
             settings = _settings(results, run)
             if run["model"] in grid.get("finetuned", []):  # not trained as its tickets are
-                ticket = {**run, "kind": "winning", "ratio": grid["ratios"][0]}
+                ticket = {**run, "kind": "winning", "ratio": ratios_of(grid["ratios"], run["model"])[0]}
                 settings = _settings(results, ticket) | {"parameters": settings["parameters"]}
             rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | settings)
-    table = pd.DataFrame(rows)
-    columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS
+    unusual = {name: column for name, column in UNUSUAL.items() if any(name in row for row in rows)}
+    table = pd.DataFrame([row | {name: row.get(name, LATER[name]) for name in unusual} for row in rows])
+    columns: Columns = (
+        {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS | unusual
+    )
     kinds = "; ".join(
         pruning_text(kind, settings) for kind, settings in pruning.items() if not settings["like"].startswith("random")
     )
+    scored = "the epoch that the table names" if "model_epoch" in unusual else "the last step"
     text = (
         f"Settings of the trainings, the same for full models and tickets. {scope_note(table, grid)} The learning "
         "rate rises during the warm-up, given as a share of the steps, then falls to 0; all splits are scored after "
-        f"the last step. Sentences are cut to {max_length} tokens. Tickets: {kinds}."
+        f"{scored}. Sentences are cut to {max_length} tokens. Tickets: {kinds}."
     )
     write_formats(table, columns, text, Files(csv, md, tex))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.results import ratio_of_seed, read_groups
 from supertickets.evaluation.significance import LEVEL, mean_intervals
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -41,7 +41,7 @@ def write_published(
     """
     scores, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("scores", "selections"))
     scores = scores[scores["split"].str.startswith("validation")]
-    chosen = chosen.dropna(subset="ratio")
+    chosen = chosen.dropna(subset="weight_remaining")
     compared = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
     rows: list[Row] = []
     for model, numbers in published.items():
@@ -95,7 +95,8 @@ def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]
         if score not in numbers["full"]:
             continue
         by_ratio = rows.pivot(index="seed", columns="ratio", values="value")
-        full, super_ticket = by_ratio[0.0], by_ratio[ticket["ratio"]]
+        full = by_ratio[0.0]
+        super_ticket = pd.Series({seed: by_ratio.at[seed, ratio_of_seed(ticket, seed)] for seed in by_ratio.index})
         names = ("model", "task", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining")
         yield {
             **{name: ticket[name] for name in names},

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.evaluation.columns import read_table
-from supertickets.evaluation.results import TABLES, read_groups, read_judged, reported
+from supertickets.evaluation.results import TABLES, ratio_of_seed, read_groups, read_judged, reported
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -52,11 +52,13 @@ def write_seed_sensitivity(
     rows = []
     for _, ticket in verdicts.iterrows():
         trial_scores = scores[(scores[keys] == ticket[keys]).all(axis=1)]
+        own = trial_scores["seed"].map({seed: ratio_of_seed(ticket, seed) for seed in grid["seeds"]})
         rows.append(
             ticket[[*keys, "seeds", "ratio"]].to_dict()
             | {"training": "alone"}
             | spread_of(
-                *(trial_scores.loc[trial_scores["ratio"] == ratio, "value"] for ratio in (0.0, ticket["ratio"]))
+                trial_scores.loc[trial_scores["ratio"] == 0, "value"],
+                trial_scores.loc[trial_scores["ratio"] == own, "value"],
             )
         )
     tables = (read_table(Path(path), content=TABLES["scores of ways"]) for path in others)

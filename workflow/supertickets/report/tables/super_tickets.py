@@ -9,6 +9,7 @@ from supertickets.evaluation.power import POWER as POWER_SHARE
 from supertickets.evaluation.results import POWER, read_judged, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
+from supertickets.experiment.grid import by_seed, with_full
 from supertickets.report.tables.formats import (
     COUNT,
     RATIO,
@@ -23,6 +24,12 @@ from supertickets.report.tables.formats import (
 )
 
 
+def choice_text(grid: dict[str, Any]) -> str:
+    """Describe what is unusual in the choice of super tickets; empty if nothing is."""
+    own = "Cuts and weight are of the tickets that each seed chose by its own score. " if by_seed(grid) else ""
+    return own + "The full model can be chosen, too (ratio 0). " * with_full(grid)
+
+
 def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:
     """Write the super ticket, the peak of its curve, the weight down to which the score is kept, and a verdict.
 
@@ -33,11 +40,20 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
     """
     table = read_judged(results, "verdicts.csv", grid)
     names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
-    names += ["peak_ratio", "peak_low", "peak_high", "margin", "keeps_ratio", "keeps_weight", *POWER]
+    names += ["ratios"] * ("ratios" in table) + [
+        "peak_ratio",
+        "peak_low",
+        "peak_high",
+        "margin",
+        "keeps_ratio",
+        "keeps_weight",
+        *POWER,
+    ]
     names += ["documents_needed"] * ("documents_needed" in table) + ["verdict"]
     shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO))
     columns = WHERE | {
         "ratio": ("Ratio", RATIO),
+        **({"ratios": ("Ratio by seed", "")} if "ratios" in table else {}),
         "heads_pruned": ("Heads cut", COUNT),
         "ffn_pruned": ("FFNs cut", COUNT),
         "weight_remaining": ("Weight", SHARE),
@@ -49,7 +65,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
     }
     text = (
         "Super tickets: the winning ticket with the best mean validation score over seeds, the heavier of equals. "
-        f"{scope_note(table, grid)} "
+        f"{choice_text(grid)}{scope_note(table, grid)} "
         "Peak: the ratio with the best mean score, 0 for the full model, with a bootstrap interval over seeds. Peak "
         f"and verdict are for the {reported_splits_text(table)}. Gains: see the table single_task_dev. Keeps to: the "
         "least weight down to which every ticket is shown to lose less than the margin (one-sided, Holm over ratios). "
