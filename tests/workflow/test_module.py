@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,14 @@ def test_from_another_folder(elsewhere: Path) -> None:
     assert planned(own) == dict.fromkeys(JOBS, 1)
     # Without a config there, the default experiment.
     assert planned(snakemake(elsewhere.parent, FIGURE, *arguments))["retrain"] == 48
+
+
+def test_as_snakedeploy_deploys_it(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "config", tmp_path / "config")
+    deployed = OUTER.replace(str(PROJECT / "Snakefile"), str(PROJECT / "workflow/Snakefile"))
+    deployed = (
+        deployed.replace("outer.yaml", "config/config.yaml").replace('["tickets"]', "").replace(" as tickets_*", "")
+    )
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/Snakefile").write_text(deployed)
+    assert planned(snakemake(tmp_path, FIGURE, "--dry-run"))["retrain"] == 48
