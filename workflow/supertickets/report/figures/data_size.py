@@ -32,6 +32,7 @@ def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) ->
     """
     scores, chosen = read_curves(results, grid)
     several = chosen.groupby(["model", "task"])["train_size"].transform("nunique") > 1
+    several |= not several.any()  # all are drawn where there is one size
     main = chosen[several & (chosen["train_size"] == str(main_size(grid["train_sizes"])))]
     style.use()
     draw = partial(panel, by_number(scores))
