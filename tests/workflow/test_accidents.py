@@ -68,7 +68,8 @@ def test_a_closed_terminal_is_as_clean_as_ctrl_c(tmp_path: Path, cold: str) -> N
     number, terminal = pty.fork()
     if number == 0:
         os.chdir(workspace.folder)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal, whatever has started the tests
+        for ending in (signal.SIGHUP, signal.SIGINT):  # as in a terminal, whatever has started the tests
+            signal.signal(ending, signal.SIG_DFL)
         os.execve(sys.executable, command, os.environ | {"SUPERTICKETS_COLD": cold})
     wait_for(run / "train.log", "step")
     os.close(terminal)
