@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test test-all test-slurm benchmark docs setup check lock
+.PHONY: figure test test-all test-slurm benchmark docs setup setup-slurm check lock
 
 # CONFIG=my.yaml lays a config over config.yaml.
 figure: setup
@@ -21,8 +21,7 @@ test-all: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
-test-slurm: setup
-	$(VENV)/bin/pip install --quiet --requirement requirements-slurm.lock
+test-slurm: setup-slurm
 	. $(VENV)/bin/activate && pytest -m slurm
 
 # An hour and a quarter on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
@@ -38,6 +37,10 @@ docs: $(DOCS_STAMP)
 	@echo "site/index.html"
 
 setup: $(STAMP)
+
+SLURM_STAMP := $(VENV)/slurm-$(shell cksum < requirements-slurm.lock | cut -d ' ' -f 1)
+
+setup-slurm: $(SLURM_STAMP)
 
 # An environment in the folder of its stamp, from a lock file.
 define environment
@@ -55,6 +58,10 @@ $(STAMP):
 
 $(DOCS_STAMP):
 	$(call environment,requirements-docs.lock)
+
+$(SLURM_STAMP): $(STAMP)
+	$(VENV)/bin/pip install --quiet --requirement requirements-slurm.lock
+	@touch $@
 
 # What a reviewer runs before a change lands.
 check: setup
