@@ -22,8 +22,8 @@ from supertickets.jobs.finished import IDENTITY, KEPT, SUFFIX
 TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
 #: Of one encoder for two tasks, which a new one continues from.
 SHARED_TARGETS = (
-    "results/multi_task/tiny/super/seed1/record.json",
-    "results/adaptation/tiny/toy_new/n20/seed1/super-full/record.json",
+    "results/multi_task/toy+toy_value/tiny/super/seed1/record.json",
+    "results/adaptation/toy+toy_value/tiny/toy_new/n20/seed1/super-full/record.json",
 )
 #: Of a record what no two runs have in common.
 MEASURED = ("seconds", "memory_bytes")

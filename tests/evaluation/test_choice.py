@@ -115,8 +115,8 @@ def test_the_ticket_that_tasks_share_is_the_seeds_own(tmp_path: Path, monkeypatc
         share_tickets(tmp_path, trials, "super", {}, tmp_path / "shape.json", {"movie": 2}, out)
         assert f'"ratio": {own[seed]}' in out.read_text()
     grid = {
-        "model": "minilm", "train_size": 64, "seeds": [1, 2, 3], "modes": [], "then_single": [], "ratios": {},
-        "metrics": {"movie": ["accuracy"]},
+        "shared": "movie", "model": "minilm", "train_size": 64, "seeds": [1, 2, 3], "modes": [], "then_single": [],
+        "ratios": {}, "metrics": {"movie": ["accuracy"]},
     }  # fmt: skip
     runs = multi_task_trained(tmp_path, grid)[0].runs["single_super"]
     assert [(run["seed"], run["ratio"]) for run in runs] == [*own.items()]
@@ -134,8 +134,8 @@ def test_models_can_have_ratios_of_their_own() -> None:
     found = {(run["model"], run["ratio"]) for run in runs_of(grid_of(config)) if run["kind"] == "winning"}
     assert found == {("bert-base", 0.1), ("bert-base", 0.4), ("bert-large", 0.05), ("bert-large", 0.35)}
     assert repeated_grid(config, "bert-large")["ratios"] == [0.05, 0.35]
-    assert [path for path in ticket_inputs(config, "bert-large", "super", 1) if "0.35" in path]
-    assert not [path for path in ticket_inputs(config, "bert-base", "super", 1) if "0.35" in path]
+    found = {model: ticket_inputs(config, "amazon+movie", model, "super", 1) for model in config["models"]}
+    assert {model for model, paths in found.items() if any("0.35" in path for path in paths)} == {"bert-large"}
 
 
 def test_tables_of_models_with_other_ratios_are_told_apart(tmp_path: Path) -> None:

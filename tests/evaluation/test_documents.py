@@ -345,7 +345,8 @@ def test_ways_of_training_are_compared_over_documents(judged: Path, tmp_path: Pa
 
 
 def test_ways_know_the_separators_of_their_tasks() -> None:
-    spans = {"model": "m", "seeds": [1], "metrics": {"a": ["accuracy"], "b": ["accuracy"]}, "separators": {"b": "_"}}
+    spans = {"shared": "a+b", "model": "m", "seeds": [1], "separators": {"b": "_"}}
+    spans |= {"metrics": {"a": ["accuracy"], "b": ["accuracy"]}}
     shared = spans | {"train_size": 9, "modes": ["full"], "then_single": [], "ratios": {"a": 0.1, "b": 0.1}}
     assert [task.separator for task in multi_task_trained(Path(), shared)] == ["", "_"]
     new = spans | {"train_sizes": [9], "starts": [("full", "full")]}

@@ -79,8 +79,8 @@ def test_a_figure_waits_for_what_it_shows_alone() -> None:
     sizes = shown.FIGURES["data_size"].inputs(config)
     assert {path.split("/")[4] for path in sizes} == {"n60", "n30"} and not [path for path in sizes if "random" in path]
     assert shown.TABLES["seed_sensitivity"].options(config)["others"] == [
-        "results/multi_task/minilm/scores.parquet",
-        "results/adaptation/minilm/scores.parquet",
+        "results/multi_task/amazon+movie/minilm/scores.parquet",
+        "results/adaptation/amazon+movie/minilm/scores.parquet",
     ]
     with pytest.raises(UserError, match=r"multi_task.modes is .*: this needs 'super' among them"):
         shown.FIGURES["tickets_sharing"].inputs(config_of(**ALL | {"multi_task": {"modes": ["full"]}}))
@@ -104,18 +104,18 @@ def test_multi_task_training() -> None:
     assert multi_task.shared_tasks(config) == ["movie", "tweets"]
     assert multi_task.shared_tasks(config_of()) == ["movie", "amazon"]
     assert multi_task.given_ratios(config, "minilm") == {"movie": 0.2, "tweets": 0}
-    assert multi_task.ticket_inputs(config, "minilm", "full", 1) == []
+    assert multi_task.ticket_inputs(config, "movie+tweets", "minilm", "full", 1) == []
     folder = "results/runs/minilm/movie/n60/seed1/tickets"
-    assert multi_task.ticket_inputs(config, "minilm", "super", 1) == [f"{folder}/winning-0.20.json"]
-    assert multi_task.ticket_inputs(config, "minilm", "random", 1) == [f"{folder}/random-0.20.json"]
-    found = multi_task.ticket_inputs(config_of(), "minilm", "union", 2)
-    assert found[0] == "results/selections/minilm/movie/n60/winning.csv" and len(found) == 2 * (1 + 2)
-    assert multi_task.example_files(config, "minilm", 2)["tweets"] == {
+    assert multi_task.ticket_inputs(config, "movie+tweets", "minilm", "super", 1) == [f"{folder}/winning-0.20.json"]
+    assert multi_task.ticket_inputs(config, "movie+tweets", "minilm", "random", 1) == [f"{folder}/random-0.20.json"]
+    found = multi_task.ticket_inputs(config_of(), "amazon+movie", "minilm", "union", 2)
+    assert found[0] == "results/selections/minilm/amazon/n60/winning.csv" and len(found) == 2 * (1 + 2)
+    assert multi_task.example_files(config, "movie+tweets", "minilm", 2)["tweets"] == {
         "encoded": "results/encoded/minilm/tweets.parquet",
         "subset": "results/subsets/tweets/n60/seed2.json",
     }
     config = config_of(**ALL | {"evaluate": {"validation": 50, "test": {"default": 90, "amazon": "all"}}})
-    found = multi_task.task_settings(config, "minilm", 2)
+    found = multi_task.task_settings(config, "amazon+movie", "minilm", 2)
     assert {task: each["settings"]["evaluate"] for task, each in found.items()} == {
         "movie": {"validation": 50, "test": 90},
         "amazon": {"validation": 50, "test": None},
@@ -128,7 +128,7 @@ def test_multi_task_training() -> None:
 def test_adaptation() -> None:
     config = config_of(**ALL | {"adaptation": {"tasks": ["nyt"], "train_sizes": [20], "tickets": ["full", "nearest"]}})
     assert adaptation.starts_of(config)[:2] == [("full", "full"), ("super", "full")]
-    trial = {"model": "minilm", "task": "nyt", "train_size": 20, "seed": "2"}
+    trial = {"shared": "amazon+movie", "model": "minilm", "task": "nyt", "train_size": 20, "seed": "2"}
     assert adaptation.compared_importance(config, trial, "union") == {}
     assert adaptation.compared_importance(config, trial, "nearest") == {
         task: f"results/runs/minilm/{task}/n{size}/seed2/importance/fine_tuned.csv"

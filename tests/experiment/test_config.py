@@ -84,6 +84,10 @@ ENDLESS["tasks"] = ENDLESS
             ["training_overrides./movie: not a task, a model or model/"],
         ),
         ({"multi_task": {"ratios": {"/movie": 0.3}}}, ["multi_task.ratios./movie: not a task or model/task"]),
+        (
+            {"multi_task": {"tasks": [letter * 100 for letter in "abc"]}},
+            ["the names of these 3 tasks make a folder's of 302 characters, and it can have 255"],
+        ),
         ({"define": {"tasks": {"x": None}}}, ["define.tasks.x is empty: give it keys, or leave it out"]),
         ({"ratios": [float("nan")]}, ["ratios[0] is nan: a finite number is needed"]),
         ({"ratios": [0.1, 0.1000000001]}, ["ratios[1] is 0.1000000001", "two decimals"]),

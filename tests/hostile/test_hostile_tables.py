@@ -305,10 +305,10 @@ def test_ways_that_there_are_not(results: Path, tmp_path: Path, kind: str) -> No
     trained = [Ways(MOVIE, ["accuracy"], {name: [run, run | {"seed": 2}] for name in names})]
     scores = score_ways(results, trained)
     compared = compare_ways(results, trained, [name for name in names if name.startswith(("full", "pre"))], False)
-    folder = tmp_path / kind / "minilm"
+    folder = tmp_path / kind / "movie" / "minilm"
     folder.mkdir(parents=True)
     write = (lambda *a: write_multi_task_dev(*a[:2], [], {}, *a[2:])) if kind == "multi_task" else (
-        lambda *a: write_domain_adaptation(*a[:2], ["rating"], *a[2:])
+        lambda *a: write_domain_adaptation(*a[:2], ["movie"], *a[2:])
     )  # fmt: skip
     files, grid = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")], ALONE | {"seeds": [1, 2]}
     for changed, others, message in (

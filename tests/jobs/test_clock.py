@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from supertickets.experiment.paths import folder_of
 from supertickets.jobs.clock import SECONDS, folders_of, from_the_future
 
 
@@ -15,6 +16,20 @@ def test_folders_down_to_a_level_and_no_links(tmp_path: Path) -> None:
     (tmp_path / "a/file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "b")
     assert list(folders_of(tmp_path, 2)) == [tmp_path, *(tmp_path / name for name in ("a", "b", "b/c"))]
+
+
+def test_folders_of_runs_are_looked_at_and_none_below(tmp_path: Path) -> None:
+    of_task = {"model": "m", "task": "new", "train_size": 9, "seed": 1}
+    runs = (
+        {**of_task, "kind": "full", "ratio": 0.0, "draw": 1},
+        {"shared": "a+b", "model": "m", "mode": "super", "seed": 1},
+        {"shared": "a+b", **of_task, "mode": "super", "ticket": "full"},
+    )
+    folders = [tmp_path / folder_of(run) for run in runs]
+    for folder in folders:
+        (folder / "below").mkdir(parents=True)
+    assert {*folders} <= {*folders_of(tmp_path)}
+    assert not {folder / "below" for folder in folders[::2]} & {*folders_of(tmp_path)}
 
 
 def test_clocks_of_a_network_may_differ(tmp_path: Path) -> None:

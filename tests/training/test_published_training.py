@@ -167,7 +167,7 @@ def test_published_settings_are_those_of_the_code() -> None:
     multi_task = multi_task_settings(config)
     assert (multi_task["eps"], multi_task["batches"], multi_task["epochs"]) == (1e-6, "consecutive", 5)
     MultiTaskSettings(**multi_task)
-    assert all("order_seed" in task["settings"] for task in task_settings(config, "bert-base", 1).values())
+    assert all("order_seed" in task["settings"] for task in task_settings(config, "cola+rte", "bert-base", 1).values())
 
 
 def test_defaults_are_in_no_jobs_settings() -> None:

@@ -31,6 +31,8 @@ TABLE, FIGURE = "results/tables/multi_task_dev.md", "results/figures/tickets_sha
 PIES, ADAPTED, SPREAD = "figures/ticket_importance.pdf", "tables/domain_adaptation.md", "tables/seed_sensitivity.md"
 EVERYTHING = [TABLE, FIGURE, *(f"results/{name}" for name in (PIES, ADAPTED, SPREAD))]
 MODES = ("full", "super", "random", "union")
+SHARED = {"shared": "toy+toy_value", "model": "tiny"}
+TOGETHER, ADAPTED_IN = (f"{part}/toy+toy_value/tiny" for part in ("multi_task", "adaptation"))
 WAYS = ("single_full", "single_super", *MODES, "full_then_single", "super_then_single")
 
 
@@ -67,8 +69,7 @@ def test_every_task_has_the_ticket_that_its_mode_says(shared: Workspace) -> None
             task: pd.read_csv(results / f"selections/tiny/{task}/n32/winning.csv")["ratio"].item() for task in trials
         }
         found = {
-            mode: json.loads((results / f"multi_task/tiny/{mode}/seed{seed}/tickets.json").read_text())
-            for mode in MODES
+            mode: json.loads((results / f"{TOGETHER}/{mode}/seed{seed}/tickets.json").read_text()) for mode in MODES
         }
         for task, folder in trials.items():
             for mode, kind in (("super", "winning"), ("random", "random")):
@@ -80,7 +81,7 @@ def test_every_task_has_the_ticket_that_its_mode_says(shared: Workspace) -> None
             assert found["full"][task]["weight_remaining"] == 1
             united = [set(map(tuple, _units(found["super"][other]))) for other in trials]
             assert set(map(tuple, _units(found["union"][task]))) == set.union(*united)
-        record = json.loads((results / f"multi_task/tiny/super/seed{seed}/record.json").read_text())
+        record = json.loads((results / f"{TOGETHER}/super/seed{seed}/record.json").read_text())
         for task in trials:
             assert record["tasks"][task]["weight_remaining"] == found["super"][task]["weight_remaining"]
             assert record["tasks"][task]["settings"]["classifier_dropout"] == 0.1
@@ -96,9 +97,9 @@ def folders(way: str, task: str) -> list[str]:
     """Where the trainings of a way lie, seed by seed."""
     single = f"runs/tiny/{task}/n32/seed{{}}"
     if way in MODES:
-        place = f"multi_task/tiny/{way}/seed{{}}"
+        place = f"{TOGETHER}/{way}/seed{{}}"
     elif way.endswith("_then_single"):
-        place = f"adaptation/tiny/{task}/n32/seed{{}}/{way.removesuffix('_then_single')}-own"
+        place = f"{ADAPTED_IN}/{task}/n32/seed{{}}/{way.removesuffix('_then_single')}-own"
     else:
         place = f"{single}/full"
     return [place.format(seed) for seed in (1, 2)]
@@ -138,7 +139,7 @@ def test_the_table_says_what_was_predicted(shared: Workspace) -> None:
     assert len(table) == len(WAYS) * (2 + 2 + 1)
     average = pd.read_csv(results / "tables/multi_task_dev.csv").query("task == 'average'").set_index("way")
     # Seeds count once for the average, as their tasks were trained together.
-    compared = pd.read_csv(results / "multi_task/tiny/comparisons.csv").query("task == 'average'").set_index("way")
+    compared = pd.read_csv(results / f"{TOGETHER}/comparisons.csv").query("task == 'average'").set_index("way")
     for way in WAYS:
         by_seed = (scores["toy", way] + scores["toy_value", way]) / 2
         assert average.loc[way, ["score", "std"]].tolist() == pytest.approx([by_seed.mean(), by_seed.std(ddof=1)])
@@ -201,14 +202,14 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
     ways = ("pretrained", "full-full", "super-full", "super-union", "super-nearest")
     assert len(table) == 2 * len(ways) and set(table["train_size"]) == {"20", "0.5"}
     rows = table[table["train_size"] == "0.5"].set_index("way")
-    found = pd.read_csv(results / "adaptation/tiny/comparisons.csv", dtype={"train_size": str}).query("reported")
+    found = pd.read_csv(results / f"{ADAPTED_IN}/comparisons.csv", dtype={"train_size": str}).query("reported")
     found = found[found["baseline"] == "pretrained"].set_index(["way", "train_size"])
     for _, row in table[table["way"] != "pretrained"].iterrows():
         names = ["difference", "low", "high"]
         np.testing.assert_array_equal(
             row[names].astype(float), found.loc[(row["way"], row["train_size"]), names].astype(float)
         )
-    where = {way: f"adaptation/tiny/toy_new/n0.5/seed{{}}/{way}" for way in ways}
+    where = {way: f"{ADAPTED_IN}/toy_new/n0.5/seed{{}}/{way}" for way in ways}
     where["pretrained"] = "runs/tiny/toy_new/n0.5/seed{}/full"
     scores = {
         way: np.array([scored(results / place.format(seed), "toy_new", "accuracy") for seed in (1, 2)])
@@ -231,7 +232,7 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
         record = json.loads((results / where[way].format(1) / "record.json").read_text())
         assert record["weight_remaining"] == ticket["weight_remaining"]
     assert tickets["super-full"]["weight_remaining"] == 1
-    of_tasks = json.loads((results / "multi_task/tiny/super/seed1/tickets.json").read_text())
+    of_tasks = json.loads((results / f"{TOGETHER}/super/seed1/tickets.json").read_text())
     nearest = tickets["super-nearest"]["origin"]["nearest"]
     assert tickets["super-nearest"]["heads"] == of_tasks[nearest]["heads"]
     assert set(map(tuple, _units(tickets["super-union"]))) == set().union(
@@ -257,18 +258,18 @@ def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) ->
     assert len(table) == 2 * 3 + 2 * 2 and table[table["training"] == "new task"]["super_mean"].isna().all()
     rows = table.set_index(["training", "task", "train_size"])
     for training, task, size, full, ticket in (
-        ("all tasks", "toy_value", "32", "multi_task/tiny/full/seed{}", "multi_task/tiny/super/seed{}"),
+        ("all tasks", "toy_value", "32", f"{TOGETHER}/full/seed{{}}", f"{TOGETHER}/super/seed{{}}"),
         (
             "all tasks, then alone",
             "toy_value",
             "32",
-            *(f"adaptation/tiny/toy_value/n32/seed{{}}/{mode}-own" for mode in ("full", "super")),
+            *(f"{ADAPTED_IN}/toy_value/n32/seed{{}}/{mode}-own" for mode in ("full", "super")),
         ),
         (
             "all tasks, then new task",
             "toy_new",
             "0.5",
-            *(f"adaptation/tiny/toy_new/n0.5/seed{{}}/{mode}-full" for mode in ("full", "super")),
+            *(f"{ADAPTED_IN}/toy_new/n0.5/seed{{}}/{mode}-full" for mode in ("full", "super")),
         ),
     ):
         metric = "pearson" if task == "toy_value" else "accuracy"
@@ -319,17 +320,17 @@ def test_slices_of_a_pie_are_the_tasks_shares_in_the_importance(
 @pytest.mark.slow
 def test_scores_of_a_training_are_those_of_its_record(shared: Workspace, tmp_path: Path) -> None:
     results, where = results_of(shared), {"model": "tiny", "task": "toy", "train_size": 32}
-    runs = {mode: [{"model": "tiny", "mode": mode, "seed": 2}] for mode in ("full", "super")}
+    runs = {mode: [{**SHARED, "mode": mode, "seed": 2}] for mode in ("full", "super")}
     trained = [Ways(where, ["accuracy"], runs)]
     row = score_ways(results, trained).query("way == 'super'").iloc[0]
-    record = json.loads((results / "multi_task/tiny/super/seed2/record.json").read_text())
+    record = json.loads((results / f"{TOGETHER}/super/seed2/record.json").read_text())
     assert row["weight_remaining"] == record["tasks"]["toy"]["weight_remaining"] and row["seed"] == 2
     table = compare_ways(results, trained, ["full"], average=True)
     assert table["p"].isna().all() and "average" not in set(table["task"])  # one seed tells no spread
-    folder = tmp_path / "multi_task/tiny/super/seed1"
+    folder = tmp_path / f"{TOGETHER}/super/seed1"
     folder.mkdir(parents=True)
     (folder / "record.json").write_text(json.dumps(record))
-    wrong = [Ways(where, ["accuracy"], {"super": [{"model": "tiny", "mode": "super", "seed": 1}]})]
+    wrong = [Ways(where, ["accuracy"], {"super": [{**SHARED, "mode": "super", "seed": 1}]})]
     with pytest.raises(UserError, match=r"record.json: is of run .*'seed': 2.*expected .*'seed': 1.*delete the folder"):
         score_ways(tmp_path, wrong)
 
@@ -382,6 +383,10 @@ def test_tasks_laid_over_the_default_are_those_of_all_parts(shared: Workspace, t
     assert "domain_adaptation" not in output
     trained = set(re.findall(r"results/encoded/tiny/(\w+).parquet", output))
     assert trained == {"toy_new", "toy"}
+    # They have folders of their own, and leave those of the others alone; the same tasks in another order are the same.
+    assert {*re.findall(r"results/(?:multi_task|adaptation)/([^/]+)/", output)} == {"toy+toy_new"}
+    workspace.configure(adapting_config(multi_task={"tasks": ["toy_value", "toy"]}))
+    assert workspace.planned(*EVERYTHING) == {"draw_figure": 2, "write_table": 2}
 
 
 @pytest.mark.slow
@@ -430,9 +435,9 @@ def test_wrong_settings_are_refused(
     ("target", "message"),
     [
         (TABLE, "multi_task.modes is ['super']: this needs 'full' among them"),
-        ("results/multi_task/tiny/comparisons.csv", "multi_task.modes is ['super']: this needs 'full' among them"),
+        (f"results/{TOGETHER}/comparisons.csv", "multi_task.modes is ['super']: this needs 'full' among them"),
         (f"results/{ADAPTED}", "adaptation.tasks is empty: name the new tasks"),
-        ("results/adaptation/tiny/scores.parquet", "adaptation.tasks is empty: name the new tasks"),
+        (f"results/{ADAPTED_IN}/scores.parquet", "adaptation.tasks is empty: name the new tasks"),
         ("results/search/tiny/toy/n32/chosen.json", "search is empty: list values of a setting to choose from"),
     ],
 )
@@ -450,7 +455,7 @@ def test_stages_that_resample_know_what_names_the_documents_of_their_tasks(tmp_p
     workspace = new_workspace(tmp_path / "project", config)
     files = [f"{folder}/tiny/{task}/n32/winning" for folder in ("comparisons", "selections", "decompositions")
              for task in ("toy", "toy_value")]  # fmt: skip
-    targets = [f"results/{name}.csv" for name in (*files, "multi_task/tiny/comparisons", "adaptation/tiny/comparisons")]
+    targets = [f"results/{name}.csv" for name in (*files, f"{TOGETHER}/comparisons", f"{ADAPTED_IN}/comparisons")]
     output = workspace.make("--dry-run", "--printshellcmds", *targets, "results/scores.csv")
     found: dict[str, set[str]] = {}
     for function, grid in re.findall(r"supertickets \w+\.(\w+:\w+) --results results --grid '?(\{.*?\})'? --", output):
@@ -495,10 +500,10 @@ def test_gains_are_joined_and_corrected_over_tasks_and_sizes() -> None:
 def test_ways_that_predicted_other_examples_are_not_compared(shared: Workspace, tmp_path: Path) -> None:
     results = tmp_path / "results"
     shutil.copytree(results_of(shared) / "multi_task", results / "multi_task")
-    path = results / "multi_task/tiny/super/seed1/predictions.parquet"
+    path = results / f"{TOGETHER}/super/seed1/predictions.parquet"
     table = pd.read_parquet(path)
     table[table["id"] != table["id"][0]].to_parquet(path)
-    runs = {mode: [{"model": "tiny", "mode": mode, "seed": 1}] for mode in ("full", "super")}
+    runs = {mode: [{**SHARED, "mode": mode, "seed": 1}] for mode in ("full", "super")}
     trained = [Ways({"model": "tiny", "task": "toy", "train_size": 32}, ["accuracy"], runs)]
     with pytest.raises(UserError, match=r"super predicted other \w+ examples than full; delete .*/super/seed1"):
         compare_ways(results, trained, ["full"], average=False)

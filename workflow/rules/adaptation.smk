@@ -1,10 +1,10 @@
 # Continue from a multi-task encoder: on a new task, or on one of its tasks alone.
 #
 # Needs:  model.safetensors and tickets of multi_task.smk; encoded/ and subsets/ of prepare.smk; full models of the new tasks
-# Makes:  results/adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}/
+# Makes:  results/adaptation/{shared}/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}/
 #                             ticket.json, record.json, predictions.parquet and, if kept, start.safetensors, model.safetensors
-#         results/adaptation/{model}/scores.parquet   one row for each way, seed, task, size, split and metric
-#         results/adaptation/{model}/comparisons.csv  every way against the others, with intervals and tests
+#         results/adaptation/{shared}/{model}/scores.parquet   one row for each way, seed, task, size, split and metric
+#         results/adaptation/{shared}/{model}/comparisons.csv  every way against the others, with intervals and tests
 
 from supertickets.experiment.adaptation import (
     adaptation_grid,
@@ -31,7 +31,7 @@ def adaptation(suffix):
 
 def get_adaptation_run(wildcards):
     """The identity of such a training as JSON."""
-    names = {key: wildcards[key] for key in ("model", "task", "mode", "ticket")}
+    names = {key: wildcards[key] for key in ("shared", "model", "task", "mode", "ticket")}
     return canonical_json({**names, "train_size": size_from(wildcards.train_size), "seed": int(wildcards.seed)})
 
 
@@ -117,11 +117,11 @@ rule score_adaptation:
         get_adaptation_inputs,
         lambda wildcards: new_importance(config, wildcards.model),
     output:
-        "results/adaptation/{model}/scores.parquet",
+        "results/adaptation/{shared}/{model}/scores.parquet",
     log:
-        "results/logs/score_adaptation/{model}.log",
+        "results/logs/score_adaptation/{shared}/{model}.log",
     benchmark:
-        "results/benchmarks/score_adaptation/{model}.tsv"
+        "results/benchmarks/score_adaptation/{shared}/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:
@@ -137,11 +137,11 @@ rule compare_adaptation:
     input:
         get_adaptation_inputs,
     output:
-        "results/adaptation/{model}/comparisons.csv",
+        "results/adaptation/{shared}/{model}/comparisons.csv",
     log:
-        "results/logs/compare_adaptation/{model}.log",
+        "results/logs/compare_adaptation/{shared}/{model}.log",
     benchmark:
-        "results/benchmarks/compare_adaptation/{model}.tsv"
+        "results/benchmarks/compare_adaptation/{shared}/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:

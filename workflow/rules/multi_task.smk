@@ -2,7 +2,7 @@
 #
 # Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; runs, tickets and selections/ of the winning tickets at the
 #         main size; for scores and comparisons what adaptation.smk makes of each task
-# Makes, below results/multi_task/{model}/:
+# Makes, below results/multi_task/{shared}/{model}/, where shared names the tasks, as in amazon+movie:
 #         {mode}/seed{seed}/  tickets.json, record.json, predictions.parquet, and model.safetensors, which is always
 #                             kept, so that new tasks that are added later can continue from it
 #         scores.parquet      one row for each way of training, seed, task, split and metric
@@ -19,10 +19,11 @@ from supertickets.experiment.multi_task import (
     ticket_inputs,
     trials_of,
 )
-from supertickets.experiment.paths import MULTI_TASK
+from supertickets.experiment.paths import MULTI_TASK, shared_name
 
 
 wildcard_constraints:
+    shared=one_of([shared_name(shared_tasks(config))]) or "none",
     mode=one_of(config["multi_task"]["modes"]) or "none",
 
 
@@ -47,7 +48,7 @@ def get_multi_task_inputs(wildcards):
 
 rule share_tickets:
     input:
-        lambda wildcards: ticket_inputs(config, wildcards.model, wildcards.mode, wildcards.seed),
+        lambda wildcards: ticket_inputs(config, wildcards.shared, wildcards.model, wildcards.mode, wildcards.seed),
         shape=rules.prepare_model.output.shape,
     output:
         multi_task("tickets.json"),
@@ -59,9 +60,11 @@ rule share_tickets:
         "../../envs/supertickets.yaml"
     params:
         **work("multi_task.share_tickets:share_tickets"),
-        trials=lambda wildcards: canonical_json(trials_of(config, wildcards.model, int(wildcards.seed))),
+        trials=lambda wildcards: canonical_json(
+            trials_of(config, wildcards.shared, wildcards.model, int(wildcards.seed))
+        ),
         ratios=lambda wildcards: canonical_json(given_ratios(config, wildcards.model)),
-        outputs=canonical_json(outputs_by_task(config)),
+        outputs=lambda wildcards: canonical_json(outputs_by_task(config, wildcards.shared)),
     shell:
         "python -P -m supertickets {params.work} --results results --trials {params.trials:q} --mode {wildcards.mode}"
         " --ratios {params.ratios:q} --shape {input.shape:q} --outputs {params.outputs:q} --tickets {output:q} > {log:q} 2>&1"
@@ -71,7 +74,7 @@ rule train_multi_task:
     input:
         lambda wildcards: [
             path
-            for files in example_files(config, wildcards.model, wildcards.seed).values()
+            for files in example_files(config, wildcards.shared, wildcards.model, wildcards.seed).values()
             for path in files.values()
         ],
         config=rules.prepare_model.output.config,
@@ -95,10 +98,8 @@ rule train_multi_task:
         gpu=GPUS,
     params:
         **work("multi_task.run:train_multi_task"),
-        run=lambda wildcards: canonical_json(
-            {"model": wildcards.model, "mode": wildcards.mode, "seed": int(wildcards.seed)}
-        ),
-        tasks=lambda wildcards: canonical_json(task_settings(config, wildcards.model, wildcards.seed)),
+        run=lambda wildcards: canonical_json(dict(wildcards.items()) | {"seed": int(wildcards.seed)}),
+        tasks=lambda wildcards: canonical_json(task_settings(config, wildcards.shared, wildcards.model, wildcards.seed)),
         settings=canonical_json(multi_task_settings(config)),
         options=get_training_options,
     shell:
@@ -111,11 +112,11 @@ rule score_multi_task:
     input:
         get_multi_task_inputs,
     output:
-        "results/multi_task/{model}/scores.parquet",
+        "results/multi_task/{shared}/{model}/scores.parquet",
     log:
-        "results/logs/score_multi_task/{model}.log",
+        "results/logs/score_multi_task/{shared}/{model}.log",
     benchmark:
-        "results/benchmarks/score_multi_task/{model}.tsv"
+        "results/benchmarks/score_multi_task/{shared}/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:
@@ -131,11 +132,11 @@ rule compare_multi_task:
     input:
         get_multi_task_inputs,
     output:
-        "results/multi_task/{model}/comparisons.csv",
+        "results/multi_task/{shared}/{model}/comparisons.csv",
     log:
-        "results/logs/compare_multi_task/{model}.log",
+        "results/logs/compare_multi_task/{shared}/{model}.log",
     benchmark:
-        "results/benchmarks/compare_multi_task/{model}.tsv"
+        "results/benchmarks/compare_multi_task/{shared}/{model}.tsv"
     conda:
         "../../envs/supertickets.yaml"
     resources:

@@ -7,8 +7,8 @@ from typing import Any
 
 from supertickets.errors import UserError
 from supertickets.experiment.grid import adaptation_ways
-from supertickets.experiment.multi_task import trained_modes, trials_of
-from supertickets.experiment.paths import IMPORTANCE, RESULTS, run_files
+from supertickets.experiment.multi_task import shared_tasks, trained_modes, trials_of
+from supertickets.experiment.paths import IMPORTANCE, RESULTS, run_files, shared_name
 from supertickets.experiment.settings import metrics_of, outputs_of, pruning_of
 
 Config = Mapping[str, Any]
@@ -34,12 +34,12 @@ def compared_importance(config: Config, trial: Mapping[str, Any], ticket: str) -
 
     Args:
         config: of the experiment.
-        trial: model, task, train_size and seed of the new task.
+        trial: model, task, train_size and seed of the new task, and ``shared``, which names the tasks of the encoder.
         ticket: which of the encoder it has.
     """
     if ticket != "nearest":
         return {}
-    trials = [trial, *trials_of(config, trial["model"], int(trial["seed"]))]
+    trials = [trial, *trials_of(config, trial["shared"], trial["model"], int(trial["seed"]))]
     return {each["task"]: importance_file(config, each) for each in trials}
 
 
@@ -56,6 +56,7 @@ def adaptation_grid(config: Config, model: str) -> dict[str, Any]:
     """What spans the trainings of a model on new tasks."""
     asked = config["adaptation"]
     return {
+        "shared": shared_name(shared_tasks(config)),
         "model": model,
         "train_sizes": asked["train_sizes"],
         "seeds": config["seeds"],

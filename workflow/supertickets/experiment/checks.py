@@ -13,6 +13,7 @@ from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.grid import main_size
 from supertickets.experiment.model_files import lacking
 from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.paths import shared_name
 from supertickets.experiment.rivals import rivals_of, trained_models
 from supertickets.experiment.settings import TAUGHT, asked_of
 from supertickets.experiment.task_files import inputs, is_local, is_there
@@ -20,6 +21,9 @@ from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
 
 Entry = dict[str, Any]
+
+#: The longest name of a folder, in characters.
+LONGEST = 255
 
 #: Endings of workbooks, archives and tables of other tools, which are not text.
 NOT_READ = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".arrow", ".feather", ".pkl", ".npz")
@@ -138,6 +142,11 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
     tasks = shared_tasks(config)
+    if (length := len(shared_name(tasks))) > LONGEST:
+        yield (
+            f"multi_task.tasks: the names of these {len(tasks)} tasks make a folder's of {length} characters, and it"
+            f" can have {LONGEST}; take fewer tasks, or shorter names"
+        )
     for name, ratio in multi_task["ratios"].items():
         if not _names(name, tasks, config["models"]):
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"

@@ -128,7 +128,8 @@ def multi_task_ways(
     """How a task was trained alone (``single_full``, ``single_super``), with others by mode, and alone after that.
 
     Args:
-        grid: what spans the trainings: ``model``, ``train_size``, ``seeds``, ``modes``, and of these ``then_single``.
+        grid: what spans the trainings: ``shared`` (names the tasks that share an encoder), ``model``, ``train_size``,
+            ``seeds``, ``modes``, and of these ``then_single``.
         task: its name.
         ratios: of its super ticket, of each seed.
 
@@ -137,8 +138,9 @@ def multi_task_ways(
     """
     trial = {"model": grid["model"], "task": task, "train_size": grid["train_size"]}
     full = {**trial, "kind": "full", "ratio": 0.0, "draw": 1}
-    named = {mode: {"model": grid["model"], "mode": mode} for mode in grid["modes"]}
-    named |= {f"{mode}_then_single": {**trial, "mode": mode, "ticket": "own"} for mode in grid["then_single"]}
+    shared = {"shared": grid["shared"], "model": grid["model"]}
+    named = {mode: {**shared, "mode": mode} for mode in grid["modes"]}
+    named |= {f"{mode}_then_single": {**shared, **trial, "mode": mode, "ticket": "own"} for mode in grid["then_single"]}
     tickets = [{**full, "kind": "winning", "ratio": ratio} if ratio else full for ratio in ratios]
     single = {
         "single_full": [{**full, "seed": seed} for seed in grid["seeds"]],
@@ -151,8 +153,9 @@ def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], d
     """How each new task was trained at each size: from the pre-trained weights, and from multi-task encoders.
 
     Args:
-        grid: what spans the trainings: ``model``, ``train_sizes``, ``seeds``, ``metrics`` by task, and ``starts``,
-            pairs of a multi-task encoder's mode and which ticket of it the new task has.
+        grid: what spans the trainings: ``shared`` (names the tasks that share an encoder), ``model``, ``train_sizes``,
+            ``seeds``, ``metrics`` by task, and ``starts``, pairs of a multi-task encoder's mode and which ticket of it
+            the new task has.
 
     Yields:
         Model, task and train size, and by way the run of each seed.
@@ -160,7 +163,10 @@ def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], d
     for task, size in product(grid["metrics"], grid["train_sizes"]):
         trial = {"model": grid["model"], "task": task, "train_size": size}
         named = {PRETRAINED: {**trial, "kind": "full", "ratio": 0.0, "draw": 1}}
-        named |= {f"{mode}-{ticket}": {**trial, "mode": mode, "ticket": ticket} for mode, ticket in grid["starts"]}
+        named |= {
+            f"{mode}-{ticket}": {"shared": grid["shared"], **trial, "mode": mode, "ticket": ticket}
+            for mode, ticket in grid["starts"]
+        }
         yield trial, _by_seed(named, grid["seeds"])
 
 

@@ -8,7 +8,16 @@ from typing import Any
 from supertickets.errors import UserError
 from supertickets.experiment.grid import main_size, multi_task_ways, ratios_of
 from supertickets.experiment.modes import KIND_OF_MODE
-from supertickets.experiment.paths import ENCODED, RESULTS, SUBSET, group_files, run_files, ticket_file
+from supertickets.experiment.paths import (
+    ENCODED,
+    RESULTS,
+    SUBSET,
+    group_files,
+    run_files,
+    shared_name,
+    tasks_of,
+    ticket_file,
+)
 from supertickets.experiment.settings import PUBLISHED, file_order, metrics_of, outputs_of, training_of, unusual
 
 Config = Mapping[str, Any]
@@ -22,10 +31,16 @@ def shared_tasks(config: Config) -> list[str]:
     return (config["multi_task"]["tasks"] or config["tasks"]) if config["multi_task"]["modes"] else []
 
 
-def trials_of(config: Config, model: str, seed: int) -> list[dict[str, Any]]:
-    """The trial of each task at the main size: model, train_size, seed and task."""
+def trials_of(config: Config, shared: str, model: str, seed: int) -> list[dict[str, Any]]:
+    """The trial of each task at the main size: model, train_size, seed and task.
+
+    Args:
+        config: of the experiment.
+        shared: names the tasks (:func:`~supertickets.experiment.paths.shared_name`).
+        model, seed: of the training.
+    """
     size = main_size(config["train_sizes"])
-    return [{"model": model, "train_size": size, "seed": seed, "task": task} for task in shared_tasks(config)]
+    return [{"model": model, "train_size": size, "seed": seed, "task": task} for task in tasks_of(shared)]
 
 
 def given_ratios(config: Config, model: str) -> dict[str, float]:
@@ -35,13 +50,13 @@ def given_ratios(config: Config, model: str) -> dict[str, float]:
     return {task: ratio for task, ratio in named.items() if ratio is not None}
 
 
-def ticket_inputs(config: Config, model: str, mode: str, seed: int) -> list[str]:
+def ticket_inputs(config: Config, shared: str, model: str, mode: str, seed: int) -> list[str]:
     """Selections, and the tickets that one of them may have chosen."""
     if mode == "full":
         return []
     ratios = given_ratios(config, model)
     files = []
-    for trial in trials_of(config, model, seed):
+    for trial in trials_of(config, shared, model, seed):
         given = ratios.get(trial["task"])
         if given is None:
             files += group_files("selections", [trial | {"kind": "winning"}])
@@ -51,28 +66,28 @@ def ticket_inputs(config: Config, model: str, mode: str, seed: int) -> list[str]
     return files
 
 
-def example_files(config: Config, model: str, seed: int) -> dict[str, dict[str, str]]:
+def example_files(config: Config, shared: str, model: str, seed: int) -> dict[str, dict[str, str]]:
     """The files that each task is trained from, ``encoded`` and ``subset``, by task."""
     return {
         trial["task"]: {
             "encoded": f"{RESULTS}/{ENCODED.format(**trial)}",
             "subset": f"{RESULTS}/{SUBSET.format(**trial)}",
         }
-        for trial in trials_of(config, model, seed)
+        for trial in trials_of(config, shared, model, seed)
     }
 
 
-def task_settings(config: Config, model: str, seed: int) -> dict[str, dict[str, Any]]:
+def task_settings(config: Config, shared: str, model: str, seed: int) -> dict[str, dict[str, Any]]:
     """The same with the training settings of each task."""
-    files = example_files(config, model, seed)
+    files = example_files(config, shared, model, seed)
     consecutive = _training(config)["batches"] == "consecutive"
     orders = {task: file_order(config, task) if consecutive else {} for task in files}
     return {task: {**files[task], "settings": training_of(config, model, task) | orders[task]} for task in files}
 
 
-def outputs_by_task(config: Config) -> dict[str, int]:
+def outputs_by_task(config: Config, shared: str) -> dict[str, int]:
     """Number of outputs of each task."""
-    return {task: outputs_of(config, task) for task in shared_tasks(config)}
+    return {task: outputs_of(config, task) for task in tasks_of(shared)}
 
 
 def multi_task_settings(config: Config) -> dict[str, Any]:
@@ -108,6 +123,7 @@ def require_mode(config: Config, mode: str) -> str:
 def multi_task_grid(config: Config, model: str) -> dict[str, Any]:
     """What spans the ways in which a model is trained on the tasks."""
     return {
+        "shared": shared_name(shared_tasks(config)),
         "model": model,
         "train_size": main_size(config["train_sizes"]),
         "seeds": config["seeds"],

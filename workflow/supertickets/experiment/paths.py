@@ -11,11 +11,11 @@ RESULTS = "results"
 #: Folder of the runs of one model, task, size and seed, below the results folder.
 TRIAL = "runs/{model}/{task}/n{train_size}/seed{seed}"
 
-#: Folder of a multi-task training, below the results folder.
-MULTI_TASK = "multi_task/{model}/{mode}/seed{seed}"
+#: Folder of a multi-task training, below the results folder; ``shared`` names its tasks (:func:`shared_name`).
+MULTI_TASK = "multi_task/{shared}/{model}/{mode}/seed{seed}"
 
 #: Folder of a training that continues from a multi-task encoder: its mode, and what the training holds of it.
-ADAPTATION = "adaptation/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}"
+ADAPTATION = "adaptation/{shared}/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}"
 
 #: Importance scores of the units of a model, by weights (``fine_tuned`` or ``pretrained``).
 IMPORTANCE = f"{TRIAL}/importance/{{weights}}.csv"
@@ -58,6 +58,16 @@ def kind_and_draw(name: str) -> tuple[str, int]:
     """The inverse of :func:`drawn_kind`."""
     kind, _, draw = name.partition(".")
     return kind, int(draw or 1)
+
+
+def shared_name(tasks: Iterable[str]) -> str:
+    """Name of the tasks that share an encoder, the same in any order: ``amazon+movie``. No task's name has a ``+``."""
+    return "+".join(sorted(tasks))
+
+
+def tasks_of(shared: str) -> list[str]:
+    """The inverse of :func:`shared_name`, sorted."""
+    return shared.split("+")
 
 
 def run_folder(run: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from supertickets.experiment.adaptation import importance_file, starts_of
 from supertickets.experiment.grid import grid_of, groups_of, main_size, ratios_of, runs_of, scoped, sizes_of
 from supertickets.experiment.latency import axis_files, axis_of, latency_files
 from supertickets.experiment.multi_task import require_mode, shared_tasks
-from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, ticket_file
+from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, shared_name, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.rivals import rivals_files, rivals_of
 from supertickets.experiment.settings import margins_of, positive_of, pruning_of, teacher_of
@@ -84,10 +84,10 @@ def tickets(config: Config) -> list[str]:
 
 def shared_tickets(config: Config) -> list[str]:
     """The super tickets that the tasks of multi-task training have."""
-    mode = require_mode(config, "super")
-    trainings = product(config["models"], config["seeds"])
+    training = {"shared": shared_name(shared_tasks(config)), "mode": require_mode(config, "super")}
     return [
-        f"{RESULTS}/{MULTI_TASK.format(model=model, mode=mode, seed=seed)}/tickets.json" for model, seed in trainings
+        f"{RESULTS}/{MULTI_TASK.format(**training, model=model, seed=seed)}/tickets.json"
+        for model, seed in product(config["models"], config["seeds"])
     ]
 
 
@@ -114,8 +114,12 @@ def rivals(config: Config) -> dict[str, Any]:
 
 
 def by_model(folder: str, *names: str) -> Callable[[Config], list[str]]:
-    """Files of each model in a folder of the results folder."""
-    return lambda config: [f"{RESULTS}/{folder}/{model}/{name}" for name in names for model in config["models"]]
+    """Files of each model in a folder of the results folder, of the tasks of multi-task training."""
+    return lambda config: [
+        f"{RESULTS}/{folder}/{shared_name(shared_tasks(config))}/{model}/{name}"
+        for name in names
+        for model in config["models"]
+    ]
 
 
 def published(config: Config) -> list[str]:

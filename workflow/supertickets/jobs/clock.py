@@ -15,6 +15,8 @@ SECONDS = 10
 #: Levels of folders below the results that are looked at: down to that of a run. A look at each file of 35,000 runs
 #: takes seconds at every start, one at their folders takes 0.2.
 LEVELS = 6
+#: A folder whose runs lie one level deeper.
+DEEPER = "adaptation"
 
 
 def folders_of(folder: Path, levels: int = LEVELS) -> Iterator[Path]:
@@ -24,7 +26,7 @@ def folders_of(folder: Path, levels: int = LEVELS) -> Iterator[Path]:
         with os.scandir(folder) as entries:
             below = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         for name in below:
-            yield from folders_of(folder / name, levels - 1)
+            yield from folders_of(folder / name, levels - (name != DEEPER))
 
 
 def from_the_future(paths: Iterable[Path]) -> list[Path]:

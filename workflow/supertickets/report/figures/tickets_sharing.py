@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from supertickets.encoder.ticket import read_tickets, require_alike
-from supertickets.experiment.paths import folder_of, size_text
+from supertickets.experiment.paths import folder_of, shared_name, size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.units import draw_unit_panels, label_units
 
@@ -43,7 +43,7 @@ def ticket_shares(results: Path, model: str, tasks: list[str], seeds: list[int])
         Shares of heads, shape (tasks, layers, heads), and of feed-forward blocks, shape (tasks, layers).
     """
     heads, ffn = [], []
-    runs = [{"model": model, "mode": "super", "seed": seed} for seed in seeds]
+    runs = [{"shared": shared_name(tasks), "model": model, "mode": "super", "seed": seed} for seed in seeds]
     paths = [results / folder_of(run) / "tickets.json" for run in runs]
     tickets = {path: read_tickets(path, tasks) for path in paths}
     require_alike(

@@ -10,7 +10,7 @@ import pandas as pd
 from supertickets.evaluation.results import reported, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import NO_TICKETS, PRETRAINED
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.paths import shared_name, size_text
 from supertickets.report.tables.formats import (
     POINTS,
     SCORE,
@@ -43,7 +43,8 @@ def write_domain_adaptation(
         shared: the tasks that the multi-task encoders were trained on.
         csv, md, tex: files to write.
     """
-    table = pd.concat([_of_model(results, grid["seeds"], model) for model in grid["models"]], ignore_index=True)
+    folder = results / "adaptation" / shared_name(shared)
+    table = pd.concat([_of_model(folder / model, grid["seeds"]) for model in grid["models"]], ignore_index=True)
     has_no_tickets = NO_TICKETS in set(table["way"])
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "size": ("Trained on", "")}
     columns |= {
@@ -81,10 +82,10 @@ def write_domain_adaptation(
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 
-def _of_model(results: Path, seeds: list[int], model: str) -> pd.DataFrame:
+def _of_model(folder: Path, seeds: list[int]) -> pd.DataFrame:
     """Make the rows of one model: one for each task, size and way."""
     known = [PRETRAINED, *(f"{mode}-{ticket}" for mode in MODES for ticket in TICKETS)]
-    scores, compared = read_ways(results / "adaptation" / model, seeds, known, PRETRAINED, NO_TICKETS)
+    scores, compared = read_ways(folder, seeds, known, PRETRAINED, NO_TICKETS)
     table = summarized(reported(scores), ["model", "task", "train_size", "split", "metric", "way"])
     table = with_differences(table, compared, PRETRAINED)
     if NO_TICKETS in set(compared["baseline"]):

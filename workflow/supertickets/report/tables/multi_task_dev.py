@@ -11,6 +11,7 @@ from supertickets.errors import DamagedError
 from supertickets.evaluation.results import reported, reported_split_of, resampled_text
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import BASELINE
+from supertickets.experiment.paths import shared_name
 from supertickets.report.tables.formats import (
     POINTS,
     SCORE,
@@ -101,7 +102,7 @@ def write_multi_task_dev(
 
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
     """Make the rows of one model: the ways of each task, and of the average over tasks."""
-    folder = results / "multi_task" / model
+    folder = results / "multi_task" / shared_name(grid["tasks"]) / model
     scores, compared = read_ways(folder, grid["seeds"], WAYS, BASELINE)
     if wrong := {*scores["task"]} ^ {*grid["tasks"]}:
         raise DamagedError(folder / "scores.parquet", f"not of the tasks trained: {', '.join(sorted(wrong))}")
