@@ -101,6 +101,7 @@ def test_rivals_and_tasks_are_corrected_together_and_each_comparison_apart(compa
     for _, rows in table.groupby("way"):
         assert len(rows) == 9
         np.testing.assert_allclose(rows["p_holm"], multipletests(rows["p"], method="holm")[1])
+        np.testing.assert_allclose(rows["p_chance_holm"], multipletests(rows["p_chance"], method="holm")[1])
     own = pd.read_csv(compared / "rivals/minilm/movie.csv")
     assert [*zip(own["way"], own["baseline"], strict=True)] == [("rival", "full"), ("super", "rival")] * 3
 

@@ -14,7 +14,7 @@ from supertickets.evaluation.power import Spread, needed_columns, needed_togethe
 from supertickets.evaluation.results import BY_OTHERS, read_groups, write_csv
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
-from supertickets.evaluation.significance import LEVEL, holm, holm_above
+from supertickets.evaluation.significance import LEVEL, holm, holm_above, holm_of_tests
 from supertickets.experiment.grid import groups_of
 
 #: Columns that define a family of comparisons, which are corrected together: all ratios and tasks of one model, size
@@ -44,9 +44,15 @@ def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdic
 
 
 def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Add ``p_holm`` and ``p_seeds_holm``, the p values corrected within each :data:`FAMILY`, to comparisons."""
+    """Add ``p_holm`` and ``p_seeds_holm``, the p values corrected within each :data:`FAMILY`, to comparisons.
+
+    Where they have ``p_chance``, ``p_chance_holm`` is added, too: a full model is tested once on a split, not at every
+    ratio, so it is corrected over tasks.
+    """
     by_family = comparisons.groupby(FAMILY, sort=False)
     columns = {f"{p}_holm": by_family[p].transform(lambda values: holm(values.to_numpy())) for p in ("p", "p_seeds")}
+    if "p_chance" in comparisons:
+        columns["p_chance_holm"] = holm_of_tests(comparisons, "p_chance", FAMILY, ["task", "split"])
     return comparisons.assign(**columns)
 
 
@@ -106,7 +112,7 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
             "verdict": "undefined: some runs predict the same for all examples, or all labels are the same"
         }
     first = curve[~undefined].iloc[0]
-    if not first["p_chance"] <= 1 - LEVEL:  # nor where it is undefined
+    if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
         return values | {"verdict": f"the full model ({first['full']:.1f}) is not shown to beat {constant}"}
     values |= {"keeps_ratio": 0.0, "keeps_weight": 1.0}

@@ -30,6 +30,8 @@ _COMPARISONS = Content(
     ("reported",),
     of_documents=("documents",),
 )
+#: p values with Holm's correction (:func:`supertickets.evaluation.judge.corrected`).
+CORRECTED = ("p_holm", "p_seeds_holm", "p_chance_holm")
 #: What could have been shown (:mod:`supertickets.evaluation.power`).
 POWER = ("detectable", "seeds_needed", "examples_needed")
 #: What the tickets weigh that other seeds chose.
@@ -55,7 +57,7 @@ TABLES = {
     "scores": Content((*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")),
     "comparisons": _COMPARISONS,
     # The two that are of all groups.
-    "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, "p_holm", "p_seeds_holm")),
+    "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, *CORRECTED)),
     "contrasts": Content(
         (*TRIAL, "kind", "split", "metric"),
         ("ratio", *CUT, "seeds", "examples", "other", "winning", *NAMES[2:]),

@@ -102,10 +102,10 @@ def untrained_note(compared: pd.DataFrame, names: pd.Series) -> str:
     """Say of what the full model has learned nothing, as a sentence for a note; empty if there is none.
 
     Args:
-        compared: rows with ``p_chance``.
+        compared: rows with ``p_chance_holm``.
         names: what the rows are of.
     """
-    what = ", ".join(names[~(compared["p_chance"] <= 1 - LEVEL)].unique())
+    what = ", ".join(names[~(compared["p_chance_holm"] <= 1 - LEVEL)].unique())
     return f" Not shown to beat one answer to all examples, so trained too little or too fast: {what}." if what else ""
 
 
