@@ -129,6 +129,23 @@ def test_a_full_model_that_has_learned_nothing_has_no_other_verdict() -> None:
     assert verdict == "the full model (75.0) is not shown to beat 50.0, the score of one answer to all examples"
 
 
+@pytest.mark.parametrize(
+    ("p_chance", "learned"),
+    [({"a": 0.03, "b": 0.04}, {"a": False, "b": False}), ({"a": 0.02, "b": 0.04}, {"a": True, "b": True})],
+    ids=["each alone", "together"],
+)
+def test_chance_is_beaten_over_all_tasks_each_of_which_is_tested_once(
+    few_resamples: None, p_chance: dict[str, float], learned: dict[str, bool]
+) -> None:
+    chosen, curve = sweep(np.random.default_rng(17), {0.0: 0.95, 0.1: 0.98, 0.2: 0.98})
+    tasks = [(chosen.assign(task=task), curve.assign(task=task, p_chance=p)) for task, p in p_chance.items()]
+    rows = corrected(pd.concat([of_task for _, of_task in tasks], ignore_index=True))
+    assert rows.groupby("task")["p_chance_holm"].nunique().eq(1).all() and len(rows) == 4
+    verdicts = with_verdicts(pd.concat([ticket for ticket, _ in tasks]), rows, dict.fromkeys(p_chance, 5.0))
+    beaten = ~verdicts.set_index("task")["verdict"].str.contains("is not shown to beat 50.0")
+    assert beaten.to_dict() == learned
+
+
 def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> None:
     labels = np.arange(40.0)
     random = np.random.default_rng(2)

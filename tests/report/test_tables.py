@@ -14,6 +14,8 @@ import pytest
 from made_up_runs import GRID, KINDS, MAIN, METRICS, PRUNING, SIZES, score_of, verdicts
 from scipy import stats
 
+from supertickets.evaluation.phases import read_phases
+from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import runs_of
 from supertickets.experiment.paths import run_folder
 from supertickets.report.tables.contrasts import write_contrasts
@@ -60,10 +62,17 @@ def test_the_table_of_what_experiments_can_show(results: Path, tmp_path: Path) -
     assert (table["detectable_40"] < table["detectable_3"]).all() and (table["seeds_needed"] > 3).all()
     assert "80% of experiments" in md and "Seeds for it" in md and "Not shown to beat" not in md
     shutil.copytree(results / "comparisons", tmp_path / "comparisons")
-    path = tmp_path / f"comparisons/{GRID['models'][0]}/movie/n64/winning.csv"
-    pd.read_csv(path).assign(p_chance=0.06).to_csv(path, index=False)
-    md, _ = table_of(write_power, tmp_path, tmp_path, SIZES, margins=dict.fromkeys(GRID["tasks"], 1.0))
-    assert f"Not shown to beat one answer to all examples, so trained too little or too fast: {GRID['models'][0]}" in md
+    shutil.copytree(results / "contrasts", tmp_path / "contrasts")
+    barely = ["movie", "rating"]  # each alone would beat chance; of three tests, the two largest p are doubled
+    for task in barely:
+        path = tmp_path / f"comparisons/minilm/{task}/n64/winning.csv"
+        pd.read_csv(path).assign(p_chance=0.03).to_csv(path, index=False)
+    margins = dict.fromkeys(GRID["tasks"], 1.0)
+    md, _ = table_of(write_power, tmp_path, tmp_path, SIZES, margins=margins)
+    told = "Not shown to beat one answer to all examples, so trained too little or too fast: "
+    assert told + "minilm on movie, minilm on rating." in md
+    phases = read_phases(tmp_path, KINDS, margins).set_index("task")["first_ends"]
+    assert phases.index[phases.isna()].tolist() == barely
 
 
 def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kinds(
@@ -98,7 +107,14 @@ def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
         assert row["difference"] == pytest.approx(np.mean(winning) - np.mean(random))
         assert row["seeds_error"] == pytest.approx(stats.sem(np.subtract(winning, random)))
         assert row["low"] < row["difference"] < row["high"] and row["p"] <= row["p_holm"] <= 1
-    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md
+    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md and "Empty" not in md
+    shutil.copytree(results / "contrasts", tmp_path / "contrasts")
+    path = tmp_path / "contrasts/minilm/rating/n64/losing.csv"
+    undefined = pd.read_csv(path)
+    undefined.loc[undefined["ratio"] == 0.1, ["other", "winning", *NAMES[2:]]] = np.nan
+    undefined.to_csv(path, index=False)
+    md, _ = table_of(write_contrasts, tmp_path, tmp_path, KINDS)
+    assert "Empty: undefined, as predictions or labels are the same for all examples (rating)." in md
 
 
 def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def aggregate(results: Path, grid: dict[str, Any], parquet: Path, csv: Path, com
         parquet, csv: files to write: the table of scores in two formats, with the columns of
             :func:`~supertickets.evaluation.score.score_group`.
         comparisons: CSV file to write: the columns of :func:`~supertickets.evaluation.compare.compare_group`,
-            ``p_holm`` and ``p_seeds_holm``.
+            those of :func:`~supertickets.evaluation.judge.corrected`.
     """
     groups = groups_of(grid)
     table = read_groups(results, "scores", groups, grid)

@@ -48,7 +48,7 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         A row for each model and task: model, task, train_size, metric, split, seeds, margin, and :data:`PHASES`.
     """
     main = scoped(grid, "main")
-    compared = read_groups(results, "comparisons", groups_of(main), main)
+    compared = corrected(read_groups(results, "comparisons", groups_of(main), main))
     contrasts = compared[:0]
     if "random" in grid["kinds"]:
         contrasts = read_contrasts(results, {**grid, "kinds": ["winning", "random"]})
@@ -58,7 +58,7 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         first = curve.iloc[0]
         row = first[[*TRIAL, "metric", "split", "seeds"]].to_dict() | {"margin": margins[first["task"]]}
         random = contrasts[(contrasts[list(TRIAL)] == list(names)).all(axis=1)]
-        if first["p_chance"] > 1 - LEVEL:  # a full model that has learned nothing has none
+        if first["p_chance_holm"] > 1 - LEVEL:  # a full model that has learned nothing has none
             curve, random = curve.assign(difference=np.nan), random[:0]
         rows.append(row | phases_of(curve, random, margins[first["task"]]))
     return pd.DataFrame(rows)

@@ -16,7 +16,7 @@ from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_b
 from supertickets.evaluation.predictions import predictions_file, read_record
 from supertickets.evaluation.results import TABLES, reported_split, write_csv
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, error_of_choice, reports
-from supertickets.evaluation.significance import difference, holm
+from supertickets.evaluation.significance import difference, holm_of_tests
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.paths import RIVALS, folder_of
 
@@ -97,6 +97,8 @@ def _parameters(results: Path, runs: Sequence[Mapping[str, Any]]) -> int:
 def read_rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """All comparisons with rivals, with ``p_holm``: for each model and pair corrected over rivals and tasks.
 
+    So is ``p_chance_holm``, for each model.
+
     Args:
         results: the results folder.
         grid: the winning tickets at the main size.
@@ -117,5 +119,7 @@ def read_rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Seq
             raise DamagedError(path, f"not two rows for each of {named}, of {model} on {task} at size {size}")
         tables.append(table)
     joined = pd.concat(tables, ignore_index=True)
-    corrected = joined.groupby(["model", "way"], sort=False)["p"].transform(lambda values: holm(values.to_numpy()))
-    return joined.assign(p_holm=corrected)
+    tests = {"p": ["model", "way"], "p_chance": ["model"]}  # a rival is tested against chance once, in both its rows
+    return joined.assign(
+        **{f"{p}_holm": holm_of_tests(joined, p, family, ["task", "rival"]) for p, family in tests.items()}
+    )

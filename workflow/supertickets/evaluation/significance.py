@@ -249,6 +249,23 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
+def holm_of_tests(table: pd.DataFrame, p: str, family: list[str], test: list[str]) -> pd.Series:
+    """Correct p values by Holm's method within each family of tests, where a test has the same p in several rows.
+
+    Args:
+        table: rows with ``p`` and the other columns.
+        p: column of the p values.
+        family, test: columns that tell families apart, and the tests of a family.
+
+    Returns:
+        The corrected p of each row.
+    """
+    tests = table.drop_duplicates([*family, *test])[[*family, *test, p]]
+    corrected = tests.groupby(family, sort=False)[p].transform(lambda values: holm(values.to_numpy()))
+    merged = table[[*family, *test]].merge(tests.assign(corrected=corrected), how="left", on=[*family, *test])
+    return merged["corrected"].set_axis(table.index)
+
+
 def holm_above(rows: pd.DataFrame, bound: float, sign: int = 1) -> np.ndarray:
     """Test one-sided, for each row, that a difference is not above a bound, corrected by Holm's method over the rows.
 

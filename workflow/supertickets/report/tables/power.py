@@ -10,6 +10,7 @@ import pandas as pd
 
 from supertickets.errors import UserError
 from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.power import POWER, Spread, needed_columns
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.select_ticket import EXPERIMENT
@@ -46,7 +47,7 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         margins: by task the loss, in points, that still counts as kept.
         csv, md, tex: files to write.
     """
-    compared = read_groups(results, "comparisons", groups_of(grid), grid)
+    compared = corrected(read_groups(results, "comparisons", groups_of(grid), grid))
     compared = compared[compared["reported"] & (compared["seeds"] > 1)]
     if compared.empty:
         raise UserError(f"{results}/comparisons: there is one seed, and so no spread over seeds")
