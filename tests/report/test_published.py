@@ -13,8 +13,13 @@ from conftest import PROJECT
 from made_up_runs import GLUE, score_of, write_runs
 from scipy import stats
 
+from supertickets.evaluation.power import Spread
+from supertickets.evaluation.results import chosen_ratio, read_groups, read_judged
+from supertickets.evaluation.significance import holm
+from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.published import write_published
 from supertickets.report.tables.single_task_dev import write_single_task_dev
+from supertickets.report.tables.super_tickets import write_super_tickets
 
 PUBLISHED = yaml.safe_load((PROJECT / "workflow" / "published.yaml").read_text())
 
@@ -83,17 +88,57 @@ def test_tasks_that_were_not_run_have_no_row_and_no_average_is_taken(glue: Path,
     assert table["task"].tolist() == ["rte", "mrpc", "mrpc"] and table["published_gain"].isna().all()
 
 
+MNLI = {"model": "bert-base", "task": "mnli", "train_size": "all"}
+MISMATCHED = "task == 'mnli' and split == 'validation_mismatched'"
+
+
+def of_seeds(results: Path, split: str, kind: str, ratio: float) -> np.ndarray:
+    """What MNLI's runs of a ratio score."""
+    scores = [score_of(results, "accuracy", split, **MNLI, kind=kind, ratio=ratio, seed=seed) for seed in GLUE["seeds"]]
+    return np.array(scores)
+
+
 def test_mnlis_mismatched_part_is_reported_beside_its_matched_part(glue: Path, tmp_path: Path) -> None:
     table = written(write_single_task_dev, glue, tmp_path)
-    row = table.query("task == 'mnli' and split == 'validation_mismatched'").iloc[0]
+    row = table.query(MISMATCHED).iloc[0]
     ratio = table.query("task == 'mnli' and split == 'validation'")["ratio"].item()
-    comparison = pd.read_csv(glue / "comparisons.csv").query(
-        f"task == 'mnli' and split == 'validation_mismatched' and ratio == {ratio}"
+    assert chosen_ratio(glue, MNLI, 1) == ratio == row["ratio"]
+    comparison = pd.read_csv(glue / "comparisons.csv").query(f"{MISMATCHED} and ratio == {ratio}")
+    assert row["difference_other_split"] == pytest.approx(comparison["difference"].item())
+    assert np.isnan(row[["difference_same_split", "difference_other_half"]].astype(float)).all()
+    # The other seeds choose each seed's ticket on the matched part.
+    chosen_by, scored = (
+        {ratio: of_seeds(glue, split, "winning", ratio) for ratio in GLUE["ratios"]}
+        for split in ("validation", "validation_mismatched")
     )
-    assert row["difference_other_split"] == comparison["difference"].item()
-    assert row["ticket"] == comparison["ticket"].item() and np.isnan(row["difference_same_split"])
+    full = of_seeds(glue, "validation_mismatched", "full", 0.0)
+    gains = []
+    for seed in range(3):
+        others = np.delete(np.arange(3), seed)
+        own = max(GLUE["ratios"], key=lambda ratio: chosen_by[ratio][others].mean())
+        gains.append(scored[own][seed] - full[seed])
+    assert row["difference"] == row["difference_other_seeds"] == pytest.approx(np.mean(gains))
+    assert row["gain_p_holm"] == pytest.approx(row["p_other_seeds"])  # the one task with such a part
     text = (tmp_path / "t.md").read_text()
     assert "mnli (mismatched)" in text and "Mismatched: " in text and "Gain, test" in text
     assert table["task"].tolist()[-1] == "average" and len(table) == 8 + 1 + 1
     matched = table[table["split"] == "validation"]
     assert table.iloc[-1]["difference_same_split"] == pytest.approx(matched["difference_same_split"].mean())
+    assert table.iloc[-1]["difference"] == pytest.approx(matched["difference"].mean())
+
+
+def test_mnlis_mismatched_part_has_a_verdict_of_its_own(glue: Path, tmp_path: Path) -> None:
+    table = written(write_super_tickets, glue, tmp_path)
+    assert table["task"].tolist() == ["mnli", *GLUE["tasks"]]
+    assert "| mnli (mismatched) " in (tmp_path / "t.md").read_text()
+    compared = pd.read_csv(glue / "comparisons.csv")
+    curve = compared.query(MISMATCHED)
+    row = table.query(MISMATCHED).iloc[0]
+    assert row["detectable"] == pytest.approx(Spread.of(curve).detectable(3, 200, tests=2))
+    np.testing.assert_allclose(curve["p_holm"], holm(curve["p"].to_numpy()))
+    assert row["verdict"] and row["verdict"] != table["verdict"].iloc[0]
+    means = {0.0: curve["full"].iloc[0], **curve.set_index("ratio")["ticket"]}
+    assert row["peak_ratio"] == max(means, key=means.__getitem__)
+    # All else is of one part for each task.
+    assert len(read_groups(glue, "selections", groups_of(GLUE), GLUE)) == 8
+    assert len(read_judged(glue, "verdicts.csv", GLUE)) == 8

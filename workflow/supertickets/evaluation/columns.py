@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supertickets.errors import DamagedError
+from supertickets.experiment.parts import FURTHER
 from supertickets.files import require_whole
 
 #: What a ticket cuts, in records and tables.
@@ -32,7 +33,7 @@ class Content:
         numbers: numbers, which may be missing, even all of them: one seed tells no spread.
         flags: true or false.
         others: anything.
-        of_test: numbers, too, where ``split`` is test in some row.
+        of_test: numbers, too, where ``split`` is test in some row, or a further part, which is reported as test is.
         of_documents: numbers, too, where some task has documents: in columns that other tables lack.
     """
 
@@ -61,7 +62,7 @@ class Content:
                     return f"no {what} a column {name!r}"
         if "train_size" in self.texts and not (sizes := table["train_size"].str.fullmatch(SIZE)).all():
             return f"train_size is {table.loc[~sizes, 'train_size'].iloc[0]!r:.80}, no number, share or all"
-        if self.of_test and (table["split"] == "test").any():
+        if self.of_test and table["split"].isin(["test", *FURTHER]).any():
             return Content(numbers=self.of_test).lack(table)
         return ""
 

@@ -16,6 +16,7 @@ from supertickets.evaluation.results import POWER as POWER_COLUMNS
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above, holm_of_tests
 from supertickets.experiment.grid import groups_of
+from supertickets.experiment.parts import FURTHER
 
 #: Columns that define a family of comparisons, which are corrected together: all ratios and tasks of one model, size
 #: and kind; reported splits apart from the others.
@@ -32,13 +33,14 @@ def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdic
         results: the results folder, with selections and comparisons.
         grid: the winning tickets at all sizes.
         margins: by task the loss, in points, that still counts as kept.
-        verdicts: CSV file to write: a row for each chosen ticket, with the columns of :func:`with_verdicts`.
+        verdicts: CSV file to write: a row for each chosen ticket and split that it is reported on, with the columns
+            of :func:`with_verdicts`.
 
     Raises:
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups, grid)
+    chosen = read_groups(results, "selections", groups, grid, further=True)
     comparisons = read_groups(results, "comparisons", groups, grid)
     write_csv(verdicts, with_verdicts(chosen, corrected(comparisons), margins))
 
@@ -59,25 +61,23 @@ def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
 def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
     """Add verdicts and ``gain_p_holm``, the p of the honest gain corrected over tasks, to chosen tickets.
 
+    Those of further parts are corrected apart from the others, as comparisons are.
+
     Args:
         chosen: rows of :func:`~supertickets.evaluation.select_ticket.select_ticket`.
         comparisons: rows of :func:`corrected`.
         margins: by task.
     """
     chosen = chosen.reset_index(drop=True)
-    by_family = chosen.groupby(["model", "train_size"], sort=False)[f"p_{HONEST}"]
+    family = ["model", "train_size", chosen["split"].isin(FURTHER)]
+    by_family = chosen.groupby(family, sort=False)[f"p_{HONEST}"]
     chosen = chosen.assign(gain_p_holm=by_family.transform(lambda values: holm(values.to_numpy())))
-    curves = comparisons[(comparisons["kind"] == "winning") & comparisons["reported"]]
-    sizes = curves.groupby(["model", "train_size"]).size()
-    verdicts = [
-        verdict_of(
-            row,
-            curves[(curves[EXPERIMENT] == row[EXPERIMENT]).all(axis=1)],
-            margins[row["task"]],
-            sizes[row["model"], row["train_size"]],
-        )
-        for _, row in chosen.iterrows()
-    ]
+    curves = comparisons[comparisons["kind"] == "winning"]
+    tests = curves.groupby(FAMILY)["ratio"].transform("size")
+    verdicts = []
+    for _, row in chosen.iterrows():
+        own = (curves[[*EXPERIMENT, "split"]] == row[[*EXPERIMENT, "split"]]).all(axis=1)
+        verdicts.append(verdict_of(row, curves[own], margins[row["task"]], tests[own].iloc[0]))
     return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 
 
@@ -86,7 +86,7 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
 
     Args:
         chosen: the super ticket, with its corrected p.
-        curve: the corrected comparisons of the winning tickets on the reported split, one row for each ratio.
+        curve: the corrected comparisons of the winning tickets on the same split, one row for each ratio.
         margin: the loss that still counts as kept, in points.
         tests: how many comparisons are corrected together.
 

@@ -16,6 +16,7 @@ from supertickets.errors import DamagedError, UserError
 from supertickets.evaluation.columns import CUT, TRIAL, Content, read_table
 from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import groups_of, ratios_of, with_full
+from supertickets.experiment.parts import FURTHER
 from supertickets.experiment.paths import group_file
 from supertickets.files import replacing
 
@@ -110,7 +111,8 @@ def chosen_ratio(results: Path, trial: Mapping[str, Any], seed: int) -> float:
     """
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
     table = read_table(path, "ratio")
-    found = table["ratio"] if "ratios" not in table else pd.Series([ratio_of_seed(table.iloc[0], seed)])
+    ratios = table["ratio"].drop_duplicates()  # that of further parts is the same
+    found = ratios if "ratios" not in table else pd.Series([ratio_of_seed(table.iloc[0], seed)])
     if found.isna().all():
         raise UserError(f"{path}: there is no super ticket: validation scores of every ratio are undefined")
     if len(found) != 1 or not 0 <= found[0] <= 1:
@@ -137,7 +139,9 @@ def ratio_of_seed(ticket: Mapping[str, Any] | pd.Series, seed: int) -> float:
     return float("nan")
 
 
-def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], grid: Mapping[str, Any]) -> pd.DataFrame:
+def read_groups(
+    results: Path, folder: str, groups: Iterable[dict[str, Any]], grid: Mapping[str, Any], further: bool = False
+) -> pd.DataFrame:
     """One table of what was computed from several groups of runs, sizes as text.
 
     Args:
@@ -145,6 +149,8 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], gr
         folder: ``scores`` (Parquet), ``comparisons``, ``contrasts``, ``selections`` or ``decompositions`` (CSV) in it.
         groups: model, task, train_size and kind of each.
         grid: what spans the runs, all of which, and no others, the tables are of.
+        further: with selections on further parts (:data:`~supertickets.experiment.parts.FURTHER`); without them there
+            is one row for each group.
 
     Raises:
         UserError: a file is no such table, of another group, or of other runs.
@@ -156,17 +162,23 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], gr
         table = read_table(path, content=TABLES[folder])
         if wrong := _not_of(group, table) or _not_all_of(grid, folder, group["model"], group["kind"], table):
             raise DamagedError(path, wrong)
-        tables.append(table)
+        tables.append(table if further or folder != "selections" else without_further(table))
     return pd.concat(tables, ignore_index=True)
 
 
-def read_judged(results: Path, name: str, grid: Mapping[str, Any]) -> pd.DataFrame:
+def without_further(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of selections or verdicts that are of reported splits."""
+    return table[~table["split"].isin(FURTHER)].reset_index(drop=True)
+
+
+def read_judged(results: Path, name: str, grid: Mapping[str, Any], further: bool = False) -> pd.DataFrame:
     """A table of what was judged of all groups of runs, sizes as text.
 
     Args:
         results: the results folder.
         name: ``comparisons.csv`` or, of winning tickets alone, ``verdicts.csv``.
         grid: what spans the runs, all of which, and no others, the table is of.
+        further: with verdicts on further parts, as of :func:`read_groups`.
 
     Raises:
         UserError: the file is no such table, or of other runs.
@@ -184,7 +196,7 @@ def read_judged(results: Path, name: str, grid: Mapping[str, Any]) -> pd.DataFra
     for group, rows in found.items():
         if wrong := _not_all_of(grid, folder, group[0], group[-1], rows):
             raise DamagedError(path, f"{', '.join(group)}: {wrong}")
-    return table
+    return table if further or name != "verdicts.csv" else without_further(table)
 
 
 def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
@@ -204,7 +216,8 @@ def _not_all_of(grid: Mapping[str, Any], folder: str, model: str, kind: str, tab
     if folder == "selections":
         ratios |= {0.0} if with_full(grid) else set()
         ratio = round(table["ratio"].iloc[0], 9)
-        valid = len(table) == 1 and (ratio in ratios or np.isnan(ratio))
+        once = table["split"].is_unique and table["ratio"].nunique(dropna=False) == 1
+        valid = once and (ratio in ratios or np.isnan(ratio))
         return "" if valid else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
     full = {0.0} if kind == "winning" and folder != "comparisons" else set()
     keys = ["ratio"]

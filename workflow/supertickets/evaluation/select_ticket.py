@@ -20,6 +20,7 @@ from supertickets.evaluation.resampling import RESAMPLES, Sampled, merged
 from supertickets.evaluation.results import BY_OTHERS, reported_split, write_csv
 from supertickets.evaluation.significance import LEVEL, difference
 from supertickets.experiment.grid import by_seed, separator_of, with_full
+from supertickets.experiment.parts import FURTHER
 from supertickets.seeds import generator
 
 #: Columns that identify a row of the table of selections.
@@ -29,6 +30,8 @@ EXPERIMENT = ["model", "task", "train_size"]
 #: report: ``same_split`` on validation, as published, ``other_half`` on the halves of validation that did not choose,
 #: and ``other_split`` on test.
 WAYS = ("other_seeds", "same_split", "other_half", "other_split")
+#: Those of a further part, which is other examples than those that choose, as test is.
+OF_FURTHER = ("other_seeds", "other_split")
 #: The smallest ratio that a ticket can have.
 LEAST = 0.01
 #: The way that holds out both training runs and examples.
@@ -275,13 +278,15 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
             examples are of documents (:func:`~supertickets.experiment.settings.separators_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric, which chooses the ticket.
-        table: CSV file to write, with one row: model, task, train_size, metric, split (the reported one), seeds,
+        table: CSV file to write, with one row for the reported split, and one for each further part of
+            :data:`~supertickets.experiment.parts.FURTHER`: model, task, train_size, metric, split, seeds,
             documents (in it, of a task that has them), ratio, ratios (of each seed, where each has its own, which the
             next three are then of: :func:`~supertickets.evaluation.results.ratio_of_seed`), heads_pruned, ffn_pruned,
             weight_remaining (missing if no ratio can be chosen), lightest_by_others and heaviest_by_others (what the
             tickets that other seeds chose weigh), the columns of :func:`peak`, and the columns of
             :func:`~supertickets.evaluation.significance.difference` for each of :data:`WAYS`, for example
-            ``difference_other_seeds``; without a test split those of ``other_split`` are omitted.
+            ``difference_other_seeds``; without a test split those of ``other_split`` are omitted. Of a further part,
+            which has no say in the choice, there are the ways that report it as they report test.
 
     Raises:
         UserError: predictions are damaged, or have too few validation examples to choose a ticket.
@@ -298,24 +303,50 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
         problem = f"validation has {count} examples; a ticket is chosen on each half: give {fewest} at least"
         raise UserError(f"{path}: {problem}, or delete it to have it made again")
     least = 0.0 if with_full(grid) else LEAST
-    ratio, pairs, by_others = reports(metric, by_split, WAYS, least, by_seed(grid))
-    split = reported_split(by_split)
-    row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds}
-    row |= {name: count for name, count in by_split[split][0.0].counts.items() if name == "documents"}
-    row |= {"ratio": ratio}
+    scores = scores_of_tickets(metric, validation, np.arange(count), least)
+    ratio = choose(scores)
+    chosen: dict[str, Any] = {"ratio": ratio}
     ratios = [ratio] * seeds
     if by_seed(grid):
-        ratios = choose_own(scores_of_tickets(metric, validation, np.arange(count), least))
-        row |= {"ratios": " ".join(f"{name}:{each:g}" for name, each in zip(grid["seeds"], ratios, strict=True))}
+        ratios = choose_own(scores)
+        chosen |= {"ratios": " ".join(f"{name}:{each:g}" for name, each in zip(grid["seeds"], ratios, strict=True))}
     defined = all(each == each for each in ratios)
-    chosen = [runs[each][place] for place, each in enumerate(ratios)] if defined else []
-    row |= mean_cut(results, chosen) if chosen else dict.fromkeys(CUT, float("nan"))
-    weights = [mean_cut(results, runs[each])["weight_remaining"] for each in {*by_others} if each == each]
-    row |= dict(zip(BY_OTHERS, (min(weights), max(weights)) if weights else (float("nan"),) * 2, strict=True))
-    row |= peak({ratio: sampled(metric, outcomes, seeds).scores for ratio, outcomes in by_split[split].items()})
-    for way in WAYS:
-        if way in pairs:
-            full, tickets = pairs[way]
-            values = difference(full, tickets, error_of_choice(metric, by_split, least) if way == HONEST else 0.0)
-            row |= {f"{name}_{way}": value for name, value in values.items()}
-    write_csv(table, pd.DataFrame([row]))
+    tickets = [runs[each][place] for place, each in enumerate(ratios)] if defined else []
+    chosen |= mean_cut(results, tickets) if tickets else dict.fromkeys(CUT, float("nan"))
+    weights = {each: mean_cut(results, runs[each])["weight_remaining"] for each in runs}
+    rows = []
+    for split in (reported_split(by_split), *(part for part in FURTHER if part in by_split)):
+        row = {key: group[key] for key in EXPERIMENT} | {"metric": metric, "split": split, "seeds": seeds}
+        row |= {name: count for name, count in by_split[split][0.0].counts.items() if name == "documents"} | chosen
+        row |= _gains(metric, by_split, split, least, by_seed(grid), weights)
+        rows.append(row)
+    write_csv(table, pd.DataFrame(rows))
+
+
+def _gains(
+    metric: str,
+    by_split: Mapping[str, Mapping[float, Outcomes]],
+    split: str,
+    least: float,
+    own: bool,
+    weights: Mapping[float, float],
+) -> dict[str, float]:
+    """The columns of :func:`select_ticket` that differ between the reported split and a further part, ``split``.
+
+    Args:
+        metric, by_split, least, own: as of :func:`reports`.
+        split: the one that the columns are of.
+        weights: weight remaining by ratio.
+    """
+    ways: Sequence[str] = WAYS
+    if split in FURTHER:
+        by_split, ways = {"validation": by_split["validation"], "test": by_split[split]}, OF_FURTHER
+        split = "test"
+    _, pairs, by_others = reports(metric, by_split, ways, least, own)
+    chosen = [weights[ratio] for ratio in by_others if ratio == ratio]
+    row = dict(zip(BY_OTHERS, (min(chosen), max(chosen)) if chosen else (float("nan"),) * 2, strict=True))
+    row |= peak({ratio: sampled(metric, runs, len(runs.logits)).scores for ratio, runs in by_split[split].items()})
+    for way, (full, ticket) in pairs.items():
+        values = difference(full, ticket, error_of_choice(metric, by_split, least) if way == HONEST else 0.0)
+        row |= {f"{name}_{way}": value for name, value in values.items()}
+    return row

@@ -269,7 +269,7 @@ TABLES = {
     "single_task_dev": Shown(
         "sizes",
         "Full model and super ticket: chosen by other runs on other examples, and in three ways that flatter it.",
-        lambda config: [f"{RESULTS}/verdicts.csv", *files(config, "sizes", "comparisons")],
+        lambda config: [f"{RESULTS}/verdicts.csv"],
     ),
     "seed_sensitivity": Shown(
         "sizes",

@@ -160,8 +160,26 @@ def between(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> li
     return ["" if pd.isna(low) else f"{low:{spec}} to {high:{spec}}" for low, high in pairs]
 
 
+#: What stands behind the name of a task in rows of a further part.
+PARTS = {"validation_mismatched": " (mismatched)"}
+
+
+def tasks_and_parts(table: pd.DataFrame) -> pd.Series:
+    """Name the tasks of rows, and the part where it is a further one."""
+    return table["task"] + table["split"].map(PARTS).fillna("")
+
+
+def further_note(table: pd.DataFrame) -> str:
+    """Say what rows of further parts are, as a sentence for a note; empty if there are none."""
+    text = " Mismatched: a part without a say in the choice, reported as test is; its tests are corrected apart."
+    return text if table["split"].isin(PARTS).any() else ""
+
+
 def reported_splits_text(table: pd.DataFrame) -> str:
-    """Describe the reported splits: ``test split``, or ``test split (a) and the validation split (b, c)`` by task."""
+    """Describe the reported splits: ``test split``, or ``test split (a) and the validation split (b, c)`` by task.
+
+    Rows of further parts, which follow a task's own, are passed over.
+    """
     by_split = table.drop_duplicates("task").groupby("split", sort=False)["task"].agg(", ".join)
     if len(by_split) == 1:
         return f"{by_split.index[0]} split"

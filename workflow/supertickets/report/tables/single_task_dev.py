@@ -9,10 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.results import read_groups, read_judged, resampled_text
+from supertickets.evaluation.results import read_judged, resampled_text, without_further
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, WAYS
 from supertickets.evaluation.significance import LEVEL, average, mean_of
-from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
     POINTS,
     SCORE,
@@ -21,8 +20,10 @@ from supertickets.report.tables.formats import (
     Files,
     P,
     few_seeds_note,
+    further_note,
     reported_splits_text,
     scope_note,
+    tasks_and_parts,
     undefined_note,
     with_intervals,
     write_formats,
@@ -38,16 +39,15 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     """Write scores and gains of super tickets: on the split that they were chosen on, as published, and honestly.
 
     Args:
-        results: the results folder, with ``verdicts.csv`` and the comparisons of winning tickets.
+        results: the results folder, with ``verdicts.csv``.
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    verdicts = read_judged(results, "verdicts.csv", grid)
+    verdicts = read_judged(results, "verdicts.csv", grid, further=True)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
     table = verdicts.assign(**{name: verdicts[f"{name}_{HONEST}"] for name in (*MEANS, "low", "high")})
-    mismatched = other_split_rows(results, grid, verdicts)
-    table = pd.concat([table, mismatched, *averages(table, ways, len(grid["seeds"]))], ignore_index=True)
-    ways = [way for way in WAYS if f"difference_{way}" in table]
+    means = averages(without_further(table), ways, len(grid["seeds"]))
+    table = pd.concat([table, *means], ignore_index=True)
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
     first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining", "chance"]
     table = table[[*first, *MEANS, "low", "high", "gain_p_holm", *names]]
@@ -71,29 +71,10 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         f"{resampled_text(verdicts)}.{few_seeds_note(grid)}"
     )
     text += undefined_note(verdicts.loc[verdicts[f"difference_{HONEST}"].isna(), "task"].unique())
-    if len(mismatched):
-        text += " Mismatched: a split of other examples than the choice, so its gain is in the column of test."
+    text += further_note(verdicts)
     shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})
-    shown["task"] += table["split"].map({"validation_mismatched": " (mismatched)"}).fillna("")
+    shown["task"] = tasks_and_parts(table)
     write_formats(table, columns, text, Files(csv, md, tex), shown)
-
-
-def other_split_rows(results: Path, grid: dict[str, Any], verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Make the rows of splits other than validation and test, such as MNLI's mismatched one.
-
-    No super ticket was chosen on these splits, so the gains there are of other examples, but of the same runs.
-
-    Args:
-        results: the results folder.
-        grid: the axes of the runs.
-        verdicts: the super tickets.
-    """
-    winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
-    compared = read_groups(results, "comparisons", winning, grid)
-    compared = compared[~compared["split"].isin(["validation", "test"])]
-    rows = verdicts[[*EXPERIMENT, "ratio"]].merge(compared, on=[*EXPERIMENT, "ratio"])
-    moved = {f"{name}_other_split": rows[name] for name in (*MEANS, "low", "high", "p")}
-    return rows.assign(**moved, **dict.fromkeys(("difference", "low", "high"), float("nan")))
 
 
 def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.DataFrame]:

@@ -18,8 +18,10 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     between,
+    further_note,
     reported_splits_text,
     scope_note,
+    tasks_and_parts,
     write_formats,
 )
 
@@ -38,7 +40,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    table = read_judged(results, "verdicts.csv", grid)
+    table = read_judged(results, "verdicts.csv", grid, further=True)
     names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
     names += ["ratios"] * ("ratios" in table) + [
         "peak_ratio",
@@ -50,7 +52,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         *POWER,
     ]
     names += ["documents_needed"] * ("documents_needed" in table) + ["verdict"]
-    shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO))
+    shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO), task=tasks_and_parts(table))
     columns = WHERE | {
         "ratio": ("Ratio", RATIO),
         **({"ratios": ("Ratio by seed", "")} if "ratios" in table else {}),
@@ -73,4 +75,5 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         f"Detectable: the smallest difference that such an experiment finds in {POWER_SHARE:.0%} of cases. All tests "
         f"are at {1 - LEVEL:.0%}, over seeds and {resampled_text(table)}."
     )
-    write_formats(shown.drop(columns="peak"), columns, text, Files(csv, md, tex), shown)
+    text += further_note(table)
+    write_formats(table[names], columns, text, Files(csv, md, tex), shown)
