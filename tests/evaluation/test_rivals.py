@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,20 @@ def test_the_table_has_a_line_for_each_rival(compared: Path, tmp_path: Path) -> 
     assert len(pd.read_csv(files["csv"])) == 2 * 9 and "p_holm" in files["csv"].read_text()
     assert "Not shown to beat" not in files["md"].read_text()
     assert "nan" not in files["md"].read_text() and "test split (movie, rating)" in files["md"].read_text()
+
+
+def test_rivals_of_two_seeds_have_no_t_intervals_and_undefined_ones_are_named(compared: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to(compared / "runs")
+    grid, rivals = MAIN | {"tasks": ["rating"], "seeds": [1, 2]}, {"minilm": ["cut", "small"]}
+    path = tmp_path / "rivals/minilm/rating.csv"
+    compare_rivals(tmp_path, grid, group_of("rating"), rivals["minilm"], "pearson", path)
+    table = pd.read_csv(path)
+    table.loc[table["rival"] == "small", "difference"] = np.nan
+    table.to_csv(path, index=False)
+    write_rivals(tmp_path, grid, rivals, *(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    text = (tmp_path / "t.md").read_text()
+    assert "Intervals of two seeds" in text and not re.search(r"\d to [+-]?\d", text)
+    assert "for all examples (small on rating)." in text and pd.read_csv(tmp_path / "t.csv")["low"].notna().any()
 
 
 def test_a_rival_that_has_learned_nothing_is_named(compared: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from made_up_runs import GRID, KINDS, MAIN, METRICS, PRUNING, SIZES, score_of, v
 from scipy import stats
 
 from supertickets.evaluation.phases import read_phases
+from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import runs_of
 from supertickets.experiment.paths import run_folder
 from supertickets.report.tables.contrasts import write_contrasts
@@ -106,7 +107,14 @@ def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
         assert row["difference"] == pytest.approx(np.mean(winning) - np.mean(random))
         assert row["seeds_error"] == pytest.approx(stats.sem(np.subtract(winning, random)))
         assert row["low"] < row["difference"] < row["high"] and row["p"] <= row["p_holm"] <= 1
-    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md
+    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md and "Empty" not in md
+    shutil.copytree(results / "contrasts", tmp_path / "contrasts")
+    path = tmp_path / "contrasts/minilm/rating/n64/losing.csv"
+    undefined = pd.read_csv(path)
+    undefined.loc[undefined["ratio"] == 0.1, ["other", "winning", *NAMES[2:]]] = np.nan
+    undefined.to_csv(path, index=False)
+    md, _ = table_of(write_contrasts, tmp_path, tmp_path, KINDS)
+    assert "Empty: undefined, as predictions or labels are the same for all examples (rating)." in md
 
 
 def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from supertickets.report.tables.formats import (
     reported_splits_text,
     scope_note,
     t_intervals,
+    undefined_note,
     write_formats,
 )
 
@@ -49,6 +50,6 @@ def write_contrasts(results: Path, grid: dict[str, Any], csv: Path, md: Path, te
         f"Winning tickets minus tickets of other kinds at equal ratios. {scope_note(table, grid)} Scores on the "
         f"{reported_splits_text(shown)}, means over seeds, and over the draws of a seed. {LEVEL:.0%} intervals over "
         f"seeds and {resampled_text(table)}; p with Holm's correction over ratios and tasks, for each kind."
-        f"{few_seeds_note(grid)}"
+        f"{few_seeds_note(grid)}{undefined_note(shown.loc[shown['difference'].isna(), 'task'].unique())}"
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -16,9 +16,11 @@ from supertickets.report.tables.formats import (
     WHERE,
     Files,
     P,
-    between,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
+    t_intervals,
+    undefined_note,
     untrained_note,
     write_formats,
 )
@@ -36,7 +38,7 @@ def write_rivals(
         csv, md, tex: files to write; the CSV file has a row for each comparison, the others have one for each rival.
     """
     table = read_rivals(results, grid, rivals)
-    told = table.assign(interval=between(table, "low", "high", POINTS))
+    told = table.assign(interval=t_intervals(table, "low", "high", POINTS))
     shown, super_ticket = (told[told["way"] == way].set_index([*TRIAL, "rival"]) for way in ("rival", "super"))
     shown = shown.join(super_ticket[["difference", "interval", "p_holm"]].add_suffix("_super")).reset_index()
     columns = WHERE | {
@@ -58,5 +60,7 @@ def write_rivals(
         f"validation; its weight is that of the one that all chose. {LEVEL:.0%} intervals over seeds and "
         f"{resampled_text(table)}; p with Holm's correction over rivals and tasks, for each model and comparison."
     )
-    text += untrained_note(shown, shown["rival"] + " on " + shown["task"])
+    names = shown["rival"] + " on " + shown["task"]
+    undefined = shown[["difference", "difference_super"]].isna().any(axis=1)
+    text += few_seeds_note(grid) + undefined_note(names[undefined]) + untrained_note(shown, names)
     write_formats(table, columns, text, Files(csv, md, tex), shown)
