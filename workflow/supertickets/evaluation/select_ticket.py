@@ -338,7 +338,7 @@ def _gains(
         split: the one that the columns are of.
         weights: weight remaining by ratio.
     """
-    ways = WAYS
+    ways: Sequence[str] = WAYS
     if split in FURTHER:
         by_split, ways = {"validation": by_split["validation"], "test": by_split[split]}, OF_FURTHER
         split = "test"
