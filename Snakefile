@@ -37,6 +37,7 @@ localrules:
 
 onstart:
     check_writable()
+    check_times()
 
 
 onsuccess:
@@ -44,6 +45,7 @@ onsuccess:
 
 
 onerror:
+    report_errors()
     report_full_disk()
 
 

@@ -10,7 +10,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 #: Where commands look that have no SLURM_CONF: the plugin's job steps drop it.
 ETC = Path("/etc/slurm")
@@ -45,6 +48,7 @@ SelectTypeParameters=CR_Core_Memory
 ReturnToService=2
 InactiveLimit=0
 KillWait=10
+JobRequeue=0
 MpiDefault=none
 SlurmdParameters=config_overrides
 GresTypes=gpu
@@ -130,12 +134,22 @@ class Cluster:
                 raise TimeoutError(f"{otherwise}\n{logs}")
             time.sleep(0.2)
 
-    def restart_controller(self) -> None:
-        """Stop slurmctld, leave the cluster without one for some seconds, and start it again."""
+    def restart_controller(self, meanwhile: Callable[[], object] = lambda: time.sleep(5)) -> None:
+        """Stop slurmctld, leave the cluster without one for some time, and start it again."""
         self._stop("slurmctld")
-        time.sleep(5)
+        meanwhile()
         self._start("slurmctld")
         self.wait(lambda: self("scontrol", "ping"), "slurmctld does not answer")
+
+    def lose_node(self) -> None:
+        """Kill the node's daemon and all that runs for jobs, as a power cut does, and take the node in again."""
+        for process in psutil.process_iter(["name", "environ"]):
+            if process.info["name"] in ("slurmd", "slurmstepd") or "SLURM_JOB_ID" in (process.info["environ"] or {}):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self._become("DOWN", lambda state: "down" in state)
+        self._start("slurmd")
+        self._become("RESUME", lambda state: "down" not in state)
 
     def drain(self) -> None:
         """Start nothing more on the node; what runs goes on."""

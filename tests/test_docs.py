@@ -204,6 +204,8 @@ def test_other_commands_name_files_that_exist() -> None:
         "apptainer",
         "rsync",
         "rm",
+        "touch",
+        "find",
         ".venv/bin/snakemake",
         "supertickets",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from accidents import TARGETS, Disturber, accident_config, contents, finished_runs
-from conftest import Workspace, new_workspace
+from conftest import PROJECT, Workspace, new_workspace
 from safetensors.numpy import load_file
 
 from supertickets.jobs.finished import IDENTITY, SUFFIX
@@ -157,25 +158,31 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
 
 def test_results_from_the_future_are_refused_with_what_mends_it(undisturbed: Workspace, tmp_path: Path) -> None:
     workspace = undisturbed.copy(tmp_path / "the project")
+    workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
+    new = workspace.planned(*TARGETS)
     results = workspace.folder / "results"
     paths = [results, *results.rglob("*")]
     for path in paths:
         later = path.lstat().st_mtime_ns + 3600 * 10**9
         os.utime(path, ns=(later, later))
     times = {path: path.lstat().st_mtime_ns for path in paths}
-    refused = workspace("--dry-run", *TARGETS)
+    refused = workspace(*TARGETS)
     output = refused.stdout + refused.stderr
     assert refused.returncode and "dated in the future" in output and "the first of them results" in output
     assert "Traceback" not in output and {path: path.lstat().st_mtime_ns for path in paths} == times
-    subprocess.run(output.rpartition("now: ")[2].splitlines()[0], shell=True, cwd=workspace.folder, check=True)
+    mend(workspace, output.rpartition("now: ")[2].splitlines()[0])
     # With times alone, as for files that are too large to be compared by content.
-    assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == {}
-    assert not (workspace.folder / ".now").exists()
-    workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})
+    assert workspace.planned("--max-checksum-file-size", "0", *TARGETS) == new
     known = finished_runs(workspace)
     workspace.make("--max-checksum-file-size", "0", *TARGETS)
     after = finished_runs(workspace)
     assert known.items() <= after.items() and len(after) == len(known) + 1
+
+
+def mend(workspace: Workspace, command: str) -> None:
+    """Give a command that dates files anew, which leaves none of its own."""
+    subprocess.run(command, shell=True, cwd=workspace.folder, check=True)
+    assert not (workspace.folder / ".now").exists()
 
 
 def test_large_files_of_ones_own_from_the_future_are_refused(undisturbed: Workspace, tmp_path: Path) -> None:
@@ -187,10 +194,33 @@ def test_large_files_of_ones_own_from_the_future_are_refused(undisturbed: Worksp
     os.truncate(weights, 2_000_000)
     os.utime(weights, (later, later))
     times = {path: path.stat().st_mtime_ns for path in (workspace.folder / "results").rglob("*")}
-    refused = workspace("--dry-run", *TARGETS)
+    refused = workspace(*TARGETS)
     output = refused.stdout + refused.stderr
-    assert refused.returncode and "future" in output and "data/tiny/model.safetensors" in output
-    assert "config.json" not in output and "1 files and folders" in output
+    assert refused.returncode and "2 files are dated in the future" in output
+    assert "first of them data/tiny/config.json" in output and " data/tiny/model.safetensors " in output
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    subprocess.run(output.rpartition("now: ")[2].splitlines()[0], shell=True, cwd=workspace.folder, check=True)
-    assert "dated in the future" not in workspace("--dry-run", *TARGETS).stderr
+    mend(workspace, output.rpartition("now: ")[2].splitlines()[0])
+    assert workspace.planned(*TARGETS) == {}
+    weights.touch()
+    refused = workspace(*TARGETS)
+    output = refused.stdout + refused.stderr
+    assert refused.returncode and "dated in the future" not in output
+    # What the job that reads the truncated file says stands near the end, below all that Snakemake says of it.
+    below = output.rpartition("Exiting because")[2]
+    (line,) = (line for line in below.splitlines() if line.startswith("Error: "))
+    assert "model.safetensors" in line and line.endswith("(results/logs/prepare_model/tiny.log)")
+
+
+def test_results_that_were_copied_without_times_are_mended_by_one_command(
+    undisturbed: Workspace, tmp_path: Path
+) -> None:
+    workspace = undisturbed.copy(tmp_path / "the project")
+    paths = [path for folder in ("results", "data") for path in (workspace.folder / folder).rglob("*")]
+    for place, path in enumerate(sorted(paths, reverse=True)):
+        os.utime(path, (time.time() - 100, time.time() - 100 + place / 100))
+    by_time = ("--max-checksum-file-size", "0", *TARGETS)  # as files of more than 1 MB are compared
+    assert "finetune" in workspace.planned(*by_time)
+    page = (PROJECT / "docs" / "interruptions.md").read_text()
+    (command,) = re.findall(r"^touch \.now && .*$", page, re.MULTILINE)
+    mend(workspace, command)
+    assert workspace.planned(*by_time) == {}

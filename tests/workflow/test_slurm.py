@@ -123,6 +123,10 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     assert (trial / "full/train.log").read_text().count("checkpoint after step") == 1
     cluster.resume()
     wait("full", "continues after step")
+    cluster.lose_node()
+    (trial / "full/train.log").unlink()
+    cluster.wait(lambda: "due to a node failure" in call.log.read_text(), "the loss of the node is not seen", 120)
+    wait("full", "continues after step")
     cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 500)
     (first,) = (name for name in TICKETS if says(name, "epoch"))
     # No start of snakemake for each job of a group.
@@ -130,7 +134,7 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     cluster("scancel", *cluster.jobs())
     wait(first, "continues after step")
     output = call.end()
-    assert output.count("Trying to restart job") >= 3
+    assert output.count("Trying to restart job") >= 4
     slurm = "".join(path.read_text() for path in (workspace.folder / ".snakemake/slurm_logs").rglob("*.log"))
     assert "DUE TO TIME LIMIT" in slurm and "CANCELLED" in slurm
     assert "exceeded memory limit" in "".join(path.read_text() for path in cluster.folder.glob("*.log"))
@@ -157,6 +161,8 @@ def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(cluster: Cluster,
     again = Submitted(workspace, target)
     cluster.wait(lambda: tells(log, "waiting for its end"), "the training is done twice at once", 200)
     assert first in cluster.jobs("RUNNING")
+    silent = "Slurm does not answer"
+    cluster.restart_controller(lambda: cluster.wait(lambda: tells(again.log, silent), "nothing is said of it", 200))
     cluster.wait(lambda: (folder / f"checkpoint{SUFFIX}" / IDENTITY).exists(), "the first job comes to no end", 300)
     again.end()
     assert tells(log, "its files are taken over")
@@ -193,3 +199,14 @@ def test_what_a_failed_group_has_trained_is_taken_over(cluster: Cluster, tmp_pat
     Submitted(workspace, *targets, *components).end()
     assert (good / "record.json").read_bytes() == before and tells(good / "train.log", "taken over")
     assert (broken / "record.json").exists()
+
+
+def test_each_task_of_an_array_does_its_own_job(cluster: Cluster, tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", tiny_config(tasks=["toy"]))
+    workspace.make("results/tasks/toy.parquet")
+    subsets = [f"results/subsets/toy/n32/seed{seed}.json" for seed in (1, 2)]
+    # Groups are never arrays, so the rule is in none.
+    call = Submitted(workspace, *subsets, "--groups", "prune=none", "--slurm-array-jobs", "subsample")
+    assert "Submitted array job" in call.end()
+    made = [(workspace.folder / path).read_bytes() for path in subsets]
+    assert made[0] != made[1]

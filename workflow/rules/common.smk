@@ -21,7 +21,7 @@ sys.path.insert(0, str(WORKFLOW))
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from supertickets.errors import UserError
+from supertickets.errors import UserError, reported
 from supertickets.experiment import resources
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
 from supertickets.experiment.grid import grid_of, main_size
@@ -34,10 +34,11 @@ from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs, is_local
 from supertickets.files import canonical_json
 from supertickets.jobs.benchmark import measure_warm_jobs
-from supertickets.jobs.clock import folders_of, from_the_future
+from supertickets.jobs.clock import from_the_future, now_in
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.fingerprint import code_of
 from supertickets.jobs.finished import give_up_deleted
+from supertickets.jobs.slurm import expect_answers
 from supertickets.jobs.versions import other_versions
 
 measure_warm_jobs(set_environment(WORKFLOW))
@@ -302,36 +303,24 @@ def hang_up(number, frame):
 if workflow.is_main_process and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
     signal.signal(signal.SIGHUP, hang_up)
 
-#: Bytes up to which Snakemake compares files by content, not by time alone (--max-checksum-file-size).
-BY_CONTENT = 1_000_000
-
-
-def own_files():
-    """Files that the user's own models and tasks are made from."""
-    tasks = (entry for entry in TASKS.values() if is_local(entry, config["glue"]))
-    yield from (Path(path) for entry in tasks for path in inputs(entry, config["glue"]))
-    models = [DEFINED["models"][model] for model in trained_models(config)]
-    folders = [model[key] for model in models for key in ("path", "finetuned") if key in model]
-    yield from (Path(path) for folder in folders for path in model_files(folder))
+# Slurm's plugin would wait for ever for a controller that does not answer.
+if workflow.is_main_process:
+    expect_answers(WorkflowError)
 
 
 def check_times():
-    """Refuse files dated in the future; main process only, because it scans results/."""
-    large = [path for path in own_files() if path.is_file() and path.stat().st_size > BY_CONTENT]
+    """Refuse to make anything of files dated in the future: jobs would fail, each when it is done."""
     results = Path("results")
-    late = from_the_future([*large, *(folders_of(results) if results.is_dir() else [])])
+    inputs = (Path(path) for job in workflow.dag.needrun_jobs() for path in job.input)
+    late = from_the_future(inputs, now_in(results if results.is_dir() else Path()))
     if late:
         places = [results, *(path for path in late if not path.is_relative_to(results))]
         named = " ".join(shlex.quote(str(path)) for path in places if path.exists())
         raise WorkflowError(
-            f"{len(late)} files and folders are dated in the future, as when a clock is set back, the first of them"
-            f" {late[0]}: what is made from them would count as outdated. Set the clock right, or date all of them now:"
+            f"{len(late)} files are dated in the future, as when a clock is set back, the first of them {late[0]}: what"
+            " is made from them would count as failed. Set the clock right, or date all of them now:"
             f" touch .now && find {named} -exec touch -h -r .now {{}} + && rm .now"
         )
-
-
-if workflow.is_main_process:
-    check_times()
 
 
 def check_writable():
@@ -349,6 +338,14 @@ def report_full_disk():
             os.fsync(probe.fileno())
     except OSError as error:
         logger.error(f"results: {error.strerror}")
+
+
+def report_errors():
+    """What failed jobs say, once more and last: Snakemake has shown it below whole commands, while others went on."""
+    failed = {Path(log) for job in workflow.scheduler.failed for log in job.log}
+    for message, logs in reported(failed).items():
+        others = f" and {len(logs) - 1} more" if len(logs) > 1 else ""
+        logger.error(f"{message} ({logs[0]}{others})")
 
 
 def run_groups_in_one_process():

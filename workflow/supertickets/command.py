@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from supertickets.call import run
-from supertickets.errors import UserError, blamed_on
+from supertickets.errors import PREFIX, UserError, blamed_on, reported
 
 log = logging.getLogger(__name__)
 
@@ -172,9 +172,8 @@ def _run(command: Sequence[str], out: Path) -> None:
         status = process.wait()
     if status:
         logs = [path for path in (out / "results").rglob("*.log") if path.stat().st_mtime >= began]
-        ends = [line for path in logs for line in path.read_text(encoding="utf-8").splitlines()[-1:]]
-        errors = [line.removeprefix("Error: ") for line in ends if line.startswith("Error: ")]
-        raise UserError(errors[0] if errors else "the workflow has stopped, see above; the same command continues")
+        error = next(iter(reported(logs)), "the workflow has stopped, see above; the same command continues")
+        raise UserError(error.removeprefix(PREFIX))
 
 
 def _report(config: dict[str, Any], out: Path, exported: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 #: The most characters of a library's text in a message.
 LONGEST = 400
+#: Begins the last line of the log of a job that has ended in an error.
+PREFIX = "Error: "
 
 
 def printable(text: str) -> str:
@@ -23,6 +26,16 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return printable(super().__str__())
+
+
+def reported(logs: Iterable[Path]) -> dict[str, list[Path]]:
+    """What jobs that ended in an error say in the last lines of their logs, and which logs those are, in order."""
+    found: dict[str, list[Path]] = {}
+    for log in sorted(logs):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+        if lines and lines[-1].startswith(PREFIX):
+            found.setdefault(lines[-1], []).append(log)
+    return found
 
 
 class DamagedError(UserError):
