@@ -47,12 +47,13 @@ def test_a_report_of_what_the_main_figure_and_its_pages_are_made_from(workspace:
     for name in ("report.html", "report.zip"):
         workspace.make("--report", name)
     text = (workspace.folder / "report.html").read_text()
-    (results,) = re.findall(r"var results = (.*);$", text, re.MULTILINE)
-    shown = json.loads(results)
-    assert {*shown} == {*pages, "results/figures/phase_transition.png"}
-    assert all(entry["caption"] and entry["data_uri"].startswith("data:") for entry in shown.values())
-    (categories,) = re.findall(r"var categories = (.*);$", text, re.MULTILINE)
-    assert min(json.loads(categories)) == "Experiment" and "Begin with" in text
+    said = {
+        name: json.loads(re.search(rf'<script id="{name}">\s*var {name} = (.*);$', text, re.MULTILINE)[1])
+        for name in ("results", "categories")
+    }
+    assert {*said["results"]} == {*pages, "results/figures/phase_transition.png"}
+    assert all(entry["caption"] and entry["data_uri"].startswith("data:") for entry in said["results"].values())
+    assert min(said["categories"]) == "Experiment" and "Begin with" in text
     with ZipFile(workspace.folder / "report.zip") as report:
         names = {path.rpartition("/")[2] for path in report.namelist()}
     assert names == {"report.html", "start.html", "explorer.html", "phase_transition.png"}

@@ -91,6 +91,7 @@ def write_explorer(
     }
     axes = {"weight": WEIGHT, "arithmetic": "arithmetic remaining", "latency": "latency remaining"}
     axes = {name: label for name, label in axes.items() if name in trainings}
+    version = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     specification = explorer_chart(
         controls(grid["models"], grid["tasks"], metric_names(trainings), of_tasks(trainings), axes),
         first_ticket(chosen.iloc[0], grid),
@@ -102,9 +103,7 @@ def write_explorer(
         BODY,
         note=note(grid, margins, arithmetic, latency),
         undefined=undefined_text(trainings),
-        bundle=vl_convert.javascript_bundle(
-            None, vl_version=".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-        ),
+        bundle=vl_convert.javascript_bundle(None, vl_version=version),
         specification={**specification, "datasets": {name: records(table) for name, table in datasets.items()}},
     )
 
