@@ -1,5 +1,5 @@
-# Two goals: "make figure" makes the main figure, "make test" runs the tests that take no long time. Both set up .venv
-# first, once, and again when requirements.lock changes. PYTHON=... chooses the interpreter.
+# Two goals: "make figure" makes the main figure and the pages of a report, "make test" runs the tests that take no long
+# time. Both set up .venv first, once, and again when requirements.lock changes. PYTHON=... chooses the interpreter.
 
 SHELL := /bin/bash
 VENV := .venv
@@ -11,7 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 
 # CONFIG=my.yaml lays a config over config.yaml.
 figure: setup
-	. $(VENV)/bin/activate && snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG)) -- results/figures/phase_transition.pdf
+	. $(VENV)/bin/activate && snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG)) -- results/figures/phase_transition.pdf \
+	  results/pages/start.html results/pages/explorer.html
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal

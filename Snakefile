@@ -51,8 +51,7 @@ onerror:
 
 rule all:
     input:
-        lambda wildcards: everything(config),
-        "results/scores.parquet",
+        get_everything,
 
 
 rule fetch_all:

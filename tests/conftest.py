@@ -245,7 +245,7 @@ def shown(workspace: Workspace) -> set[str]:
 def files_of(names: set[str]) -> set[str]:
     """The files of some figures and tables."""
     drawn = {f"figures/{name}.{suffix}" for name in FIGURES & names for suffix in ("pdf", "png")}
-    return drawn | {f"tables/{name}.{suffix}" for name in TABLES & names for suffix in ("csv", "md", "tex")}
+    return drawn | {f"tables/{name}.{suffix}" for name in TABLES & names for suffix in ("csv", "md", "tex", "html")}
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

@@ -23,6 +23,7 @@ from supertickets.call import parser_of
 from supertickets.experiment import config as config_module
 from supertickets.experiment.config import SCHEMA, check_config
 from supertickets.experiment.shown import FIGURES, TABLES, everything
+from supertickets.experiment.shown import PAGES as REPORT_PAGES
 
 PAGES = [PROJECT / "README.md", PROJECT / "ARCHITECTURE.md", *sorted((PROJECT / "docs").glob("*.md"))]
 EXTEND = (PROJECT / "docs" / "extend.md").read_text()
@@ -358,7 +359,7 @@ def test_the_glossary_has_twelve_words() -> None:
 
 def test_every_figure_and_table_is_described() -> None:
     text = (PROJECT / "docs" / "results.md").read_text()
-    assert {*FIGURES, *TABLES} <= {*re.findall(r"`(\w+)`", text)}
+    assert {*FIGURES, *TABLES, *REPORT_PAGES} <= {*re.findall(r"`(\w+)`", text)}
     assert len(everything(check_config({}))) > 10
 
 

@@ -15,13 +15,14 @@ from conftest import PROJECT
 
 from supertickets.call import load, parser_of, run
 from supertickets.errors import UserError
-from supertickets.experiment.shown import FIGURES, TABLES
+from supertickets.experiment.shown import FIGURES, PAGES, TABLES
 
 RULES = sorted((PROJECT / "workflow" / "rules").glob("*.smk"))
 #: Functions that rules name, by how they name them.
 NAMED = {name for path in RULES for name in re.findall(r"""work\(\s*["']([\w.]+:\w+)["']""", path.read_text())}
 NAMED |= {f"report.figures.{name}:draw_{name}" for name in FIGURES}
 NAMED |= {f"report.tables.{name}:write_{name}" for name in TABLES}
+NAMED |= {f"report.pages.{name}:write_{name}" for name in PAGES}
 
 
 def stage(source: Path, settings: dict[str, int], out: Path, extra: Path | None = None) -> None:

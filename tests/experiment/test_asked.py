@@ -29,10 +29,11 @@ ALL = {
 }
 
 
-def test_every_figure_and_table_has_its_module_and_nothing_else_is_there() -> None:
+def test_every_figure_table_and_page_has_its_module_and_nothing_else_is_there() -> None:
     for folder, rows, shared in (
         ("figures", shown.FIGURES, {"style", "panels", "gains", "units", "axes"}),
         ("tables", shown.TABLES, {"formats", "ways"}),
+        ("pages", shown.PAGES, {"charts", "latency", "rows"}),
     ):
         assert {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} - shared == {*rows}
 
@@ -40,7 +41,7 @@ def test_every_figure_and_table_has_its_module_and_nothing_else_is_there() -> No
 def test_what_an_experiment_can_show() -> None:
     everything = shown.everything(config_of(**ALL))
     # published: not of these tasks; kinds_by_size: winning tickets alone at other sizes
-    assert len(everything) == len(shown.FIGURES) + len(shown.TABLES) - 2
+    assert len(everything) == len(shown.FIGURES) + len(shown.TABLES) - 2 + len(shown.PAGES)
     more = shown.everything(config_of(**ALL, kinds_at_other_sizes=["winning", "random"]))
     assert {*more} - {*everything} == {"results/figures/kinds_by_size.pdf"}
     plain = shown.everything(config_of(tasks=["movie"], seeds=[1], train_sizes=[60], kinds=["winning"]))

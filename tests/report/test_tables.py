@@ -224,4 +224,5 @@ def test_no_p_is_zero_and_latex_shows_it(tmp_path: Path) -> None:
     files = Files(*(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
     write_formats(pd.DataFrame({"p": [0.0004, 0.5, np.nan]}), {"p": ("p", P)}, "A note.", files)
     assert "<0.001" in files.md.read_text() and "0.500" in files.md.read_text()
+    assert '<td class="number">&lt;0.001</td>' in files.html.read_text() and "A note." in files.html.read_text()
     assert "\\textless{}0.001" in files.tex.read_text() and "<" not in files.tex.read_text()

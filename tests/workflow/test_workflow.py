@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
-from itertools import pairwise
+from itertools import pairwise, product
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -34,6 +36,37 @@ def test_the_results_lie_where_they_are_promised(complete: Workspace) -> None:
     tickets = pd.read_csv(complete.folder / "results/tables/super_tickets.csv")
     assert tickets["task"].tolist() == ["toy", "toy_value"]
     assert set(tickets["seeds"]) == {2} and tickets["metric"].tolist() == ["accuracy", "pearson"]
+
+
+@pytest.mark.slow
+def test_a_report_of_what_the_main_figure_and_its_pages_are_made_from(workspace: Workspace) -> None:
+    pages = ["results/pages/start.html", "results/pages/explorer.html"]
+    assert workspace.planned(FIGURE, *pages) == {"write_page": 2}
+    workspace.make(FIGURE, *pages)
+    assert workspace.planned(FIGURE, *pages) == {}
+    for name in ("report.html", "report.zip"):
+        workspace.make("--report", name)
+    text = (workspace.folder / "report.html").read_text()
+    said = {
+        name: json.loads(re.search(rf'<script id="{name}">\s*var {name} = (.*);$', text, re.MULTILINE)[1])
+        for name in ("results", "categories")
+    }
+    assert {*said["results"]} == {*pages, "results/figures/phase_transition.png"}
+    assert all(entry["caption"] and entry["data_uri"].startswith("data:") for entry in said["results"].values())
+    assert min(said["categories"]) == "Experiment" and "Begin with" in text
+    with ZipFile(workspace.folder / "report.zip") as report:
+        names = {path.rpartition("/")[2] for path in report.namelist()}
+    assert names == {"report.html", "start.html", "explorer.html", "phase_transition.png"}
+    # Pages take latency that is there, and measure none.
+    for task, ending in product(("toy", "toy_value"), ("csv", "json")):
+        path = workspace.folder / f"results/latency/tiny/{task}.{ending}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert workspace.planned(*pages) == {"write_page": 2}
+    for folder in ("figures", "pages"):
+        shutil.rmtree(workspace.folder / "results" / folder)
+    done = workspace("--report", "report.html")
+    assert done.returncode != 0 and "There is nothing to report yet: make figure" in done.stdout + done.stderr
 
 
 def test_every_rule_has_a_log_and_a_benchmark() -> None:

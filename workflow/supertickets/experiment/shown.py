@@ -1,7 +1,8 @@
-"""Figures and tables: of each all that is known but how it is drawn or written.
+"""Figures, tables and pages: of each all that is known but how it is drawn or written.
 
 A figure is drawn by ``report/figures/{name}.py``, function ``draw_{name}``; a table is written by
-``report/tables/{name}.py``, function ``write_{name}``.
+``report/tables/{name}.py``, function ``write_{name}``, and a page by ``report/pages/{name}.py``, function
+``write_{name}``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.adaptation import importance_file, starts_of
@@ -22,10 +24,13 @@ from supertickets.experiment.settings import margins_of, positive_of, pruning_of
 
 Config = Mapping[str, Any]
 
+#: The part of a config that has curves drawn against arithmetic.
+ARITHMETIC = {"figures": {"x": "arithmetic"}}
+
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure or table.
+    """A figure, table or page.
 
     Attributes:
         scope: the part of the grid that it shows (:func:`~supertickets.experiment.grid.scoped`), or ``multi_task``: the
@@ -369,7 +374,58 @@ TABLES = {
 }
 
 
+def predictions(config: Config) -> list[str]:
+    """Predictions of all winning tickets at the main size, and of their full models."""
+    runs = runs_of(scoped(grid_of(config), "main"))
+    return [path for path in run_files(runs) if path.endswith("predictions.parquet")]
+
+
+#: Pages of a report. They need nothing that the main figure is not made from, and show latency where it is measured.
+PAGES = {
+    "start": Shown(
+        "main",
+        "The experiment, its verdicts and what to do next, in words.",
+        lambda config: [*curves("main")(config), f"{RESULTS}/figures/phase_transition.png"],
+        lambda config: {
+            "margins": margins_of(config),
+            **definitions(config),
+            "caption": FIGURES["phase_transition"].caption,
+            "kinds": config["kinds"],
+        },
+    ),
+    "explorer": Shown(
+        "main",
+        "Every training of the main figure to choose from, with the heads and blocks that its ticket keeps, and the "
+        "examples that this one loses and wins against the full model of its seed. It needs no network.",
+        lambda config: [
+            *curves("main")(config),
+            *tickets(config),
+            *predictions(config),
+            *(f"{RESULTS}/tasks/{task}.parquet" for task in config["tasks"]),
+            *axis_files({**config, **ARITHMETIC}),
+        ],
+        lambda config: {
+            "margins": margins_of(config),
+            **definitions(config),
+            "arithmetic": axis_of({**config, **ARITHMETIC}),
+        },
+    ),
+}
+
+
 def everything(config: Config) -> list[str]:
-    """All figures and tables that an experiment has the runs for."""
-    figures = [f"{RESULTS}/figures/{name}.pdf" for name, shown in FIGURES.items() if shown.possible(config)]
-    return [*figures, *(f"{RESULTS}/tables/{name}.csv" for name, shown in TABLES.items() if shown.possible(config))]
+    """All figures, tables and pages that an experiment has the runs for."""
+    kinds = (("figures", "pdf", FIGURES), ("tables", "csv", TABLES), ("pages", "html", PAGES))
+    return [
+        f"{RESULTS}/{folder}/{name}.{suffix}"
+        for folder, suffix, rows in kinds
+        for name, shown in rows.items()
+        if shown.possible(config)
+    ]
+
+
+def reported(config: Config) -> list[str]:
+    """What a report shows: of all that there could be, what is there, in the form that browsers show."""
+    forms = {".pdf": ".png", ".csv": ".html", ".html": ".html"}
+    paths = (Path(path) for path in everything(config))
+    return [str(path) for path in (path.with_suffix(forms[path.suffix]) for path in paths) if path.exists()]

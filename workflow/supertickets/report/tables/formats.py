@@ -1,4 +1,4 @@
-"""Tables in three formats: CSV for machines, Markdown for readers, LaTeX for papers."""
+"""Tables in four formats: CSV for machines, Markdown for readers, LaTeX for papers, HTML for browsers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,29 @@ import pandas as pd
 from supertickets.evaluation.results import write_csv
 from supertickets.evaluation.significance import LEVEL
 from supertickets.files import replacing
+from supertickets.report.html import write_html
+
+#: Body of a table's page.
+BODY = """
+{% block body %}
+{{ table(heads, rows) }}
+<p class="note">{{ note }}</p>
+{% endblock %}
+"""
 
 
 @dataclass(frozen=True)
 class Files:
-    """The three files of a table."""
+    """The files of a table."""
 
     csv: Path
     md: Path
     tex: Path
+
+    @property
+    def html(self) -> Path:
+        """The page of the table, beside the others."""
+        return self.csv.with_suffix(".html")
 
 
 #: Format of p values.
@@ -32,14 +46,14 @@ Columns = Mapping[str, tuple[str, str]]
 def write_formats(
     table: pd.DataFrame, columns: Columns, note: str, files: Files, shown: pd.DataFrame | None = None
 ) -> None:
-    """Write a table in three formats.
+    """Write a table in four formats.
 
     Args:
         table: written to the CSV file as it is, in full precision.
-        columns: the columns of the Markdown and LaTeX files, in this order.
+        columns: the columns of all files but the CSV file, in this order.
         note: what readers need to know: model, tasks, seeds, sizes, split. It stands below the table, or is its
             caption.
-        shown: the rows and columns of the Markdown and LaTeX files, if they differ from ``table``.
+        shown: the rows and columns of these files, if they differ from ``table``.
         files: files to write. The LaTeX file needs the package booktabs, and longtable if it has more than 40 rows.
     """
     write_csv(files.csv, table)
@@ -59,6 +73,9 @@ def write_formats(
         )
         text = text.replace("<", "\\textless{}")  # LaTeX's standard fonts print "<" as another character
         part.write_text(f"% \\usepackage{{booktabs, longtable}}\n{text}", encoding="utf-8")
+    heads = [(head, bool(spec)) for head, spec in columns.values()]
+    rows = texts.to_numpy().tolist()
+    write_html(files.html, files.csv.stem.replace("_", " ").capitalize(), BODY, heads=heads, rows=rows, note=note)
 
 
 def _formatted(values: pd.Series, spec: str) -> list[str]:
