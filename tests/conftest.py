@@ -230,7 +230,7 @@ def pytest_collection_finish() -> None:
 FIGURES = {"phase_transition", "bias_variance", "single_task_gain", "ticket_kinds", "data_size", "ticket_masks"}
 FIGURES |= {"gain_curve", "speed", "importance", "tickets_sharing", "ticket_importance"}
 TABLES = {"single_task_dev", "seed_sensitivity", "super_tickets", "power", "tasks", "hyperparameters", "sweep"}
-TABLES |= {"phases", "contrasts", "latency", "multi_task_dev", "domain_adaptation"}
+TABLES |= {"phases", "contrasts", "latency", "worth", "multi_task_dev", "domain_adaptation"}
 #: Those that need several tasks, and those that need new ones.
 SHARED = {"tickets_sharing", "ticket_importance", "multi_task_dev", "domain_adaptation"}
 ADAPTED = {"domain_adaptation"}

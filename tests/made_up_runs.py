@@ -132,18 +132,25 @@ def verdicts(results: Path) -> pd.DataFrame:
     return table[table["train_size"] == "64"].set_index("task")
 
 
-def write_latency(folder: Path, grid: dict[str, Any], backends: tuple[str, ...] = ("torch",)) -> None:
-    """Latency of a machine that never was: a ticket of ratio r takes 1 - r of the full model's time, within 10%."""
+def write_latency(
+    folder: Path, grid: dict[str, Any], backends: tuple[str, ...] = ("torch",), rivals: dict[str, float] | None = None
+) -> None:
+    """Latency of a machine that never was: a ticket of ratio r takes 1 - r of the full model's time, within 10%.
+
+    Rivals have shares of that time by their names, and eight bits half of what float32 takes.
+    """
     for group in groups_of(scoped(grid, "main")):
         where = {key: str(group[key]) for key in ("model", "task", "train_size")}
         rows = []
         for backend, threads, count, tokens in product(backends, (1, 4), (1, 32), (32, 128)):
-            for ratio in (0.0, *grid["ratios"]):
-                time, speedup = count * tokens * (1 - ratio) / threads, 1 / (1 - ratio)
+            own = [(variant_name(group["model"], ratio), ratio, 2, 1 - ratio) for ratio in (0.0, *grid["ratios"])]
+            others = [(rival, np.nan, np.nan, share) for rival, share in (rivals or {}).items()]
+            for variant, ratio, seed, share in (*own, *others):
+                time, speedup = count * tokens * share / threads / (1 + (backend == "int8")), 1 / share
                 sizes = {"weight_remaining": 1 - ratio / 2, "parameters": 1000, "bytes": 4000}
-                sizes |= {"multiply_adds": 10**6 * tokens * (1 - ratio)}
+                sizes |= {"multiply_adds": 10**6 * tokens * share}
                 rows.append({
-                    **where, "variant": variant_name(group["model"], ratio), "ratio": ratio, "seed": 2, **sizes,
+                    **where, "variant": variant, "ratio": ratio, "seed": seed, **sizes,
                     "backend": backend, "device": "cpu", "threads": threads, "batch_size": count, "length": tokens,
                     "rounds": 30, "milliseconds": time, "milliseconds_low": 0.9 * time, "milliseconds_high": 1.1 * time,
                     "speedup": speedup, "speedup_low": 0.9 * speedup, "speedup_high": 1.1 * speedup,

@@ -9,7 +9,18 @@ import pytest
 from conftest import LIBRARY
 
 from supertickets.errors import UserError
-from supertickets.experiment import adaptation, exports, multi_task, repeated, resources, rivals, shown, submission
+from supertickets.experiment import (
+    adaptation,
+    exports,
+    int8,
+    multi_task,
+    repeated,
+    resources,
+    rivals,
+    shown,
+    submission,
+    worth,
+)
 from supertickets.experiment.config import check_config
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.settings import margins_of, methods_of, metrics_of, stratified, tried_settings, unsearched
@@ -36,6 +47,32 @@ def test_every_figure_table_and_page_has_its_module_and_nothing_else_is_there() 
         ("pages", shown.PAGES, {"charts", "latency", "rows"}),
     ):
         assert {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} - shared == {*rows}
+
+
+def test_what_answers_are_made_of() -> None:
+    models = {"first": {"like": "minilm", "layers": 4}, "one": {"like": "minilm", "layers": 1}}
+    models |= {"outer": {"like": "minilm", "layers": [0, 5]}, "other": {"like": "distilbert", "layers": 2}}
+    plain = config_of(rivals=[*models], define={"models": models})
+    words = {"first": "the first 4 layers", "one": "the first layer", "outer": "outer", "other": "other"}
+    found = worth.worth_options(plain)
+    assert found["rivals"] == {"minilm": words} and found["int8"] == 0 and found["margins"] == margins_of(plain)
+    asked = shown.TABLES["worth"].inputs
+    assert not [path for path in asked(plain) if "int8" in path] and "results/rivals/minilm/movie.csv" in asked(plain)
+    rounded = config_of(latency={"backends": ["torch", "int8"]})
+    assert worth.worth_options(rounded)["int8"] == 1 and not [path for path in asked(rounded) if "rivals" in path]
+    assert [path for path in asked(rounded) if "int8" in path] == [
+        f"results/int8/minilm/{task}.csv" for task in ("movie", "amazon")
+    ]
+    alone = config_of(latency={"backends": ["int8"]})
+    table = "results/tables/worth.csv"
+    assert table in shown.everything(rounded) and table not in shown.everything(alone)
+    of_full = int8.int8_inputs(rounded, "minilm", "movie", "full", 2)
+    where = "results/runs/minilm/movie/n60/seed2"
+    assert of_full == [
+        f"{where}/full/record.json", f"{where}/full/predictions.parquet", "results/subsets/movie/n60/seed2.json"
+    ]  # fmt: skip
+    of_ticket = int8.int8_inputs(rounded, "minilm", "movie", "super", 2)
+    assert len(of_ticket) == 2 * 2 * 3 + 2 + 1 and f"{where}/tickets/winning-0.40.json" in of_ticket
 
 
 def test_what_an_experiment_can_show() -> None:

@@ -143,11 +143,14 @@ class Measuring:
         monkeypatch.setattr(latency, "interleaved", counted)
         monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
 
-    def __call__(self, threads: int = 2, **settings: Any) -> None:
+    def __call__(self, threads: int = 2, rivals: tuple[str, ...] = (), **settings: Any) -> None:
         pretrained = self.trained.pretrained
+        for rival in rivals:
+            shutil.copytree(pretrained, self.results / "pretrained" / rival, dirs_exist_ok=True)
         measure_latency(
-            self.results, MAIN, GROUP, "accuracy", SETTINGS | settings, 2, threads, pretrained / "config.json",
-            pretrained / "model.safetensors", pretrained / "shape.json", self.table, self.table.with_suffix(".json"),
+            self.results, MAIN, GROUP, "accuracy", SETTINGS | settings, [*rivals], 2, threads,
+            *(pretrained / name for name in ("config.json", "model.safetensors", "shape.json")),
+            self.table, self.table.with_suffix(".json"),
         )  # fmt: skip
 
 
@@ -169,6 +172,33 @@ def test_the_table_has_each_ratio_s_best_seed_in_each_place(measuring: Measuring
     machine = machines["minilm", "movie"]
     assert machine["processor"] and machine["precision"] == "float32" and "transformers" in machine["versions"]
     assert set(usual(table)["threads"]) == {2} and len(usual(table)) == 16
+
+
+def test_rivals_are_measured_in_the_same_rounds(measuring: Measuring) -> None:
+    measuring(batch_sizes=[1], lengths=[4])
+    count = measuring.count
+    measuring(rivals=("other", "third"), batch_sizes=[1], lengths=[4])
+    assert measuring.count == 2 * count  # of the models together
+    table, _ = read_latency(measuring.results, [GROUP], MAIN["ratios"], {"minilm": ["other", "third"]})
+    assert table.groupby("threads")["variant"].agg(list).iloc[0][-2:] == ["other", "third"]
+    rivals = table[table["ratio"].isna()]
+    assert len(table) == 2 * (4 + 2) and len(rivals) == 4
+    assert rivals[["seed", "weight_remaining"]].isna().all(axis=None)
+    full = table[table["ratio"] == 0].iloc[0]
+    same = ["parameters", "multiply_adds", "bytes"]  # as the made-up rivals are this encoder
+    assert (rivals[same] == full[same]).all(axis=None) and (rivals["speedup_low"] != 1).any()
+    own, _ = read_latency(measuring.results, [GROUP], MAIN["ratios"])
+    assert len(own) == 8 and ",2.0," not in measuring.table.read_text()  # seeds are whole numbers
+    with pytest.raises(UserError, match="not one for each of 5 variant"):
+        read_latency(measuring.results, [GROUP], MAIN["ratios"], {"minilm": ["other"]})
+    config = measuring.results / "pretrained/third/config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 3}))
+    with pytest.raises(UserError, match=r"latency.lengths has 7: third takes at most 3 tokens"):
+        measure_latency(
+            measuring.results, MAIN, GROUP, "accuracy", SETTINGS, ["other", "third"], 2, 2,
+            *(measuring.trained.pretrained / name for name in ("config.json", "model.safetensors", "shape.json")),
+            measuring.table, measuring.table.with_suffix(".json"),
+        )  # fmt: skip
 
 
 def test_one_core_has_one_number_of_threads(measuring: Measuring) -> None:

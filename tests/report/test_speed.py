@@ -29,7 +29,7 @@ TINY = {"layers": 6, "heads": 12, "hidden": 24, "ffn": 96, "parameters": 10**6}
 
 
 def test_the_table_says_how_long_each_takes(results: Path, tmp_path: Path) -> None:
-    write_table(results, MAIN, *(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    write_table(results, MAIN, {"minilm": []}, *(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
     table = pd.read_csv(tmp_path / "t.csv")
     assert len(table) == 3 * 4 * 2 * 2 * 2 and table["milliseconds"].notna().all()
     md = (tmp_path / "t.md").read_text()
@@ -40,6 +40,23 @@ def test_the_table_says_how_long_each_takes(results: Path, tmp_path: Path) -> No
     assert full[-1] == "1.00" and full[6:8] == ["100.0%", "100.0%"]
     for words in ("A processor (4 cores), float32, torch 2.13.0.", "30 rounds", "95%", "64"):
         assert words in md
+    assert "rivals" not in md and "Rival" not in md
+
+
+def test_rivals_are_in_the_table_and_in_no_curve(results: Path, tmp_path: Path, drawn: list[plt.Figure]) -> None:
+    for folder in ("comparisons", "selections"):
+        (tmp_path / folder).symlink_to(results / folder)
+    write_latency(tmp_path, GRID, rivals={"small": 0.25})
+    write_table(tmp_path, MAIN, {"minilm": ["small"]}, *(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    md = (tmp_path / "t.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in md.splitlines() if line.startswith("|")]
+    (found,) = (
+        cells for cells in rows if cells[1:5] + cells[6:7] == ["movie", "torch on 4 CPU threads", "32", "128", "small"]
+    )
+    assert found[5:] == ["", "small", "", "25.0%", "256.00 (230.40 to 281.60)", "4.00 (3.60 to 4.40)"]
+    assert "and rivals, whole" in md and "nan" not in md
+    axes, _ = draw("speed", tmp_path, drawn)
+    assert len(points(axes[0], "batches of 32")[0]) == len(GRID["ratios"])
 
 
 def test_machines_that_differ_are_named_with_what_they_measured() -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import new_workspace, tiny_config
+from conftest import Workspace, new_workspace, tiny_config
 from transformers import AutoTokenizer
 
 from supertickets.evaluation.best_run import exported_run
@@ -49,12 +50,34 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
         assert {path.name for path in folder.iterdir()} == {"dense", "cut", "verdict.json", "README.md", "run"}
     assert workspace.planned(*targets) == {}
     if find_spec("onnx") is None:
-        done = workspace("results/exports/tiny/toy/super/model.int8.onnx")
-        log = (exports / "toy/super/run/onnx.log").read_text()
-        assert done.returncode and log.splitlines()[-1].startswith("Error: ONNX needs onnx,")
+        predictions = "results/int8/tiny/toy/seed1/super/predictions.parquet"
+        workspace("--keep-going", "results/exports/tiny/toy/super/model.int8.onnx", predictions)
+        for path in (exports / "toy/super/run/onnx.log", (workspace.folder / predictions).with_name("train.log")):
+            assert path.read_text().splitlines()[-1].startswith("Error: ONNX needs onnx,")
         assert workspace.planned(*targets) == {}
     else:
         workspace.configure(tiny_config(precision="fp32", latency={"backends": ["torch", "int8"], "lengths": [8]}))
         workspace.make("results/exports/tiny/toy/super/README.md", "results/exports/tiny/toy/super/model.int8.onnx")
         card = (exports / "toy/super/README.md").read_text()
         assert "In eight bits (`model.int8.onnx`) it scores" in card and "int8 on one CPU thread" in card
+        in_eight_bits(workspace)
+
+
+def in_eight_bits(workspace: Workspace) -> None:
+    """All seeds in eight bits predict what the export of one of them does, and are compared."""
+    table, export = "results/int8/tiny/toy.csv", "results/exports/tiny/toy/full/int8.json"
+    workspace.make(table, export)
+    assert workspace.planned(table) == {}
+    folder = workspace.folder / "results"
+    seed = json.loads((folder / "exports/tiny/toy/full/verdict.json").read_text())["run"]["seed"]
+    rows = pd.read_parquet(folder / f"int8/tiny/toy/seed{seed}/full/predictions.parquet").query("split == 'test'")
+    right = np.stack(rows["logits"].tolist()).argmax(1) == rows["label"]
+    assert json.loads((workspace.folder / export).read_text())["value"] == pytest.approx(100 * right.mean())
+    for path in folder.glob("int8/tiny/toy/seed*/*/predictions.parquet"):
+        assert {each.name for each in path.parent.iterdir()} == {"predictions.parquet", "train.log", "benchmark.tsv"}
+        run = folder / f"runs/tiny/toy/n32/{path.parts[-3]}/full/predictions.parquet"
+        assert pq.read_schema(path).equals(pq.read_schema(run))
+        own, of_run = pd.read_parquet(path), pd.read_parquet(run)
+        pd.testing.assert_frame_equal(own.drop(columns="logits"), of_run.drop(columns="logits"))
+    compared = pd.read_csv(workspace.folder / table)
+    assert compared["way"].tolist() == ["full", "super"] and compared["difference"].notna().all()

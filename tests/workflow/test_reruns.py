@@ -134,8 +134,8 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
 
 
 def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspace: Workspace) -> None:
-    shown = ("results/tables/latency.csv", "results/figures/speed.pdf")
-    measured = {"measure_latency": 2, "write_table": 1, "draw_figure": 1}
+    shown = ("results/tables/latency.csv", "results/tables/worth.csv", "results/figures/speed.pdf")
+    measured = {"measure_latency": 2, "write_table": 2, "draw_figure": 1}
     assert workspace.planned(*shown) == measured
     workspace.make(*shown)
     tables = [workspace.folder / f"results/latency/tiny/{task}.csv" for task in ("toy", "toy_value")]
@@ -143,6 +143,9 @@ def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspac
     assert workspace.planned(*shown, FIGURE) == {}
     workspace.configure(small_config(latency={"batch_sizes": [2], "lengths": [8]}))
     assert workspace.planned(*shown) == measured and workspace.planned(FIGURE) == {}
+    # In eight bits the full models and super tickets of all seeds are trained once more.
+    workspace.configure(small_config(latency={"backends": ["torch", "int8"], "batch_sizes": [1, 4], "lengths": [8]}))
+    assert workspace.planned(*shown) == measured | {"predict_int8": 4, "compare_int8": 2}
     workspace.configure(small_config(figures={"x": "latency"}))
     assert workspace.planned(*shown, FIGURE) == {"draw_figure": 1}
     # Planned again for an edit, or because scores come out the same, it takes over what was measured.

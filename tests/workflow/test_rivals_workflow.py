@@ -7,7 +7,7 @@ import json
 import pandas as pd
 from conftest import Workspace, small_config
 
-TABLE = "results/tables/rivals.csv"
+TABLE, WORTH = "results/tables/rivals.csv", "results/tables/worth.csv"
 
 
 def with_rivals(**changes: object) -> dict[str, object]:
@@ -26,7 +26,8 @@ def test_rivals_are_added_to_an_experiment(workspace: Workspace) -> None:
     planned = workspace.planned(TABLE)
     new = {"prepare_model": 2, "tokenise": 2, "finetune": 2, "compare_rivals": 1, "write_table": 1}
     assert planned == new
-    workspace.make(TABLE, "results/figures/rivals.pdf")
+    workspace.make(TABLE, "results/figures/rivals.pdf", WORTH)
+    assert workspace.planned(WORTH) == {}
     after = workspace.predictions()
     assert {path: after[path] for path in before} == before
     trained = {path: content for path, content in after.items() if "/tiny_" in path}
@@ -41,6 +42,11 @@ def test_rivals_are_added_to_an_experiment(workspace: Workspace) -> None:
         assert rows["weight"].unique().tolist() == [parameters / full["parameters"]]
         shape = json.loads((workspace.folder / f"results/pretrained/{rival}/shape.json").read_text())
         assert parameters == shape["parameters"] + 2 * (shape["hidden"] + 1)  # with the task head
+    latency = pd.read_csv(workspace.folder / "results/latency/tiny/toy.csv")
+    assert set(latency["variant"]) == {"tiny", "tiny-0.60", "tiny_first", "tiny_outer"}
+    worth = pd.read_csv(workspace.folder / WORTH).set_index("candidate")
+    assert worth.index.tolist() == ["the super ticket", "the first layer", "tiny_outer"]
+    assert set(worth["answer"]) == {"no answer from one seed"} and worth["speedup_low"].notna().all()
     # The same trainings as those of a model.
     workspace.configure(with_rivals(models=["tiny", "tiny_outer"]))
     path = "results/runs/tiny_outer/toy/n32/seed1/full/record.json"

@@ -49,6 +49,11 @@ def get_resampled_grid(wildcards):
     return canonical_json({**group_grid(wildcards), **separators_of(config, [wildcards.task])})
 
 
+def get_selecting_grid(wildcards):
+    """What spans the winning tickets of a model, how super tickets are chosen, and what names documents, as JSON."""
+    return canonical_json({**selected_grid(config, wildcards.model), **separators_of(config, [wildcards.task])})
+
+
 def get_group_runs(wildcards):
     """Records and predictions of the runs of a group."""
     return run_files(group_runs(GRID, group_of(wildcards)))
@@ -160,9 +165,7 @@ rule select_ticket:
         runtime=get_judging_minutes,
     params:
         **work("evaluation.select_ticket:select_ticket", get_first_metric_module),
-        grid=lambda wildcards: canonical_json(
-            {**selected_grid(config, wildcards.model), **separators_of(config, [wildcards.task])}
-        ),
+        grid=get_selecting_grid,
         group=get_group,
         metric=get_first_metric,
     shell:

@@ -134,7 +134,7 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight{above}")
     ratios = ", ".join(format(ratio, "g") for ratio in curve.loc[undefined, "ratio"])
     if not words:
-        words = ["undecided" if ratios else _undecided(values, spread, seeds, documents, len(curve))]
+        words = ["undecided" if ratios else f"undecided: {deciding(values, spread, seeds, documents, len(curve))}"]
     if ratios:
         words.append(f"undefined at ratio {ratios}")
     return values | {"verdict": "; ".join(words)}
@@ -146,28 +146,31 @@ def _weights(chosen: pd.Series) -> str:
     return f"{low}%" if low == high else f"{low} to {high}%"
 
 
-def _undecided(values: Mapping[str, Any], spread: Spread, seeds: int, documents: int, ratios: int) -> str:
-    """What the experiment could have shown, and what would decide it."""
+def deciding(values: Mapping[str, Any], spread: Spread, seeds: int, documents: int, tests: int) -> str:
+    """What an experiment that is undecided could have shown, and what would decide it.
+
+    Args:
+        values: ``margin``, ``detectable`` and what is needed (:func:`~supertickets.evaluation.power.needed_columns`).
+        spread: of the differences.
+        seeds, documents: numbers of them; of examples where each is a document of its own.
+        tests: how many are corrected together.
+    """
     kind = "documents" if "documents_needed" in values else "examples"
     if spread == Spread(0.0, 0.0, 0.0):
-        least = np.log((1 - LEVEL) / ratios) / np.log1p(-min(values["margin"], 99.0) / 100)  # as significance.p_above
-        return (
-            f"undecided: no run differs on {documents} {kind}; {least:.0f} would show a margin of {values['margin']:g}"
-        )
+        least = np.log((1 - LEVEL) / tests) / np.log1p(-min(values["margin"], 99.0) / 100)  # as significance.p_above
+        return f"no run differs on {documents} {kind}; {least:.0f} would show a margin of {values['margin']:g}"
     ways = []
     for unit, now in (("seeds", seeds), (kind, documents)):
         if now < values[f"{unit}_needed"] < float("inf"):
             ways.append(f"{values[f'{unit}_needed']:.0f} {unit}")
     could = f"a difference of {values['detectable']:.1f} could have been found"
     if values["detectable"] >= LARGEST:
-        return f"undecided: {seeds} seeds could have found no difference; take {FEWEST} or more"
+        return f"{seeds} seeds could have found no difference; take {FEWEST} or more"
     if min(values["seeds_needed"] / seeds, values[f"{kind}_needed"] / documents) <= 1:
-        return f"undecided: {could}; the loss is near the margin of {values['margin']:g}"
+        return f"{could}; the loss is near the margin of {values['margin']:g}"
     if not ways:
-        both = needed_together(spread, values["margin"], seeds, documents, ratios)
+        both = needed_together(spread, values["margin"], seeds, documents, tests)
         ways = [f"{both[0]:.0f} seeds with {both[1]:.0f} {kind}"] if both else []
     if not ways:
-        return (
-            f"undecided: {could}; no affordable number of seeds and {kind} would show a margin of {values['margin']:g}"
-        )
-    return f"undecided: {could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"
+        return f"{could}; no affordable number of seeds and {kind} would show a margin of {values['margin']:g}"
+    return f"{could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"

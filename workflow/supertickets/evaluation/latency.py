@@ -33,7 +33,10 @@ def variant_name(model: str, ratio: float) -> str:
 
 
 def read_latency(
-    results: Path, groups: Iterable[Mapping[str, Any]], ratios: Sequence[float] | Mapping[str, Sequence[float]]
+    results: Path,
+    groups: Iterable[Mapping[str, Any]],
+    ratios: Sequence[float] | Mapping[str, Sequence[float]],
+    rivals: Mapping[str, Iterable[str]] | None = None,
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]:
     """Measured latency of some models and tasks.
 
@@ -41,9 +44,10 @@ def read_latency(
         results: the results folder.
         groups: model, task and train_size of each.
         ratios: of the tickets that the tables are of, beside the full models; as those of a grid.
+        rivals: of each model, which the tables are of too; where None, they are left out.
 
     Returns:
-        One table, sizes as text, and by model and task the machine that measured.
+        One table, sizes as text, and by model and task the machine that measured. Rivals have no ratio.
 
     Raises:
         UserError: a file is no such table, or of other models.
@@ -56,6 +60,10 @@ def read_latency(
         if (table[list(TRIAL)] != [model, task, size]).any(axis=None):
             raise DamagedError(path, f"not all of its rows are of {model}, {task} and {size} training examples")
         expected = {(variant_name(model, ratio),) for ratio in (0.0, *ratios_of(ratios, model))}
+        if rivals is None:
+            table = table[table["ratio"].notna()]
+        else:
+            expected |= {(rival,) for rival in rivals[model]}
         if wrong := not_each(table.astype({"variant": str}), CONDITION, ["variant"], expected):
             raise DamagedError(path, wrong)
         tables.append(table)

@@ -89,13 +89,14 @@ def _experiments() -> np.ndarray:
     return stats.qmc.Sobol(4, rng=generator(0, "simulated experiments")).random(EXPERIMENTS).T
 
 
-def needed_columns(spread: Spread, margin: float, rows: pd.DataFrame) -> dict[str, float]:
+def needed_columns(spread: Spread, margin: float, rows: pd.DataFrame, tests: int | None = None) -> dict[str, float]:
     """What shows that a margin is kept (:func:`needed`), as columns of a table.
 
     Args:
         spread: of the pilot.
         margin: in points.
         rows: the pilot's comparisons, a row for each ratio that is tested.
+        tests: how many are corrected together; as many as there are rows if None.
 
     Returns:
         ``seeds_needed`` and ``examples_needed``; of a task that has documents ``documents_needed`` too, and the
@@ -103,7 +104,7 @@ def needed_columns(spread: Spread, margin: float, rows: pd.DataFrame) -> dict[st
     """
     first = rows.iloc[0]
     seeds, examples, documents = int(first["seeds"]), int(first["examples"]), int(documents_in(rows).iloc[0])
-    seeds_needed, count = needed(spread, margin, seeds, documents, len(rows))
+    seeds_needed, count = needed(spread, margin, seeds, documents, tests or len(rows))
     columns = {"seeds_needed": seeds_needed, "examples_needed": float(np.ceil(count * examples / documents))}
     return columns | ({"documents_needed": count} if pd.notna(first.get("documents")) else {})
 

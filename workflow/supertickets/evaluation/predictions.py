@@ -14,6 +14,7 @@ from supertickets.errors import DamagedError, UserError
 from supertickets.evaluation.columns import CUT, Content, read_parquet
 from supertickets.evaluation.metric import predicted
 from supertickets.evaluation.results import reported_split
+from supertickets.experiment.int8 import int8_folder
 from supertickets.experiment.paths import folder_of
 from supertickets.files import read_json
 
@@ -91,8 +92,8 @@ def _has_valid_cut(record: Mapping[str, Any], full: bool) -> bool:
 
 
 def predictions_file(results: Path, run: Mapping[str, Any]) -> Path:
-    """Return the path of a run's predictions."""
-    return results / folder_of(run) / "predictions.parquet"
+    """Return the path of a run's predictions; in eight bits where it has the key ``int8``."""
+    return results / (int8_folder(run) if "int8" in run else folder_of(dict(run))) / "predictions.parquet"
 
 
 def require_splits(splits_by_file: Mapping[Path, Collection[str]]) -> None:

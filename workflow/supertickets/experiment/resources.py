@@ -102,25 +102,36 @@ MEASURED_COPIES = 3
 WARM_UP = 2
 
 
-def measuring_mb(config: Config, weights_mb: float, cuda: bool) -> int:
-    """Memory of a job that measures latency, which holds the full model and the tickets of all ratios, in MB.
+def measured_mb(config: Config, weights_mb: float, *rivals: float) -> list[float]:
+    """Sizes of the models whose latency is measured: the full model, the tickets of all ratios, and rivals.
 
     Args:
         config: of the experiment.
-        weights_mb: size of the encoder's weights in float32, in MB.
+        weights_mb: of the encoder's weights in float32, in MB.
+        rivals: the same of each rival.
+    """
+    return [weights_mb] * (1 + most_ratios(config)) + [*rivals]
+
+
+def measuring_mb(config: Config, weights_mb: Sequence[float], cuda: bool) -> int:
+    """Memory of a job that measures latency, which holds all models, in MB.
+
+    Args:
+        config: of the experiment.
+        weights_mb: as of :func:`measured_mb`.
         cuda: whether a CUDA device may compute.
     """
-    models, asked = 1 + most_ratios(config), config["latency"]
+    asked = config["latency"]
     tokens = max(asked["batch_sizes"]) * max(asked["lengths"])
-    activations = weights_mb * tokens * (ACTIVATIONS + ATTENTION * max(asked["lengths"])) / 4  # none is kept
-    return math.ceil(PROCESS + CUDA * cuda + MEASURED_COPIES * weights_mb * models + activations)
+    activations = max(weights_mb) * tokens * (ACTIVATIONS + ATTENTION * max(asked["lengths"])) / 4  # none is kept
+    return math.ceil(PROCESS + CUDA * cuda + MEASURED_COPIES * sum(weights_mb) + activations)
 
 
-def measuring_minutes(config: Config, weights_mb: float) -> int:
+def measuring_minutes(config: Config, weights_mb: Sequence[float]) -> int:
     """Time of the same, in minutes: with one thread, and with more as if they were not faster."""
-    models, asked = 1 + most_ratios(config), config["latency"]
+    models, asked = len(weights_mb), config["latency"]
     tokens = sum(asked["batch_sizes"]) * sum(asked["lengths"]) * (asked["rounds"] + WARM_UP)
-    operations = 2 * (weights_mb * 1e6 / 4) * tokens * models * 2 * len(asked["backends"])
+    operations = 2 * (sum(weights_mb) * 1e6 / 4) * tokens * 2 * len(asked["backends"])
     return START * (1 + models * (asked["backends"] != ["torch"])) + math.ceil(operations / CPU_RATE / 60)
 
 

@@ -15,12 +15,14 @@ from typing import Any
 
 from supertickets.experiment.adaptation import importance_file, starts_of
 from supertickets.experiment.grid import grid_of, groups_of, main_size, ratios_of, runs_of, scoped, sizes_of
+from supertickets.experiment.int8 import int8_files
 from supertickets.experiment.latency import axis_files, axis_of, latency_files
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, shared_name, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.rivals import rivals_files, rivals_of
 from supertickets.experiment.settings import margins_of, positive_of, pruning_of, teacher_of
+from supertickets.experiment.worth import can_answer, worth_options
 
 Config = Mapping[str, Any]
 
@@ -321,8 +323,22 @@ TABLES = {
     ),
     "latency": Shown(
         "main",
-        "How long the full model and the winning tickets take for a batch on this machine, and the speed-up.",
+        "How long the full model, the winning tickets and rivals take for a batch on this machine, and the speed-up.",
         latency_files,
+        rivals,
+    ),
+    "worth": Shown(
+        "main",
+        "Whether pruning is worth it on each task: the super ticket, rivals and eight bits against the full model, in "
+        "score and in speed.",
+        lambda config: [
+            *files(config, "main", "selections", "comparisons"),
+            *(rivals_files(config) if config["rivals"] else []),
+            *int8_files(config),
+            *latency_files(config),
+        ],
+        worth_options,
+        can_answer,
     ),
     "tasks": Shown(
         "main",

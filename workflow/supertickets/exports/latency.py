@@ -1,4 +1,4 @@
-"""Measure how long the full model and the winning tickets of a task take, on this machine.
+"""Measure how long the full model, the winning tickets and the rivals of a task take, on this machine.
 
 Time depends on shapes and not on what weights are trained to. So nothing is trained: the pre-trained weights with a new
 head are cut to each ticket, in the form that an export has.
@@ -12,7 +12,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from itertools import product
@@ -61,8 +61,8 @@ class Variant:
 
     Attributes:
         name: of the encoder, with the ratio of a ticket.
-        ratio: 0 for a full model.
-        seed: of the run that the ticket is of.
+        ratio: 0 for a full model; not-a-number for a rival's.
+        seed: of the run that the ticket is of; None for a rival.
         ticket: the units that it keeps.
         shape: of the full encoder with its task head.
         model: of transformers, in float32, for evaluation.
@@ -72,7 +72,7 @@ class Variant:
 
     name: str
     ratio: float
-    seed: int
+    seed: int | None
     ticket: Ticket
     shape: Shape
     model: PreTrainedModel
@@ -83,7 +83,7 @@ class Variant:
         """Columns on its size and, for an example of so many tokens, its arithmetic."""
         kept, outputs = self.ticket, self.model.config.num_labels
         return {
-            "weight_remaining": kept.weight_remaining(self.shape),
+            "weight_remaining": kept.weight_remaining(self.shape) if self.seed is not None else np.nan,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "multiply_adds": multiply_adds(self.shape, sum(map(len, kept.heads)), len(kept.ffn), tokens, outputs),
         }
@@ -113,6 +113,7 @@ def measure_latency(
     group: dict[str, Any],
     metric: str,
     settings: dict[str, Any],
+    rivals: list[str],
     outputs: int,
     threads: int,
     config: Path,
@@ -121,17 +122,18 @@ def measure_latency(
     table: Path,
     machine: Path,
 ) -> None:
-    """Measure the full model, and at each ratio the winning ticket of the best run.
+    """Measure the full model, at each ratio the winning ticket of the best run, and the full models of rivals.
 
     A table that was measured before, of the same tickets, with the same settings and on the same machine, is taken
     over.
 
     Args:
-        results: the results folder, with scores and tickets.
+        results: the results folder, with scores, tickets and the rivals' encoders.
         grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric, which tells the best run of a ratio.
         settings: ``backends``, ``batch_sizes``, ``lengths`` and ``rounds`` of the config, and its ``device``.
+        rivals: names of other encoders.
         outputs: number of classes, 1 for regression.
         threads: cores that the job has for itself.
         config, weights, shape: of the pre-trained encoder.
@@ -143,6 +145,10 @@ def measure_latency(
     """
     fields = read_json(config)
     require_lengths(fields, settings["lengths"], group["model"], config)
+    folders = {rival: results / "pretrained" / rival for rival in rivals}
+    of_rivals = {rival: read_json(folder / "config.json") for rival, folder in folders.items()}
+    for rival, told_of_it in of_rivals.items():
+        require_lengths(told_of_it, settings["lengths"], rival, folders[rival] / "config.json")
     if {*settings["backends"]} - {"torch"}:
         require_extra()
     compute = Compute.chosen(settings["device"], "fp32")
@@ -154,15 +160,17 @@ def measure_latency(
         "tickets": [[ratio, seed, ticket.as_json()] for ratio, seed, ticket in chosen],
         **{"config": fields, "settings": settings, "outputs": outputs, "threads": threads, "machine": told},
         **{"level": LEVEL, "code": code_of(*CODE)},
+        **({"rivals": of_rivals} if rivals else {}),
     }
     kept, made = table.with_suffix(SUFFIX), [table, machine]
     if take(kept, identity, made):
         return
     variants = variants_of(group["model"], config, weights, whole, chosen, outputs)
+    variants += [rival_variant(rival, folder, outputs) for rival, folder in folders.items()]
     with tempfile.TemporaryDirectory() as folder:
         rows = list(measured(variants, places, settings, Path(folder)))
     columns = {key: str(group[key]) for key in TRIAL}
-    write_csv(table, pd.DataFrame([columns | row for row in rows]))
+    write_csv(table, pd.DataFrame([columns | row for row in rows]).astype({"seed": "Int64"}))  # a rival has none
     write_json(machine, told)
     keep(kept, identity, made)
 
@@ -236,6 +244,20 @@ def variants_of(
         built = build(cut_tensors(tensors, ticket, architecture), fields, ticket, architecture).float()
         found.append(Variant(variant_name(model, ratio), ratio, seed, ticket, shape, built, classifier.pad, names))
     return found
+
+
+def rival_variant(rival: str, folder: Path, outputs: int) -> Variant:
+    """Another encoder, whole, with a new task head.
+
+    Args:
+        rival: its name.
+        folder: with its config, weights and shape.
+        outputs: number of classes, 1 for regression.
+    """
+    shape = Shape.read(folder / "shape.json", outputs)
+    whole = (0.0, 0, Ticket.full(shape.layers, shape.heads))
+    (full,) = variants_of(rival, folder / "config.json", folder / "model.safetensors", shape, [whole], outputs)
+    return replace(full, ratio=float("nan"), seed=None)
 
 
 def measured(

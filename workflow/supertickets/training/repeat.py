@@ -52,8 +52,32 @@ def repeat_training(
             where nobody wants them.
     """
     run = exported_run(results, grid, group, metric, which)
+    repeat_run(
+        results, run, settings, encoded, predictions, record, trained, ticket, chosen, finetuned, checkpoint_minutes
+    )
+
+
+def repeat_run(
+    results: Path,
+    run: dict[str, Any],
+    settings: dict[str, Any],
+    encoded: Path,
+    predictions: Path,
+    record: Path | None = None,
+    trained: Path | None = None,
+    ticket: Path | None = None,
+    chosen: Path | None = None,
+    finetuned: Path | None = None,
+    checkpoint_minutes: float = 0.0,
+) -> None:
+    """Repeat the training of a run; other arguments as of :func:`repeat_training`.
+
+    Args:
+        results: the results folder, with its encoder, subset and ticket.
+        run: a full model, or a winning ticket.
+    """
     log.info("repeating %s", run)
-    model = results / "pretrained" / group["model"]
+    model = results / "pretrained" / run["model"]
     size = run["train_size"]
     weights, found = model / "model.safetensors", None
     # Fixed names: files that a killed process leaves are replaced, then deleted, by the next process.
@@ -68,7 +92,7 @@ def repeat_training(
                 config=model / "config.json",
                 weights=weights,
                 encoded=encoded,
-                subset=results / f"subsets/{group['task']}/n{size}/seed{run['seed']}.json",
+                subset=results / f"subsets/{run['task']}/n{size}/seed{run['seed']}.json",
                 run=run,
                 settings=settings,
                 record=record or unwanted,
