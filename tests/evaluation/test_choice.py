@@ -95,7 +95,7 @@ def test_each_seed_can_have_its_own_ratio(tmp_path: Path, monkeypatch: pytest.Mo
     table = [tmp_path / f"table.{ending}" for ending in ("csv", "md", "tex")]
     write_super_tickets(tmp_path, grid, *table)
     assert " ".join(f"{seed}:{ratio:g}" for seed, ratio in own.items()) in table[1].read_text()
-    write_seed_sensitivity(tmp_path, grid, [], *table)
+    write_seed_sensitivity(tmp_path, grid, {}, *table)
     reported = [
         score_of(tmp_path, "accuracy", "test", task="movie", seed=seed, ratio=ratio) for seed, ratio in own.items()
     ]

@@ -349,7 +349,7 @@ def test_ways_know_the_separators_of_their_tasks() -> None:
     spans |= {"metrics": {"a": ["accuracy"], "b": ["accuracy"]}}
     shared = spans | {"train_size": 9, "modes": ["full"], "then_single": [], "ratios": {"a": 0.1, "b": 0.1}}
     assert [task.separator for task in multi_task_trained(Path(), shared)] == ["", "_"]
-    new = spans | {"train_sizes": [9], "starts": [("full", "full")]}
+    new = spans | {"train_sizes": [9], "starts": [("full", "full")], "single_starts": []}
     assert [task.separator for task in adaptation_trained(new)] == ["", "_"]
 
 

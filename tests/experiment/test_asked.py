@@ -22,8 +22,18 @@ from supertickets.experiment import (
     worth,
 )
 from supertickets.experiment.config import check_config
+from supertickets.experiment.grid import adaptation_ways
+from supertickets.experiment.paths import run_files
 from supertickets.experiment.published import published_numbers, require_published
-from supertickets.experiment.settings import margins_of, methods_of, metrics_of, stratified, tried_settings, unsearched
+from supertickets.experiment.settings import (
+    margins_of,
+    methods_of,
+    metrics_of,
+    stratified,
+    training_of,
+    tried_settings,
+    unsearched,
+)
 from supertickets.experiment.task_files import resolved
 
 
@@ -116,10 +126,10 @@ def test_a_figure_waits_for_what_it_shows_alone() -> None:
     ]
     sizes = shown.FIGURES["data_size"].inputs(config)
     assert {path.split("/")[4] for path in sizes} == {"n60", "n30"} and not [path for path in sizes if "random" in path]
-    assert shown.TABLES["seed_sensitivity"].options(config)["others"] == [
-        "results/multi_task/amazon+movie/minilm/scores.parquet",
-        "results/adaptation/amazon+movie/minilm/scores.parquet",
-    ]
+    assert shown.TABLES["seed_sensitivity"].options(config)["others"] == {
+        "results/multi_task/amazon+movie/minilm/scores.parquet": "test",
+        "results/adaptation/amazon+movie/minilm/scores.parquet": "test",
+    }
     with pytest.raises(UserError, match=r"multi_task.modes is .*: this needs 'super' among them"):
         shown.FIGURES["tickets_sharing"].inputs(config_of(**ALL | {"multi_task": {"modes": ["full"]}}))
 
@@ -158,9 +168,35 @@ def test_multi_task_training() -> None:
         "movie": {"validation": 50, "test": 90},
         "amazon": {"validation": 50, "test": None},
     }
-    assert "classifier_dropout" not in multi_task.multi_task_settings(config)
+    assert "classifier_dropout" not in multi_task.multi_task_settings(config, "amazon+movie", "minilm")
     with pytest.raises(UserError, match="this needs 'full' among them"):
         multi_task.multi_task_inputs(config_of(multi_task={"modes": ["super"]}), "minilm")
+
+
+def test_single_tasks_are_starts_of_adaptation() -> None:
+    asked = {"tasks": ["nyt"], "train_sizes": [20], "from_single": ["movie"], "tickets": ["nearest", "full", "union"]}
+    asked |= {"modes": ["full", "super", "union"]}
+    overrides = {"movie": {"epochs": 9}}
+    config = config_of(**ALL | {"adaptation": asked, "training_overrides": overrides, "published_settings": True})
+    starts = [("movie", "full", "full"), ("movie", "super", "union"), ("movie", "super", "full")]
+    assert adaptation.single_starts(config) == starts and len(adaptation.starts_of(config)) == 1 + 3 + 3
+    [(_, ways)] = adaptation_ways(adaptation.adaptation_grid(config, "minilm"))
+    found = {way: run_files(runs)[0] for way, runs in ways.items()}
+    folder = "results/adaptation/{}/minilm/nyt/n20/seed1/super-union/record.json"
+    assert found["super-union"] == folder.format("amazon+movie")
+    assert found["movie:super-union"] == folder.format("movie") and "movie:union-full" not in found
+    # Trained as its full model is, where an encoder for several tasks has settings of its own.
+    alone, single = multi_task.multi_task_settings(config, "movie", "minilm"), training_of(config, "minilm", "movie")
+    assert alone["epochs"] == 9 != multi_task.multi_task_settings(config, "amazon+movie", "minilm")["epochs"]
+    mixing = {"sampler", "temperature", "cap", "untouched"}
+    assert {key: single[key] for key in alone.keys() - mixing} == {key: alone[key] for key in alone.keys() - mixing}
+    assert multi_task.task_settings(config, "movie", "minilm", 1)["movie"]["settings"] == single
+    # Without multi-task training they are all that there is.
+    config = config_of(**ALL | {"adaptation": asked | {"scored": "validation"}, "multi_task": False})
+    assert adaptation.starts_of(config) == [] and adaptation.shows_adaptation(config)
+    file = "results/adaptation/movie/minilm/scores.parquet"
+    assert shown.TABLES["seed_sensitivity"].options(config)["others"] == {file: "validation"}
+    assert file in shown.TABLES["domain_adaptation"].inputs(config)
 
 
 def test_adaptation() -> None:

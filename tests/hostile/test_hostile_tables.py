@@ -147,7 +147,8 @@ def test_tables_of_one_seed_lack_nothing(tmp_path: Path) -> None:
     compared = read_table(tmp_path / "ways.csv", content=TABLES["comparisons of ways"])
     assert compared["metric"].isna().any() and set(NAMES) <= set(compared)
     files = [tmp_path / f"spread.{suffix}" for suffix in ("csv", "md", "tex")]
-    write_seed_sensitivity(tmp_path, grid, [str(tmp_path / "ways.parquet")], *files)  # as a command line has them
+    others = {str(tmp_path / "ways.parquet"): "test"}  # as a command line has them
+    write_seed_sensitivity(tmp_path, grid, others, *files)
     assert set(pd.read_csv(files[0])["training"]) == {"alone", "all tasks"}
 
 
@@ -308,7 +309,7 @@ def test_ways_that_there_are_not(results: Path, tmp_path: Path, kind: str) -> No
     folder = tmp_path / kind / "movie" / "minilm"
     folder.mkdir(parents=True)
     write = (lambda *a: write_multi_task_dev(*a[:2], [], {}, *a[2:])) if kind == "multi_task" else (
-        lambda *a: write_domain_adaptation(*a[:2], ["movie"], *a[2:])
+        lambda *a: write_domain_adaptation(*a[:2], ["movie"], [], "test", *a[2:])
     )  # fmt: skip
     files, grid = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")], ALONE | {"seeds": [1, 2]}
     for changed, others, message in (

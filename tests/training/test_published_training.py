@@ -164,7 +164,7 @@ def test_published_settings_are_those_of_the_code() -> None:
     assert importance_epoch(config, "bert-base", "cola") is None
     scored = scored_settings(config, "bert-base", "rte")
     assert scored == settings | {"model_epoch": 4} and settings_from(scored).stop == 4
-    multi_task = multi_task_settings(config)
+    multi_task = multi_task_settings(config, "cola+rte", "bert-base")
     assert (multi_task["eps"], multi_task["batches"], multi_task["epochs"]) == (1e-6, "consecutive", 5)
     MultiTaskSettings(**multi_task)
     assert all("order_seed" in task["settings"] for task in task_settings(config, "cola+rte", "bert-base", 1).values())
@@ -177,7 +177,7 @@ def test_defaults_are_in_no_jobs_settings() -> None:
     assert training_of(asked, "minilm", "movie") == usual and not keys.keys() & usual.keys()
     assert importance_epoch(asked, "minilm", "movie") is None
     assert scored_settings(asked, "minilm", "movie") == usual
-    assert not keys.keys() & multi_task_settings(asked).keys()
+    assert not keys.keys() & multi_task_settings(asked, "amazon+movie", "minilm").keys()
     settings = settings_from(usual)
     assert {key: getattr(settings, key) for key in keys} == keys
 

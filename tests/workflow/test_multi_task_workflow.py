@@ -21,9 +21,12 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
 from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.ways import Ways, compare_ways, score_ways
+from supertickets.experiment.adaptation import adaptation_grid
 from supertickets.experiment.config import check_config
+from supertickets.multi_task.scores import compare_adaptation, score_adaptation
 from supertickets.multi_task.share_tickets import share_tickets
 from supertickets.report.figures import style, ticket_importance
+from supertickets.report.tables.domain_adaptation import write_domain_adaptation
 from supertickets.report.tables.multi_task_dev import write_multi_task_dev
 from supertickets.report.tables.ways import with_differences
 
@@ -39,7 +42,12 @@ WAYS = ("single_full", "single_super", *MODES, "full_then_single", "super_then_s
 def adapting_config(**changes: Any) -> dict[str, Any]:
     """The tiny experiment with a new task, whose examples are dealt in another way."""
     config = tiny_config(
-        adaptation={"tasks": ["toy_new"], "train_sizes": [20, 0.5], "tickets": ["full", "union", "nearest"]}
+        adaptation={
+            "tasks": ["toy_new"],
+            "train_sizes": [20, 0.5],
+            "tickets": ["full", "union", "nearest"],
+            "from_single": ["toy"],
+        }
     )
     tasks = config["define"]["tasks"]
     tasks["toy_new"] = tasks["toy"] | {"split": {"seed": 9}}
@@ -105,10 +113,10 @@ def folders(way: str, task: str) -> list[str]:
     return [place.format(seed) for seed in (1, 2)]
 
 
-def scored(path: Path, task: str, metric: str) -> float:
-    """The test score of a training's predictions, anew."""
+def scored(path: Path, task: str, metric: str, split: str = "test") -> float:
+    """The score of a training's predictions on a part, anew."""
     rows = pd.read_parquet(path / "predictions.parquet")
-    rows = rows[rows["split"] == "test"]
+    rows = rows[rows["split"] == split]
     if "task" in rows:
         rows = rows[rows["task"] == task]
     return 100 * metric_of(metric).plain(predicted(np.stack(rows["logits"].tolist())), rows["label"].to_numpy())
@@ -199,7 +207,8 @@ def test_published_numbers_stand_beside_ours(shared: Workspace, tmp_path: Path) 
 def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/domain_adaptation.csv", dtype={"train_size": str})
-    ways = ("pretrained", "full-full", "super-full", "super-union", "super-nearest")
+    single = ("toy:full-full", "toy:super-full", "toy:super-union")
+    ways = ("pretrained", "full-full", "super-full", "super-union", "super-nearest", *single)
     assert len(table) == 2 * len(ways) and set(table["train_size"]) == {"20", "0.5"}
     rows = table[table["train_size"] == "0.5"].set_index("way")
     found = pd.read_csv(results / f"{ADAPTED_IN}/comparisons.csv", dtype={"train_size": str}).query("reported")
@@ -211,6 +220,7 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
         )
     where = {way: f"{ADAPTED_IN}/toy_new/n0.5/seed{{}}/{way}" for way in ways}
     where["pretrained"] = "runs/tiny/toy_new/n0.5/seed{}/full"
+    where |= {way: f"adaptation/toy/tiny/toy_new/n0.5/seed{{}}/{way.removeprefix('toy:')}" for way in single}
     scores = {
         way: np.array([scored(results / place.format(seed), "toy_new", "accuracy") for seed in (1, 2)])
         for way, place in where.items()
@@ -219,6 +229,8 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
         assert rows.loc[way, "score"] == pytest.approx(values.mean())
         for baseline, suffix in (("pretrained", ""), ("full-full", "_no_tickets")):
             found = rows.loc[way, f"difference{suffix}"]
+            if suffix and way in single:
+                baseline = "toy:full-full"
             if way in (baseline, "pretrained"):
                 assert np.isnan(found)
             else:
@@ -238,6 +250,7 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
     assert set(map(tuple, _units(tickets["super-union"]))) == set().union(
         *(map(tuple, _units(ticket)) for ticket in of_tasks.values())
     )
+    assert tickets["toy:super-union"]["heads"] == of_tasks["toy"]["heads"]
     text = (results / "tables/domain_adaptation.md").read_text()
     for words in (
         "50% of the training examples",
@@ -246,16 +259,59 @@ def test_new_tasks_are_compared_with_both_baselines(shared: Workspace) -> None:
         "nearest task's",
         "union",
         "Over no tickets",
+        "toy, toy_value together, and on toy alone.",
+        "toy alone, super ticket",
+        "its ticket",
     ):
         assert words in text
     assert "nan" not in text
 
 
 @pytest.mark.slow
+def test_the_encoder_of_a_single_task_is_that_of_its_run(shared: Workspace) -> None:
+    results = results_of(shared)
+    ratio = pd.read_csv(results / "selections/tiny/toy/n32/winning.csv")["ratio"].item()
+    for mode, run in (("full", "full"), ("super", f"winning-{ratio:.2f}")):
+        for seed in (1, 2):
+            found = pd.read_parquet(results / f"multi_task/toy/tiny/{mode}/seed{seed}/predictions.parquet")
+            expected = pd.read_parquet(results / f"runs/tiny/toy/n32/seed{seed}/{run}/predictions.parquet")
+            pd.testing.assert_frame_equal(found.drop(columns="task"), expected)
+
+
+@pytest.mark.slow
+def test_new_tasks_can_be_scored_on_validation(
+    shared: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shared.folder)
+    config = adapting_config()
+    config["adaptation"]["scored"] = "validation"
+    results, grid = results_of(shared), adaptation_grid(check_config(config), "tiny")
+    folder = tmp_path / ADAPTED_IN
+    folder.mkdir(parents=True)
+    score_adaptation(results, grid, folder / "scores.parquet")
+    compare_adaptation(results, grid, folder / "comparisons.csv")
+    files = [tmp_path / f"table.{ending}" for ending in ("csv", "md", "tex")]
+    shown = {"models": ["tiny"], "seeds": [1, 2]}
+    write_domain_adaptation(tmp_path, shown, ["toy", "toy_value"], ["toy"], "validation", *files)
+    row = (
+        pd.read_csv(files[0], dtype={"train_size": str})
+        .query("train_size == '0.5' and way == 'toy:super-full'")
+        .iloc[0]
+    )
+    start, pretrained = (
+        np.mean([scored(results / place.format(seed), "toy_new", "accuracy", "validation") for seed in (1, 2)])
+        for place in ("adaptation/toy/tiny/toy_new/n0.5/seed{}/super-full", "runs/tiny/toy_new/n0.5/seed{}/full")
+    )
+    assert row["split"] == "validation" and row["score"] == pytest.approx(start)
+    assert row["difference"] == pytest.approx(start - pretrained)
+    assert "on the validation split" in files[1].read_text()
+
+
+@pytest.mark.slow
 def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) -> None:
     results = results_of(shared)
     table = pd.read_csv(results / "tables/seed_sensitivity.csv", dtype={"train_size": str})
-    assert len(table) == 2 * 3 + 2 * 2 and table[table["training"] == "new task"]["super_mean"].isna().all()
+    assert len(table) == 2 * 3 + 2 * 3 and table[table["training"] == "new task"]["super_mean"].isna().all()
     rows = table.set_index(["training", "task", "train_size"])
     for training, task, size, full, ticket in (
         ("all tasks", "toy_value", "32", f"{TOGETHER}/full/seed{{}}", f"{TOGETHER}/super/seed{{}}"),
@@ -270,6 +326,12 @@ def test_spread_over_seeds_is_told_of_all_ways_of_training(shared: Workspace) ->
             "toy_new",
             "0.5",
             *(f"{ADAPTED_IN}/toy_new/n0.5/seed{{}}/{mode}-full" for mode in ("full", "super")),
+        ),
+        (
+            "toy alone, then new task",
+            "toy_new",
+            "0.5",
+            *(f"adaptation/toy/tiny/toy_new/n0.5/seed{{}}/{mode}-full" for mode in ("full", "super")),
         ),
     ):
         metric = "pearson" if task == "toy_value" else "accuracy"
@@ -343,7 +405,7 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     adapted = {"score_adaptation": 1, "compare_adaptation": 1}
     workspace.configure(adapting_config(multi_task={"untouched": "zero_gradient"}))
     # All multi-task trainings, and what continues from them: two seeds, two modes of two tasks, and four starts of two
-    # sizes of the new one.
+    # sizes of the new one. Encoders of a single task are trained in no such way, and stay.
     changed = workspace.planned(*EVERYTHING)
     again = 2 * (2 * 2 + 4 * 2)
     assert changed == collected | adapted | {
@@ -355,15 +417,15 @@ def test_only_what_a_change_touches_runs_again(shared: Workspace, tmp_path: Path
     # A new size continues from the encoders that are there.
     adaptation = adapting_config()["adaptation"]
     workspace.configure(adapting_config(adaptation=adaptation | {"train_sizes": [20, 0.5, "all"]}))
-    new = {"subsample": 2, "finetune": 2, "score_units": 2} | dict.fromkeys(("start_adaptation", "adapt"), 8)
-    assert workspace.planned(*EVERYTHING) == adapted | new | {"draw_adaptation_ticket": 8, "write_table": 2}
+    new = {"subsample": 2, "finetune": 2, "score_units": 2} | dict.fromkeys(("start_adaptation", "adapt"), 14)
+    assert workspace.planned(*EVERYTHING) == adapted | new | {"draw_adaptation_ticket": 14, "write_table": 2}
     # So do other examples to predict of the new task, and those of a shared one have the encoders trained again.
-    trained = {"finetune": 4, "score_units": 4} | dict.fromkeys(("start_adaptation", "adapt"), 16)
+    trained = {"finetune": 4, "score_units": 4} | dict.fromkeys(("start_adaptation", "adapt"), 28)
     workspace.configure(adapting_config(evaluate={"validation": "all", "test": {"default": "all", "toy_new": 10}}))
     assert workspace.planned(*EVERYTHING) == adapted | trained | {"draw_adaptation_ticket": 4, "write_table": 2}
     workspace.configure(adapting_config(evaluate={"validation": "all", "test": {"default": "all", "toy": 10}}))
     planned = workspace.planned(*EVERYTHING)
-    assert planned["train_multi_task"] == 8 and planned["finetune"] == 2 and planned["adapt"] == again
+    assert planned["train_multi_task"] == 8 + 4 and planned["finetune"] == 2 and planned["adapt"] == again + 12
     workspace.configure(adapting_config(multi_task={"modes": ["full", "super"]}))
     assert workspace.planned(*EVERYTHING) == collected | {"write_table": 2}
     # With ratios of the config's own nothing is searched for: no ticket is trained for the figure.
@@ -418,6 +480,20 @@ def test_the_published_sizes_are_tickets_of_given_ratios(shared: Workspace, tmp_
             "adaptation.train_sizes[1] is 90: task toy_new has 84",
         ),
         ({"adaptation": {"tickets": ["own"]}}, "adaptation.tickets[0] is 'own'"),
+        ({"adaptation": {"from_single": ["toy_new"]}}, "adaptation.from_single[0] is 'toy_new': not a task of this"),
+        (
+            {"adaptation": {"tasks": ["toy_value"], "from_single": ["toy_value"]}, "multi_task": False},
+            "adaptation.from_single[0] is 'toy_value': it is a new task, too",
+        ),
+        (
+            {"adaptation": {"from_single": ["toy"]}, "multi_task": {"tasks": ["toy"]}},
+            "adaptation.from_single[0] is 'toy': it is all that multi-task training has; write multi_task: false",
+        ),
+        ({"adaptation": {"from_single": ["toy"]}, "search": {"epochs": [1, 2]}}, "and search chooses the settings of"),
+        (
+            {"adaptation": {"from_single": ["toy"]}, "training_overrides": {"toy": {"model_epoch": "best"}}},
+            "adaptation.from_single[0] is 'toy', and model_epoch chooses an epoch of its full model",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(

@@ -1,4 +1,4 @@
-# Continue from a multi-task encoder: on a new task, or on one of its tasks alone.
+# Continue from an encoder of other tasks: on a new task, or on one of its tasks alone.
 #
 # Needs:  model.safetensors and tickets of multi_task.smk; encoded/ and subsets/ of prepare.smk; full models of the new tasks
 # Makes:  results/adaptation/{shared}/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}/
@@ -9,6 +9,7 @@
 from supertickets.experiment.adaptation import (
     adaptation_grid,
     adaptation_inputs,
+    adaptation_name,
     compared_importance,
     adaptation_ticket_settings,
     new_importance,
@@ -122,6 +123,8 @@ rule score_adaptation:
         "results/logs/score_adaptation/{shared}/{model}.log",
     benchmark:
         "results/benchmarks/score_adaptation/{shared}/{model}.tsv"
+    wildcard_constraints:
+        shared=one_of([adaptation_name(config)]) or "none",
     conda:
         "../../envs/supertickets.yaml"
     resources:
@@ -142,6 +145,8 @@ rule compare_adaptation:
         "results/logs/compare_adaptation/{shared}/{model}.log",
     benchmark:
         "results/benchmarks/compare_adaptation/{shared}/{model}.tsv"
+    wildcard_constraints:
+        shared=one_of([adaptation_name(config)]) or "none",
     conda:
         "../../envs/supertickets.yaml"
     resources:

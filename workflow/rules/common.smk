@@ -26,8 +26,8 @@ from supertickets.experiment import resources
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
 from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
-from supertickets.experiment.multi_task import shared_tasks
-from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
+from supertickets.experiment.multi_task import of_single, shared_tasks
+from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from, tasks_of
 from supertickets.experiment.rivals import trained_models
 from supertickets.experiment.settings import choices_of, metrics_of, separators_of, training_of, unsearched
 from supertickets.experiment.shown import everything, files, shown_grid
@@ -238,13 +238,11 @@ def grown(attempt, demand):
 
 def training_demand(wildcards):
     """The most epochs and the largest batch of a training, and examples trained on and predicted, by task."""
-    tasks = [wildcards.task] if "task" in wildcards.keys() else None
+    alone = "task" in wildcards.keys() or of_single(config, wildcards.shared)
+    tasks = [wildcards.task] if "task" in wildcards.keys() else tasks_of(wildcards.shared)
     size = trained_size(wildcards)
-    counts = [
-        (resources.trained_examples(examples_of(task), size), predicted_examples(task))
-        for task in tasks or shared_tasks(config)
-    ]
-    return resources.largest_settings(config, wildcards.model, tasks, size), counts
+    counts = [(resources.trained_examples(examples_of(task), size), predicted_examples(task)) for task in tasks]
+    return resources.largest_settings(config, wildcards.model, tasks if alone else None, size), counts
 
 
 def get_training_memory(wildcards, attempt):

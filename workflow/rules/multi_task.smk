@@ -1,4 +1,5 @@
-# Multi-task training: one encoder for all tasks, each trained through its own ticket, and without tickets.
+# Multi-task training: one encoder for all tasks, each trained through its own ticket, and without tickets. So is the
+# encoder of a single task that new tasks continue from, with the settings of this task.
 #
 # Needs:  pretrained/, encoded/ and subsets/ of prepare.smk; runs, tickets and selections/ of the winning tickets at the
 #         main size; for scores and comparisons what adaptation.smk makes of each task
@@ -8,6 +9,7 @@
 #         scores.parquet      one row for each way of training, seed, task, split and metric
 #         comparisons.csv     every way against training without tickets, with intervals and tests
 
+from supertickets.experiment.adaptation import single_starts
 from supertickets.experiment.multi_task import (
     example_files,
     given_ratios,
@@ -21,10 +23,13 @@ from supertickets.experiment.multi_task import (
 )
 from supertickets.experiment.paths import MULTI_TASK, shared_name
 
+#: The tasks of multi-task training, as paths name them; "none" where it is switched off.
+SHARED = shared_name(shared_tasks(config)) or "none"
+
 
 wildcard_constraints:
-    shared=one_of([shared_name(shared_tasks(config))]) or "none",
-    mode=one_of(config["multi_task"]["modes"]) or "none",
+    shared=one_of([SHARED, *config["adaptation"]["from_single"]]),
+    mode=one_of([*config["multi_task"]["modes"], *(mode for _, mode, _ in single_starts(config))]) or "none",
 
 
 localrules:
@@ -100,7 +105,7 @@ rule train_multi_task:
         **work("multi_task.run:train_multi_task"),
         run=lambda wildcards: canonical_json(dict(wildcards.items()) | {"seed": int(wildcards.seed)}),
         tasks=lambda wildcards: canonical_json(task_settings(config, wildcards.shared, wildcards.model, wildcards.seed)),
-        settings=canonical_json(multi_task_settings(config)),
+        settings=lambda wildcards: canonical_json(multi_task_settings(config, wildcards.shared, wildcards.model)),
         options=get_training_options,
     shell:
         "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
@@ -117,6 +122,8 @@ rule score_multi_task:
         "results/logs/score_multi_task/{shared}/{model}.log",
     benchmark:
         "results/benchmarks/score_multi_task/{shared}/{model}.tsv"
+    wildcard_constraints:
+        shared=one_of([SHARED]),
     conda:
         "../../envs/supertickets.yaml"
     resources:
@@ -137,6 +144,8 @@ rule compare_multi_task:
         "results/logs/compare_multi_task/{shared}/{model}.log",
     benchmark:
         "results/benchmarks/compare_multi_task/{shared}/{model}.tsv"
+    wildcard_constraints:
+        shared=one_of([SHARED]),
     conda:
         "../../envs/supertickets.yaml"
     resources:

@@ -245,21 +245,21 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(part, index=False, lineterminator="\n")
 
 
-def reported_split(splits: Iterable[str]) -> str:
-    """The split that is reported: test, or validation where there are no labelled test examples."""
-    return "test" if "test" in splits else "validation"
+def reported_split(splits: Iterable[str], scored: str = "test") -> str:
+    """The split that is reported: ``scored``, or validation where there are no such labelled examples."""
+    return scored if scored in splits else "validation"
 
 
-def reported_split_of(splits: pd.Series) -> str:
+def reported_split_of(splits: pd.Series, scored: str = "test") -> str:
     """The same, from a column of a task's splits."""
-    return reported_split(splits.unique())
+    return reported_split(splits.unique(), scored)
 
 
-def reported(scores: pd.DataFrame) -> pd.DataFrame:
+def reported(scores: pd.DataFrame, scored: str = "test") -> pd.DataFrame:
     """The rows of a table of scores that are reported: of each task's first metric, on the split that is."""
     by_task = scores.groupby("task")
     first = scores["metric"] == by_task["metric"].transform("first")
-    return scores[first & (scores["split"] == by_task["split"].transform(reported_split_of))]
+    return scores[first & (scores["split"] == by_task["split"].transform(reported_split_of, scored=scored))]
 
 
 def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -62,7 +62,9 @@ def score_ways(results: Path, trained: Iterable[Ways]) -> pd.DataFrame:
     return pd.DataFrame(rows)[list(SCORES)]
 
 
-def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool) -> pd.DataFrame:
+def compare_ways(
+    results: Path, trained: Sequence[Ways], baselines: Sequence[str], average: bool, scored: str = "test"
+) -> pd.DataFrame:
     """Compare all ways with the baselines, for every task and split.
 
     Args:
@@ -71,6 +73,7 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
         baselines: the ways that all other ways are compared with.
         average: add the average over tasks on the reported splits. Scores are averaged seed by seed, since a seed's
             tasks were trained together.
+        scored: the split that is reported (:func:`~supertickets.evaluation.results.reported_split`).
 
     Returns:
         Table with model, task, train_size, way, baseline, split, reported (whether this is the reported split),
@@ -101,7 +104,7 @@ def compare_ways(results: Path, trained: Sequence[Ways], baselines: Sequence[str
                 for way, runs in ((way, by_split[split]) for way, by_split in outcomes.items())
             }
             where: dict[str, Any] = {**task.named, "split": split, "metric": task.metrics[0]}
-            where["reported"] = split == reported_split(baseline)
+            where["reported"] = split == reported_split(baseline, scored)
             where["chance"] = constant_answer(task.metrics[0], baseline[split], 1).scores.item()
             rows += _compared(where, scores, baselines, bool(task.separator))
             if where["reported"]:

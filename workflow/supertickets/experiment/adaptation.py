@@ -8,7 +8,7 @@ from typing import Any
 from supertickets.errors import UserError
 from supertickets.experiment.grid import adaptation_ways
 from supertickets.experiment.multi_task import shared_tasks, trained_modes, trials_of
-from supertickets.experiment.paths import IMPORTANCE, RESULTS, run_files, shared_name
+from supertickets.experiment.paths import IMPORTANCE, RESULTS, run_files, starts_name
 from supertickets.experiment.settings import metrics_of, outputs_of, pruning_of
 
 Config = Mapping[str, Any]
@@ -22,6 +22,33 @@ def starts_of(config: Config) -> list[tuple[str, str]]:
         for mode in trained_modes(config, asked["modes"])
         for ticket in (["full"] if mode == "full" else asked["tickets"])
     ]
+
+
+def single_starts(config: Config) -> list[tuple[str, str, str]]:
+    """A task, mode and ticket for each encoder of a single task that new ones continue from.
+
+    The one ticket is all that any task holds, and the nearest.
+    """
+    asked = config["adaptation"]
+    tickets = dict.fromkeys("union" if ticket == "nearest" else ticket for ticket in asked["tickets"])
+    return [
+        (task, mode, ticket)
+        for task in asked["from_single"]
+        for mode in asked["modes"]
+        if mode != "union"  # which is super
+        for ticket in (["full"] if mode == "full" else tickets)
+    ]
+
+
+def adaptation_name(config: Config) -> str:
+    """The folder of scores and comparisons (:func:`~supertickets.experiment.paths.starts_name`)."""
+    return starts_name(shared_tasks(config), config["adaptation"]["from_single"])
+
+
+def shows_adaptation(config: Config) -> bool:
+    """Whether there are new tasks, and several tasks' encoders or single ones that they continue from."""
+    several = len(shared_tasks(config)) > 1 and bool(starts_of(config))
+    return bool(config["adaptation"]["tasks"]) and (several or bool(single_starts(config)))
 
 
 def importance_file(config: Config, trial: Mapping[str, Any]) -> str:
@@ -56,11 +83,13 @@ def adaptation_grid(config: Config, model: str) -> dict[str, Any]:
     """What spans the trainings of a model on new tasks."""
     asked = config["adaptation"]
     return {
-        "shared": shared_name(shared_tasks(config)),
+        "shared": adaptation_name(config),
         "model": model,
         "train_sizes": asked["train_sizes"],
         "seeds": config["seeds"],
         "starts": starts_of(config),
+        "single_starts": single_starts(config),
+        "scored": asked["scored"],
         "metrics": {task: metrics_of(config, task) for task in asked["tasks"]},
     }
 
@@ -74,7 +103,7 @@ def adaptation_inputs(config: Config, model: str) -> list[str]:
     asked = config["adaptation"]
     if not asked["tasks"]:
         raise UserError("adaptation.tasks is empty: name the new tasks")
-    if not starts_of(config):
+    if not starts_of(config) and not single_starts(config):
         raise UserError(
             f"adaptation.modes is {asked['modes']} and multi_task.modes is {config['multi_task']['modes']}:"
             " they have none in common"
@@ -89,7 +118,7 @@ def new_importance(config: Config, model: str) -> list[str]:
     It is computed with their trainings, whatever they hold: their fine-tuned weights are deleted, and would be trained
     again for it later.
     """
-    if all(mode == "full" for mode, _ in starts_of(config)):
+    if all(mode == "full" for mode, _ in starts_of(config)):  # one task's ticket has no other to choose from
         return []
     grid = adaptation_grid(config, model)
     trials = [trial | {"seed": seed} for trial, _ in adaptation_ways(grid) for seed in grid["seeds"]]

@@ -15,7 +15,7 @@ from supertickets.experiment.model_files import lacking
 from supertickets.experiment.multi_task import shared_tasks
 from supertickets.experiment.paths import shared_name
 from supertickets.experiment.rivals import rivals_of, trained_models
-from supertickets.experiment.settings import TAUGHT, asked_of
+from supertickets.experiment.settings import SHORT, TAUGHT, asked_of
 from supertickets.experiment.task_files import inputs, is_local, is_there
 from supertickets.experiment.task_sizes import known_sizes
 from supertickets.files import unreadable
@@ -165,6 +165,27 @@ def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
                 f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is no new one; leave it "
                 "out here or in multi_task.tasks"
             )
+    yield from _wrong_single_starts(config)
+
+
+def _wrong_single_starts(config: Mapping[str, Any]) -> Iterator[str]:
+    """Single tasks that new ones cannot continue from: none of the experiment's, new, or trained in another way."""
+    new, known = config["adaptation"]["tasks"], [*config["tasks"], *config["multi_task"]["tasks"]]
+    models = [model for model in config["models"] if model in config["define"]["models"]]
+    for index, name in enumerate(config["adaptation"]["from_single"]):
+        key = f"adaptation.from_single[{index}] is {name!r}"
+        if name not in known:
+            yield f"{key}: not a task of this experiment; known are {', '.join(dict.fromkeys(known))}"
+        elif name in new:
+            yield f"{key}: it is a new task, too; leave it out in one of both"
+        elif shared_tasks(config) == [name]:
+            yield f"{key}: it is all that multi-task training has; write multi_task: false"
+        elif any(config["search"][key] for key in SHORT):
+            yield f"{key}, and search chooses the settings of its full model, which this does not read; leave one out"
+        elif name not in config["define"]["tasks"]:
+            continue  # which is said elsewhere
+        elif any(asked_of(config, model, name)["model_epoch"] != "last" for model in models):
+            yield f"{key}, and model_epoch chooses an epoch of its full model, which this does not read; leave one out"
 
 
 def _wrong_margin(config: Mapping[str, Any]) -> Iterator[str]:

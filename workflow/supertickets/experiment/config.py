@@ -177,11 +177,12 @@ def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[st
     """
     if "tasks" not in given:
         return dict(config)
-    parts = ("multi_task", "adaptation")
+    parts = {"multi_task": ("tasks",), "adaptation": ("tasks", "from_single")}
     # Values that are not mappings are refused later, with their key.
     known = {part: config[part] for part in parts if isinstance(config.get(part), Mapping)}
     told = {part for part in known if isinstance(given.get(part), Mapping) and "tasks" in given[part]}
-    return {**config, **{part: {**known[part], "tasks": []} for part in known if part not in told}}
+    others = {part: {**known[part], **{key: [] for key in parts[part]}} for part in known if part not in told}
+    return {**config, **others}
 
 
 def _explain(error: jsonschema.ValidationError) -> str:

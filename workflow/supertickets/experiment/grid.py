@@ -150,12 +150,12 @@ def multi_task_ways(
 
 
 def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, list[Run]]]]:
-    """How each new task was trained at each size: from the pre-trained weights, and from multi-task encoders.
+    """How each new task was trained at each size: from the pre-trained weights, and from encoders of other tasks.
 
     Args:
         grid: what spans the trainings: ``shared`` (names the tasks that share an encoder), ``model``, ``train_sizes``,
-            ``seeds``, ``metrics`` by task, and ``starts``, pairs of a multi-task encoder's mode and which ticket of it
-            the new task has.
+            ``seeds``, ``metrics`` by task, ``starts``, pairs of a multi-task encoder's mode and which ticket of it the
+            new task has, and ``single_starts``, the same of an encoder of one task, with its name first.
 
     Yields:
         Model, task and train size, and by way the run of each seed.
@@ -163,11 +163,17 @@ def adaptation_ways(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], d
     for task, size in product(grid["metrics"], grid["train_sizes"]):
         trial = {"model": grid["model"], "task": task, "train_size": size}
         named = {PRETRAINED: {**trial, "kind": "full", "ratio": 0.0, "draw": 1}}
+        starts = [(f"{mode}-{ticket}", grid["shared"], mode, ticket) for mode, ticket in grid["starts"]]
+        starts += [(f"{of}:{mode}-{ticket}", of, mode, ticket) for of, mode, ticket in grid["single_starts"]]
         named |= {
-            f"{mode}-{ticket}": {"shared": grid["shared"], **trial, "mode": mode, "ticket": ticket}
-            for mode, ticket in grid["starts"]
+            way: {"shared": shared, **trial, "mode": mode, "ticket": ticket} for way, shared, mode, ticket in starts
         }
         yield trial, _by_seed(named, grid["seeds"])
+
+
+def source_of(way: str) -> str:
+    """The single task whose encoder a way of training a new one continues from; empty for any other way."""
+    return way.rpartition(":")[0]
 
 
 def _by_seed(named: Mapping[str, Run], seeds: list[int]) -> dict[str, list[Run]]:

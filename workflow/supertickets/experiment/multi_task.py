@@ -18,12 +18,23 @@ from supertickets.experiment.paths import (
     tasks_of,
     ticket_file,
 )
-from supertickets.experiment.settings import PUBLISHED, file_order, metrics_of, outputs_of, training_of, unusual
+from supertickets.experiment.settings import (
+    PUBLISHED,
+    asked_of,
+    file_order,
+    metrics_of,
+    outputs_of,
+    training_of,
+    unusual,
+)
 
 Config = Mapping[str, Any]
 
 #: Keys of training that multi-task training has not: each task's head has its own dropout, and the last epoch counts.
 OF_SINGLE_TASKS = ("classifier_dropout", "model_epoch", "importance_epoch")
+
+#: How the tasks of one are mixed, which any other way would do alike.
+ALONE = {"sampler": "proportional", "temperature": 1, "cap": 1, "untouched": "frozen"}
 
 
 def shared_tasks(config: Config) -> list[str]:
@@ -80,7 +91,7 @@ def example_files(config: Config, shared: str, model: str, seed: int) -> dict[st
 def task_settings(config: Config, shared: str, model: str, seed: int) -> dict[str, dict[str, Any]]:
     """The same with the training settings of each task."""
     files = example_files(config, shared, model, seed)
-    consecutive = _training(config)["batches"] == "consecutive"
+    consecutive = _training(config, shared, model)["batches"] == "consecutive"
     orders = {task: file_order(config, task) if consecutive else {} for task in files}
     return {task: {**files[task], "settings": training_of(config, model, task) | orders[task]} for task in files}
 
@@ -90,16 +101,23 @@ def outputs_by_task(config: Config, shared: str) -> dict[str, int]:
     return {task: outputs_of(config, task) for task in tasks_of(shared)}
 
 
-def multi_task_settings(config: Config) -> dict[str, Any]:
-    """How one encoder is trained on all tasks."""
-    asked = config["multi_task"]
-    return {**{key: asked[key] for key in ("sampler", "temperature", "cap", "untouched")}, **unusual(_training(config))}
+def multi_task_settings(config: Config, shared: str, model: str) -> dict[str, Any]:
+    """How one encoder is trained on all tasks; arguments as of :func:`trials_of`."""
+    asked = ALONE if of_single(config, shared) else config["multi_task"]
+    return {**{key: asked[key] for key in ALONE}, **unusual(_training(config, shared, model))}
 
 
-def _training(config: Config) -> dict[str, Any]:
+def of_single(config: Config, shared: str) -> bool:
+    """Whether an encoder is a single task's, which new tasks continue from, with the settings of this task."""
+    return shared in config["adaptation"]["from_single"]
+
+
+def _training(config: Config, shared: str, model: str) -> dict[str, Any]:
     """Keys of training of one encoder for all tasks, without those of single tasks."""
     published = PUBLISHED if config["published_settings"] else {}
     training = {**config["training"], **published, **config["multi_task"]["training"]}
+    if of_single(config, shared):
+        training = asked_of(config, model, shared)
     return {key: value for key, value in training.items() if key not in OF_SINGLE_TASKS}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 #: Folder of everything that is made.
@@ -68,6 +68,11 @@ def shared_name(tasks: Iterable[str]) -> str:
 def tasks_of(shared: str) -> list[str]:
     """The inverse of :func:`shared_name`, sorted."""
     return shared.split("+")
+
+
+def starts_name(shared: Sequence[str], single: Sequence[str]) -> str:
+    """Name of the tasks whose encoders new ones continue from: those that share one, or else those with their own."""
+    return shared_name(shared or single)
 
 
 def run_folder(run: dict[str, Any]) -> str:

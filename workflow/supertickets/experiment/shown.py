@@ -13,7 +13,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from supertickets.experiment.adaptation import importance_file, starts_of
+from supertickets.experiment.adaptation import (
+    adaptation_name,
+    importance_file,
+    shows_adaptation,
+    single_starts,
+    starts_of,
+)
 from supertickets.experiment.grid import grid_of, groups_of, main_size, ratios_of, runs_of, scoped, sizes_of
 from supertickets.experiment.int8 import int8_files
 from supertickets.experiment.latency import axis_files, axis_of, latency_files
@@ -120,13 +126,16 @@ def rivals(config: Config) -> dict[str, Any]:
     return {"rivals": {model: rivals_of(config, model) for model in config["models"]}}
 
 
-def by_model(folder: str, *names: str) -> Callable[[Config], list[str]]:
-    """Files of each model in a folder of the results folder, of the tasks of multi-task training."""
-    return lambda config: [
-        f"{RESULTS}/{folder}/{shared_name(shared_tasks(config))}/{model}/{name}"
-        for name in names
-        for model in config["models"]
-    ]
+def together(config: Config, *names: str) -> list[str]:
+    """Files of each model beside its multi-task trainings."""
+    folder = f"{RESULTS}/multi_task/{shared_name(shared_tasks(config))}"
+    return [f"{folder}/{model}/{name}" for name in names for model in config["models"]]
+
+
+def adapted(config: Config, *names: str) -> list[str]:
+    """Files of each model beside its trainings on new tasks."""
+    folder = f"{RESULTS}/adaptation/{adaptation_name(config)}"
+    return [f"{folder}/{model}/{name}" for name in names for model in config["models"]]
 
 
 def published(config: Config) -> list[str]:
@@ -135,13 +144,19 @@ def published(config: Config) -> list[str]:
     return files(config, "main", "selections", "scores")
 
 
-def other_scores(config: Config) -> list[str]:
-    """Scores of multi-task training and of adaptation, where the config has them with and without tickets."""
-    found: list[str] = []
-    if len(shared_tasks(config)) > 1 and {"full", "super"} <= {*config["multi_task"]["modes"]}:
-        found += by_model("multi_task", "scores.parquet")(config)
-        if config["adaptation"]["tasks"] and {("full", "full"), ("super", "full")} <= {*starts_of(config)}:
-            found += by_model("adaptation", "scores.parquet")(config)
+def other_scores(config: Config) -> dict[str, str]:
+    """Scores of multi-task training and of adaptation, where the config has them with and without tickets.
+
+    Returns:
+        By file the part that is reported.
+    """
+    found: dict[str, str] = {}
+    if several_tasks(config) and {"full", "super"} <= {*config["multi_task"]["modes"]}:
+        found |= dict.fromkeys(together(config, "scores.parquet"), "test")
+    starts = {*single_starts(config), *(("", *start) for start in starts_of(config) if several_tasks(config))}
+    with_both = [of for of, *start in starts if start == ["full", "full"] and (of, "super", "full") in starts]
+    if config["adaptation"]["tasks"] and with_both:
+        found |= dict.fromkeys(adapted(config, "scores.parquet"), config["adaptation"]["scored"])
     return found
 
 
@@ -373,7 +388,7 @@ TABLES = {
     "multi_task_dev": Shown(
         "multi_task",
         "One encoder for all tasks, with and without tickets, beside one for each.",
-        by_model("multi_task", "scores.parquet", "comparisons.csv"),
+        lambda config: together(config, "scores.parquet", "comparisons.csv"),
         lambda config: {
             "ratios": list(config["multi_task"]["ratios"]),
             "published": published_numbers(config, shared_tasks(config)),
@@ -382,10 +397,14 @@ TABLES = {
     ),
     "domain_adaptation": Shown(
         "multi_task",
-        "New tasks, trained from the pre-trained weights and from multi-task encoders, with and without tickets.",
-        by_model("adaptation", "scores.parquet", "comparisons.csv"),
-        lambda config: {"shared": shared_tasks(config)},
-        lambda config: several_tasks(config) and bool(config["adaptation"]["tasks"] and starts_of(config)),
+        "New tasks, trained from the pre-trained weights and from encoders of other tasks, with and without tickets.",
+        lambda config: adapted(config, "scores.parquet", "comparisons.csv"),
+        lambda config: {
+            "shared": shared_tasks(config),
+            "single": config["adaptation"]["from_single"],
+            "scored": config["adaptation"]["scored"],
+        },
+        shows_adaptation,
     ),
 }
 

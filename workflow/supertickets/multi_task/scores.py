@@ -86,13 +86,13 @@ def score_adaptation(results: Path, grid: dict[str, Any], scores: Path) -> None:
 
 
 def compare_adaptation(results: Path, grid: dict[str, Any], table: Path) -> None:
-    """Write how all ways differ from training from the pre-trained weights, and from an encoder without tickets.
+    """Write how all ways differ from training from the pre-trained weights, and from encoders without tickets.
 
     Args:
         results: the results folder.
-        grid: see :func:`adaptation_trained`.
+        grid: see :func:`adaptation_trained`, and ``scored``, the part that is reported.
         table: CSV file to write (:func:`~supertickets.evaluation.ways.compare_ways`).
     """
     trained = adaptation_trained(grid)
-    baselines = [way for way in (PRETRAINED, NO_TICKETS) if way in trained[0].runs]
-    write_csv(table, compare_ways(results, trained, baselines, average=False))
+    baselines = [way for way in trained[0].runs if way == PRETRAINED or way.rpartition(":")[2] == NO_TICKETS]
+    write_csv(table, compare_ways(results, trained, baselines, average=False, scored=grid["scored"]))

@@ -11,7 +11,7 @@ import pandas as pd
 from supertickets.evaluation.columns import read_table
 from supertickets.evaluation.results import TABLES, ratio_of_seed, read_groups, read_judged, reported
 from supertickets.evaluation.select_ticket import EXPERIMENT
-from supertickets.experiment.grid import groups_of
+from supertickets.experiment.grid import NO_TICKETS, groups_of, source_of
 from supertickets.report.tables.formats import (
     SCORE,
     STD,
@@ -24,25 +24,28 @@ from supertickets.report.tables.formats import (
     write_formats,
 )
 
+#: A new task that has the whole encoder, which was trained with tickets.
+WITH_TICKETS = "super-full"
 #: The ways (:mod:`supertickets.experiment.grid`) without and with tickets, by the training that the table names.
 SPREADS = {
     "alone": ("single_full", "single_super"),
     "new task": ("pretrained", ""),
     "all tasks": ("full", "super"),
     "all tasks, then alone": ("full_then_single", "super_then_single"),
-    "all tasks, then new task": ("full-full", "super-full"),
+    "all tasks, then new task": (NO_TICKETS, WITH_TICKETS),
 }
 
 
 def write_seed_sensitivity(
-    results: Path, grid: dict[str, Any], others: list[str], csv: Path, md: Path, tex: Path
+    results: Path, grid: dict[str, Any], others: dict[str, str], csv: Path, md: Path, tex: Path
 ) -> None:
     """Write the spread over seeds of full models and super tickets, on the reported split.
 
     Args:
         results: the results folder, with ``verdicts.csv`` and scores.
         grid: the axes of the runs.
-        others: files with scores of other ways of training (:func:`~supertickets.evaluation.ways.score_ways`).
+        others: files with scores of other ways of training (:func:`~supertickets.evaluation.ways.score_ways`), each
+            with the part that is reported.
         csv, md, tex: files to write.
     """
     verdicts = read_judged(results, "verdicts.csv", grid)
@@ -61,8 +64,8 @@ def write_seed_sensitivity(
                 trial_scores.loc[trial_scores["ratio"] == own, "value"],
             )
         )
-    tables = (read_table(Path(path), content=TABLES["scores of ways"]) for path in others)
-    rows += [row for table in tables for row in other_spreads(table)]
+    tables = [(read_table(Path(path), content=TABLES["scores of ways"]), scored) for path, scored in others.items()]
+    rows += [row for table, scored in tables for row in other_spreads(reported(table, scored))]
     # The scores of single tasks can be in both sources.
     table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
     # That of new tasks is in no table of single tasks.
@@ -83,6 +86,8 @@ def write_seed_sensitivity(
             "each task continues alone from this encoder. Then new task: a task that the encoder was not trained on "
             "continues from the whole encoder."
         )
+    if any(table["training"].str.endswith(" alone, then new task")):
+        text += " One alone, then new task: the same from an encoder that was trained on this task alone."
     write_formats(table, columns, text, Files(csv, md, tex))
 
 
@@ -98,11 +103,15 @@ def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
 
 
 def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield rows of the spread over seeds for the ways of training in a table of scores."""
+    """Yield rows of the spread over seeds for the ways of training in a table of reported scores."""
     keys = [*EXPERIMENT, "split", "metric"]
-    for values, rows in reported(scores).groupby(keys, sort=False):
+    sources = filter(None, dict.fromkeys(scores["way"].map(source_of)))
+    ways = SPREADS | {
+        f"{source} alone, then new task": (f"{source}:{NO_TICKETS}", f"{source}:{WITH_TICKETS}") for source in sources
+    }
+    for values, rows in scores.groupby(keys, sort=False):
         by_way = dict(iter(rows.groupby("way")["value"]))
-        for training, (full, ticket) in SPREADS.items():
+        for training, (full, ticket) in ways.items():
             if {full, ticket} & by_way.keys():
                 spread = spread_of(*(by_way.get(way, pd.Series(dtype=float)) for way in (full, ticket)))
                 trial = dict(zip(keys, values, strict=True))
