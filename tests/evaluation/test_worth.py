@@ -16,6 +16,7 @@ from test_rivals import compared_verdicts, group_of, write_rival_runs
 
 from supertickets.errors import UserError
 from supertickets.evaluation.int8 import compare_int8, read_int8
+from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
@@ -39,7 +40,7 @@ def row(candidate: str, difference: float, speedup: float, error: float = 0.1, *
     p = 2 * stats.t.sf(abs(difference) / error, seeds - 1) if error else 1.0
     return {
         **{"model": "minilm", "task": "movie", "train_size": "64", "candidate": candidate, "split": "test"},
-        **{"seeds": seeds, "examples": 1000, "chance": 50.0, "p_chance": 0.001, "full": 80.0},
+        **{"seeds": seeds, "examples": 1000, "chance": 50.0, "p_chance_holm": 0.001, "full": 80.0},
         **{"difference": difference, "p": p, "error": error, "freedom": 50.0, "seeds_error": error},
         **{"variance_seeds": error**2, "variance_examples": error**2 / 4, "variance_residual": error**2 / 8},
         **{"speedup": speedup, "speedup_low": 0.97 * speedup, "speedup_high": 1.03 * speedup, **more},
@@ -103,11 +104,11 @@ SENTENCES = {
     "one seed": ([row(TICKET, 0, 1.5, seeds=1, seeds_error=np.nan, error=np.nan)], "no answer from one seed"),
     "one document": ([row(TICKET, 0, 1.5, documents=1, error=np.nan)], "no answer from one document of test"),
     "nothing learned": (
-        [row(TICKET, 0, 1.5, p_chance=0.2, full=50.1)],
+        [row(TICKET, 0, 1.5, p_chance_holm=0.2, full=50.1)],
         "no answer: the full model (50.1) is not shown to beat 50.0, the score of one answer to all examples",
     ),
     "nobody knows if it has": (
-        [row(TICKET, np.nan, 1.5, **UNKNOWN), row(RIVAL, 0, 2, p_chance=np.nan)],
+        [row(TICKET, np.nan, 1.5, **UNKNOWN), row(RIVAL, 0, 2, p_chance_holm=np.nan)],
         "no answer: the full model (80.0) is not shown to beat 50.0, the score of one answer to all examples",
     ),
 }  # fmt: skip
@@ -115,7 +116,7 @@ SENTENCES = {
 
 @pytest.mark.parametrize(("rows", "expected"), SENTENCES.values(), ids=SENTENCES)
 def test_the_sentence(rows: list[dict[str, Any]], expected: str) -> None:
-    rows = [one | {"p_chance": rows[-1]["p_chance"]} for one in rows]  # of the full model, the same for all
+    rows = [one | {"p_chance_holm": rows[-1]["p_chance_holm"]} for one in rows]  # of the full model, the same for all
     assert answers(*rows) == [expected]
 
 
@@ -257,11 +258,13 @@ def test_candidates_are_compared_as_elsewhere_and_tested_together(rounded: Path)
     rows = table.set_index(["task", "candidate"])
     others = read_rivals(rounded, TWO, RIVALS).query("way == 'rival'").set_index(["task", "rival"])
     chosen = verdicts(compared_verdicts(rounded))
-    chance = read_groups(rounded, "comparisons", groups_of(TWO), TWO).query("reported").groupby("task").first()
+    chance = (
+        corrected(read_groups(rounded, "comparisons", groups_of(TWO), TWO)).query("reported").groupby("task").first()
+    )
     for task in TWO["tasks"]:
         assert rows.loc[(task, "small"), [*NAMES]].equals(others.loc[(task, "small"), [*NAMES]])
         assert rows.loc[(task, TICKET), "difference"] == chosen.loc[task, f"difference_{HONEST}"]
-        assert set(rows.loc[task, "p_chance"]) == {chance.loc[task, "p_chance"]}
+        assert set(rows.loc[task, "p_chance_holm"]) == {chance.loc[task, "p_chance_holm"]}
         assert set(rows.loc[task, "split"]) == {chosen.loc[task, "split"]}
         ratio = chosen.loc[task, "ratio"]
         assert rows.loc[(task, TICKET), "speedup"] == pytest.approx(1 / (1 - ratio))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from supertickets.evaluation.columns import documents_in
 from supertickets.evaluation.int8 import read_int8
-from supertickets.evaluation.judge import deciding
+from supertickets.evaluation.judge import corrected, deciding
 from supertickets.evaluation.latency import CONDITION, SPEEDUP, TIMES, read_latency, usual, variant_name
 from supertickets.evaluation.power import Spread, needed_columns
 from supertickets.evaluation.results import read_groups
@@ -48,16 +48,16 @@ def candidates_of(
     Returns:
         A row for each candidate: model, task, train_size, ``candidate``, ``weight`` (missing where there is no
         ticket), the columns of :func:`~supertickets.evaluation.significance.difference` to the full model
-        with split, metric, seeds, examples and documents, ``chance`` and ``p_chance`` of the full model, the columns of
-        :func:`speeds_of`, those of :func:`judged`, and ``answer``, the same for all candidates of a task. And by model
-        and task the machine that measured.
+        with split, metric, seeds, examples and documents, ``chance`` and ``p_chance_holm`` of the full model, the
+        columns of :func:`speeds_of`, those of :func:`judged`, and ``answer``, the same for all candidates of a task.
+        And by model and task the machine that measured.
 
     Raises:
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
     chosen = read_groups(results, "selections", groups, grid)
-    curves = read_groups(results, "comparisons", groups, grid)
+    curves = corrected(read_groups(results, "comparisons", groups, grid))
     curves = curves[curves["reported"]].drop_duplicates(EXPERIMENT)
     tickets = chosen.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
     tickets = tickets.merge(curves[[*EXPERIMENT, "examples"]], on=EXPERIMENT)
@@ -75,7 +75,7 @@ def candidates_of(
     columns = [*EXPERIMENT, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
     rows = pd.concat([table.reindex(columns=[*columns, *NAMES]) for table in tables], ignore_index=True)
-    rows = rows.merge(curves[[*EXPERIMENT, "chance", "p_chance"]], on=EXPERIMENT)
+    rows = rows.merge(curves[[*EXPERIMENT, "chance", "p_chance_holm"]], on=EXPERIMENT)
     measured, machines = read_latency(results, groups, grid["ratios"], names)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
@@ -149,7 +149,7 @@ def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFra
 
 
 def answered(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Add ``answer`` to candidates as of :func:`judged`, with ``chance`` and ``p_chance`` of the full model."""
+    """Add ``answer`` to candidates as of :func:`judged`, with ``chance`` and ``p_chance_holm`` of the full model."""
     tests = candidates.groupby("model")["candidate"].transform("size")
     by_task = [*candidates.groupby(EXPERIMENT, sort=False).groups.values()]
     answers = pd.Series("", candidates.index)
@@ -166,7 +166,7 @@ def answer_of(rows: pd.DataFrame, tests: int) -> str:
     where a faster one is neither shown to keep the score nor to lose; otherwise no.
 
     Args:
-        rows: the candidates of one model and task, as of :func:`judged`, with ``chance`` and ``p_chance``.
+        rows: the candidates of one model and task, as of :func:`judged`, with ``chance`` and ``p_chance_holm``.
         tests: how many candidates are corrected together.
     """
     first, margin = rows.iloc[0], float(rows["margin"].iloc[0])
@@ -176,7 +176,7 @@ def answer_of(rows: pd.DataFrame, tests: int) -> str:
         return f"no answer from one document of {first['split']}"
     if (rows["score"] == UNDEFINED).all():
         return "undefined: some runs predict the same for all examples, or all labels are the same"
-    if not first["p_chance"] <= 1 - LEVEL:  # nor where it is undefined
+    if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
         full = rows["full"].dropna().iloc[0]
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
         return f"no answer: the full model ({full:.1f}) is not shown to beat {constant}"
