@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 from drawing import FIGURES, draw
 from made_up_runs import GRID, MAIN, judge_all
+from matplotlib.collections import PathCollection
 
-from supertickets.experiment.grid import runs_of
+from supertickets.experiment.grid import runs_of, scoped
 from supertickets.experiment.paths import run_folder, ticket_file
 from supertickets.report.tables.contrasts import write_contrasts
 from supertickets.report.tables.power import write_power
@@ -42,7 +43,7 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
     assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
 
 
-def test_tables_of_two_seeds_have_no_t_intervals(results: Path, tmp_path: Path) -> None:
+def test_two_seeds_have_no_t_intervals_but_dots(results: Path, tmp_path: Path, drawn: list[plt.Figure]) -> None:
     grid = GRID | {"seeds": [1, 2], "train_sizes": [64], "tasks": ["movie", "rating"]}
     (tmp_path / "runs").symlink_to(results / "runs")
     judge_all(tmp_path, grid)
@@ -51,7 +52,13 @@ def test_tables_of_two_seeds_have_no_t_intervals(results: Path, tmp_path: Path) 
         text = (tmp_path / "t.md").read_text()
         assert "Intervals of two seeds" in text and not re.search(r"\d to [+-]?\d", text)
         assert pd.read_csv(tmp_path / "t.csv")["low"].notna().any()
-    FIGURES["ticket_kinds"][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
+    kinds, sizes = 3 * 3, 4  # curves of three ratios; one curve of these and the full model, a hollow point
+    for name, scope, count in (("ticket_kinds", "kinds", kinds), ("data_size", "sizes", sizes)):
+        axes, text = draw(name, tmp_path, drawn, scoped(grid, scope))
+        assert "Dots: single seeds." in text
+        for axis in axes:
+            dots = [dots for dots in axis.collections if isinstance(dots, PathCollection)]
+            assert sum(len(of_curve.get_offsets()) for of_curve in dots) == 2 * count
 
 
 def collapsed(
