@@ -32,7 +32,7 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
     grid = GRID | {"seeds": [2], "ratios": [0.3], "train_sizes": [64], "kinds": ["winning"], "draws": {"winning": 1}}
     (tmp_path / "runs").symlink_to(results / "runs")
     judge_all(tmp_path, grid)
-    spread = partial(write_seed_sensitivity, others=[])
+    spread = partial(write_seed_sensitivity, others={})
     for function in (write_super_tickets, write_single_task_dev, spread, write_sweep):
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
         text = (tmp_path / "t.md").read_text()
@@ -87,7 +87,7 @@ def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
 ) -> None:
     grid = MAIN | {"tasks": ["rating"]}
     collapsed(results, tmp_path, grid, lambda run, split: (run["seed"], run["ratio"]) == (2, 0.1))
-    spread = partial(write_seed_sensitivity, others=[])
+    spread = partial(write_seed_sensitivity, others={})
     counted = "(1 of 12 test scores of rating, 1 of 12 validation scores of rating)"
     for function in (write_sweep, spread):
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
@@ -116,7 +116,7 @@ def test_all_figures_and_tables_are_made_of_scores_that_are_all_undefined(
         assert (without in text) == (name == "ticket_masks" and "validation" in splits)
     tables = {
         "power": partial(write_power, margins={"rating": 1.0}),
-        "seed_sensitivity": partial(write_seed_sensitivity, others=[]),
+        "seed_sensitivity": partial(write_seed_sensitivity, others={}),
         **{"single_task_dev": write_single_task_dev, "sweep": write_sweep, "super_tickets": write_super_tickets},
     }
     for name, function in tables.items():

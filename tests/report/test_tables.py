@@ -107,8 +107,10 @@ def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
         assert row["difference"] == pytest.approx(np.mean(winning) - np.mean(random))
         assert row["seeds_error"] == pytest.approx(stats.sem(np.subtract(winning, random)))
         assert row["low"] < row["difference"] < row["high"] and row["p"] <= row["p_holm"] <= 1
-    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md and "Empty" not in md
+        assert row["chance"] == 50
+    assert "| Chance" in md and "Against" in md and "losing" in md and "validation split (dev_only)" in md and "Empty" not in md
     shutil.copytree(results / "contrasts", tmp_path / "contrasts")
+    (tmp_path / "comparisons").symlink_to(results / "comparisons")
     path = tmp_path / "contrasts/minilm/rating/n64/losing.csv"
     undefined = pd.read_csv(path)
     undefined.loc[undefined["ratio"] == 0.1, ["other", "winning", *NAMES[2:]]] = np.nan
@@ -137,7 +139,7 @@ def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> Non
 
 
 def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
-    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others=[])
+    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others={})
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
     scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
     spread = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()

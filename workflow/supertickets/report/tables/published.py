@@ -10,7 +10,7 @@ import pandas as pd
 
 from supertickets.errors import UserError
 from supertickets.evaluation.metric import metric_of
-from supertickets.evaluation.results import ratio_of_seed, read_groups
+from supertickets.evaluation.results import ratio_of_seed, read_groups, with_chance
 from supertickets.evaluation.significance import LEVEL, bounded, mean_intervals
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -35,13 +35,13 @@ def write_published(
     """Write the validation scores of full models and super tickets beside the published scores.
 
     Args:
-        results: the results folder, with scores and selections.
+        results: the results folder, with scores, selections and comparisons.
         grid: the winning tickets at the main size.
         published: published numbers by model; ``workflow/published.yaml`` describes them.
         csv, md, tex: files to write.
     """
     scores, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("scores", "selections"))
-    scores = scores[scores["split"].str.startswith("validation")]
+    scores = with_chance(scores[scores["split"].str.startswith("validation")], results, grid)
     chosen = chosen.dropna(subset="weight_remaining")
     compared = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
     rows: list[Row] = []
@@ -67,7 +67,7 @@ def write_published(
         published_units=_pairs(table, "published_heads_pruned", "published_ffn_pruned"),
     )
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
-    columns |= {"full": ("Full", ""), "ticket": ("Super", ""), "gain": ("Gain", "")}
+    columns |= {"chance": ("Chance", SCORE), "full": ("Full", ""), "ticket": ("Super", ""), "gain": ("Gain", "")}
     columns |= {"published_gain": ("Published gain", POINTS), "published_super": ("Super, published", SCORE)}
     columns |= {"units": ("Cut", ""), "weight_remaining": ("Weight", SHARE)}
     columns |= {"published_super_weight": ("Weight, published", SHARE)}
@@ -76,7 +76,8 @@ def write_published(
     columns |= {"printed_shared_weight": ("As printed", SHARE)}
     text = (
         f"Our scores and published scores. {scope_note(compared, grid)} Scores on the validation split, for MNLI also "
-        f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Super: the ticket chosen "
+        f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Chance: the best score of "
+        "one answer to all examples, by the first metric of the task. Super: the ticket chosen "
         "and reported on validation, as published, which flatters the gain. Cut: heads and feed-forward blocks pruned. "
         "Published gain: average over tasks of single-task training, as ours, in Liang et al., ACL 2021. Super, "
         "published: scores and mean weight of its super tickets as Jiang et al., arXiv 2210.06210, table 2, have them; "
@@ -103,6 +104,7 @@ def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]
             **{name: ticket[name] for name in names},
             "metric": score,
             "lowest": metric_of(metric).lowest,
+            "chance": rows["chance"].iloc[0] if metric == ticket["metric"] else float("nan"),
             "seeds": len(by_ratio),
             **{f"published_{units}_pruned": count for units, count in numbers["pruned"].items()},
             **{f"published_{which}": numbers[which][score] for which in ("full", "shared")},
