@@ -16,6 +16,7 @@ from drawing import FIGURES, draw
 from made_up_runs import GRID, MAIN, judge_all
 from matplotlib.collections import PathCollection
 
+from supertickets.evaluation.phases import read_phases
 from supertickets.experiment.grid import runs_of, scoped
 from supertickets.experiment.paths import run_folder, ticket_file
 from supertickets.report.tables.contrasts import write_contrasts
@@ -37,6 +38,8 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
         text = (tmp_path / "t.md").read_text()
         assert "seeds: 2." in text and "nan" not in text and not re.search(r"\d to [+-]?\d", text)
+    # Nothing is tested, and phases are those of the scores.
+    assert read_phases(tmp_path, grid, dict.fromkeys(grid["tasks"], 1.0))["first_ends"].notna().all()
     for name in ("phase_transition", "gain_curve", "single_task_gain", "ticket_masks"):
         FIGURES[name][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")

@@ -51,6 +51,7 @@ def write_contrasts(results: Path, grid: dict[str, Any], csv: Path, md: Path, te
         f"Winning tickets minus tickets of other kinds at equal ratios. {scope_note(table, grid)} Scores on the "
         f"{reported_splits_text(shown)}, means over seeds, and over the draws of a seed. {LEVEL:.0%} intervals over "
         f"seeds and {resampled_text(table)}; p with Holm's correction over ratios and tasks, for each kind. "
-        f"Chance: the best score of one answer to all examples.{few_seeds_note(grid)}{undefined_note(shown.loc[shown['difference'].isna(), 'task'].unique())}"
+        "Chance: the best score of one answer to all examples."
     )
+    text += few_seeds_note(grid) + undefined_note(shown.loc[shown["difference"].isna(), "task"].unique())
     write_formats(table, columns, text, Files(csv, md, tex), shown)
