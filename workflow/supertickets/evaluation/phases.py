@@ -58,7 +58,8 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
     rows = []
     for names, curve in compared[compared["reported"]].groupby(list(TRIAL), sort=False):
         first = curve.iloc[0]
-        row = first[[*TRIAL, "metric", "split", "seeds", "p_chance_holm"]].to_dict() | {"margin": margins[first["task"]]}
+        row = first[[*TRIAL, "metric", "split", "seeds", "p_chance_holm"]].to_dict()
+        row["margin"] = margins[first["task"]]
         random = contrasts[(contrasts[list(TRIAL)] == list(names)).all(axis=1)]
         row["undefined"] = int(curve["difference"].isna().sum() + random["difference"].isna().sum())
         if first["seeds"] > 1 and not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
