@@ -15,6 +15,7 @@ from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.significance import (
     average,
+    bounded,
     difference,
     holm,
     mean_intervals,
@@ -36,6 +37,29 @@ def test_means_over_seeds_have_students_intervals() -> None:
     several, single = table.loc[0.1], table.loc[0.2]
     assert (several["mean"] - several["half"], several["mean"] + several["half"]) == pytest.approx((low, high))
     assert (single["mean"], single["half"], single["seeds"]) == (50, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "lowest", "gains", "ends"),
+    [
+        ([98.0, 99.5, 99.9], 0, False, (0, 100)),
+        ([0.1, 0.5, 2.0], 0, False, (0, 100)),
+        ([-99.0, -100.0, -98.0], -100, False, (-100, 100)),
+        ([-98.0, -99.5, -99.9], 0, True, (-100, 100)),
+        ([198.0, 199.5, 199.9], -100, True, (-200, 200)),
+    ],
+)
+def test_intervals_over_seeds_end_where_the_metric_does(
+    values: list[float], lowest: int, gains: bool, ends: tuple[int, int]
+) -> None:
+    table = mean_intervals(pd.DataFrame({"metric": ["a"] * 3 + ["b"] * 2, "value": [*values, 50.0, 60.0]}), ["metric"])
+    low, high = bounded(table, lowest, gains)
+    whole = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+    assert (low["a"], high["a"]) == pytest.approx(tuple(np.clip(whole, *ends)))
+    assert np.ptp([low["a"], high["a"]]) < np.ptp(whole)
+    assert np.isnan([low["b"], high["b"]]).all()
+    by_row = bounded(table, pd.Series({"a": lowest, "b": -1000}), gains)
+    assert by_row[0].equals(low) and by_row[1].equals(high)
 
 
 def test_the_permutation_test_is_that_of_all_signs() -> None:
@@ -84,15 +108,17 @@ def test_the_error_over_seeds_and_examples_is_that_of_the_two_way_table() -> Non
 
 
 def test_an_average_over_tasks_adds_their_variances() -> None:
-    gain = average(np.array([1.0, 3.0]), np.array([0.6, 0.8]), np.array([4.0, 9.0]), np.array([0.3, 0.4]), 3)
+    gain = average(np.array([1.0, 3.0]), np.array([0.6, 0.8]), np.array([4.0, 9.0]), np.array([0.3, 0.4]), 3, 0)
     freedom = 0.25**2 / (0.09**2 / 4 + 0.16**2 / 9)
     over_seeds = 0.0625**2 / (0.0225**2 / 2 + 0.04**2 / 2)
     pairs = [(0.5, freedom), (0.25, over_seeds)]
     low, high = max((stats.t.interval(0.95, df, loc=2.0, scale=error) for error, df in pairs), key=np.ptp)
     p = max(2 * stats.t.sf(2.0 / error, df) for error, df in pairs)
     assert gain == pytest.approx({"difference": 2.0, "low": low, "high": high, "p": p})
-    of_one_seed = average(*np.full((4, 2), np.nan), 1)
+    of_one_seed = average(*np.full((4, 2), np.nan), 1, 0)
     assert np.isnan([of_one_seed[name] for name in ("low", "high", "p")]).all()
+    of_two_metrics = average(np.array([90.0, 190.0]), *np.full((3, 2), 20.0), 3, np.mean([0, -100]))
+    assert of_two_metrics["low"] < 140 and of_two_metrics["high"] == 150
 
 
 @pytest.mark.parametrize("metric", sorted(names_in("evaluation/metrics")))

@@ -161,8 +161,8 @@ def test_the_table_has_a_line_for_each_rival(compared: Path, tmp_path: Path) -> 
     (cells,) = [cells for cells in rows if cells[1:4:2] == ["movie", "small"]]
     table = read_rivals(compared, MAIN, RIVALS).query("task == 'movie' and rival == 'small'").set_index("way")
     rival, ticket = table.loc["rival"], table.loc["super"]
-    assert cells[4:7] == ["25.0%", f"{rival['ticket']:.1f}", f"{rival['difference']:+.1f}"]
-    assert cells[9:11] == [f"{ticket['weight_remaining']:.1%}", f"{ticket['difference']:+.1f}"]
+    assert cells[4:8] == ["25.0%", "50.0", f"{rival['ticket']:.1f}", f"{rival['difference']:+.1f}"]
+    assert cells[10:12] == [f"{ticket['weight_remaining']:.1%}", f"{ticket['difference']:+.1f}"]
     assert len(pd.read_csv(files["csv"])) == 2 * 9 and "p_holm" in files["csv"].read_text()
     assert "Not shown to beat" not in files["md"].read_text()
     assert "nan" not in files["md"].read_text() and "test split (movie, rating)" in files["md"].read_text()

@@ -107,6 +107,17 @@ def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0, e
     return with_verdicts(chosen, rows, MARGIN)["verdict"].iloc[0]
 
 
+@pytest.mark.parametrize(("difference", "error"), [(-3.5, 1.6), (-0.5, 2.5), (1.0, 4.0)], ids=["loss", "near", "gain"])
+def test_what_enough_seeds_and_examples_did_not_decide_is_told_as_measured(difference: float, error: float) -> None:
+    """They would show that a ticket as good as the full model keeps the margin; this one need not be as good."""
+    values = {"full": 80.0, "difference": difference, "p": 2 * stats.t.sf(abs(difference) / error, 5), "p_seeds": 0.1}
+    values |= {"error": error, "freedom": 50.0, "seeds_error": error}
+    values |= {"variance_seeds": 1.0, "variance_examples": 0.01, "variance_residual": 0.005}
+    verdict = verdict_alone(values, 6)
+    measured = f"{difference:+.1f} was measured, shown to be neither a loss nor within the margin of 5"
+    assert re.fullmatch(rf"undecided: a difference of \d\.\d could have been found; {re.escape(measured)}", verdict)
+
+
 def test_one_seed_has_no_interval_and_no_verdict() -> None:
     labels = np.tile([0.0, 1.0], 20)
     full = sample("accuracy", labels, labels[None])

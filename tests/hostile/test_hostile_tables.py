@@ -25,7 +25,7 @@ from supertickets.evaluation.score import score_group
 from supertickets.evaluation.select_ticket import select_ticket
 from supertickets.evaluation.significance import NAMES
 from supertickets.evaluation.ways import Ways, compare_ways, score_ways
-from supertickets.experiment.grid import groups_of
+from supertickets.experiment.grid import NO_TICKETS, groups_of
 from supertickets.experiment.paths import run_folder
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.tables.domain_adaptation import write_domain_adaptation
@@ -142,14 +142,19 @@ def test_tables_of_one_seed_lack_nothing(tmp_path: Path) -> None:
         run = {**MOVIE, "task": task, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
         runs = {"full": [run], "super": [run | {"kind": "winning", "ratio": 0.3}]}
         trained.append(Ways({**MOVIE, "task": task}, ["accuracy"], runs))
-    score_ways(tmp_path, trained).to_parquet(tmp_path / "ways.parquet")
-    write_csv(tmp_path / "ways.csv", compare_ways(tmp_path, trained, ["full"], average=True))
-    compared = read_table(tmp_path / "ways.csv", content=TABLES["comparisons of ways"])
+    new = [Ways({**MOVIE, "train_size": 32}, ["accuracy"], {"pretrained": [run], NO_TICKETS: [run]})]
+    for name, ways, baseline in (("ways", trained, "full"), ("new", new, "pretrained")):
+        (tmp_path / name).mkdir()
+        score_ways(tmp_path, ways).to_parquet(tmp_path / name / "scores.parquet")
+        write_csv(tmp_path / name / "comparisons.csv", compare_ways(tmp_path, ways, [baseline], average=True))
+    compared = read_table(tmp_path / "ways/comparisons.csv", content=TABLES["comparisons of ways"])
     assert compared["metric"].isna().any() and set(NAMES) <= set(compared)
     files = [tmp_path / f"spread.{suffix}" for suffix in ("csv", "md", "tex")]
-    others = {str(tmp_path / "ways.parquet"): "test"}  # as a command line has them
+    others = {str(tmp_path / name / "scores.parquet"): "test" for name in ("ways", "new")}  # as a command line has them
     write_seed_sensitivity(tmp_path, grid, others, *files)
-    assert set(pd.read_csv(files[0])["training"]) == {"alone", "all tasks"}
+    table = pd.read_csv(files[0])
+    assert set(table["training"]) == {"alone", "all tasks", "new task", "all tasks, then new task"}
+    assert (table["chance"] == 50).all()
 
 
 def test_names_that_look_like_something_else_are_names(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 from drawing import FIGURES, draw
 from made_up_runs import GRID, MAIN, judge_all
+from matplotlib.collections import PathCollection
 
-from supertickets.experiment.grid import runs_of
+from supertickets.evaluation.phases import read_phases
+from supertickets.experiment.grid import runs_of, scoped
 from supertickets.experiment.paths import run_folder, ticket_file
 from supertickets.report.tables.contrasts import write_contrasts
 from supertickets.report.tables.power import write_power
@@ -31,18 +33,20 @@ def test_one_seed_and_one_ratio_have_tables_and_figures_without_intervals(result
     grid = GRID | {"seeds": [2], "ratios": [0.3], "train_sizes": [64], "kinds": ["winning"], "draws": {"winning": 1}}
     (tmp_path / "runs").symlink_to(results / "runs")
     judge_all(tmp_path, grid)
-    spread = partial(write_seed_sensitivity, others=[])
+    spread = partial(write_seed_sensitivity, others={})
     for function in (write_super_tickets, write_single_task_dev, spread, write_sweep):
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
         text = (tmp_path / "t.md").read_text()
         assert "seeds: 2." in text and "nan" not in text and not re.search(r"\d to [+-]?\d", text)
+    # Nothing is tested, and phases are those of the scores.
+    assert read_phases(tmp_path, grid, dict.fromkeys(grid["tasks"], 1.0))["first_ends"].notna().all()
     for name in ("phase_transition", "gain_curve", "single_task_gain", "ticket_masks"):
         FIGURES[name][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
     table = pd.read_csv(tmp_path / "verdicts.csv")
     assert set(table["verdict"]) == {"no verdict from one seed"} and set(table["ratio"]) == {0.3}
 
 
-def test_tables_of_two_seeds_have_no_t_intervals(results: Path, tmp_path: Path) -> None:
+def test_two_seeds_have_no_t_intervals_but_dots(results: Path, tmp_path: Path, drawn: list[plt.Figure]) -> None:
     grid = GRID | {"seeds": [1, 2], "train_sizes": [64], "tasks": ["movie", "rating"]}
     (tmp_path / "runs").symlink_to(results / "runs")
     judge_all(tmp_path, grid)
@@ -51,7 +55,13 @@ def test_tables_of_two_seeds_have_no_t_intervals(results: Path, tmp_path: Path) 
         text = (tmp_path / "t.md").read_text()
         assert "Intervals of two seeds" in text and not re.search(r"\d to [+-]?\d", text)
         assert pd.read_csv(tmp_path / "t.csv")["low"].notna().any()
-    FIGURES["ticket_kinds"][0](tmp_path, grid, pdf=tmp_path / "f.pdf", png=tmp_path / "f.png")
+    kinds, sizes = 3 * 3, 4  # curves of three ratios; one curve of these and the full model, a hollow point
+    for name, scope, count in (("ticket_kinds", "kinds", kinds), ("data_size", "sizes", sizes)):
+        axes, text = draw(name, tmp_path, drawn, scoped(grid, scope))
+        assert "Dots: single seeds." in text
+        for axis in axes:
+            dots = [dots for dots in axis.collections if isinstance(dots, PathCollection)]
+            assert sum(len(of_curve.get_offsets()) for of_curve in dots) == 2 * count
 
 
 def collapsed(
@@ -80,7 +90,7 @@ def test_a_run_that_collapsed_is_counted_and_leaves_its_ratio_empty(
 ) -> None:
     grid = MAIN | {"tasks": ["rating"]}
     collapsed(results, tmp_path, grid, lambda run, split: (run["seed"], run["ratio"]) == (2, 0.1))
-    spread = partial(write_seed_sensitivity, others=[])
+    spread = partial(write_seed_sensitivity, others={})
     counted = "(1 of 12 test scores of rating, 1 of 12 validation scores of rating)"
     for function in (write_sweep, spread):
         function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
@@ -109,7 +119,7 @@ def test_all_figures_and_tables_are_made_of_scores_that_are_all_undefined(
         assert (without in text) == (name == "ticket_masks" and "validation" in splits)
     tables = {
         "power": partial(write_power, margins={"rating": 1.0}),
-        "seed_sensitivity": partial(write_seed_sensitivity, others=[]),
+        "seed_sensitivity": partial(write_seed_sensitivity, others={}),
         **{"single_task_dev": write_single_task_dev, "sweep": write_sweep, "super_tickets": write_super_tickets},
     }
     for name, function in tables.items():

@@ -70,6 +70,8 @@ def test_ours_and_published_scores_stand_in_one_row(glue: Path, tmp_path: Path) 
     assert (row["gain"], row["gain_low"], row["gain_high"]) == pytest.approx((gain, gain - half, gain + half))
     assert (row["published_full"], row["published_shared"]) == (86.2, 90.5)
     assert (row["published_heads_pruned"], row["published_ffn_pruned"]) == (43, 3)
+    first = table.query("task == 'mrpc' and metric == 'accuracy'").iloc[0]
+    assert first["chance"] == 50 and np.isnan(row["chance"])  # of the first metric
     mismatched = table.query("task == 'mnli' and metric == 'accuracy_mismatched'").iloc[0]
     assert (mismatched["published_full"], mismatched["published_shared"]) == (84.2, 84.1)
     average = table.iloc[-1]

@@ -73,6 +73,12 @@ def test_the_table_of_what_experiments_can_show(results: Path, tmp_path: Path) -
     assert told + "minilm on movie, minilm on rating." in md
     phases = read_phases(tmp_path, KINDS, margins).set_index("task")["first_ends"]
     assert phases.index[phases.isna()].tolist() == barely
+    md, _ = table_of(write_phases, tmp_path, tmp_path, KINDS, margins=margins)
+    assert told + "minilm on movie, minilm on rating. They have no phases;" in md and "Empty" not in md
+    path = tmp_path / "comparisons/minilm/movie/n64/winning.csv"
+    pd.read_csv(path).assign(p_chance=np.nan).to_csv(path, index=False)  # as of one document
+    phases = read_phases(tmp_path, KINDS, margins).set_index("task")["first_ends"]
+    assert phases.index[phases.isna()].tolist() == ["movie"]
 
 
 def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kinds(
@@ -85,6 +91,13 @@ def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kin
     assert table["third_begins"].isin([0.1, 0.3, 0.5, np.inf]).all()
     assert set(table["beats_random"]) == {"none"}  # kinds were made up alike
     assert "Phase III from" in md and "Beats losing at" in md and "nan" not in md and "inf" not in md
+    assert "Empty" not in md and "Not shown to beat" not in md
+    (tmp_path / "comparisons").symlink_to(results / "comparisons")
+    shutil.copytree(results / "contrasts", tmp_path / "contrasts")
+    path = tmp_path / "contrasts/minilm/rating/n64/random.csv"
+    pd.read_csv(path).assign(**dict.fromkeys(NAMES[2:], np.nan)).to_csv(path, index=False)
+    md, _ = table_of(write_phases, tmp_path, tmp_path, KINDS, margins=dict.fromkeys(GRID["tasks"], 1.0))
+    assert "the same for all examples (minilm on rating)." in md and "Not shown to beat" not in md
     alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
     md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
     assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
@@ -107,8 +120,12 @@ def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
         assert row["difference"] == pytest.approx(np.mean(winning) - np.mean(random))
         assert row["seeds_error"] == pytest.approx(stats.sem(np.subtract(winning, random)))
         assert row["low"] < row["difference"] < row["high"] and row["p"] <= row["p_holm"] <= 1
-    assert "Against" in md and "losing" in md and "validation split (dev_only)" in md and "Empty" not in md
+        assert row["chance"] == 50
+    for words in ("| Chance", "Against", "losing", "validation split (dev_only)"):
+        assert words in md
+    assert "Empty" not in md
     shutil.copytree(results / "contrasts", tmp_path / "contrasts")
+    (tmp_path / "comparisons").symlink_to(results / "comparisons")
     path = tmp_path / "contrasts/minilm/rating/n64/losing.csv"
     undefined = pd.read_csv(path)
     undefined.loc[undefined["ratio"] == 0.1, ["other", "winning", *NAMES[2:]]] = np.nan
@@ -137,7 +154,7 @@ def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> Non
 
 
 def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
-    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others=[])
+    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others={})
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
     scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
     spread = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()

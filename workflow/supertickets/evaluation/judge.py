@@ -134,7 +134,7 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight{above}")
     ratios = ", ".join(format(ratio, "g") for ratio in curve.loc[undefined, "ratio"])
     if not words:
-        words = ["undecided" if ratios else f"undecided: {deciding(values, spread, seeds, documents, len(curve))}"]
+        words = ["undecided" if ratios else f"undecided: {deciding(values, spread, first, documents, len(curve))}"]
     if ratios:
         words.append(f"undefined at ratio {ratios}")
     return values | {"verdict": "; ".join(words)}
@@ -146,15 +146,18 @@ def _weights(chosen: pd.Series) -> str:
     return f"{low}%" if low == high else f"{low} to {high}%"
 
 
-def deciding(values: Mapping[str, Any], spread: Spread, seeds: int, documents: int, tests: int) -> str:
+def deciding(values: Mapping[str, Any], spread: Spread, found: pd.Series, documents: int, tests: int) -> str:
     """What an experiment that is undecided could have shown, and what would decide it.
 
     Args:
         values: ``margin``, ``detectable`` and what is needed (:func:`~supertickets.evaluation.power.needed_columns`).
         spread: of the differences.
-        seeds, documents: numbers of them; of examples where each is a document of its own.
+        found: ``seeds``, ``difference`` and ``p_holm`` of what is not shown to keep the score; of several ratios, of
+            the first one.
+        documents: number of them; of examples where each is a document of its own.
         tests: how many are corrected together.
     """
+    seeds = int(found["seeds"])
     kind = "documents" if "documents_needed" in values else "examples"
     if spread == Spread(0.0, 0.0, 0.0):
         least = np.log((1 - LEVEL) / tests) / np.log1p(-min(values["margin"], 99.0) / 100)  # as significance.p_above
@@ -167,7 +170,9 @@ def deciding(values: Mapping[str, Any], spread: Spread, seeds: int, documents: i
     if values["detectable"] >= LARGEST:
         return f"{seeds} seeds could have found no difference; take {FEWEST} or more"
     if min(values["seeds_needed"] / seeds, values[f"{kind}_needed"] / documents) <= 1:
-        return f"{could}; the loss is near the margin of {values['margin']:g}"
+        lost = found["p_holm"] <= 1 - LEVEL and found["difference"] < 0
+        shown = f"{'a loss, but not one' if lost else 'neither a loss nor'} within the margin of {values['margin']:g}"
+        return f"{could}; {found['difference']:+.1f} was measured, shown to be {shown}"
     if not ways:
         both = needed_together(spread, values["margin"], seeds, documents, tests)
         ways = [f"{both[0]:.0f} seeds with {both[1]:.0f} {kind}"] if both else []

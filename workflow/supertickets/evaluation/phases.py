@@ -45,7 +45,9 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         margins: by task, in points.
 
     Returns:
-        A row for each model and task: model, task, train_size, metric, split, seeds, margin, and :data:`PHASES`.
+        A row for each model and task: model, task, train_size, metric, split, seeds, ``p_chance_holm`` of the full
+        model, margin, ``undefined``, how many of the differences are, and :data:`PHASES`, which are missing where the
+        full model is not shown to beat chance, though one seed, of which nothing is tested, has them.
     """
     main = scoped(grid, "main")
     compared = corrected(read_groups(results, "comparisons", groups_of(main), main))
@@ -56,9 +58,11 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
     rows = []
     for names, curve in compared[compared["reported"]].groupby(list(TRIAL), sort=False):
         first = curve.iloc[0]
-        row = first[[*TRIAL, "metric", "split", "seeds"]].to_dict() | {"margin": margins[first["task"]]}
+        row = first[[*TRIAL, "metric", "split", "seeds", "p_chance_holm"]].to_dict()
+        row["margin"] = margins[first["task"]]
         random = contrasts[(contrasts[list(TRIAL)] == list(names)).all(axis=1)]
-        if first["p_chance_holm"] > 1 - LEVEL:  # a full model that has learned nothing has none
+        row["undefined"] = int(curve["difference"].isna().sum() + random["difference"].isna().sum())
+        if first["seeds"] > 1 and not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
             curve, random = curve.assign(difference=np.nan), random[:0]
         rows.append(row | phases_of(curve, random, margins[first["task"]]))
     return pd.DataFrame(rows)

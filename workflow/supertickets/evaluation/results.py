@@ -274,6 +274,21 @@ def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, p
     winning = [group for group in groups if group["kind"] == "winning"]
     scores = read_groups(results, "scores", groups, grid)
     chosen = read_groups(results, "selections", winning, grid)
+    return scores, with_chance(chosen, results, grid)
+
+
+def with_chance(table: pd.DataFrame, results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
+    """Add ``chance`` to a table: what one answer to all examples scores by the task's first metric.
+
+    Args:
+        table: rows with model, task, train_size and split.
+        results: the results folder, with comparisons of the winning tickets.
+        grid: what spans the runs.
+
+    Raises:
+        UserError: a file is damaged.
+    """
     where = [*TRIAL, "split"]
+    winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
     chance = read_groups(results, "comparisons", winning, grid).drop_duplicates(where)[[*where, "chance"]]
-    return scores, chosen.merge(chance, how="left", on=where)
+    return table.merge(chance, how="left", on=where)

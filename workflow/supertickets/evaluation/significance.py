@@ -214,7 +214,7 @@ def p_above(mean: float, bound: float, errors: list[tuple[float, float]], exampl
 
 
 def average(
-    means: np.ndarray, errors: np.ndarray, freedoms: np.ndarray, seeds_errors: np.ndarray, seeds: int
+    means: np.ndarray, errors: np.ndarray, freedoms: np.ndarray, seeds_errors: np.ndarray, seeds: int, lowest: float
 ) -> dict[str, float]:
     """Average the mean differences of multiple tasks, with interval and test.
 
@@ -225,9 +225,10 @@ def average(
         means, errors, freedoms, seeds_errors: ``difference``, ``error``, ``freedom`` and ``seeds_error`` of each task
             (see :func:`difference`), shape (tasks,).
         seeds: number of seeds.
+        lowest: mean over tasks of the lowest scores of their metrics, in points.
 
     Returns:
-        ``difference``, ``low``, ``high`` and ``p``.
+        ``difference``, ``low``, ``high`` and ``p``. The interval ends where such an average does.
     """
 
     def combined(parts: np.ndarray, freedoms: np.ndarray) -> tuple[float, float]:
@@ -237,6 +238,7 @@ def average(
 
     over_seeds = combined(seeds_errors, np.full(len(means), seeds - 1.0))
     low, high, p = wald(means.mean(), [combined(errors, freedoms), over_seeds])
+    low, high = map(float, np.clip([low, high], lowest - 100, 100 - lowest))
     return {"difference": float(means.mean()), "low": low, "high": high, "p": p}
 
 
@@ -306,3 +308,19 @@ def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     table["mean"] = table["mean"].where(table["defined"] == table["seeds"])
     half = stats.t.ppf((1 + LEVEL) / 2, table["seeds"] - 1) * table["sem"]
     return table.assign(half=half.where(table["seeds"] > 2, 0.0))[["mean", "half", "seeds"]]
+
+
+def bounded(means: pd.DataFrame, lowest: float | pd.Series, gains: bool = False) -> tuple[pd.Series, pd.Series]:
+    """Compute the ends of Student's t intervals, which are not beyond what there can be.
+
+    Args:
+        means: table of :func:`mean_intervals`.
+        lowest: the lowest score of the metric, in points; the highest is 100. One for all rows, or by row.
+        gains: whether the means are of differences between two scores.
+
+    Returns:
+        Low and high ends, missing where there is no interval.
+    """
+    half = means["half"].where(means["half"] > 0)
+    low, high = means["mean"] - half, means["mean"] + half
+    return low.clip(lower=lowest - 100 if gains else lowest), high.clip(upper=100 - lowest if gains else 100)

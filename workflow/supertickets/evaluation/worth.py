@@ -48,8 +48,9 @@ def candidates_of(
     Returns:
         A row for each candidate: model, task, train_size, ``candidate``, ``weight`` (missing where there is no
         ticket), the columns of :func:`~supertickets.evaluation.significance.difference` to the full model
-        with split, metric, seeds, examples and documents, ``chance`` and ``p_chance_holm`` of the full model, the
-        columns of :func:`speeds_of`, those of :func:`judged`, and ``answer``, the same for all candidates of a task.
+        with split, metric, seeds, examples and documents, ``chance``, ``p_chance_holm`` and ``full_model``, the score
+        of the full model on the whole split (missing where no ticket has one), the columns of :func:`speeds_of`, those
+        of :func:`judged`, and ``answer``, the same for all candidates of a task.
         And by model and task the machine that measured.
 
     Raises:
@@ -58,7 +59,8 @@ def candidates_of(
     groups = groups_of(grid)
     chosen = read_groups(results, "selections", groups, grid)
     curves = corrected(read_groups(results, "comparisons", groups, grid))
-    curves = curves[curves["reported"]].drop_duplicates(EXPERIMENT)
+    # The full model is in each row whose ticket has a score.
+    curves = curves[curves["reported"]].groupby(EXPERIMENT, sort=False, as_index=False).first()
     tickets = chosen.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
     tickets = tickets.merge(curves[[*EXPERIMENT, "examples"]], on=EXPERIMENT)
     tickets = tickets.rename(columns={"weight_remaining": "weight"})
@@ -75,7 +77,8 @@ def candidates_of(
     columns = [*EXPERIMENT, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
     rows = pd.concat([table.reindex(columns=[*columns, *NAMES]) for table in tables], ignore_index=True)
-    rows = rows.merge(curves[[*EXPERIMENT, "chance", "p_chance_holm"]], on=EXPERIMENT)
+    of_full = curves[[*EXPERIMENT, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
+    rows = rows.merge(of_full, on=EXPERIMENT)
     measured, machines = read_latency(results, groups, grid["ratios"], names)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
@@ -149,7 +152,7 @@ def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFra
 
 
 def answered(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Add ``answer`` to candidates as of :func:`judged`, with ``chance`` and ``p_chance_holm`` of the full model."""
+    """Add ``answer`` to candidates as of :func:`judged`, with ``chance``, ``p_chance_holm`` and ``full_model``."""
     tests = candidates.groupby("model")["candidate"].transform("size")
     by_task = [*candidates.groupby(EXPERIMENT, sort=False).groups.values()]
     answers = pd.Series("", candidates.index)
@@ -166,7 +169,7 @@ def answer_of(rows: pd.DataFrame, tests: int) -> str:
     where a faster one is neither shown to keep the score nor to lose; otherwise no.
 
     Args:
-        rows: the candidates of one model and task, as of :func:`judged`, with ``chance`` and ``p_chance_holm``.
+        rows: the candidates of one model and task, as of :func:`answered`.
         tests: how many candidates are corrected together.
     """
     first, margin = rows.iloc[0], float(rows["margin"].iloc[0])
@@ -177,7 +180,7 @@ def answer_of(rows: pd.DataFrame, tests: int) -> str:
     if (rows["score"] == UNDEFINED).all():
         return "undefined: some runs predict the same for all examples, or all labels are the same"
     if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
-        full = rows["full"].dropna().iloc[0]
+        full = rows["full_model"].combine_first(rows["full"]).dropna().iloc[0]
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
         return f"no answer: the full model ({full:.1f}) is not shown to beat {constant}"
     rows = rows.assign(shown=rows["speedup"].round(2))
@@ -208,4 +211,4 @@ def _undecided(rows: pd.DataFrame, tests: int) -> str:
     values = {"margin": row["margin"], "detectable": spread.detectable(seeds, documents, tests)}
     values |= needed_columns(spread, row["margin"], best, tests)
     about = f"{row['candidate']}, {row['speedup']:.2f} times as fast"
-    return f"undecided about {about}: {deciding(values, spread, seeds, documents, tests)}"
+    return f"undecided about {about}: {deciding(values, spread, row, documents, tests)}"

@@ -139,9 +139,9 @@ def adapted(config: Config, *names: str) -> list[str]:
 
 
 def published(config: Config) -> list[str]:
-    """Scores and super tickets at the main size; an error where no published numbers are of these results."""
+    """Scores, super tickets and what they are compared with; an error where no published numbers are of these."""
     require_published(config)
-    return files(config, "main", "selections", "scores")
+    return files(config, "main", "selections", "comparisons", "scores")
 
 
 def other_scores(config: Config) -> dict[str, str]:
@@ -300,7 +300,12 @@ TABLES = {
     "seed_sensitivity": Shown(
         "sizes",
         "Spread over seeds of full models and super tickets.",
-        lambda config: [f"{RESULTS}/verdicts.csv", *files(config, "sizes", "scores"), *other_scores(config)],
+        lambda config: [
+            f"{RESULTS}/verdicts.csv",
+            *files(config, "sizes", "scores"),
+            *other_scores(config),
+            *(path.replace("scores.parquet", "comparisons.csv") for path in other_scores(config)),
+        ],
         lambda config: {"others": other_scores(config)},
     ),
     "super_tickets": Shown(
@@ -326,7 +331,7 @@ TABLES = {
     "contrasts": Shown(
         "kinds",
         "Winning tickets against those of every other kind, at every ratio.",
-        contrasts,
+        lambda config: [*files(config, "main", "comparisons"), *contrasts(config)],
         possible=several_kinds,
     ),
     "rivals": Shown(

@@ -14,12 +14,12 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.latency import CONDITION, SIZES, SPEEDUP, TIMES, read_latency
-from supertickets.evaluation.metric import predicted
+from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
-from supertickets.evaluation.significance import mean_intervals, percentile_interval
+from supertickets.evaluation.significance import bounded, mean_intervals, percentile_interval
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_json, replacing, write_json
@@ -156,9 +156,9 @@ def scores_of(
             found = {"split": split, "metric": metric, "examples": len(part), "value": sampled.scores[0]}
             found |= {"low": low, "high": high}
             for name, table in means.items():
-                mean, half = table.loc[(split, metric), ["mean", "half"]]
-                half = half or np.nan  # fewer than three seeds have none
-                found |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+                row = table.loc[[(split, metric)]]
+                low, high = bounded(row, metric_of(metric).lowest)  # fewer than three seeds have none
+                found |= {name: row["mean"].item(), f"{name}_low": low.item(), f"{name}_high": high.item()}
             rows.append(found)
     return rows
 

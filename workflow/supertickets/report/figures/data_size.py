@@ -15,6 +15,7 @@ from supertickets.experiment.grid import main_size
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import curve, panels, side_by_side
+from supertickets.report.figures.ticket_kinds import DOTS
 
 REMARK = (
     "Hollow points: the full model. Each seed draws its own training examples; smaller sets are subsets of larger "
@@ -36,7 +37,8 @@ def draw_data_size(results: Path, grid: dict[str, Any], pdf: Path, png: Path) ->
     main = chosen[several & (chosen["train_size"] == str(main_size(grid["train_sizes"])))]
     style.use()
     draw = partial(panel, by_number(scores))
-    style.save(panels(scores, main, draw, REMARK, ["model", "task"]), pdf, png)
+    remark = REMARK + DOTS * (len(grid["seeds"]) == 2)
+    style.save(panels(scores, main, draw, remark, ["model", "task"]), pdf, png)
 
 
 def by_number(scores: pd.DataFrame) -> list[str]:
@@ -49,8 +51,9 @@ def panel(sizes: list[str], axis: Axes, rows: pd.DataFrame, ticket: pd.Series) -
     """Draw one curve for each size; the full model is the first point, drawn hollow."""
     palette = sns.color_palette("viridis", len(sizes) + 1)[: len(sizes)]  # without the yellow end
     looks = style.looks([size_text(size) for size in sizes], palette)
+    two = rows["seed"].nunique() == 2
     for size, look, shift in zip(sizes, looks, side_by_side(rows, len(sizes)), strict=True):
         if size not in {*rows["train_size"]}:
             continue
-        table = curve(axis, rows[rows["train_size"] == size], look, shift)
+        table = curve(axis, rows[rows["train_size"] == size], look, shift, dots=two)
         axis.plot(1.0 + shift, table.loc[0.0, "mean"], **style.hollow(look["color"], look["marker"]))

@@ -13,10 +13,10 @@ import pandas as pd
 from supertickets.data.examples import read_examples
 from supertickets.encoder.ticket import Ticket, require_alike
 from supertickets.evaluation.columns import read_parquet
-from supertickets.evaluation.metric import predicted
+from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups, reported_split
-from supertickets.evaluation.significance import mean_intervals
+from supertickets.evaluation.significance import bounded, mean_intervals
 from supertickets.experiment.grid import group_runs, groups_of
 from supertickets.experiment.paths import ticket_file
 from supertickets.report.figures.axes import placed
@@ -79,9 +79,9 @@ def curves(trainings: pd.DataFrame, compared: pd.DataFrame, chosen: pd.DataFrame
     rows = trainings.groupby(POINT, sort=False)[names].mean()
     for name in ("score", "gain"):
         found = mean_intervals(trainings.assign(value=trainings[name]), POINT)
-        half = found["half"].where(found["half"] > 0)
+        lowest = found.index.get_level_values("metric").map(lambda metric: metric_of(metric).lowest)
         rows[name] = found["mean"]
-        rows[f"{name}_low"], rows[f"{name}_high"] = rows[name] - half, rows[name] + half
+        rows[f"{name}_low"], rows[f"{name}_high"] = bounded(found, pd.Series(lowest, found.index), name == "gain")
     both = compared[compared["seeds"] > 2].set_index(POINT)[["low", "high"]].reindex(rows.index)
     first = rows.index.isin(compared.set_index(POINT).index)
     for end in ("low", "high"):

@@ -16,6 +16,8 @@ from supertickets.report.tables.formats import (
     Files,
     reported_splits_text,
     scope_note,
+    undefined_note,
+    untrained_note,
     write_formats,
 )
 
@@ -53,6 +55,12 @@ def write_phases(
         "ratios). Beats: ratios at which winning tickets are significantly better (Holm, over ratios and tasks), with "
         "the largest difference."
     )
+    names = table["model"] + " on " + table["task"]
+    empty = table["first_ends"].isna() | (table["third_begins"].isna() & ("random" in others))
+    text += undefined_note(names[empty & (table["undefined"] > 0)])
+    tested = table["seeds"] > 1
+    if untrained := untrained_note(table[tested], names[tested]):
+        text += f"{untrained} They have no phases; where winning tickets beat others is tested all the same."
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.results import ratio_of_seed, read_groups
-from supertickets.evaluation.significance import LEVEL, mean_intervals
+from supertickets.evaluation.metric import metric_of
+from supertickets.evaluation.results import ratio_of_seed, read_groups, with_chance
+from supertickets.evaluation.significance import LEVEL, bounded, mean_intervals
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
     POINTS,
@@ -34,13 +35,13 @@ def write_published(
     """Write the validation scores of full models and super tickets beside the published scores.
 
     Args:
-        results: the results folder, with scores and selections.
+        results: the results folder, with scores, selections and comparisons.
         grid: the winning tickets at the main size.
         published: published numbers by model; ``workflow/published.yaml`` describes them.
         csv, md, tex: files to write.
     """
     scores, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("scores", "selections"))
-    scores = scores[scores["split"].str.startswith("validation")]
+    scores = with_chance(scores[scores["split"].str.startswith("validation")], results, grid)
     chosen = chosen.dropna(subset="weight_remaining")
     compared = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
     rows: list[Row] = []
@@ -51,14 +52,14 @@ def write_published(
             for _, ticket in tickets.iterrows()
             for row in _of_task(scores, ticket, numbers["tasks"][ticket["task"]])
         ]
-        rows += [row | _means(row["by_seed"]) for row in task_rows]
+        rows += [row | _means(row["by_seed"], row["lowest"]) for row in task_rows]
         if set(tickets["task"]) == set(numbers["tasks"]):
             rows.append(_average(pd.DataFrame(task_rows), numbers))
     if not rows:
         raise UserError(
             f"{results}/selections: no published task has a super ticket: scores on validation are undefined"
         )
-    table = pd.DataFrame(rows).drop(columns="by_seed")
+    table = pd.DataFrame(rows).drop(columns=["by_seed", "lowest"])
     formats = {"full": SCORE, "ticket": SCORE, "gain": POINTS}
     shown = table.assign(
         **{name: with_intervals(table, [name, f"{name}_low", f"{name}_high"], spec) for name, spec in formats.items()},
@@ -66,7 +67,7 @@ def write_published(
         published_units=_pairs(table, "published_heads_pruned", "published_ffn_pruned"),
     )
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
-    columns |= {"full": ("Full", ""), "ticket": ("Super", ""), "gain": ("Gain", "")}
+    columns |= {"chance": ("Chance", SCORE), "full": ("Full", ""), "ticket": ("Super", ""), "gain": ("Gain", "")}
     columns |= {"published_gain": ("Published gain", POINTS), "published_super": ("Super, published", SCORE)}
     columns |= {"units": ("Cut", ""), "weight_remaining": ("Weight", SHARE)}
     columns |= {"published_super_weight": ("Weight, published", SHARE)}
@@ -75,7 +76,8 @@ def write_published(
     columns |= {"printed_shared_weight": ("As printed", SHARE)}
     text = (
         f"Our scores and published scores. {scope_note(compared, grid)} Scores on the validation split, for MNLI also "
-        f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Super: the ticket chosen "
+        f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Chance: the best score of "
+        "one answer to all examples, by the first metric of the task. Super: the ticket chosen "
         "and reported on validation, as published, which flatters the gain. Cut: heads and feed-forward blocks pruned. "
         "Published gain: average over tasks of single-task training, as ours, in Liang et al., ACL 2021. Super, "
         "published: scores and mean weight of its super tickets as Jiang et al., arXiv 2210.06210, table 2, have them; "
@@ -101,6 +103,8 @@ def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]
         yield {
             **{name: ticket[name] for name in names},
             "metric": score,
+            "lowest": metric_of(metric).lowest,
+            "chance": rows["chance"].iloc[0] if metric == ticket["metric"] else float("nan"),
             "seeds": len(by_ratio),
             **{f"published_{units}_pruned": count for units, count in numbers["pruned"].items()},
             **{f"published_{which}": numbers[which][score] for which in ("full", "shared")},
@@ -114,12 +118,13 @@ def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
     """Make the row of averages over tasks; the scores of each task are averaged first, as published."""
     by_task = [sum(task_rows["by_seed"]) / len(task_rows) for _, task_rows in rows.groupby("task", sort=False)]
     means = ["weight_remaining", "published_full", "published_shared", "published_super"]
+    lowest = rows.groupby("task")["lowest"].mean().mean()
     return {
         "model": rows["model"].iloc[0],
         "task": "average",
         "seeds": rows["seeds"].iloc[0],
         **rows.groupby("task", sort=False)[means].mean().mean(),
-        **_means(sum(by_task) / len(by_task)),
+        **_means(sum(by_task) / len(by_task), lowest),
         "published_gain": numbers["average_gain"],
         "published_super_weight": numbers.get("super_weight", float("nan")),
         "published_shared_weight": numbers["shared_weight"]["mean"],
@@ -127,12 +132,14 @@ def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
     }
 
 
-def _means(by_seed: pd.DataFrame) -> dict[str, float]:
-    """Compute the means over seeds of each column, and the ends of their intervals if there are three seeds or more."""
+def _means(by_seed: pd.DataFrame, lowest: float) -> dict[str, float]:
+    """Compute the means over seeds of full, ticket and gain, and the ends of their intervals where they have any."""
     table = mean_intervals(by_seed.melt(var_name="name"), ["name"])
-    half = table["half"].where(table["seeds"] > 2)
-    values_by_suffix = {"": table["mean"], "_low": table["mean"] - half, "_high": table["mean"] + half}
-    return {f"{name}{suffix}": values[name] for name in by_seed for suffix, values in values_by_suffix.items()}
+    found = {}
+    for name in by_seed:
+        low, high = bounded(table.loc[[name]], lowest, gains=name == "gain")
+        found |= {name: table.at[name, "mean"], f"{name}_low": low.item(), f"{name}_high": high.item()}
+    return found
 
 
 def _pairs(table: pd.DataFrame, heads_name: str, ffn_name: str) -> list[str]:

@@ -44,6 +44,7 @@ def write_rivals(
     columns = WHERE | {
         "rival": ("Rival", ""),
         "weight": ("Weight", SHARE),
+        "chance": ("Chance", SCORE),
         "ticket": ("Score", SCORE),
         "difference": ("Minus full", POINTS),
         "interval": (f"{LEVEL:.0%}", ""),
@@ -58,7 +59,8 @@ def write_rivals(
         f"of the model's. Scores on the {reported_splits_text(shown)}, means over seeds. Minus full: less the full "
         "model of the same seed. Ticket: the super ticket, for each seed the one that the other seeds chose on "
         f"validation; its weight is that of the one that all chose. {LEVEL:.0%} intervals over seeds and "
-        f"{resampled_text(table)}; p with Holm's correction over rivals and tasks, for each model and comparison."
+        f"{resampled_text(table)}; p with Holm's correction over rivals and tasks, for each model and comparison. "
+        "Chance: the best score of one answer to all examples."
     )
     names = shown["rival"] + " on " + shown["task"]
     undefined = shown[["difference", "difference_super"]].isna().any(axis=1)

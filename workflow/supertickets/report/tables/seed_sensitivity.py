@@ -45,7 +45,7 @@ def write_seed_sensitivity(
         results: the results folder, with ``verdicts.csv`` and scores.
         grid: the axes of the runs.
         others: files with scores of other ways of training (:func:`~supertickets.evaluation.ways.score_ways`), each
-            with the part that is reported.
+            with the part that is reported; beside each is ``comparisons.csv`` of these ways.
         csv, md, tex: files to write.
     """
     verdicts = read_judged(results, "verdicts.csv", grid)
@@ -69,7 +69,11 @@ def write_seed_sensitivity(
     # The scores of single tasks can be in both sources.
     table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
     # That of new tasks is in no table of single tasks.
-    table = table.merge(verdicts[[*keys, "chance"]], on=keys, how="left")
+    compared = [
+        read_table(Path(path).with_name("comparisons.csv"), content=TABLES["comparisons of ways"]) for path in others
+    ]
+    chance = pd.concat([of_tasks[[*keys, "chance"]] for of_tasks in (verdicts, *compared)]).drop_duplicates(keys)
+    table = table.merge(chance, on=keys, how="left")
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
     columns |= {"chance": ("Chance", SCORE)}
     for name, head in (("full", "Full"), ("super", "Super")):

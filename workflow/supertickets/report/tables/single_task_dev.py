@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_judged, resampled_text, without_further
 from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, WAYS
 from supertickets.evaluation.significance import LEVEL, average, mean_of
@@ -92,21 +94,22 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
             continue
         row = {"model": model, "train_size": size, "task": "average", "seeds": seeds}
         row |= {name: mean_of(rows[name]) for name in ("weight_remaining", "full", "ticket")}
-        gain = averaged(partial(_of_way, rows, HONEST), seeds)
+        lowest = float(np.mean([metric_of(metric).lowest for metric in rows["metric"]]))
+        gain = averaged(partial(_of_way, rows, HONEST), seeds, lowest)
         row |= {name: gain[name] for name in ("difference", "low", "high")} | {"gain_p_holm": gain["p"]}
         for way in ways:
             if rows[f"difference_{way}"].notna().all():
-                values = averaged(partial(_of_way, rows, way), seeds)
+                values = averaged(partial(_of_way, rows, way), seeds, lowest)
                 values |= {name: mean_of(rows[f"{name}_{way}"]) for name in ("full", "ticket")}
                 row |= {f"{name}_{way}": value for name, value in values.items()}
         yield pd.DataFrame([row])
 
 
-def averaged(column: Callable[[str], pd.Series], seeds: int) -> dict[str, float]:
+def averaged(column: Callable[[str], pd.Series], seeds: int, lowest: float) -> dict[str, float]:
     """Average the gains of multiple tasks, from the columns of one way; ``column`` returns a column by its name."""
     names = ("difference", "error", "freedom", "seeds_error")
     differences, errors, freedoms, seeds_errors = (column(name).to_numpy() for name in names)
-    return average(differences, errors, freedoms, seeds_errors, seeds)
+    return average(differences, errors, freedoms, seeds_errors, seeds, lowest)
 
 
 def _of_way(rows: pd.DataFrame, way: str, name: str) -> pd.Series:
