@@ -222,7 +222,7 @@ def test_an_edit_of_words_reruns_nothing(workspace: Workspace) -> None:
     assert workspace.planned(FIGURE) == {}
 
 
-@pytest.mark.parametrize("module", ["jobs/locks.py", "jobs/gpus.py", "errors.py", "__main__.py"])
+@pytest.mark.parametrize("module", ["jobs/locks.py", "jobs/gpus.py", "errors.py", "files.py", "__main__.py"])
 def test_an_edit_of_what_decides_no_number_reruns_nothing(workspace: Workspace, module: str) -> None:
     change(workspace, module, "", "EDITED = 1\n")
     assert workspace.planned(FIGURE) == {}
