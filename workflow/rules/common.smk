@@ -64,15 +64,6 @@ config = user_errors(check_config)(
     without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config), workflow.configfiles
 )
 
-# The full models' records are enough: every other run was trained after its full model.
-if workflow.is_main_process:
-    older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
-    if older:
-        logger.warning(
-            f"{older} full models, and what follows from them, were made with {differences}. They are kept;"
-            " to make all that is asked for again: --forcerun tokenise"
-        )
-
 DEFINED = config["define"]
 GRID = grid_of(config)
 TASKS = {
@@ -286,7 +277,7 @@ def get_judging_minutes(wildcards, attempt):
     return grown(attempt, resources.judging_minutes(runs * predicted))
 
 
-# Accidents: closed terminals, clocks that are set back, folders that cannot be written, and full disks.
+# Accidents: closed terminals, clocks that are set back, folders that cannot be written, other versions, full disks.
 
 
 def hang_up(number, frame):
@@ -326,6 +317,19 @@ def check_writable():
     for folder in [Path("results"), *Path("results").glob("*/")]:
         if folder.exists() and not os.access(folder, os.W_OK):
             raise WorkflowError(f"{folder}: not writable: a read-only file system, or a folder of somebody else")
+
+
+def name_other_versions():
+    """Say which results were made with other versions of libraries.
+
+    The full models' records are enough: every other run was trained after its full model.
+    """
+    older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
+    if older:
+        logger.warning(
+            f"{older} full models, and what follows from them, were made with {differences}. They are kept;"
+            " to make all that is asked for again: --forcerun tokenise"
+        )
 
 
 def report_full_disk():
