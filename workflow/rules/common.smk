@@ -343,7 +343,7 @@ def report_full_disk():
 
 
 def report_errors():
-    """What failed jobs say, once more and last: Snakemake has shown it below whole commands, while others went on."""
+    """What failed jobs say, once more and last: Snakemake has shown it below whole commands, while others ran."""
     failed = {Path(log) for job in workflow.scheduler.failed for log in job.log}
     for message, logs in reported(failed).items():
         others = f" and {len(logs) - 1} more" if len(logs) > 1 else ""
