@@ -42,8 +42,8 @@ from supertickets.jobs.slurm import expect_answers
 from supertickets.jobs.versions import other_versions
 
 measure_warm_jobs(set_environment(WORKFLOW))
-# A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the time.
-# And at the end a tenth: without it they go with the process, all at once.
+# A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the
+# time. And at the end a tenth: without it they go with the process, all at once.
 gc.set_threshold(200_000, 50, 100)
 atexit.register(gc.freeze)
 
