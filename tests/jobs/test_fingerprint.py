@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import LIBRARY, PROJECT
 
-from supertickets.experiment.shown import FIGURES, TABLES
+from supertickets.experiment.shown import FIGURES, PAGES, TABLES
 from supertickets.jobs import fingerprint
 from supertickets.jobs.fingerprint import code_of, modules_of, statements
 
@@ -115,6 +115,7 @@ def test_every_module_is_part_of_a_stage_or_read_at_the_start() -> None:
     functions = re.findall(r"""work\(\s*["']([\w.]+:\w+)["']""", rules)
     functions += [f"report.figures.{name}:draw_{name}" for name in FIGURES]
     functions += [f"report.tables.{name}:write_{name}" for name in TABLES]
+    functions += [f"report.pages.{name}:write_{name}" for name in PAGES]
     loaded = [
         f"{package.replace('/', '.')}.{path.stem}"
         for package in ("tickets/methods", "tickets/kinds", "evaluation/metrics")

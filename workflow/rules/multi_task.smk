@@ -105,9 +105,7 @@ rule train_multi_task:
     params:
         **work("multi_task.run:train_multi_task"),
         run=lambda wildcards: canonical_json(dict(wildcards.items()) | {"seed": int(wildcards.seed)}),
-        tasks=lambda wildcards: canonical_json(
-            task_settings(config, wildcards.shared, wildcards.model, wildcards.seed)
-        ),
+        tasks=lambda wildcards: canonical_json(task_settings(config, wildcards.shared, wildcards.model, wildcards.seed)),
         settings=lambda wildcards: canonical_json(multi_task_settings(config, wildcards.shared, wildcards.model)),
         options=get_training_options,
     shell:
