@@ -102,3 +102,12 @@ def test_a_function_that_does_not_exist_is_one_line(name: str) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == f"Error: {name!r} is not a function of the library; write package.module:function\n"
+
+
+def test_files_of_rules_share_names_and_each_means_one_thing() -> None:
+    modules: dict[str, set[str]] = {}
+    for path in RULES:
+        for module, bracketed, plain in re.findall(r"^from (\S+) import (?:\(([^)]*)\)|(.*))$", path.read_text(), re.M):
+            for name in re.findall(r"\w+", re.sub(r"#.*", "", bracketed or plain)):
+                modules.setdefault(name, set()).add(module)
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {} and len(modules) > 50

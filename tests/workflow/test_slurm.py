@@ -125,7 +125,7 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     wait("full", "continues after step")
     cluster.lose_node()
     (trial / "full/train.log").unlink()
-    cluster.wait(lambda: "due to a node failure" in call.log.read_text(), "the loss of the node is not seen", 120)
+    cluster.wait(lambda: "node information for job" in call.log.read_text(), "the loss of the node is not seen", 120)
     wait("full", "continues after step")
     cluster.wait(lambda: any(says(name, "epoch") for name in TICKETS), "no ticket is trained", 500)
     (first,) = (name for name in TICKETS if says(name, "epoch"))

@@ -8,7 +8,7 @@
 #         results/pages/{page}.html
 
 from supertickets.experiment.latency import latency_files
-from supertickets.experiment.shown import FIGURES, PAGES, TABLES, reported
+from supertickets.experiment.shown import FIGURES, PAGES, TABLES, report_files
 
 
 # What a browser says first of a report.
@@ -52,7 +52,7 @@ def get_everything(wildcards):
     """All that the experiment has the runs for; of that, for a report, what is there."""
     if not reporting:
         return [*everything(config), "results/scores.parquet"]
-    if not (there := reported(config)):
+    if not (there := report_files(config)):
         raise WorkflowError("There is nothing to report yet: make figure, or snakemake --cores all, makes something.")
     return there
 

@@ -459,7 +459,7 @@ def everything(config: Config) -> list[str]:
     ]
 
 
-def reported(config: Config) -> list[str]:
+def report_files(config: Config) -> list[str]:
     """What a report shows: of all that there could be, what is there, in the form that browsers show."""
     forms = {".pdf": ".png", ".csv": ".html", ".html": ".html"}
     paths = (Path(path) for path in everything(config))
