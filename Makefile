@@ -11,8 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 
 # CONFIG=my.yaml lays a config over config.yaml.
 figure: setup
-	. $(VENV)/bin/activate && snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG)) -- results/figures/phase_transition.pdf \
-	  results/pages/start.html results/pages/explorer.html
+	. $(VENV)/bin/activate && snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG)) -- \
+	  results/figures/phase_transition.pdf results/pages/start.html results/pages/explorer.html
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal
@@ -45,9 +45,12 @@ setup-slurm: $(SLURM_STAMP)
 
 # An environment in the folder of its stamp, from a lock file.
 define environment
-@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. On Debian or Ubuntu: apt install python3 python3-venv (or name one: make PYTHON=/path/to/python3.11 ...)" >&2; exit 1; }
-@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer found. On Debian or Ubuntu: apt install python3 python3-venv" \
+  "(or name one: make PYTHON=/path/to/python3.11 ...)" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+  echo "$(PYTHON) cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 @rm -f $(@D)/installed-*
 $(PYTHON) -m venv $(@D)
 $(@D)/bin/pip install --quiet --requirement $(1)
@@ -77,15 +80,19 @@ lock:
 	  uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra test --no-header --no-annotate \
 	    pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton=='; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
-	{ sed '/- pip:/q' envs/supertickets.yaml; sed -n 's/^[^#]/      - &/p' requirements.lock; } > envs/supertickets.yaml.new
+	{ sed '/- pip:/q' envs/supertickets.yaml; sed -n 's/^[^#]/      - &/p' requirements.lock; } \
+	  > envs/supertickets.yaml.new
 	mv envs/supertickets.yaml.new envs/supertickets.yaml
-	{ echo '# What profiles/slurm needs besides requirements.lock. Made by "make lock" from pyproject.toml; not edited by hand.'; \
+	{ echo '# What profiles/slurm needs besides requirements.lock. Made by "make lock" from pyproject.toml;' \
+	    'not edited by hand.'; \
 	  uv pip compile --quiet --universal --python-version 3.11 --extra slurm --constraint requirements.lock --no-header \
 	    --no-annotate pyproject.toml | grep -E '^snakemake-executor-plugin'; } > requirements-slurm.lock.new
 	mv requirements-slurm.lock.new requirements-slurm.lock
-	{ echo '# What exports to ONNX need besides requirements.lock. Made by "make lock" from pyproject.toml; not edited by hand.'; \
+	{ echo '# What exports to ONNX need besides requirements.lock. Made by "make lock" from pyproject.toml;' \
+	    'not edited by hand.'; \
 	  uv pip compile --quiet --universal --python-version 3.11 --extra onnx --constraint requirements.lock --no-header \
-	    --no-annotate pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton==' | grep -vxFf requirements.lock; } > requirements-onnx.lock.new
+	    --no-annotate pyproject.toml | grep -vE '^(cuda|nvidia)-|^triton==' | grep -vxFf requirements.lock; } \
+	    > requirements-onnx.lock.new
 	mv requirements-onnx.lock.new requirements-onnx.lock
 	{ echo '# What the site needs. Made by "make lock" from pyproject.toml; not edited by hand.'; \
 	  uv pip compile --quiet --universal --python-version 3.11 --group docs --constraint requirements.lock --no-header \

@@ -39,6 +39,7 @@ localrules:
 onstart:
     check_writable()
     check_times()
+    name_other_versions()
 
 
 onsuccess:

@@ -22,6 +22,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
 
+from supertickets.experiment import shown as rows
 from supertickets.experiment.task_files import resolved
 
 PROJECT = Path(__file__).parents[1]
@@ -227,12 +228,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-FIGURES = {"phase_transition", "bias_variance", "single_task_gain", "ticket_kinds", "data_size", "ticket_masks"}
-FIGURES |= {"gain_curve", "speed", "importance", "tickets_sharing", "ticket_importance"}
-TABLES = {"single_task_dev", "seed_sensitivity", "super_tickets", "power", "tasks", "hyperparameters", "sweep"}
-TABLES |= {"phases", "contrasts", "latency", "worth", "multi_task_dev", "domain_adaptation"}
-#: Those that need several tasks, and those that need new ones.
-SHARED = {"tickets_sharing", "ticket_importance", "multi_task_dev", "domain_adaptation"}
+#: Figures and tables of tiny experiments, which have no rivals, no published numbers, and random tickets at one size.
+FIGURES = {*rows.FIGURES} - {"rivals", "kinds_by_size"}
+TABLES = {*rows.TABLES} - {"rivals", "published"}
+#: Those of multi-task training, and those that need new tasks.
+SHARED = {name for name, row in {**rows.FIGURES, **rows.TABLES}.items() if row.scope == "multi_task"}
 ADAPTED = {"domain_adaptation"}
 
 

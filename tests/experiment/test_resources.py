@@ -47,7 +47,7 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
         assert minutes(**short) > minutes(**short | less), less
     assert table_minutes(120) == judging_minutes(500) == 2  # the shortest, for which starting is all
     assert table_minutes(400_000) > 3 and judging_minutes(2_000_000) > 3
-    # The default's trainings took 0.84 GB at most, and a quarter of a minute (benchmarks/results/overhead.md).
+    # The default's trainings took 0.84 GB at most, and a quarter of a minute (``python -m benchmarks overhead``).
     assert 840 < memory_mb(91, 780, 8, 64, False) < 2500 and minutes(91, 2220, 64, 1, False) < 30
     # One on batches of 32 sequences of 512 tokens took 7.3 GB.
     assert 7300 < memory_mb(91, 128, 32, 512, False) < 9000

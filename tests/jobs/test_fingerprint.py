@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import LIBRARY, PROJECT
 
-from supertickets.experiment.shown import FIGURES, TABLES
+from supertickets.experiment.shown import FIGURES, PAGES, TABLES
 from supertickets.jobs import fingerprint
 from supertickets.jobs.fingerprint import code_of, modules_of, statements
 
@@ -39,7 +39,8 @@ def modules(function: str, *loaded: str) -> set[str]:
 def test_a_stage_consists_of_what_it_imports() -> None:
     training = modules("training.run:train_run")
     assert {"training/run", "training/loop", "encoder/cut", "encoder/model", "engine/optimizer"} <= training
-    assert not {name for name in training if name.startswith(("report", "evaluation", "tickets", "data", "jobs"))}
+    apart = ("report", "evaluation", "tickets", "data", "jobs", "errors", "files")
+    assert not {name for name in training if name.startswith(apart)}
     figure = modules("report.figures.phase_transition:draw_phase_transition")
     assert {"report/figures/style", "evaluation/significance"} <= figure
     units = {"encoder/ticket", "encoder/arithmetic"}  # what a curve may be drawn against
@@ -114,6 +115,7 @@ def test_every_module_is_part_of_a_stage_or_read_at_the_start() -> None:
     functions = re.findall(r"""work\(\s*["']([\w.]+:\w+)["']""", rules)
     functions += [f"report.figures.{name}:draw_{name}" for name in FIGURES]
     functions += [f"report.tables.{name}:write_{name}" for name in TABLES]
+    functions += [f"report.pages.{name}:write_{name}" for name in PAGES]
     loaded = [
         f"{package.replace('/', '.')}.{path.stem}"
         for package in ("tickets/methods", "tickets/kinds", "evaluation/metrics")
@@ -121,5 +123,5 @@ def test_every_module_is_part_of_a_stage_or_read_at_the_start() -> None:
     ]
     found = set().union(*(modules(function, *loaded) for function in functions))
     every = {path.relative_to(LIBRARY).with_suffix("").as_posix() for path in LIBRARY.rglob("*.py")}
-    apart = ("__init__", "jobs/", "experiment/", "errors", "__main__", "call", "server", "api", "command")
+    apart = ("__init__", "jobs/", "experiment/", "errors", "files", "__main__", "call", "server", "api", "command")
     assert not {name for name in every - found if not name.startswith(apart) and not name.endswith("__init__")}

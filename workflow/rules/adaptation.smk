@@ -1,8 +1,10 @@
 # Continue from an encoder of other tasks: on a new task, or on one of its tasks alone.
 #
-# Needs:  model.safetensors and tickets of multi_task.smk; encoded/ and subsets/ of prepare.smk; full models of the new tasks
+# Needs:  model.safetensors and tickets of multi_task.smk; encoded/ and subsets/ of prepare.smk; full models of the new
+#         tasks
 # Makes:  results/adaptation/{shared}/{model}/{task}/n{train_size}/seed{seed}/{mode}-{ticket}/
-#                             ticket.json, record.json, predictions.parquet and, if kept, start.safetensors, model.safetensors
+#                             ticket.json, record.json, predictions.parquet and, if kept, start.safetensors,
+#                             model.safetensors
 #         results/adaptation/{shared}/{model}/scores.parquet   one row for each way, seed, task, size, split and metric
 #         results/adaptation/{shared}/{model}/comparisons.csv  every way against the others, with intervals and tests
 
@@ -66,8 +68,8 @@ rule draw_adaptation_ticket:
             adaptation_ticket_settings(config, dict(wildcards.items()), wildcards.ticket)
         ),
     shell:
-        "python -P -m supertickets {params.work} --tickets {input.tickets:q} --run {params.run:q} --shape {input.shape:q}"
-        " --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --tickets {input.tickets:q} --run {params.run:q}"
+        " --shape {input.shape:q} --settings {params.settings:q} --ticket {output:q} > {log:q} 2>&1"
 
 
 rule start_adaptation:
@@ -88,8 +90,8 @@ rule start_adaptation:
     params:
         **work("multi_task.adaptation_start:start_adaptation"),
     shell:
-        "python -P -m supertickets {params.work} --shared {input.shared:q} --config {input.config:q} --ticket {input.ticket:q}"
-        " --task {wildcards.task} --start {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --shared {input.shared:q} --config {input.config:q}"
+        " --ticket {input.ticket:q} --task {wildcards.task} --start {output:q} > {log:q} 2>&1"
 
 
 use rule retrain as adapt with:
@@ -133,7 +135,8 @@ rule score_adaptation:
         **work("multi_task.scores:score_adaptation", get_new_metric_modules),
         grid=lambda wildcards: canonical_json(adaptation_grid(config, wildcards.model)),
     shell:
-        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --scores {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule compare_adaptation:
@@ -157,4 +160,5 @@ rule compare_adaptation:
             {**adaptation_grid(config, wildcards.model), **separators_of(config, config["adaptation"]["tasks"])}
         ),
     shell:
-        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q}"
+        " > {log:q} 2>&1"

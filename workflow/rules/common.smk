@@ -42,8 +42,8 @@ from supertickets.jobs.slurm import expect_answers
 from supertickets.jobs.versions import other_versions
 
 measure_warm_jobs(set_environment(WORKFLOW))
-# A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the time.
-# And at the end a tenth: without it they go with the process, all at once.
+# A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the
+# time. And at the end a tenth: without it they go with the process, all at once.
 gc.set_threshold(200_000, 50, 100)
 atexit.register(gc.freeze)
 
@@ -63,15 +63,6 @@ def user_errors(function):
 config = user_errors(check_config)(
     without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config), workflow.configfiles
 )
-
-# The full models' records are enough: every other run was trained after its full model.
-if workflow.is_main_process:
-    older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
-    if older:
-        logger.warning(
-            f"{older} full models, and what follows from them, were made with {differences}. They are kept;"
-            " to make all that is asked for again: --forcerun tokenise"
-        )
 
 DEFINED = config["define"]
 GRID = grid_of(config)
@@ -286,7 +277,7 @@ def get_judging_minutes(wildcards, attempt):
     return grown(attempt, resources.judging_minutes(runs * predicted))
 
 
-# Accidents: closed terminals, clocks that are set back, folders that cannot be written, and full disks.
+# Accidents: closed terminals, clocks that are set back, folders that cannot be written, other versions, full disks.
 
 
 def hang_up(number, frame):
@@ -328,6 +319,19 @@ def check_writable():
             raise WorkflowError(f"{folder}: not writable: a read-only file system, or a folder of somebody else")
 
 
+def name_other_versions():
+    """Say which results were made with other versions of libraries.
+
+    The full models' records are enough: every other run was trained after its full model.
+    """
+    older, differences = other_versions(Path("results/runs").glob("*/*/*/*/full/record.json"))
+    if older:
+        logger.warning(
+            f"{older} full models, and what follows from them, were made with {differences}. They are kept;"
+            " to make all that is asked for again: --forcerun tokenise"
+        )
+
+
 def report_full_disk():
     """Logs are on the same disk: where it is full to the end, no job has had room to say it."""
     try:
@@ -339,7 +343,7 @@ def report_full_disk():
 
 
 def report_errors():
-    """What failed jobs say, once more and last: Snakemake has shown it below whole commands, while others went on."""
+    """What failed jobs say, once more and last: Snakemake has shown it below whole commands, while others ran."""
     failed = {Path(log) for job in workflow.scheduler.failed for log in job.log}
     for message, logs in reported(failed).items():
         others = f" and {len(logs) - 1} more" if len(logs) > 1 else ""

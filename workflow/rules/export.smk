@@ -66,7 +66,8 @@ rule repeat_training:
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
         " --metric {params.metric} --which {wildcards.which} --settings {params.settings:q} --encoded {input.encoded:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} --ticket {output.ticket:q} {params.options} > {log:q} 2>&1"
+        " --record {output.record:q} --predictions {output.predictions:q} --ticket {output.ticket:q} {params.options}"
+        " > {log:q} 2>&1"
 
 
 rule export_model:
@@ -93,8 +94,9 @@ rule export_model:
         labels=lambda wildcards: canonical_json(labels_of(config, wildcards.task)),
         max_length=config["max_length"],
     shell:
-        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --ticket {input.ticket:q}"
-        " --examples {input.examples:q} --encoded {input.encoded:q} --labels {params.labels:q} --max-length {params.max_length}"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
+        " --ticket {input.ticket:q} --examples {input.examples:q} --encoded {input.encoded:q}"
+        " --labels {params.labels:q} --max-length {params.max_length}"
         ' --folder "$(dirname "$(dirname {output.module:q})")" > {log:q} 2>&1'
 
 
@@ -158,7 +160,8 @@ rule write_onnx:
     params:
         **work("exports.to_onnx:write_onnx"),
     shell:
-        'python -P -m supertickets {params.work} --folder "$(dirname {input.config:q})" --model {output:q} > {log:q} 2>&1'
+        'python -P -m supertickets {params.work} --folder "$(dirname {input.config:q})" --model {output:q}'
+        " > {log:q} 2>&1"
 
 
 rule quantise_onnx:
@@ -187,5 +190,5 @@ rule quantise_onnx:
     shell:
         'python -P -m supertickets {params.work} --model {input.model:q} --folder "$(dirname {input.tokenizer:q})"'
         " --encoded {input.encoded:q} --predictions {input.predictions:q} --metric {params.metric}"
-        " --separator={params.separator:q} --threads {threads} --quantised {output.quantised:q} --score {output.score:q}"
-        " > {log:q} 2>&1"
+        " --separator={params.separator:q} --threads {threads} --quantised {output.quantised:q}"
+        " --score {output.score:q} > {log:q} 2>&1"

@@ -1,8 +1,9 @@
 # Full models and super tickets in eight bits, of every seed. Only where `int8` is among `latency.backends`.
 #
 # Needs:  runs and tickets of the winning tickets at the main size; the packages of requirements-onnx.lock
-# Makes:  results/int8/{model}/{task}/seed{seed}/{which}/predictions.parquet  what they predict; super: for each seed the
-#                                            ticket that the other seeds chose
+# Makes:  results/int8/{model}/{task}/seed{seed}/{which}/predictions.parquet
+#                                            what they predict; super: for each seed the ticket that the other seeds
+#                                            chose
 #         results/int8/{model}/{task}.csv    both against the full models in their own precision
 #
 # A training is repeated, as weights are not kept, and written as the ONNX file of an export.

@@ -1,7 +1,8 @@
-# Measure how long full models, tickets and rivals take on this machine. Nothing is trained: time depends on shapes alone.
+# Measure how long full models, tickets and rivals take on this machine. Nothing is trained: time depends on shapes
+# alone.
 #
 # Needs:  pretrained/ of prepare.smk, of rivals too; tickets and scores/ of the winning tickets at the main size
-# Makes:  results/latency/{model}/{task}.csv   a row for each model, backend, device, number of threads, batch and length
+# Makes:  results/latency/{model}/{task}.csv   a row for each model, backend, device, number of threads, batch, length
 #         results/latency/{model}/{task}.json  the machine
 #
 # A job takes all cores, so that nothing is measured while other jobs compute. profiles/slurm has it alone on a node.
@@ -72,6 +73,6 @@ rule measure_latency:
         outputs=lambda wildcards: outputs_of(config, wildcards.task),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
-        " --metric {params.metric} --settings {params.settings:q} --rivals {params.rivals:q} --outputs {params.outputs} --threads {threads}"
-        " --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q} --table {output.table:q}"
-        " --machine {output.machine:q} > {log:q} 2>&1"
+        " --metric {params.metric} --settings {params.settings:q} --rivals {params.rivals:q} --outputs {params.outputs}"
+        " --threads {threads} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
+        " --table {output.table:q} --machine {output.machine:q} > {log:q} 2>&1"

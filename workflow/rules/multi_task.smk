@@ -72,7 +72,8 @@ rule share_tickets:
         outputs=lambda wildcards: canonical_json(outputs_by_task(config, wildcards.shared)),
     shell:
         "python -P -m supertickets {params.work} --results results --trials {params.trials:q} --mode {wildcards.mode}"
-        " --ratios {params.ratios:q} --shape {input.shape:q} --outputs {params.outputs:q} --tickets {output:q} > {log:q} 2>&1"
+        " --ratios {params.ratios:q} --shape {input.shape:q} --outputs {params.outputs:q} --tickets {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule train_multi_task:
@@ -108,9 +109,10 @@ rule train_multi_task:
         settings=lambda wildcards: canonical_json(multi_task_settings(config, wildcards.shared, wildcards.model)),
         options=get_training_options,
     shell:
-        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
-        " --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
+        " --shape {input.shape:q} --tickets {input.tickets:q} --tasks {params.tasks:q} --run {params.run:q}"
+        " --settings {params.settings:q} --record {output.record:q} --predictions {output.predictions:q}"
+        " {params.options} > {log:q} 2>&1"
 
 
 rule score_multi_task:
@@ -132,7 +134,8 @@ rule score_multi_task:
         **work("multi_task.scores:score_multi_task", get_shared_metric_modules),
         grid=lambda wildcards: canonical_json(multi_task_grid(config, wildcards.model)),
     shell:
-        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --scores {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --scores {output:q}"
+        " > {log:q} 2>&1"
 
 
 rule compare_multi_task:
@@ -156,4 +159,5 @@ rule compare_multi_task:
             {**multi_task_grid(config, wildcards.model), **separators_of(config, shared_tasks(config))}
         ),
     shell:
-        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q}"
+        " > {log:q} 2>&1"

@@ -102,8 +102,9 @@ rule tokenise:
         max_length=config["max_length"],
         unlabelled=0,
     shell:
-        'python -P -m supertickets {params.work} --tokenizer "$(dirname {input.config:q})" --examples {input.examples:q}'
-        " --max-length {params.max_length} --unlabelled {params.unlabelled} --encoded {output:q} > {log:q} 2>&1"
+        'python -P -m supertickets {params.work} --tokenizer "$(dirname {input.config:q})"'
+        " --examples {input.examples:q} --max-length {params.max_length} --unlabelled {params.unlabelled}"
+        " --encoded {output:q} > {log:q} 2>&1"
 
 
 rule take_finetuned:
@@ -153,5 +154,5 @@ rule subsample:
         **work("data.subset:subsample"),
         stratify=lambda wildcards: int(stratified(config, wildcards.task)),
     shell:
-        "python -P -m supertickets {params.work} --examples {input:q} --size {wildcards.train_size} --seed {wildcards.seed}"
-        " --stratify {params.stratify} --subset {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --examples {input:q} --size {wildcards.train_size}"
+        " --seed {wildcards.seed} --stratify {params.stratify} --subset {output:q} > {log:q} 2>&1"

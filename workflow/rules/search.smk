@@ -71,9 +71,9 @@ rule try_settings:
         metric=get_first_metric,
         options=get_training_options,
     shell:
-        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
-        " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --metric {params.metric} --score {output:q} {params.options} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
+        " --shape {input.shape:q} --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q}"
+        " --settings {params.settings:q} --metric {params.metric} --score {output:q} {params.options} > {log:q} 2>&1"
 
 
 rule choose_settings:

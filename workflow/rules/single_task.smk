@@ -146,9 +146,10 @@ rule finetune:
         settings=get_settings,
         options=get_training_options,
     shell:
-        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
-        " --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
+        " --shape {input.shape:q} --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q}"
+        " --settings {params.settings:q} --record {output.record:q} --predictions {output.predictions:q}"
+        " {params.options} > {log:q} 2>&1"
 
 
 # Where the units are scored at another epoch than the model is.
@@ -198,8 +199,8 @@ rule score_units:
         options=get_scoring_options,
     shell:
         "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
-        " --encoded {input.encoded:q} --subset {input.subset:q} --seed {wildcards.seed}"
-        " --settings {params.settings:q} --methods {params.methods:q} --importance {output:q} {params.options} > {log:q} 2>&1"
+        " --encoded {input.encoded:q} --subset {input.subset:q} --seed {wildcards.seed} --settings {params.settings:q}"
+        " --methods {params.methods:q} --importance {output:q} {params.options} > {log:q} 2>&1"
 
 
 rule teach:
@@ -272,8 +273,8 @@ rule rewind:
     params:
         **work("encoder.rewind:rewind"),
     shell:
-        "python -P -m supertickets {params.work} --pretrained {input.weights:q} --config {input.config:q} --ticket {input.ticket:q}"
-        " --rewound {output:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --pretrained {input.weights:q} --config {input.config:q}"
+        " --ticket {input.ticket:q} --rewound {output:q} > {log:q} 2>&1"
 
 
 rule retrain:
@@ -307,10 +308,10 @@ rule retrain:
         settings=get_retraining_settings,
         options=get_training_options,
     shell:
-        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q} --shape {input.shape:q}"
-        " --encoded {input.encoded:q} --subset {input.subset:q}"
-        " --run {params.run:q} --settings {params.settings:q}"
-        " --record {output.record:q} --predictions {output.predictions:q} {params.options} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
+        " --shape {input.shape:q} --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q}"
+        " --settings {params.settings:q} --record {output.record:q} --predictions {output.predictions:q}"
+        " {params.options} > {log:q} 2>&1"
 
 
 # An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.

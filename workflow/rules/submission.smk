@@ -80,4 +80,5 @@ rule write_submission:
         **work("submission.archive:write_submission"),
         predictions=lambda wildcards: canonical_json(get_server_predictions(wildcards)),
     shell:
-        "python -P -m supertickets {params.work} --predictions {params.predictions:q} --archive {output.archive:q} > {log:q} 2>&1"
+        "python -P -m supertickets {params.work} --predictions {params.predictions:q} --archive {output.archive:q}"
+        " > {log:q} 2>&1"

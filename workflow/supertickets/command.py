@@ -91,7 +91,7 @@ def prune(
     _run([sys.executable, "-m", *command, *targets, *(["--dry-run"] if dry_run else []), "--quiet", "rules"], out)
     if not dry_run:
         _report(config, out, exports[0] if export else "")
-    print(f"To go on, edit {out / 'config.yaml'}; then\n    {shlex.join(command)}")
+    print(f"To continue, edit {out / 'config.yaml'}; then\n    {shlex.join(command)}")
 
 
 def _snakefile() -> Path:
@@ -155,7 +155,7 @@ def _write_config(config: dict[str, Any], out: Path, command: str) -> None:
         path.write_text(f"# Every key: {SCHEMA}\n# After a change:\n# {command}\n\n{text}", encoding="utf-8")
     elif yaml.safe_load(path.read_text(encoding="utf-8")) != config:
         raise UserError(
-            f"{path} says otherwise than these options: delete it, give another --out, or go on with {command}"
+            f"{path} says otherwise than these options: delete it, give another --out, or continue with {command}"
         )
 
 

@@ -1,7 +1,7 @@
 """Whether weights are those of the model that a config describes, and whether the model computes anything.
 
 This asks transformers' own model, not that of :mod:`supertickets.encoder.model`: what prepares an encoder depends on no
-code that trains it, so that an edit there prepares and tokenises nothing anew.
+code that trains it, so that an edit there prepares and tokenises nothing again.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def adaptation_name(config: Config) -> str:
 
 
 def shows_adaptation(config: Config) -> bool:
-    """Whether there are new tasks, and several tasks' encoders or single ones that they continue from."""
+    """Whether there are new tasks, and encoders of multi-task training or of single tasks that they continue from."""
     several = len(shared_tasks(config)) > 1 and bool(starts_of(config))
     return bool(config["adaptation"]["tasks"]) and (several or bool(single_starts(config)))
 

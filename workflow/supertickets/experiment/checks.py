@@ -356,7 +356,7 @@ def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iter
         yield f"columns is {columns}: text, text_pair and target are columns of their own"
     elif len(numbers) == len(columns):
         if fields is None or not all(0 <= place < fields for place in numbers):
-            yield f"columns is {columns}: numbers need fields, and lie from 0 to fields - 1 (fields: {fields})"
+            yield f"columns is {columns}: numbers need fields, and are from 0 to fields - 1 (fields: {fields})"
     elif numbers:
         yield f"columns is {columns}: give all names (file with a header) or all numbers (without)"
     elif fields is not None:

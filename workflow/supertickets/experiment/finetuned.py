@@ -27,7 +27,7 @@ def class_order(fields: Any, labels: Sequence[str]) -> list[int]:
         Indices, one for each label.
 
     Raises:
-        UserError: the model has other classes. The message goes on from the name of the model.
+        UserError: the model has other classes. The message continues from the name of the model.
     """
     names = fields.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"}) if isinstance(fields, Mapping) else None
     if not isinstance(names, Mapping) or set(names) != {str(number) for number in range(len(names))}:

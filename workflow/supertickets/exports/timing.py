@@ -14,7 +14,7 @@ WARM_UP = 2
 
 
 def interleaved(functions: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
-    """Time functions in rounds, each of which calls every function once, in an order that is drawn anew.
+    """Time functions in rounds, each of which calls every function once, in a new random order.
 
     So a clock that slows down, or other work on the machine, falls on all of them alike, and none always runs after
     the same other one.

@@ -90,7 +90,7 @@ def quantise(model: Path, quantised: Path) -> None:
 
 
 def require_extra() -> None:
-    """Refuse to go on without the optional packages.
+    """Refuse to continue without the optional packages.
 
     Raises:
         UserError: names those that are missing, and how to install them.

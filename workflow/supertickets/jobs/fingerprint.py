@@ -19,7 +19,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).parents[1]
 
 #: What decides no result, below the library.
-NOT_FOLLOWED = ("jobs", "errors.py", "__main__.py")
+NOT_FOLLOWED = ("jobs", "errors.py", "files.py", "__main__.py")
 
 #: Name of the logger in every module of the library.
 LOGGER = "log"

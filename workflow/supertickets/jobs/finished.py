@@ -3,7 +3,7 @@
 Snakemake plans a training again where it has not noted the end, or where tickets or scores that come before were made
 again. If its settings, inputs, code and versions of libraries are the same, the training takes its files over and
 trains nothing. They stay as long as the run's folder does: second names (hard links), which cost no space. Where a file
-system has none, nothing is kept. To train anew, delete the folder and ask for its record.
+system has none, nothing is kept. To train again, delete the folder and ask for its record.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def take(folder: Path, identity: Mapping[str, Any], wanted: Iterable[Path]) -> b
     for path, source in kept.items():
         # Two names share one content: who damages a result damages what is kept.
         if sha256(source) != hashes.get(path.name):
-            log.warning("%s is damaged, so the training starts anew", source)
+            log.warning("%s is damaged, so the training starts over", source)
             return False
     for path, source in kept.items():
         try:

@@ -28,7 +28,7 @@ def free_device(names: list[str], folder: Path | None = None) -> int:
 
     Args:
         names: what each device is called by all processes of this machine.
-        folder: where the files lie; one of this user's in the folder for temporary files where None.
+        folder: where the files are; one of this user's in the folder for temporary files where None.
     """
     try:
         place = _own_folder(folder or Path(tempfile.gettempdir()) / f"supertickets-{os.getuid()}")

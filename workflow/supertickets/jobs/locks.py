@@ -44,7 +44,7 @@ def _locked(path: Path) -> int:
             continue
         except OSError:  # a file system without locks
             return handle
-        # The previous holder may have deleted the file, and another process created it anew.
+        # The previous holder may have deleted the file, and another process created it again.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(handle).st_ino:
                 return handle

@@ -39,10 +39,10 @@ def expect_answers(error: type[Exception], longest: float = LONGEST) -> None:
         program, silent = command.split()[0], time.monotonic() - last
         if silent > longest:
             raise error(
-                f"Slurm has not answered {program} for {silent / 60:.0f} minutes. Jobs that run go on, and the same"
+                f"Slurm has not answered {program} for {silent / 60:.0f} minutes. Running jobs continue, and the same"
                 " command continues when it answers. Where there is no accounting: --slurm-status-command squeue"
             )
-        logger.warning(f"Slurm does not answer {program}. Jobs that run go on, and it is asked again.")
+        logger.warning(f"Slurm does not answer {program}. Running jobs continue, and it is asked again.")
         return {}, silent  # of no job anything is known, so the plugin keeps them all
 
     plugin.query_job_status = query_job_status

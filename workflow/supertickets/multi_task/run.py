@@ -63,7 +63,7 @@ def train_multi_task(
         predictions: Parquet file to write: id, split, label, logits and task of every evaluation example.
         trained: safetensors file to write: the whole encoder, and each task's head, named by
             :func:`~supertickets.experiment.paths.head_name`.
-        checkpoint_minutes: time between two checkpoints, which lie beside the record; 0 for none but that
+        checkpoint_minutes: time between two checkpoints, which are beside the record; 0 for none but that
             of a stop.
 
     Raises:

@@ -1,8 +1,8 @@
 """One encoder whose units belong to several tasks, each of which trains the units of its own ticket only.
 
 A weight matrix that tasks hold different heads of is kept with its heads in an order in which those of the same tasks
-lie together, so that what a task updates are contiguous pieces, each with its own moments and its own number of steps.
-Everything else is kept as it is.
+are side by side, so that what a task updates are contiguous pieces, each with its own moments and its own number of
+steps. Everything else is kept as it is.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class Checkpoints:
         aside = self.path.with_suffix(".unusable")
         if aside.is_dir() and not aside.is_symlink():
             shutil.rmtree(aside)
-        log.warning("checkpoint %s is not used: %s; it is set aside as %s, training starts anew", self.path, why, aside)
+        log.warning("checkpoint %s is not used: %s; it is set aside as %s, training starts over", self.path, why, aside)
         self.path.replace(aside)
 
     def take(self, wanted: Sequence[Path]) -> bool:

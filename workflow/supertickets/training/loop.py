@@ -56,7 +56,7 @@ class Steps:
         weight_decay: decoupled decay of matrices.
         clip_norm: largest global norm of the gradient.
         eps, bias_correction: of the optimizer (:class:`~supertickets.engine.optimizer.Updated`).
-        batches: ``shuffled`` (drawn anew for every epoch) or ``consecutive`` (of neighbours in the task's files, in one
+        batches: ``shuffled`` (drawn for each epoch) or ``consecutive`` (of neighbours in the task's files, in one
             order for all epochs).
     """
 
@@ -190,7 +190,7 @@ def take_steps(
         settings: of the training.
         device: where the steps compute.
         checkpoints: where training continues from, and when its state is written.
-        stop: the epoch after which training ends, from 1; the rate falls as if it went on. None for the last.
+        stop: the epoch after which training ends, from 1; the rate falls as if it continued. None for the last.
         after_epoch: what is done after each epoch, with its number and the factor of weight decay so far.
 
     Raises:

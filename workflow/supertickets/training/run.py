@@ -189,7 +189,7 @@ def _trained(
 
 
 def checkpoint_of(record: Path) -> Path:
-    """Where the state of an unfinished training lies."""
+    """Where the state of an unfinished training is."""
     return record.with_name("checkpoint.safetensors")
 
 

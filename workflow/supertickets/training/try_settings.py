@@ -36,7 +36,7 @@ def try_settings(
     Args:
         config, weights, encoded, subset, run, settings, shape: as of :func:`supertickets.training.run.train_run`.
         metric: the task's first metric.
-        checkpoint_minutes: likewise; the checkpoint lies beside the score.
+        checkpoint_minutes: likewise; the checkpoint is beside the score.
         score: JSON file to write: ``score`` (times 100, or null), ``settings``, and ``problem`` where it is null.
     """
     found, problem = None, None
