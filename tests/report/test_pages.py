@@ -101,7 +101,7 @@ def test_the_start_page_has_verdicts_the_experiment_and_what_to_do(whole: Path) 
     assert HOSTILE not in text and "&lt;/script&gt;" in text
     targets = re.findall(r"results/(figures|tables)/(\w+)\.", text)
     assert targets and all(name in (FIGURES if folder == "figures" else TABLES) for folder, name in targets)
-    assert "worth.md" not in text and "worth.md" in start(whole)
+    assert "worth.md" in text and "speed.pdf" not in text and "worth.md results/figures/speed.pdf" in start(whole)
 
 
 def test_what_to_do_next_depends_on_the_verdicts() -> None:

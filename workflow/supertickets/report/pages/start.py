@@ -245,6 +245,9 @@ def steps(judged: pd.DataFrame, grid: Mapping[str, Any], kinds: Iterable[str], m
     if not measured:
         words = "How much faster are the tickets here, and are they worth it? Measure, while nothing else runs:"
         found.append((words, "snakemake --cores all results/tables/worth.md results/figures/speed.pdf"))
+    else:
+        words = "Are the tickets worth it, in score and speed, on this machine?"
+        found.append((words, "snakemake --cores all results/tables/worth.md"))
     if len(chosen := judged.dropna(subset="ratio")):
         model, task = chosen.iloc[0][["model", "task"]]
         folder = f"results/exports/{model}/{task}/super"
