@@ -317,8 +317,9 @@ def check_times():
     if late:
         places = [results, *(path for path in late if not path.is_relative_to(results))]
         named = " ".join(shlex.quote(str(path)) for path in places if path.exists())
+        count = f"{len(late)} files are" if len(late) > 1 else "1 file is"
         raise WorkflowError(
-            f"{len(late)} {'files are' if len(late) > 1 else 'file is'} dated in the future, as when a clock is set back, the first of them {late[0]}: what"
+            f"{count} dated in the future, as when a clock is set back, the first of them {late[0]}: what"
             " is made from them would count as failed. Set the clock right, or date all of them now:"
             f" touch .now && find {named} -exec touch -h -r .now {{}} + && rm .now"
         )
