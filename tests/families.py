@@ -58,6 +58,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 
 #: One family of each kind for a quick run: absolute positions and attention as torch has it, and rotary ones.
 QUICK = ("bert", "modernbert")
+OTHERS = tuple(family for family in FAMILIES if family not in QUICK)
 EACH_FAMILY = [family if family in QUICK else pytest.param(family, marks=pytest.mark.slow) for family in FAMILIES]
 
 

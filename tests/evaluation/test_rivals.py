@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawing import MARGINS, points
-from made_up_runs import FIRST, GRID, MAIN, verdicts, write_run
+from made_up_runs import FIRST, GRID, MAIN, verdicts, write_latency, write_run
 from matplotlib.axes import Axes
 from statsmodels.stats.multitest import multipletests
 
@@ -25,6 +25,7 @@ from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import folder_of
 from supertickets.report.figures.rivals import draw_points, draw_rivals
+from supertickets.report.figures.speed import draw_speed
 from supertickets.report.tables.rivals import write_rivals
 
 pytestmark = pytest.mark.usefixtures("closed")
@@ -216,3 +217,26 @@ def test_the_figure_names_the_rivals_at_their_weights(compared: Path, drawn: lis
     assert places == pytest.approx([1.2, 0.8, 0.8 - 0.03 * 0.5]) and axis.get_xlim()[0] > 1.2
     note = " ".join(drawn[-1].get_supxlabel().split())
     assert "rivals, full models of other encoders" in note and "3 seeds" in note
+
+
+def test_the_figure_of_speed_has_the_rivals_beside_the_curves(
+    compared: Path, tmp_path: Path, drawn: list[plt.Figure]
+) -> None:
+    for folder in ("comparisons", "selections", "rivals"):
+        (tmp_path / folder).symlink_to(compared / folder)
+    shares = {"whole": 1.0, "cut": 0.5, "small": 0.25}
+    write_latency(tmp_path, GRID, rivals=shares)
+    draw_speed(tmp_path, MAIN, MARGINS, RIVALS, tmp_path / "unused.pdf", tmp_path / "unused.png")
+    table = read_rivals(compared, MAIN, RIVALS).query("way == 'rival'")
+    for axis, (_, rows) in zip(drawn[-1].axes[:3], table.groupby("task", sort=False), strict=True):
+        assert len(points(axis, "batches of 32")[0]) == len(GRID["ratios"])
+        for _, row in rows.iterrows():
+            (place,), (value,) = points(axis, row["rival"])
+            assert (place, value) == (1 / shares[row["rival"]], row["difference"])
+            bars = next(each for each in axis.containers if each.get_label() == row["rival"]).lines[2]
+            across, along = (segments for each in bars for segments in each.get_segments())
+            np.testing.assert_allclose(across[:, 0], place * np.array([0.9, 1.1]))
+            np.testing.assert_allclose(along[:, 1], [row["low"], row["high"]])
+    assert "rivals, full models of other encoders, minus the model's, by batches of 32." in " ".join(
+        drawn[-1].get_supxlabel().split()
+    )

@@ -54,7 +54,7 @@ def test_every_figure_table_and_page_has_its_module_and_nothing_else_is_there() 
     for folder, rows, shared in (
         ("figures", shown.FIGURES, {"style", "panels", "gains", "units", "axes"}),
         ("tables", shown.TABLES, {"formats", "ways"}),
-        ("pages", shown.PAGES, {"charts", "latency", "rows"}),
+        ("pages", shown.PAGES, {"charts", "rows"}),
     ):
         assert {path.stem for path in (LIBRARY / "report" / folder).glob("[!_]*.py")} - shared == {*rows}
 
@@ -76,6 +76,8 @@ def test_what_answers_are_made_of() -> None:
     alone = config_of(latency={"backends": ["int8"]})
     table = "results/tables/worth.csv"
     assert table in shown.everything(rounded) and table not in shown.everything(alone)
+    with pytest.raises(UserError, match=r"latency.backends is \['int8'\]: add torch or onnx"):  # asked for by its name
+        asked(alone)
     of_full = int8.int8_inputs(rounded, "minilm", "movie", "full", 2)
     where = "results/runs/minilm/movie/n60/seed2"
     assert of_full == [

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import LIBRARY, WORDS, toy, write_tiny_model, write_tiny_task
-from families import EACH_FAMILY, write_family
+from families import EACH_FAMILY, OTHERS, QUICK, write_family
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
@@ -139,25 +139,35 @@ def test_exports_compute_what_was_trained(tmp_path: Path, family: str, ticket: T
     assert sizes[0] == sizes[1] and (sizes[1] < sizes[2]) == (ticket.heads_pruned > 0)
 
 
-def test_a_clean_process_needs_transformers_alone(tmp_path: Path) -> None:
-    trained = Trained(tmp_path, "bert", SOME)
-    expected, folder = trained.logits(sentences()), trained.export()
-    code = f"""
-import sys
-from transformers import pipeline
-for form in ("dense", "cut"):
-    classify = pipeline("text-classification", model=form, trust_remote_code=form == "cut", top_k=None)
-    for answer in classify({sentences()!r}, function_to_apply="none"):
-        print(*(each["score"] for each in sorted(answer, key=lambda each: each["label"])))
-assert not any(name.partition(".")[0] in ("supertickets", "snakemake") for name in sys.modules)
-"""
+def printed(code: str, folder: Path) -> torch.Tensor:
+    """Lines of numbers that a process prints in a folder, which does not find the library: shape (lines, numbers)."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    environment |= {"HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    outputs = torch.tensor([[float(number) for number in line.split()] for line in done.stdout.splitlines()])
-    torch.testing.assert_close(outputs, torch.cat([expected, expected]), rtol=1e-5, atol=1e-5)
+    return torch.tensor([[float(number) for number in line.split()] for line in done.stdout.splitlines()])
+
+
+@pytest.mark.parametrize("families", [QUICK, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])
+def test_a_clean_process_needs_transformers_alone(tmp_path: Path, families: tuple[str, ...]) -> None:
+    expected = []
+    for family in families:
+        trained = Trained(tmp_path / family, family, SOME)
+        trained.export()
+        expected += [trained.logits(sentences())] * 2  # of both forms
+    code = f"""
+import sys
+from transformers import pipeline
+for family in {families!r}:
+    for form in ("dense", "cut"):
+        model = f"{{family}}/export/{{form}}"
+        classify = pipeline("text-classification", model=model, trust_remote_code=form == "cut", top_k=None)
+        for answer in classify({sentences()!r}, function_to_apply="none"):
+            print(*(each["score"] for each in sorted(answer, key=lambda each: each["label"])))
+assert not any(name.partition(".")[0] in ("supertickets", "snakemake") for name in sys.modules)
+"""
+    torch.testing.assert_close(printed(code, tmp_path), torch.cat(expected), rtol=1e-5, atol=1e-5)
 
 
 def test_the_module_beside_the_weights_is_the_library_s_and_imports_none_of_it(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from families import EACH_FAMILY
-from test_exports import EXACT, LEAST, SOME, Trained, home, sentences  # noqa: F401  (a fixture)
+from families import EACH_FAMILY, OTHERS, QUICK
+from test_exports import EXACT, LEAST, SOME, Trained, home, printed, sentences  # noqa: F401  (a fixture)
 from transformers import AutoTokenizer
 
 from supertickets.encoder.batches import batch_of
@@ -48,6 +48,32 @@ def test_onnx_computes_what_was_trained(tmp_path: Path, family: str) -> None:
         np.testing.assert_allclose(outputs_of(tmp_path / "model.onnx", tokens), expected, rtol=1e-5, atol=1e-5)
         rounded = outputs_of(tmp_path / "model.int8.onnx", tokens)
         assert 0 < np.abs(rounded - expected).max() < 0.2 * max(1.0, np.abs(expected).max())
+
+
+@needs_extra
+@pytest.mark.parametrize("families", [QUICK, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])
+def test_a_clean_process_needs_onnxruntime_and_tokenizers_alone(tmp_path: Path, families: tuple[str, ...]) -> None:
+    expected = []
+    for family in families:
+        trained = Trained(tmp_path / family, family, SOME)
+        to_onnx.write_onnx(trained.export() / "cut", tmp_path / family / "export/model.onnx")
+        expected.append(trained.logits(sentences()))
+    code = f"""
+import sys
+import numpy as np
+from onnxruntime import InferenceSession
+from tokenizers import Tokenizer
+for family in {families!r}:
+    session = InferenceSession(f"{{family}}/export/model.onnx")
+    tokenizer = Tokenizer.from_file(f"{{family}}/export/cut/tokenizer.json")
+    for text in {sentences()!r}:
+        told = tokenizer.encode(text)
+        given = {{"input_ids": told.ids, "attention_mask": told.attention_mask, "token_type_ids": told.type_ids}}
+        given = {{each.name: np.array([given[each.name]]) for each in session.get_inputs()}}
+        print(*session.run(["logits"], given)[0][0])
+assert not any(name.partition(".")[0] in ("supertickets", "transformers", "torch") for name in sys.modules)
+"""
+    torch.testing.assert_close(printed(code, tmp_path), torch.cat(expected), rtol=1e-5, atol=1e-5)
 
 
 @needs_extra

@@ -24,7 +24,8 @@ from supertickets.experiment.shown import FIGURES, TABLES
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.html import write_html
 from supertickets.report.pages.explorer import write_explorer
-from supertickets.report.pages.start import write_start
+from supertickets.report.pages.rows import curves, read_trainings
+from supertickets.report.pages.start import steps, write_start
 
 #: What closes a script, and a table cell, if nobody escapes it.
 HOSTILE = "</script></td><script>console.error('hostile')</script>"
@@ -100,22 +101,44 @@ def test_the_start_page_has_verdicts_the_experiment_and_what_to_do(whole: Path) 
     assert HOSTILE not in text and "&lt;/script&gt;" in text
     targets = re.findall(r"results/(figures|tables)/(\w+)\.", text)
     assert targets and all(name in (FIGURES if folder == "figures" else TABLES) for folder, name in targets)
-    assert "latency.md" not in text and "latency.md" in start(whole)
+    assert "worth.md" in text and "speed.pdf" not in text and "worth.md results/figures/speed.pdf" in start(whole)
+
+
+def test_what_to_do_next_depends_on_the_verdicts() -> None:
+    found = ["no verdict from one document of test", "undecided: a difference of 5.7", "gains 2.1 at 84% weight"]
+    judged = pd.DataFrame({"model": "minilm", "task": GRID["tasks"], "verdict": found, "ratio": np.nan})
+    words = " ".join(text for text, _ in steps(judged, MAIN, ["winning"], measured=True))
+    assert "One document gives no verdict on movie." in words and "rating: undecided." in words
+    assert "seed gives no verdict" not in words
+    judged["verdict"] = "no verdict from one seed"
+    words = " ".join(text for text, _ in steps(judged, MAIN, ["winning"], measured=True))
+    assert "One seed gives no verdict." in words and "One document" not in words
+
+
+def test_gains_of_tasks_with_documents_are_over_these(whole: Path) -> None:
+    compared, chosen = (read_groups(whole, folder, groups_of(MAIN), MAIN) for folder in ("comparisons", "selections"))
+    trainings, _ = read_trainings(whole, MAIN, ARITHMETIC, measured=False)
+    compared["documents"] = compared["examples"].where(compared["task"] == "rating") / 2
+    drawn = curves(trainings, compared, chosen).query("ratio > 0")
+    first = drawn[drawn["metric"].isin(["accuracy", "pearson"])]
+    assert {*zip(first["task"], first["gain_over"], strict=True)} == {
+        ("movie", "seeds and examples"), ("rating", "seeds and documents"), ("dev_only", "seeds and examples")
+    }  # fmt: skip
 
 
 def test_curves_of_the_explorer_are_those_of_the_figures(whole: Path) -> None:
     data = explorer(whole, measured=True)["datasets"]
     compared = read_groups(whole, "comparisons", groups_of(MAIN), MAIN)
-    curves = pd.DataFrame(data["curves"])
+    drawn = pd.DataFrame(data["curves"])
     for _, row in compared.iterrows():
         keys = ["task", "split", "metric", "ratio"]
-        (point,) = curves[(curves[keys] == row[keys]).all(axis=1)].to_dict("records")
+        (point,) = drawn[(drawn[keys] == row[keys]).all(axis=1)].to_dict("records")
         np.testing.assert_allclose(
             [point[name] for name in ("gain", "gain_low", "gain_high", "weight", "latency")],
             [*row[["difference", "low", "high", "weight_remaining"]], 1 - row["ratio"]], atol=1e-4,
         )  # fmt: skip
         assert point["gain_over"] == "seeds and examples"
-    assert set(curves.query("metric == 'matthews'")["gain_over"]) == {"seeds"}
+    assert set(drawn.query("metric == 'matthews'")["gain_over"]) == {"seeds"}
     assert {(row["task"], row["ratio"]) for row in data["curves"] if row["star"]} == {*verdicts(whole)["ratio"].items()}
     band = pd.DataFrame(data["full"]).query("metric in ['pearson', 'matthews']")
     assert {(row["metric"], row["gain_low"]) for _, row in band.dropna().iterrows()} == {("pearson", -2.5)}
@@ -156,15 +179,18 @@ def test_examples_of_the_explorer_are_those_that_tickets_lose_and_win(whole: Pat
 
 @pytest.mark.parametrize("seeds", [[2], [1, 2]], ids=len)
 def test_pages_of_few_seeds_have_no_intervals(results: Path, whole: Path, tmp_path: Path, seeds: list[int]) -> None:
-    grid = MAIN | {"seeds": seeds}
+    grid = MAIN | {"seeds": seeds, "selection": {"ratio": "by_seed"}}
     for name in ("runs", "latency", "tasks", "pretrained", "figures"):
         (tmp_path / name).symlink_to(whole / name)
     judge_all(tmp_path, grid)
     text = start(tmp_path, grid)
     assert "no verdict from one seed" in text or len(seeds) == 2
+    own = re.search(r"1:0\.\d 2:0\.\d", text) if len(seeds) == 2 else re.search(r"2:0\.\d", text)
+    assert own and "Ratio by seed" in text and "that each seed chose by its own score. Full" in " ".join(text.split())
     assert not re.search(r"\d to [+-]?\d", text) and "nan" not in text.replace("enan", "")
-    curves = explorer(tmp_path, grid)["datasets"]["curves"]
-    assert all(row["gain_low"] is None and row["score_low"] is None for row in curves)
+    drawn = explorer(tmp_path, grid)["datasets"]["curves"]
+    assert all(row["gain_low"] is None and row["score_low"] is None for row in drawn)
+    assert "each seed has a super ticket of its own ratio" in (tmp_path / "e.html").read_text()
 
 
 def test_pages_of_undefined_scores_say_so(results: Path, whole: Path, tmp_path: Path) -> None:
@@ -180,6 +206,16 @@ def test_pages_of_undefined_scores_say_so(results: Path, whole: Path, tmp_path: 
     explorer(tmp_path, grid)
     text = (tmp_path / "e.html").read_text()
     assert "Not drawn, as undefined (the same prediction for all examples): 24 of 24" in text
+
+
+def test_a_page_that_is_too_large_for_a_report_is_named_in_the_log(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    explorer(whole)
+    assert not caplog.records
+    monkeypatch.setattr("supertickets.report.pages.explorer.SHOWN", 100_000)
+    explorer(whole)
+    assert "e.html: " in caplog.text and "take report.zip" in caplog.text
 
 
 def test_what_a_page_shows_is_escaped(tmp_path: Path) -> None:

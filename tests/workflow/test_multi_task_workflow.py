@@ -482,6 +482,10 @@ def test_the_published_sizes_are_tickets_of_given_ratios(shared: Workspace, tmp_
         ({"adaptation": {"tickets": ["own"]}}, "adaptation.tickets[0] is 'own'"),
         ({"adaptation": {"from_single": ["toy_new"]}}, "adaptation.from_single[0] is 'toy_new': not a task of this"),
         (
+            {"adaptation": {"tasks": ["toy_new"], "from_single": ["toy"], "modes": ["union"]}, "multi_task": False},
+            "adaptation.modes is ['union'], and encoders of from_single have none; add full or super",
+        ),
+        (
             {"adaptation": {"tasks": ["toy_value"], "from_single": ["toy_value"]}, "multi_task": False},
             "adaptation.from_single[0] is 'toy_value': it is a new task, too",
         ),

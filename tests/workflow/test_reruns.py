@@ -109,6 +109,14 @@ def test_another_way_to_choose_super_tickets_trains_nothing(workspace: Workspace
     workspace.make(FIGURE)
 
 
+def test_another_margin_judges_and_draws_again(workspace: Workspace) -> None:
+    shown = (FIGURE, "results/verdicts.csv")
+    workspace.make(*shown)
+    assert workspace.planned(*shown) == {}
+    workspace.configure(small_config(margin=2))
+    assert workspace.planned(*shown) == {"judge": 1, "draw_figure": 1}
+
+
 def test_another_epoch_to_score_reruns_the_tickets_and_the_best_epoch_all_trainings(workspace: Workspace) -> None:
     before = workspace.predictions()
     workspace.configure(small_config(training_overrides={"toy": {"importance_epoch": 1}}))

@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
+from browser import BROWSER, opened
 from conftest import ADAPTED, FIGURE, FIGURES, PROJECT, TABLES, Workspace, files_of, shown, small_config, tiny_config
 from safetensors.numpy import load_file
 
@@ -54,6 +55,9 @@ def test_a_report_of_what_the_main_figure_and_its_pages_are_made_from(workspace:
     assert {*said["results"]} == {*pages, "results/figures/phase_transition.png"}
     assert all(entry["caption"] and entry["data_uri"].startswith("data:") for entry in said["results"].values())
     assert min(said["categories"]) == "Experiment" and "Begin with" in text
+    if BROWSER:
+        seen = opened(workspace.folder / "report.html", workspace.folder, "return document.body.innerText")
+        assert seen["errors"] == [] and seen["requests"] == [] and "Experiment" in seen["outcome"]
     with ZipFile(workspace.folder / "report.zip") as report:
         names = {path.rpartition("/")[2] for path in report.namelist()}
     assert names == {"report.html", "start.html", "explorer.html", "phase_transition.png"}

@@ -28,7 +28,7 @@ localrules:
 
 
 def adaptation(suffix):
-    """Path pattern below the folder of one training that continues from a multi-task encoder."""
+    """Path pattern below the folder of one training that continues from an encoder of other tasks, or of one."""
     return f"results/{ADAPTATION}/{suffix}"
 
 

@@ -298,15 +298,19 @@ if workflow.is_main_process:
 
 
 def check_times():
-    """Refuse to make anything of files dated in the future: jobs would fail, each when it is done."""
+    """Refuse to make anything of files dated in the future: jobs would fail, each when it is done.
+
+    The clock is that of the file system of results, for files on other ones too.
+    """
     results = Path("results")
     inputs = (Path(path) for job in workflow.dag.needrun_jobs() for path in job.input)
     late = from_the_future(inputs, now_in(results if results.is_dir() else Path()))
     if late:
         places = [results, *(path for path in late if not path.is_relative_to(results))]
         named = " ".join(shlex.quote(str(path)) for path in places if path.exists())
+        count = f"{len(late)} files are" if len(late) > 1 else "1 file is"
         raise WorkflowError(
-            f"{len(late)} files are dated in the future, as when a clock is set back, the first of them {late[0]}: what"
+            f"{count} dated in the future, as when a clock is set back, the first of them {late[0]}: what"
             " is made from them would count as failed. Set the clock right, or date all of them now:"
             f" touch .now && find {named} -exec touch -h -r .now {{}} + && rm .now"
         )

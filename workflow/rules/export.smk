@@ -12,6 +12,7 @@
 
 from supertickets.experiment.exports import has_pairs, origins_of, require_trained
 from supertickets.experiment.grid import separator_of
+from supertickets.experiment.int8 import asks_int8
 from supertickets.experiment.paths import MODEL_FILES
 from supertickets.experiment.repeated import main_group, repeated_inputs, selected_grid
 
@@ -103,7 +104,7 @@ rule export_model:
 def get_int8_score(wildcards):
     """What the model scores in eight bits, where its latency in eight bits is asked for."""
     pattern = export("int8.json")
-    return {"int8": pattern.format(**wildcards)} if "int8" in config["latency"]["backends"] else {}
+    return {"int8": pattern.format(**wildcards)} if asks_int8(config) else {}
 
 
 rule describe_export:

@@ -9,7 +9,10 @@
 # A training is repeated, as weights are not kept, and written as the ONNX file of an export.
 
 from supertickets.experiment.exports import labels_of, require_trained
+from supertickets.experiment.grid import group_runs
 from supertickets.experiment.int8 import INT8, WHICH, int8_inputs
+from supertickets.experiment.paths import run_files
+from supertickets.experiment.repeated import main_group
 
 
 def get_int8_inputs(wildcards):

@@ -1,8 +1,9 @@
 # Figures, tables and pages, by name. Each has a module of its own and reads results of other rules; all else that is
 # known of it is a row in experiment/shown.py.
 #
-# Needs:  scores/, selections/, decompositions/, comparisons.csv, verdicts.csv, tickets, importance, predictions and
-#         records; scores and comparisons of multi_task/ and adaptation/; tasks/, shapes of encoders, latency/
+# Needs:  scores/, selections/, decompositions/, comparisons/, contrasts/, rivals/, int8/, comparisons.csv, verdicts.csv,
+#         tickets, importance, predictions and records; scores and comparisons of multi_task/ and adaptation/; tasks/,
+#         shapes of encoders, latency/
 # Makes:  results/figures/{figure}.pdf, .png
 #         results/tables/{table}.csv, .md, .tex, .html
 #         results/pages/{page}.html
@@ -60,7 +61,8 @@ def get_everything(wildcards):
 def shows_latency():
     """Whether pages show latency: where it is there, or is measured by the same call because everything is asked for.
 
-    It takes longer than all else that a page needs, so no page asks for it.
+    It takes longer than all else that a page needs, so no page asks for a first measurement. One that is there is
+    measured again, like any input, where its tickets or settings have changed.
     """
     everything_asked = not reporting and {*workflow.dag_settings.targets} <= {"all"}
     return everything_asked or all(map(os.path.exists, latency_files(config)))

@@ -12,19 +12,20 @@ import pandas as pd
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
-from supertickets.evaluation.predictions import Outcomes, predictions_file
+from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import Sampled
 from supertickets.evaluation.results import reported_split, write_csv
 from supertickets.evaluation.select_ticket import (
     EXPERIMENT,
-    LEAST,
     by_halves,
     error_of_choice,
     full_and_tickets,
+    least_of,
     reports,
+    require_validation,
 )
 from supertickets.evaluation.significance import NAMES, difference
-from supertickets.experiment.grid import groups_of, separator_of, with_full
+from supertickets.experiment.grid import groups_of, separator_of
 from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH
 
 #: What the table of a model and task holds.
@@ -49,11 +50,6 @@ def chosen_by_others(metric: str, by_split: BySplit, least: float) -> tuple[floa
     ratio, _, by_others = reports(metric, by_split, [], least)
     seeds = len(by_split["validation"][0.0].logits)
     return ratio, [by_others[start : start + seeds] for start in range(0, len(by_others), seeds)]
-
-
-def least_of(grid: Mapping[str, Any]) -> float:
-    """The smallest ratio that can be chosen: 0 where the full model can."""
-    return 0.0 if with_full(grid) else LEAST
 
 
 def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
@@ -82,9 +78,7 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     rounded = {which: [{**trial, "seed": seed, "int8": which} for seed in grid["seeds"]] for which in WHICH}
     together = outcomes_by_ratio(results, {**runs, **rounded}, separator_of(grid, group["task"]))
     by_split = {name: {ratio: of_split[ratio] for ratio in runs} for name, of_split in together.items()}
-    if "validation" not in by_split:
-        what = "no validation examples, on which a ticket is chosen"
-        raise DamagedError(predictions_file(results, runs[0.0][0]), what)
+    require_validation(results, runs[0.0][0], by_split)
     split = reported_split(by_split)
     outcomes = together[split]
     ratio, choices = chosen_by_others(metric, by_split, least)

@@ -11,13 +11,15 @@ import pandas as pd
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.results import not_each
-from supertickets.experiment.grid import ratios_of
+from supertickets.experiment.grid import groups_of, ratios_of
 from supertickets.experiment.latency import LATENCY
 from supertickets.files import read_json
 
 #: What is the same for all models that are compared with each other.
 PLACE = ["backend", "device", "threads"]
 CONDITION = [*PLACE, "batch_size", "length"]
+#: What names a model and ticket that is measured under one condition.
+KEYS = ["model", "task", "ratio"]
 TIMES = ("milliseconds", "milliseconds_low", "milliseconds_high")
 SPEEDUP = ("speedup", "speedup_low", "speedup_high")
 SIZES = ("ratio", "seed", "weight_remaining", "parameters", "multiply_adds", "bytes")
@@ -113,3 +115,22 @@ def usual(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["backend"] == table["backend"].iloc[0]]
     rows = rows[rows["device"] == ("cuda" if (rows["device"] == "cuda").any() else "cpu")]
     return rows[rows["threads"] == rows["threads"].max()]
+
+
+def usual_latency(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, str]:
+    """Latency as somebody has it who sets nothing, of the largest batches of the longest examples.
+
+    Args:
+        results: the results folder, with measured latency.
+        grid: the winning tickets at the main size.
+
+    Returns:
+        Rows with model, task, ratio, ``milliseconds`` and ``speedup``, each with its interval; and what was measured
+        where, in words.
+    """
+    table, machines = read_latency(results, groups_of(grid), grid["ratios"])
+    table = usual(table)
+    table = table[(table["length"] == table["length"].max()) & (table["batch_size"] == table["batch_size"].max())]
+    row = table.iloc[0]
+    text = f"batches of {row['batch_size']} x {row['length']} tokens by {place_text(row)}; {machines_text(machines)}"
+    return table.reset_index(drop=True), text

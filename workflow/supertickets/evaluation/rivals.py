@@ -13,9 +13,9 @@ import pandas as pd
 from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import TRIAL, read_table
 from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
-from supertickets.evaluation.predictions import predictions_file, read_record
+from supertickets.evaluation.predictions import read_record
 from supertickets.evaluation.results import TABLES, reported_split, write_csv
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, error_of_choice, reports
+from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, error_of_choice, reports, require_validation
 from supertickets.evaluation.significance import difference, holm_of_tests
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.paths import RIVALS, folder_of
@@ -54,9 +54,7 @@ def compare_rivals(
     runs = runs_by_ratio(grid, group)
     of_rivals = {rival: [{**run, "model": rival} for run in runs[0.0]] for rival in rivals}
     by_split = outcomes_by_ratio(results, {**runs, **of_rivals}, separator_of(grid, group["task"]))
-    if "validation" not in by_split:
-        what = "no validation examples, on which a ticket is chosen"
-        raise DamagedError(predictions_file(results, runs[0.0][0]), what)
+    require_validation(results, runs[0.0][0], by_split)
     split = reported_split(by_split)
     outcomes = by_split[split]
     full, whole = sampled(metric, outcomes[0.0], seeds), _parameters(results, runs[0.0])

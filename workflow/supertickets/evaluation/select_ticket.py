@@ -267,6 +267,21 @@ def peak(scores: Mapping[float, np.ndarray]) -> dict[str, float]:
     return {"peak_ratio": float(highest(*by_seed)), "peak_low": float(low), "peak_high": float(high)}
 
 
+def least_of(grid: Mapping[str, Any]) -> float:
+    """The smallest ratio that can be chosen: 0 where the full model can."""
+    return 0.0 if with_full(grid) else LEAST
+
+
+def require_validation(results: Path, run: Mapping[str, Any], by_split: Mapping[str, Any]) -> None:
+    """Refuse outcomes by split without validation, on which tickets are chosen; ``run`` is one that they are of.
+
+    Raises:
+        UserError: there are no validation examples.
+    """
+    if "validation" not in by_split:
+        raise DamagedError(predictions_file(results, run), "no validation examples, on which a ticket is chosen")
+
+
 def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
     """Choose the winning ticket with the best mean validation score over seeds and write its gain, in four ways.
 
@@ -294,15 +309,13 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     runs = runs_by_ratio(grid, group)
     seeds = len(grid["seeds"])
     by_split = outcomes_by_ratio(results, runs, separator_of(grid, group["task"]))
-    path = predictions_file(results, runs[0.0][0])
-    if "validation" not in by_split:
-        raise DamagedError(path, "no validation examples, on which a ticket is chosen")
+    require_validation(results, runs[0.0][0], by_split)
     validation = by_split["validation"]
     count, outputs = validation[0.0].logits.shape[1:]
     if count < (fewest := 4 if outputs == 1 else 2):
         problem = f"validation has {count} examples; a ticket is chosen on each half: give {fewest} at least"
-        raise UserError(f"{path}: {problem}, or delete it to have it made again")
-    least = 0.0 if with_full(grid) else LEAST
+        raise UserError(f"{predictions_file(results, runs[0.0][0])}: {problem}, or delete it to have it made again")
+    least = least_of(grid)
     scores = scores_of_tickets(metric, validation, np.arange(count), least)
     ratio = choose(scores)
     chosen: dict[str, Any] = {"ratio": ratio}

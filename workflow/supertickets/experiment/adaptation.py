@@ -1,4 +1,4 @@
-"""Adaptation as a config asks for it: new tasks, continued from multi-task encoders."""
+"""Adaptation as a config asks for it: new tasks, continued from encoders of several tasks or of one."""
 
 from __future__ import annotations
 

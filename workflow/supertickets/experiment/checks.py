@@ -172,6 +172,8 @@ def _wrong_single_starts(config: Mapping[str, Any]) -> Iterator[str]:
     """Single tasks that new ones cannot continue from: none of the experiment's, new, or trained in another way."""
     new, known = config["adaptation"]["tasks"], [*config["tasks"], *config["multi_task"]["tasks"]]
     models = [model for model in config["models"] if model in config["define"]["models"]]
+    if config["adaptation"]["from_single"] and {*config["adaptation"]["modes"]} == {"union"}:
+        yield "adaptation.modes is ['union'], and encoders of from_single have none; add full or super"
     for index, name in enumerate(config["adaptation"]["from_single"]):
         key = f"adaptation.from_single[{index}] is {name!r}"
         if name not in known:

@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from supertickets.errors import UserError
 from supertickets.experiment.adaptation import (
     adaptation_name,
     importance_file,
@@ -57,12 +58,12 @@ class Shown:
 
     @property
     def category(self) -> str:
-        """The part of the report that it stands in."""
+        """The part of the report that a figure or table stands in."""
         return "Multi-task" if self.scope == "multi_task" else "Single task"
 
 
 def shown_grid(config: Config, scope: str) -> dict[str, Any]:
-    """The part of the grid that a figure or table shows."""
+    """The part of the grid that a figure, table or page shows."""
     if scope == "multi_task":
         return {**scoped(grid_of(config), "main"), "tasks": shared_tasks(config)}
     return scoped(grid_of(config), scope)
@@ -182,6 +183,23 @@ def scored_importance(config: Config) -> dict[str, Any]:
     return {"importance": {"method": pruning["importance"], "weights": pruning["weights"]}}
 
 
+def worth_files(config: Config) -> list[str]:
+    """Super tickets, rivals and eight bits in score and speed; an error where nothing measures the full model.
+
+    Raises:
+        UserError: latency is measured in eight bits alone.
+    """
+    if not can_answer(config):
+        backends = config["latency"]["backends"]
+        raise UserError(f"latency.backends is {backends}: add torch or onnx, which the full model is measured by")
+    return [
+        *files(config, "main", "selections", "comparisons"),
+        *(rivals_files(config) if config["rivals"] else []),
+        *int8_files(config),
+        *latency_files(config),
+    ]
+
+
 def definitions(config: Config) -> dict[str, Any]:
     """What the table of tasks says of each."""
     keys = ("type", "labels", "metrics")
@@ -215,9 +233,13 @@ FIGURES = {
         "main",
         "What the winning tickets gain over the full models of the same seeds, against how much faster they compute, "
         "with 95% intervals of both. The shaded band is the margin; the star is the ticket with the best mean "
-        "validation score.",
-        lambda config: [*files(config, "main", "comparisons", "selections"), *latency_files(config)],
-        lambda config: {"margins": margins_of(config)},
+        "validation score. Rivals (encoders with fewer layers, or smaller ones), if any, are points.",
+        lambda config: [
+            *files(config, "main", "comparisons", "selections"),
+            *(rivals_files(config) if config["rivals"] else []),
+            *latency_files(config),
+        ],
+        lambda config: {"margins": margins_of(config), **rivals(config)},
     ),
     "bias_variance": Shown(
         "main",
@@ -351,12 +373,7 @@ TABLES = {
         "main",
         "Whether pruning is worth it on each task: the super ticket, rivals and eight bits against the full model, in "
         "score and in speed.",
-        lambda config: [
-            *files(config, "main", "selections", "comparisons"),
-            *(rivals_files(config) if config["rivals"] else []),
-            *int8_files(config),
-            *latency_files(config),
-        ],
+        worth_files,
         worth_options,
         can_answer,
     ),

@@ -27,22 +27,25 @@ def expect_answers(error: type[Exception], longest: float = LONGEST) -> None:
     plugin: Any = sys.modules.get(PLUGIN)
     if plugin is None:
         return
-    query, last = plugin.query_job_status, time.monotonic()
+    query = plugin.query_job_status
+    since: float | None = None  # when Slurm stopped to answer: it is asked only while there are jobs
 
     async def query_job_status(command: str, logger: Logger) -> tuple[dict[str, str], float]:
         """As the plugin's own: the states of all jobs, none if there is no answer, and the seconds that it took."""
-        nonlocal last
+        nonlocal since
+        began = time.monotonic()
         states, took = await query(command, logger)
         if states is not None:
-            last = time.monotonic()
+            since = None
             return states, took
-        program, silent = command.split()[0], time.monotonic() - last
-        if silent > longest:
+        now, program = time.monotonic(), command.split()[0]
+        since = began if since is None else since
+        if (silent := now - since) > longest:
             raise error(
                 f"Slurm has not answered {program} for {silent / 60:.0f} minutes. Running jobs continue, and the same"
                 " command continues when it answers. Where there is no accounting: --slurm-status-command squeue"
             )
         logger.warning(f"Slurm does not answer {program}. Running jobs continue, and it is asked again.")
-        return {}, silent  # of no job anything is known, so the plugin keeps them all
+        return {}, now - began  # of no job anything is known, so the plugin keeps them all
 
     plugin.query_job_status = query_job_status

@@ -1,4 +1,4 @@
-"""The ticket with which a task continues from a multi-task encoder."""
+"""The ticket with which a task continues from an encoder of several tasks, or of another one."""
 
 from __future__ import annotations
 

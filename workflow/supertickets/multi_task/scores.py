@@ -1,4 +1,4 @@
-"""Score and compare the ways in which tasks were trained: together or alone, or continued from multi-task encoders."""
+"""Score and compare the ways in which tasks were trained: together or alone, or continued from another encoder."""
 
 from __future__ import annotations
 

@@ -11,8 +11,7 @@ import pandas as pd
 
 from supertickets.encoder.arithmetic import multiply_adds
 from supertickets.encoder.ticket import Shape
-from supertickets.evaluation.latency import place_text, read_latency, usual
-from supertickets.experiment.grid import groups_of
+from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.experiment.paths import SHAPE
 from supertickets.report.figures.panels import WEIGHT
 
@@ -48,13 +47,10 @@ def placed(results: Path, grid: Mapping[str, Any], axis: Mapping[str, Any], rows
         shares = _arithmetic(results, axis, rows)
         return Horizontal(rows.assign(weight_remaining=shares), "arithmetic remaining", remark)
     if axis["x"] == "latency":
-        table = usual(read_latency(results, groups_of(grid), grid["ratios"])[0])
-        table = table[(table["length"] == table["length"].max()) & (table["batch_size"] == table["batch_size"].max())]
-        shares = 1 / table.set_index(["model", "task", "ratio"])["speedup"]
-        places = pd.MultiIndex.from_frame(rows[["model", "task", "ratio"]])
-        row = table.iloc[0]
-        batch = f"{row['batch_size']} x {row['length']} tokens by {place_text(row)}"
-        remark = f" Latency: of batches of {batch}, as a share of the full model's."
+        table, measured = usual_latency(results, grid)
+        shares = 1 / table.set_index(KEYS)["speedup"]
+        places = pd.MultiIndex.from_frame(rows[KEYS])
+        remark = f" Latency, as a share of the full model's: {measured}."
         return Horizontal(rows.assign(weight_remaining=shares.reindex(places).to_numpy()), "latency remaining", remark)
     return Horizontal(rows, WEIGHT)
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import FormatStrFormatter
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text, read_latency, usual
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.rivals import read_rivals
 from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
@@ -20,32 +21,46 @@ from supertickets.report.figures import gain_curve, style
 from supertickets.report.figures.gains import intervals
 from supertickets.report.figures.panels import finish, folded, grid_of_panels, panel_title, set_title, undefined
 
-#: Colours of curves, none of which is close to the star's.
+#: Colours of curves and of rivals, none of which is close to the star's.
 COLOURS = tuple(style.TASK_COLOURS[place] for place in (0, 2, 4, 5, 9))
+RIVAL_COLOURS = tuple(style.TASK_COLOURS[place] for place in (6, 8, 7))
 
 
-def draw_speed(results: Path, grid: dict[str, Any], margins: dict[str, float], pdf: Path, png: Path) -> None:
+def draw_speed(
+    results: Path, grid: dict[str, Any], margins: dict[str, float], rivals: dict[str, list[str]], pdf: Path, png: Path
+) -> None:
     """Draw ticket minus full model against speed-up, for every model and task, a curve for each batch size.
 
+    Rivals are points, by the largest batches.
+
     Args:
-        results: the results folder, with comparisons, selections and latency.
+        results: the results folder, with comparisons, selections and latency, and rivals where there are any.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
+        rivals: of each model.
         pdf, png: files to write.
     """
     groups = groups_of(grid)
     compared, chosen = (read_groups(results, folder, groups, grid) for folder in ("comparisons", "selections"))
     compared = compared[compared["reported"]]
-    measured, machines = read_latency(results, groups, grid["ratios"])
+    measured, machines = read_latency(results, groups, grid["ratios"], rivals)
     measured = usual(measured)
     measured = measured[measured["length"] == measured["length"].max()]
     columns = [*EXPERIMENT, "ratio", "batch_size", *SPEEDUP]
     rows = compared.merge(measured[columns], on=[*EXPERIMENT, "ratio"])
+    largest = measured["batch_size"].max()
+    others = pd.DataFrame()
+    if any(rivals.values()):
+        speeds = measured.loc[measured["batch_size"] == largest, [*EXPERIMENT, "variant", *SPEEDUP]]
+        others = read_rivals(results, grid, rivals).query("baseline == 'full'")
+        others = others.merge(speeds.rename(columns={"variant": "rival"}), on=[*EXPERIMENT, "rival"])
     style.use()
-    figure, axes = grid_of_panels(chosen)
+    figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * max(map(len, rivals.values())))  # for names in the legend
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
         own = rows[(rows[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)]
         panel(axis, own.sort_values("ratio"), ticket["ratio"], margins[ticket["task"]])
+        if len(others):
+            draw_rivals(axis, others[(others[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)])
         axis.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
         set_title(axis, panel_title(ticket, chosen))
     speed = (
@@ -53,6 +68,8 @@ def draw_speed(results: Path, grid: dict[str, Any], margins: dict[str, float], p
         f"with its {LEVEL:.0%} interval; {measured['length'].iloc[0]} tokens, {place_text(measured.iloc[0])}, "
         f"{machines_text(machines)}."
     )
+    if len(others):
+        speed += f" Other points: rivals, full models of other encoders, minus the model's, by batches of {largest}."
     finish(figure, axes, gain_curve.note(compared, margins) + speed)
     style.save(figure, pdf, png)
 
@@ -75,3 +92,19 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
         axis.errorbar(middle, curve["difference"], yerr=intervals(curve), xerr=across, **style.LINE, **look)
         best = curve[curve["ratio"] == ratio]  # none where no ticket could be chosen
         axis.plot(best["speedup"], best["difference"], **style.STAR)
+
+
+def draw_rivals(axis: Axes, rivals: pd.DataFrame) -> None:
+    """Draw each rival of one model and task as a point with its intervals; it looks alike in all panels of its model.
+
+    Args:
+        axis: a panel with the curves of the tickets.
+        rivals: rows of :func:`~supertickets.evaluation.rivals.read_rivals` against the full model, with speed-ups.
+    """
+    looks = style.looks(rivals["rival"], RIVAL_COLOURS, style.POINT_MARKERS[1:])
+    for (_, rival), gain, look in zip(rivals.iterrows(), intervals(rivals).T, looks, strict=True):
+        middle, low, high = rival[list(SPEEDUP)]
+        axis.errorbar(
+            middle, rival["difference"], yerr=gain[:, None], xerr=[[middle - low], [high - middle]], linestyle="none",
+            zorder=3, **style.LINE | {"markersize": 5} | look,
+        )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,17 +13,21 @@ import altair
 import pandas as pd
 import vl_convert
 
+from supertickets.evaluation.latency import KEYS
 from supertickets.evaluation.metric import metric_of
-from supertickets.evaluation.results import ratio_of_seed, read_groups, reported_split
+from supertickets.evaluation.results import ratio_of_seed, read_groups, reported_split, resampled_text
 from supertickets.evaluation.significance import LEVEL
-from supertickets.experiment.grid import groups_of, ratios_of
+from supertickets.experiment.grid import by_seed, groups_of, ratios_of
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures.panels import WEIGHT, margins_text
 from supertickets.report.html import write_html
 from supertickets.report.pages.charts import controls, explorer_chart
-from supertickets.report.pages.latency import KEYS
 from supertickets.report.pages.rows import AXES, POINT, curves, examples, read_trainings, tickets
 
+log = logging.getLogger(__name__)
+
+#: The largest page, in bytes, that Chromium shows in a report of one file.
+SHOWN = 1_500_000
 #: Columns of scores that the page does not need.
 UNSHOWN = ["train_size", "kind", "draw", "heads_pruned", "ffn_pruned", "examples", "full"]
 
@@ -101,11 +106,13 @@ def write_explorer(
         html,
         f"Explorer: winning tickets of {', '.join(grid['models'])}",
         BODY,
-        note=note(grid, margins, arithmetic, latency),
+        note=note(grid, margins, resampled_text(compared), arithmetic, latency),
         undefined=undefined_text(trainings),
         bundle=vl_convert.javascript_bundle(None, vl_version=version),
         specification={**specification, "datasets": {name: records(table) for name, table in datasets.items()}},
     )
+    if (size := html.stat().st_size) > SHOWN:
+        log.warning(f"{html}: {size / 1e6:.1f} MB, too large for Chromium in report.html; take report.zip")
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -151,16 +158,21 @@ def full_models(points: pd.DataFrame, margins: Mapping[str, float], compared: pd
     return full.assign(gain=0.0, gain_low=low, gain_high=low * 0)
 
 
-def note(grid: Mapping[str, Any], margins: Mapping[str, float], arithmetic: Mapping[str, Any], latency: str) -> str:
-    """Explain the marks and the axes."""
+def note(
+    grid: Mapping[str, Any], margins: Mapping[str, float], resampled: str, arithmetic: Mapping[str, Any], latency: str
+) -> str:
+    """Explain the marks and the axes; ``resampled`` says what intervals of gains are over, beside seeds."""
     seeds = len(grid["seeds"])
     spread = f"means over {seeds} seeds with {LEVEL:.0%} intervals: of gains by the task's first metric over seeds and "
-    spread += "examples, of all else Student's t over seeds"
+    spread += f"{resampled}, of all else Student's t over seeds"
     if seeds < 3:
         spread = "the one seed" if seeds == 1 else "means over 2 seeds, whose intervals are too long to be drawn"
+    star = "the super ticket, which has the best mean validation score"
+    if by_seed(grid):
+        star = "the ratio with the best mean validation score; each seed has a super ticket of its own ratio"
     text = (
         f"All tickets are of {size_text(str(grid['train_sizes'][0]))}. Line: {spread}. Small dots: single trainings. "
-        "Star: the super ticket, which has the best mean validation score. Grey: the full model; the band is the "
+        f"Star: {star}. Grey: the full model; the band is the "
         f"interval of its score or, below a gain of zero, the margin ({margins_text(margins, grid['tasks'])}). What is "
         "left is counted in shares of the full model. Arithmetic: multiply-adds of an example of "
         f"{arithmetic['length']} tokens."

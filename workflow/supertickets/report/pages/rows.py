@@ -13,14 +13,14 @@ import pandas as pd
 from supertickets.data.examples import read_examples
 from supertickets.encoder.ticket import Ticket, require_alike
 from supertickets.evaluation.columns import read_parquet
+from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import predictions_file
-from supertickets.evaluation.results import read_groups, reported_split
+from supertickets.evaluation.results import read_groups, reported_split, resampled_text
 from supertickets.evaluation.significance import bounded, mean_intervals
 from supertickets.experiment.grid import group_runs, groups_of
 from supertickets.experiment.paths import ticket_file
 from supertickets.report.figures.axes import placed
-from supertickets.report.pages.latency import KEYS, usual_latency
 
 #: Horizontal axes: columns with what is left of the encoder, as shares.
 AXES = ("weight", "arithmetic", "latency")
@@ -68,7 +68,7 @@ def curves(trainings: pd.DataFrame, compared: pd.DataFrame, chosen: pd.DataFrame
 
     Args:
         trainings: as of :func:`read_trainings`.
-        compared: comparisons of winning tickets, whose intervals of gains are over seeds and examples.
+        compared: comparisons of winning tickets, whose intervals of gains are over seeds and examples, or documents.
         chosen: the super tickets.
 
     Returns:
@@ -86,7 +86,8 @@ def curves(trainings: pd.DataFrame, compared: pd.DataFrame, chosen: pd.DataFrame
     first = rows.index.isin(compared.set_index(POINT).index)
     for end in ("low", "high"):
         rows[f"gain_{end}"] = both[end].where(first, rows[f"gain_{end}"])
-    rows["gain_over"] = np.where(first, "seeds and examples", "seeds")
+    over = {task: f"seeds and {resampled_text(own)}" for task, own in compared.groupby("task")}
+    rows["gain_over"] = np.where(first, rows.index.get_level_values("task").map(over), "seeds")
     rows["star"] = rows.reset_index().set_index(KEYS).index.isin(chosen.set_index(KEYS).index)
     return rows.reset_index()
 

@@ -10,18 +10,25 @@ from typing import Any
 import pandas as pd
 
 from supertickets.evaluation.judge import corrected, with_verdicts
+from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of, ratios_of
 from supertickets.experiment.paths import size_text
+from supertickets.report.figures.panels import margins_text
 from supertickets.report.html import write_html
-from supertickets.report.pages.latency import KEYS, usual_latency
 from supertickets.report.tables.formats import POINTS, SCORE, between, with_intervals
+from supertickets.report.tables.super_tickets import choice_text
 
-#: How a verdict begins that says that the full model, or the number of seeds, is too weak for any.
-UNTRAINED, ONE_SEED, UNDECIDED = "the full model", "no verdict", "undecided"
+#: How a verdict begins that says what it lacks: a full model that has learned, seeds, documents, or power.
+UNTRAINED, ONE_SEED, ONE_DOCUMENT, UNDECIDED = STARTS = (
+    "the full model",
+    "no verdict from one seed",
+    "no verdict from one document",
+    "undecided",
+)
 
 BODY = """
 {% block body %}
@@ -36,14 +43,15 @@ BODY = """
 </ul>
 <p class="note">A ticket is what is left of the encoder when its least important attention heads and feed-forward blocks
 are pruned. It is trained again from the pre-trained weights. <em>Keeps</em>: every ticket down to that weight is shown
-to lose less than the margin, {{ margins }}. <em>Gains</em> and <em>loses</em>: the difference to the full models of the
-same seeds is significant. All tests are at {{ level }}, over seeds and {{ resampled }} together, corrected for all
-ratios and tasks.</p>
+to lose less than the margin, {{ margins }} (one-sided, Holm over ratios). <em>Gains</em>: the super ticket is
+significantly better than the full models of the same seeds (Holm, over tasks). <em>Loses</em>: the lightest pruning
+that is significantly worse (Holm, over ratios and tasks). All tests are at {{ level }}, over seeds and {{ resampled }}
+together.</p>
 
 {{ table(heads, rows) }}
-<p class="note">The super ticket is the ticket with the best mean validation score. Full model, super ticket and gain
-are means over seeds on examples and trainings that had no part in the choice: for each seed the ticket that the other
-seeds chose. {{ intervals }}{{ latency }}</p>
+<p class="note">The super ticket is the ticket with the best mean validation score. {{ choice }}Full
+model, super ticket and gain are means over seeds on examples and trainings that had no part in the choice: for each
+seed the ticket that the other seeds chose. {{ intervals }}{{ latency }}</p>
 
 <h2>The curve</h2>
 <figure>
@@ -117,11 +125,12 @@ def write_start(
         BODY,
         models=grid["models"],
         found=[{"name": name_of(row, several), "verdict": row["verdict"]} for _, row in judged.iterrows()],
-        margins=margins_of_tasks(margins),
+        margins=margins_text(margins, grid["tasks"]),
         level=f"{1 - LEVEL:.0%}",
         resampled=resampled_text(compared),
         heads=heads,
         rows=rows,
+        choice=choice_text(grid),
         intervals=intervals_text(len(grid["seeds"]), resampled_text(compared)),
         latency=f" Speed-up: measured, with its interval, of {latency_text}." if measured else "",
         figure=b64encode(figure).decode(),
@@ -147,14 +156,6 @@ def name_of(row: pd.Series, several: bool) -> str:
     return f"{row['task']} ({row['model']})" if several else str(row["task"])
 
 
-def margins_of_tasks(margins: Mapping[str, float]) -> str:
-    """The margins in words."""
-    if len({*margins.values()}) == 1:
-        margin = next(iter(margins.values()))
-        return f"{margin:g} point{'s' * (margin != 1)}"
-    return ", ".join(f"{margin:g} ({task})" for task, margin in margins.items()) + " points"
-
-
 def distinct_ratios(grid: Mapping[str, Any]) -> list[str]:
     """The models whose ratios are to be listed: all where these differ, one otherwise."""
     models = grid["models"]
@@ -175,7 +176,7 @@ def super_tickets(
 
     Args:
         judged: super tickets with verdicts.
-        latency: as of :func:`~supertickets.report.pages.latency.usual_latency`; None where there is none.
+        latency: as of :func:`~supertickets.evaluation.latency.usual_latency`; None where there is none.
         several: whether there are several models.
     """
     texts = pd.DataFrame({"Model": judged["model"], "Task": judged["task"]})
@@ -185,6 +186,8 @@ def super_tickets(
         texts[head] = ["undefined" if pd.isna(value) else f"{value:{SCORE}}" for value in judged[name]]
     texts["Gain"] = with_intervals(judged, [f"{name}_{HONEST}" for name in ("difference", "low", "high")], POINTS)
     texts["Ratio"] = ["" if pd.isna(ratio) else f"{ratio:g}" for ratio in judged["ratio"]]
+    if "ratios" in judged:
+        texts["Ratio by seed"] = judged["ratios"].fillna("")
     texts["Weight"] = ["" if pd.isna(weight) else f"{weight:.0%}" for weight in judged["weight_remaining"]]
     if latency is not None:
         faster = judged[KEYS].merge(latency, how="left", on=KEYS)
@@ -221,7 +224,7 @@ def steps(judged: pd.DataFrame, grid: Mapping[str, Any], kinds: Iterable[str], m
     several = len(grid["models"]) > 1
     begins = {
         start: [name_of(row, several) for _, row in judged.iterrows() if row["verdict"].startswith(start)]
-        for start in (UNTRAINED, ONE_SEED, UNDECIDED)
+        for start in STARTS
     }
     found: list[tuple[str, str]] = []
     if weak := begins[UNTRAINED]:
@@ -230,6 +233,9 @@ def steps(judged: pd.DataFrame, grid: Mapping[str, Any], kinds: Iterable[str], m
     if begins[ONE_SEED]:
         words = "One seed gives no verdict. List ten or more under seeds in the config:"
         found.append((words, "snakemake --cores all results/figures/phase_transition.pdf results/pages/start.html"))
+    if few := begins[ONE_DOCUMENT]:
+        words = f"One document gives no verdict on {listed(few)}. Give the part that is reported several documents."
+        found.append((words, ""))
     if open_ones := begins[UNDECIDED]:
         words = f"{listed(open_ones)}: undecided. This table says how many seeds or examples would decide:"
         found.append((words, "snakemake --cores all results/tables/power.md"))
@@ -237,8 +243,11 @@ def steps(judged: pd.DataFrame, grid: Mapping[str, Any], kinds: Iterable[str], m
         words = "Is it the choice of units, or would any others do? Train random tickets and others, and compare:"
         found.append((words, "snakemake --cores all results/figures/ticket_kinds.pdf results/tables/phases.md"))
     if not measured:
-        words = "How much faster are the tickets on this machine? Measure, while nothing else runs:"
-        found.append((words, "snakemake --cores all results/tables/latency.md results/figures/speed.pdf"))
+        words = "How much faster are the tickets here, and are they worth it? Measure, while nothing else runs:"
+        found.append((words, "snakemake --cores all results/tables/worth.md results/figures/speed.pdf"))
+    else:
+        words = "Are the tickets worth it, in score and speed, on this machine?"
+        found.append((words, "snakemake --cores all results/tables/worth.md"))
     if len(chosen := judged.dropna(subset="ratio")):
         model, task = chosen.iloc[0][["model", "task"]]
         folder = f"results/exports/{model}/{task}/super"
