@@ -236,7 +236,7 @@ def test_the_figure_of_speed_has_the_rivals_beside_the_curves(
             bars = next(each for each in axis.containers if each.get_label() == row["rival"]).lines[2]
             across, along = (segments for each in bars for segments in each.get_segments())
             np.testing.assert_allclose(across[:, 0], place * np.array([0.9, 1.1]))
-            np.testing.assert_allclose(along[:, 1], [row["low"], row["high"]])
+            np.testing.assert_allclose(along[:, 1], row[["low", "high"]].astype(float).fillna(row["difference"]))
     assert "rivals, full models of other encoders, minus the model's, by batches of 32." in " ".join(
         drawn[-1].get_supxlabel().split()
     )
