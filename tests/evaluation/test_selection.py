@@ -113,7 +113,7 @@ def test_the_error_of_a_choice_by_other_seeds_covers_what_it_says(
     """Runs that are good or bad on validation and test alike; that of independent seeds covered 88% for ten seeds.
 
     The larger of two estimates is too large on average, so more than 95% are covered: 97 to 99.5% here, of two draws of
-    each case. That is accepted, as the error counts against a gain: at most 2.5% are above the interval.
+    each case. That is accepted, as the error counts against a gain: at most 2.5% lie above the true one.
     """
     monkeypatch.setattr("supertickets.evaluation.select_ticket.RESAMPLES", 200)
     random = np.random.default_rng(31)
