@@ -89,7 +89,10 @@ def test_runs_that_choose_and_report_a_ticket_flatter_it_and_other_runs_do_not(f
     ids=["six seeds", "three seeds", "failing runs", "without a test split"],
 )
 def test_the_honest_gain_is_calibrated(few_resamples: None, what: dict[str, Any]) -> None:
-    """Without a gain; two tasks of one experiment, whose tests are corrected together."""
+    """Without a gain; two tasks of one experiment, whose tests are corrected together.
+
+    Coverage has no upper bound here: that of the error of the choice is in the next test.
+    """
     count = 240
     table = gains(count, 5, [HONEST], **what)
     honest = table[f"difference_{HONEST}"]
@@ -107,7 +110,11 @@ def test_the_honest_gain_is_calibrated(few_resamples: None, what: dict[str, Any]
 def test_the_error_of_a_choice_by_other_seeds_covers_what_it_says(
     monkeypatch: pytest.MonkeyPatch, seeds: int, ratios: int, best: float
 ) -> None:
-    """Runs that are good or bad on validation and test alike; that of independent seeds covered 88% for ten seeds."""
+    """Runs that are good or bad on validation and test alike; that of independent seeds covered 88% for ten seeds.
+
+    The larger of two estimates is too large on average, so more than 95% are covered: 97 to 99.5% here, of two draws of
+    each case. That is accepted, as the error counts against a gain: at most 2.5% lie above the true one.
+    """
     monkeypatch.setattr("supertickets.evaluation.select_ticket.RESAMPLES", 200)
     random = np.random.default_rng(31)
     true = np.append(np.zeros(ratios - 1), best)
@@ -120,7 +127,7 @@ def test_the_error_of_a_choice_by_other_seeds_covers_what_it_says(
         error = max(stats.sem(by_seed), choice_error([(validation, gain, 1)]))
         found.append((by_seed.mean() - true[chosen].mean()) / error)
     ends = stats.t.ppf([0.025, 0.975], seeds - 1)
-    assert 0.94 <= np.mean((ends[0] <= np.array(found)) & (np.array(found) <= ends[1])) <= 0.995
+    assert 0.96 <= np.mean((ends[0] <= np.array(found)) & (np.array(found) <= ends[1])) <= 0.995
     assert np.mean(np.array(found) > ends[1]) <= 0.035
 
 
