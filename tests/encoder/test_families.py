@@ -12,7 +12,7 @@ import pytest
 import torch
 from families import EACH_FAMILY, FAMILIES, VOCABULARY, random_ticket, write_family
 from safetensors.numpy import load_file
-from test_surgery import EXACT, examples
+from test_cut import EXACT, examples
 from torch import Tensor, nn
 
 from supertickets.encoder.batches import batch_of

@@ -1,4 +1,4 @@
-"""Trainings on a GPU, where there is one, compared with the CPU: ``pytest tests/training/test_devices.py``."""
+"""Trainings on a GPU, where there is one, compared with the CPU: ``pytest tests/training/test_device.py``."""
 
 from __future__ import annotations
 
