@@ -135,7 +135,7 @@ def _average(rows: pd.DataFrame, numbers: Mapping[str, Any]) -> Row:
 def _means(by_seed: pd.DataFrame, lowest: float) -> dict[str, float]:
     """Compute the means over seeds of full, ticket and gain, and the ends of their intervals where they have any."""
     table = mean_intervals(by_seed.melt(var_name="name"), ["name"])
-    found = {}
+    found: dict[str, float] = {}
     for name in by_seed:
         low, high = bounded(table.loc[[name]], lowest, gains=name == "gain")
         found |= {name: table.at[name, "mean"], f"{name}_low": low.item(), f"{name}_high": high.item()}
