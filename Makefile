@@ -4,10 +4,11 @@
 SHELL := /bin/bash
 VENV := .venv
 STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
+SLURM_STAMP := $(VENV)/slurm-$(shell cksum < requirements-slurm.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test test-all test-slurm benchmark docs setup setup-slurm check lock
+.PHONY: figure test test-all test-slurm benchmark docs setup check lock
 
 # CONFIG=my.yaml lays a config over config.yaml.
 figure: setup
@@ -22,7 +23,7 @@ test-all: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
-test-slurm: setup-slurm
+test-slurm: $(SLURM_STAMP)
 	. $(VENV)/bin/activate && pytest -m slurm
 
 # An hour and a quarter on two idle cores; GLUE=folder adds a GLUE task. What is measured: benchmarks/README.md.
@@ -38,10 +39,6 @@ docs: $(DOCS_STAMP)
 	@echo "site/index.html"
 
 setup: $(STAMP)
-
-SLURM_STAMP := $(VENV)/slurm-$(shell cksum < requirements-slurm.lock | cut -d ' ' -f 1)
-
-setup-slurm: $(SLURM_STAMP)
 
 # An environment in the folder of its stamp, from a lock file.
 define environment
