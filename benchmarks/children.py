@@ -48,13 +48,16 @@ def run(module: str, asked: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RuntimeError: it failed; with its messages.
     """
-    command = [sys.executable, "-m", f"benchmarks.{module}"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment(), text=True, capture_output=True, input=json.dumps(asked), check=False
-    )
+    done = ended(module, json.dumps(asked))
     if done.returncode != 0:
         raise RuntimeError(f"benchmarks.{module} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def ended(module: str, text: str) -> subprocess.CompletedProcess[str]:
+    """The process of a module that has read a text, and what it printed."""
+    command = [sys.executable, "-m", f"benchmarks.{module}"]
+    return subprocess.run(command, cwd=ROOT, env=environment(), text=True, capture_output=True, input=text, check=False)
 
 
 def door(function: str, **arguments: Any) -> list[str]:

@@ -96,6 +96,14 @@ def test_short_rules_are_no_cluster_jobs_of_their_own() -> None:
     assert rules - here - grouped == {*trainings, "measure_latency"}
 
 
+def test_a_group_has_jobs_of_one_task() -> None:
+    """What is wrong with a task ends no job of another."""
+    profile = yaml.safe_load((PROJECT / "profiles/slurm/config.yaml").read_text())
+    groups = dict(line.split("=") for line in profile["groups"])
+    shared = {"score_multi_task", "compare_multi_task", "score_adaptation", "compare_adaptation"}
+    assert {rule for rule, group in groups.items() if "{task}" not in group} == {"prepare_model", *shared}
+
+
 def test_processes_spread_over_devices_and_give_them_back(tmp_path: Path) -> None:
     folder = tmp_path / "locks"
     names = ["0", "MIG-1/2"]

@@ -46,11 +46,22 @@ def config(epochs: int) -> dict[str, object]:
     return tiny_config(tasks=["toy"], seeds=[1], training=how)
 
 
-def epochs_of(seconds: float, folder: Path) -> int:
-    """How many epochs this machine trains in so many seconds."""
-    short, record = new_workspace(folder, config(200)), f"{TRIAL}/full/record.json"
+@pytest.fixture(scope="module")
+def epochs_a_second(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How many epochs this machine trains in a second."""
+    short, record = (
+        new_workspace(tmp_path_factory.mktemp("short") / "project", config(200)),
+        f"{TRIAL}/full/record.json",
+    )
     short.make(record)
-    return round(200 * seconds / json.loads((short.folder / record).read_text())["seconds"]["train"])
+    return 200 / json.loads((short.folder / record).read_text())["seconds"]["train"]
+
+
+def prepared(folder: Path, settings: dict[str, object]) -> Workspace:
+    """A project that has what its full model is trained from; none of it is a cluster job of the test."""
+    workspace = new_workspace(folder, settings)
+    workspace.make("results/encoded/tiny/toy.parquet", "results/subsets/toy/n32/seed1.json")
+    return workspace
 
 
 class Submitted:
@@ -96,10 +107,9 @@ def calls_above(function: str, folder: Path) -> list[int]:
     return found
 
 
-def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) -> None:
-    settings = config(epochs_of(SECONDS, tmp_path / "short"))
-    workspace = new_workspace(tmp_path / "the project", settings)
-    local = new_workspace(tmp_path / "local" / "the project", settings)
+def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path, epochs_a_second: float) -> None:
+    workspace = prepared(tmp_path / "the project", config(round(SECONDS * epochs_a_second)))
+    local = workspace.copy(tmp_path / "local" / "the project")
     beside = ThreadPoolExecutor().submit(local.make, FIGURE)
     # The full model comes to its limit of a minute; tickets to one of memory, which Snakemake alone goes beyond.
     limits = ["finetune:runtime=attempt"]
@@ -148,8 +158,10 @@ def test_accidents_on_the_way_to_the_figure(cluster: Cluster, tmp_path: Path) ->
     assert local.planned("--profile", "profiles/slurm", FIGURE) == {}
 
 
-def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(cluster: Cluster, tmp_path: Path) -> None:
-    workspace = new_workspace(tmp_path / "the project", config(epochs_of(60, tmp_path / "short")))
+def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(
+    cluster: Cluster, tmp_path: Path, epochs_a_second: float
+) -> None:
+    workspace = prepared(tmp_path / "the project", config(round(60 * epochs_a_second)))
     folder, target = workspace.folder / TRIAL / "full", f"{TRIAL}/full/record.json"
     log = folder / "train.log"
     call = Submitted(workspace, target)
@@ -170,20 +182,21 @@ def test_the_submitting_snakemake_is_killed_and_its_jobs_go_on(cluster: Cluster,
 
 
 def test_a_broken_task_holds_up_no_other(cluster: Cluster, tmp_path: Path) -> None:
-    settings = tiny_config(tasks=["toy", "broken"], seeds=[1], ratios=[0.3])
+    settings = tiny_config(tasks=["toy", "broken"], seeds=[1])
     settings["define"]["tasks"]["broken"] = settings["define"]["tasks"]["toy"] | {"path": "data/broken.tsv"}
     workspace = new_workspace(tmp_path / "the project", settings)
     good = (workspace.folder / "data/toy.tsv").read_text()
     (workspace.folder / "data/broken.tsv").write_text(f"{good}one field\n")
-    scores = [f"results/scores/tiny/{task}/n32/winning.parquet" for task in ("toy", "broken")]
-    call = Submitted(workspace, *scores, "--retries", "0")
+    records = [f"results/runs/tiny/{task}/n32/seed1/full/record.json" for task in ("toy", "broken")]
+    call = Submitted(workspace, *records, "--retries", "0")
     assert call.process.wait(600) == 1
-    assert [(workspace.folder / path).exists() for path in scores] == [True, False]
+    assert [(workspace.folder / path).exists() for path in records] == [True, False]
     assert "broken.tsv, line" in call.log.read_text()
 
 
 def test_what_a_failed_group_has_trained_is_taken_over(cluster: Cluster, tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path / "the project", tiny_config(tasks=["toy"], seeds=[1]))
+    workspace.make(f"{TRIAL}/importance/fine_tuned.csv")
     trials = [workspace.folder / TRIAL / name for name in TICKETS]
     targets = [f"{TRIAL}/{name}/record.json" for name in TICKETS]
     components = ["--group-components", "tickets_{model}_{task}=2"]

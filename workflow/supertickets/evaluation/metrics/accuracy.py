@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 
 from supertickets.evaluation.metric import Metric
 
@@ -13,4 +12,5 @@ def weighted(predicted: np.ndarray, true: np.ndarray, counts: np.ndarray) -> np.
     return counts @ (predicted == true) / counts.sum(axis=1)
 
 
-METRIC = Metric(plain=lambda predicted, true: accuracy_score(true, predicted), weighted=weighted, unit="%")
+# The checks of scikit-learn's accuracy_score would take nine tenths of choosing a super ticket.
+METRIC = Metric(plain=lambda predicted, true: float((predicted == true).mean()), weighted=weighted, unit="%")
