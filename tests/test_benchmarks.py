@@ -233,7 +233,7 @@ def test_overhead_measures_a_run_as_its_rule_starts_it(
 
 @pytest.mark.slow
 def test_warm_measures_a_call_both_ways(written: Path, project: Workspace) -> None:
-    warm.main(project.folder, ("results/runs/tiny/toy/n32/seed1/winning-0.60/record.json",))
+    warm.main(project.folder, ("results/runs/tiny/toy/n32/seed1/full/record.json",))
     assert "Warm jobs take 0." in page_of(written, f"warm{SUFFIX}")
 
 

@@ -24,10 +24,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return new_workspace(tmp_path_factory.mktemp("fresh") / "the project", tiny_config())
 
 
-def asked(workspace: Workspace, rule: str, *arguments: str) -> dict[str, str]:
-    """What the first job of a rule asks for, in a dry run."""
-    output = workspace.make("--dry-run", *arguments).partition("Job stats:")[2]
-    job = output.partition(f"\nrule {rule}:")[2].partition("\n\n")[0]
+def asked(plan: str, rule: str) -> dict[str, str]:
+    """What the first job of a rule asks for, in the output of a dry run."""
+    job = plan.partition("Job stats:")[2].partition(f"\nrule {rule}:")[2].partition("\n\n")[0]
     line = next(line for line in job.splitlines() if line.strip().startswith("resources:"))
     return dict(part.split("=", 1) for part in line.partition(":")[2].strip().split(", "))
 
@@ -54,16 +53,16 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
 
 
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:
-    found = asked(fresh, "finetune")
+    plan = fresh.make("--dry-run")
+    found = asked(plan, "finetune")
     assert 1600 < int(found["mem_mb"]) < 2100 and int(found["runtime"]) == 6 and int(found["gpu"]) == 0
-    assert asked(fresh, "tokenise")["runtime"] == asked(fresh, "score_group")["runtime"] == "2"
-    given = asked(
-        fresh, "finetune", "--set-resources", "finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long"
-    )
+    assert asked(plan, "tokenise")["runtime"] == asked(plan, "score_group")["runtime"] == "2"
+    resources = ("finetune:mem_mb=123 * attempt", "finetune:slurm_partition=long")
+    given = asked(fresh.make("--dry-run", "--set-resources", *resources), "finetune")
     assert int(given["mem_mb"]) == 123 and given["slurm_partition"] == "long"
     assert given["runtime"] == found["runtime"]
     fresh.configure(tiny_config(device="auto", training={"epochs": 2000, "batch_size": 8}))
-    more = asked(fresh, "finetune")
+    more = asked(fresh.make("--dry-run"), "finetune")
     assert int(more["gpu"]) == 1 and int(more["mem_mb"]) > int(found["mem_mb"])
     fresh.configure(tiny_config())
 
