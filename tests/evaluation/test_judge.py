@@ -170,6 +170,7 @@ def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_pilot_says_how_many_seeds_and_examples_are_needed() -> None:
     """Components are recovered from simulated experiments, and what is planned from them is found as often as said."""
     random = np.random.default_rng(19)
