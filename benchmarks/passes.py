@@ -15,7 +15,9 @@ from supertickets.encoder.narrow import narrowed
 from supertickets.experiment.settings import SCORES
 from supertickets.tickets.importance import method_of
 from supertickets.tickets.sample import Sample
-from supertickets.training.loop import predict, settings_from, train
+from supertickets.training.loop import train
+from supertickets.training.predict import predict
+from supertickets.training.settings import settings_from
 
 from .children import request, run
 from .data import MOVIE, Place
