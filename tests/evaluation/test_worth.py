@@ -20,7 +20,7 @@ from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
-from supertickets.evaluation.select_ticket import HONEST
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.significance import NAMES, p_above
 from supertickets.evaluation.worth import INT8, INT8_TICKET, TICKET, answered, candidates_of, judged, speeds_of
 from supertickets.experiment.grid import groups_of

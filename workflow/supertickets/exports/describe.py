@@ -18,7 +18,8 @@ from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
+from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.significance import bounded, mean_intervals, percentile_interval
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
@@ -71,10 +72,10 @@ def describe_export(
     run = made["run"]
     own = read_parquet(predictions, ["id", "split", "label", "logits"])
     judged = read_judged(results, "verdicts.csv", grid)
-    row = judged[(judged[EXPERIMENT] == [str(group[key]) for key in EXPERIMENT]).all(axis=1)].iloc[0]
+    row = judged[(judged[TRIAL] == [str(group[key]) for key in TRIAL]).all(axis=1)].iloc[0]
     split = reported_split_of(own["split"])
     content = {
-        **{key: group[key] for key in EXPERIMENT},
+        **{key: group[key] for key in TRIAL},
         "which": which,
         "verdict": row["verdict"],
         "margin": row["margin"],
