@@ -11,13 +11,10 @@ import pytest
 from scipy import stats
 from simulations import few_resamples, outcomes
 
-from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.choice import choose_by_others, halves
 from supertickets.evaluation.gain import HONEST, WAYS, by_halves, choice_error, error_of_choice, reports
-from supertickets.evaluation.significance import (
-    difference,
-    holm,
-)
+from supertickets.evaluation.predictions import Outcomes
+from supertickets.evaluation.significance import difference, holm
 
 __all__ = ["few_resamples"]  # the fixture
 

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from supertickets.errors import DamagedError
+from supertickets.evaluation.choice import least_of, require_validation
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.gain import by_halves, error_of_choice, full_and_tickets, reports
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import Sampled
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.choice import least_of, require_validation
-from supertickets.evaluation.columns import TRIAL
-from supertickets.evaluation.gain import by_halves, error_of_choice, full_and_tickets, reports
 from supertickets.evaluation.significance import NAMES, difference
 from supertickets.experiment.grid import groups_of, separator_of
 from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.power import Spread, needed_columns, needed_together
 from supertickets.evaluation.results import BY_OTHERS, read_groups, write_csv
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
-from supertickets.evaluation.columns import TRIAL
-from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above, holm_of_tests
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.parts import FURTHER

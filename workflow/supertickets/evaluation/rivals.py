@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 
 from supertickets.errors import DamagedError
+from supertickets.evaluation.choice import require_validation
 from supertickets.evaluation.columns import TRIAL, read_table
 from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.gain import HONEST, error_of_choice, reports
 from supertickets.evaluation.predictions import read_record
 from supertickets.evaluation.results import TABLES, reported_split, write_csv
-from supertickets.evaluation.choice import require_validation
-from supertickets.evaluation.columns import TRIAL
-from supertickets.evaluation.gain import HONEST, error_of_choice, reports
 from supertickets.evaluation.significance import difference, holm_of_tests
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.paths import RIVALS, folder_of

@@ -10,14 +10,7 @@ import numpy as np
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.choice import (
-    choose,
-    choose_own,
-    least_of,
-    peak,
-    require_validation,
-    scores_of_tickets,
-)
+from supertickets.evaluation.choice import choose, choose_own, least_of, peak, require_validation, scores_of_tickets
 from supertickets.evaluation.columns import CUT, TRIAL
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.gain import HONEST, OF_FURTHER, WAYS, error_of_choice, reports

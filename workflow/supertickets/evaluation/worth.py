@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import read_int8
 from supertickets.evaluation.judge import corrected, deciding
 from supertickets.evaluation.latency import CONDITION, SPEEDUP, TIMES, read_latency, usual, variant_name
 from supertickets.evaluation.power import Spread, needed_columns
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.columns import TRIAL
-from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.significance import LEVEL, NAMES, holm, holm_above
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.int8 import FULL, SUPER

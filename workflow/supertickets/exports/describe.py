@@ -12,14 +12,13 @@ import pandas as pd
 
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import DamagedError
-from supertickets.evaluation.columns import read_parquet
+from supertickets.evaluation.columns import TRIAL, read_parquet
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.latency import CONDITION, SIZES, SPEEDUP, TIMES, read_latency
 from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
-from supertickets.evaluation.columns import TRIAL
-from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.significance import bounded, mean_intervals, percentile_interval
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style

@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.significance import LEVEL, mean_intervals, mean_of
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.columns import TRIAL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
 from supertickets.report.figures.gain_curve import note

@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text, read_latency, usual
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import gain_curve, style

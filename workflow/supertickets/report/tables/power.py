@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
 from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.power import POWER, Spread, needed_columns
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (

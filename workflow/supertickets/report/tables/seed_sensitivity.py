@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.columns import read_table
+from supertickets.evaluation.columns import TRIAL, read_table
 from supertickets.evaluation.results import TABLES, ratio_of_seed, read_groups, read_judged, reported
-from supertickets.evaluation.columns import TRIAL
 from supertickets.experiment.grid import NO_TICKETS, groups_of, source_of
 from supertickets.report.tables.formats import (
     SCORE,

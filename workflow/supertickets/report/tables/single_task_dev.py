@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.metric import metric_of
-from supertickets.evaluation.results import read_judged, resampled_text, without_further
 from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.gain import HONEST, WAYS
+from supertickets.evaluation.metric import metric_of
+from supertickets.evaluation.results import read_judged, resampled_text, without_further
 from supertickets.evaluation.significance import LEVEL, average, mean_of
 from supertickets.report.tables.formats import (
     POINTS,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.power import POWER as POWER_SHARE
 from supertickets.evaluation.results import POWER, read_judged, resampled_text
-from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import by_seed, with_full
 from supertickets.report.tables.formats import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.evaluation.results import read_groups, read_judged, reported, resampled_text
 from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.results import read_groups, read_judged, reported, resampled_text
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (

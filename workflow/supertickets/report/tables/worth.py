@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text
 from supertickets.evaluation.results import resampled_text
-from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.significance import LEVEL
 from supertickets.evaluation.worth import candidates_of
 from supertickets.report.tables.formats import (
