@@ -50,9 +50,7 @@ def get_training_minutes(wildcards, attempt):
     """Time of a training, in minutes; importance takes less."""
     most, counts = training_demand(wildcards)
     passes = sum(3 * most["epochs"] * trained + predicted for trained, predicted in counts)
-    demand = resources.minutes(
-        weights_mb(wildcards.model), passes, config["max_length"], config["threads"], bool(GPUS)
-    )
+    demand = resources.minutes(weights_mb(wildcards.model), passes, config["max_length"], config["threads"], bool(GPUS))
     return resources.grown(attempt, demand)
 
 
