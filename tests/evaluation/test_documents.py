@@ -15,14 +15,16 @@ from simulations import few_resamples, outcomes
 
 from supertickets.data.task import split
 from supertickets.errors import UserError
+from supertickets.evaluation.choice import halves
 from supertickets.evaluation.compare import compare_group
 from supertickets.evaluation.decompose import half_width
+from supertickets.evaluation.gain import HONEST, reports
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.power import Spread, needed, needed_columns
 from supertickets.evaluation.predictions import Outcomes, documents_of, read_outcomes
 from supertickets.evaluation.resampling import Sampled, sample
 from supertickets.evaluation.results import read_groups, resampled_text, write_csv
-from supertickets.evaluation.select_ticket import HONEST, halves, reports, select_ticket
+from supertickets.evaluation.select_ticket import select_ticket
 from supertickets.evaluation.significance import difference, over_both
 from supertickets.evaluation.ways import Ways, compare_ways
 from supertickets.experiment.grid import groups_of, runs_of

@@ -12,11 +12,11 @@ from simulations import crossed, few_resamples, outcomes
 
 from supertickets.evaluation import resampling
 from supertickets.evaluation.compare import constant_answer
+from supertickets.evaluation.gain import HONEST, reports
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.power import Spread, needed
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import sample
-from supertickets.evaluation.select_ticket import HONEST, reports
 from supertickets.evaluation.significance import difference, over_both, p_above, variances, wald
 
 __all__ = ["few_resamples"]  # the fixture

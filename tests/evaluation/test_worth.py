@@ -15,12 +15,12 @@ from statsmodels.stats.multitest import multipletests
 from test_rivals import compared_verdicts, group_of, write_rival_runs
 
 from supertickets.errors import UserError
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import compare_int8, read_int8
 from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import NAMES, p_above
 from supertickets.evaluation.worth import INT8, INT8_TICKET, TICKET, answered, candidates_of, judged, speeds_of
 from supertickets.experiment.grid import groups_of

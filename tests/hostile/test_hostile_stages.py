@@ -39,8 +39,8 @@ from supertickets.multi_task.run import shared_models, train_models, train_multi
 from supertickets.multi_task.share_tickets import share_tickets
 from supertickets.tickets.importance import score_units
 from supertickets.training.choose_settings import choose_settings
-from supertickets.training.loop import SEARCHED, Settings, with_chosen
 from supertickets.training.run import train_run
+from supertickets.training.settings import SEARCHED, Settings, with_chosen
 
 __all__ = ["encoded"]  # the fixture
 

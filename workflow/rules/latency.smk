@@ -34,12 +34,12 @@ def measured_mb(wildcards):
 
 def get_measuring_memory(wildcards, attempt):
     """Memory of a job that holds them, in MB."""
-    return grown(attempt, resources.measuring_mb(config, measured_mb(wildcards), bool(GPUS)))
+    return resources.grown(attempt, resources.measuring_mb(config, measured_mb(wildcards), bool(GPUS)))
 
 
 def get_measuring_minutes(wildcards, attempt):
     """Time of the same, in minutes."""
-    return grown(attempt, resources.measuring_minutes(config, measured_mb(wildcards)))
+    return resources.grown(attempt, resources.measuring_minutes(config, measured_mb(wildcards)))
 
 
 rule measure_latency:

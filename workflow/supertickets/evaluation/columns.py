@@ -19,7 +19,8 @@ CUT = ("heads_pruned", "ffn_pruned", "weight_remaining")
 WORDS = (
     "model", "task", "train_size", "kind", "rival", "way", "baseline", "split", "metric", "loss", "part", "verdict",
 )  # fmt: skip
-TRIAL = WORDS[:3]
+#: Those that identify an experiment's runs of all seeds and kinds: model, task and size.
+TRIAL = [*WORDS[:3]]
 #: What :func:`~supertickets.experiment.paths.size_from` reads.
 SIZE = r"all|[0-9]{1,15}|[0-9]{0,15}\.[0-9]{1,30}"
 

@@ -59,7 +59,7 @@ def read_latency(
         model, task, size = (str(group[key]) for key in TRIAL)
         path = results / f"{LATENCY.format(model=model, task=task)}.csv"
         table = read_table(path, content=CONTENT)
-        if (table[list(TRIAL)] != [model, task, size]).any(axis=None):
+        if (table[TRIAL] != [model, task, size]).any(axis=None):
             raise DamagedError(path, f"not all of its rows are of {model}, {task} and {size} training examples")
         expected = {(variant_name(model, ratio),) for ratio in (0.0, *ratios_of(ratios, model))}
         if rivals is None:

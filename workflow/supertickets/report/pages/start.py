@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of, ratios_of
 from supertickets.experiment.paths import size_text

@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
 from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.power import POWER, Spread, needed_columns
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -53,8 +52,8 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         raise UserError(f"{results}/comparisons: there is one seed, and so no spread over seeds")
     sizes = compared["difference"].notna().groupby([compared["model"], compared["train_size"]]).sum()
     rows = [
-        dict(zip(EXPERIMENT, names, strict=True)) | _planned(curve, margins[names[1]], sizes[names[0], names[2]])
-        for names, curve in compared.groupby(EXPERIMENT, sort=False)
+        dict(zip(TRIAL, names, strict=True)) | _planned(curve, margins[names[1]], sizes[names[0], names[2]])
+        for names, curve in compared.groupby(TRIAL, sort=False)
     ]
     table = pd.DataFrame(rows)
     columns: Columns = {**WHERE, "seeds": ("Seeds", COUNT), "examples": ("Examples", COUNT)}
