@@ -75,7 +75,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
 
 def test_a_rival_that_predicts_what_a_ticket_does_is_that_ticket(compared: Path) -> None:
     table = read_rivals(compared, MAIN, RIVALS).query("rival == 'cut' and way == 'rival'").set_index("task")
-    tickets = read_groups(compared, "comparisons", groups_of(MAIN), MAIN).query("ratio == 0.3 and reported")
+    tickets = read_groups(compared, "comparisons", groups_of(MAIN)).query("ratio == 0.3 and reported")
     tickets = tickets.set_index("task")
     columns = ["split", "metric", "seeds", "examples", *NAMES]
     pd.testing.assert_frame_equal(table[columns], tickets[columns])

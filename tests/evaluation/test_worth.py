@@ -260,7 +260,7 @@ def test_candidates_are_compared_as_elsewhere_and_tested_together(rounded: Path)
     others = read_rivals(rounded, TWO, RIVALS).query("way == 'rival'").set_index(["task", "rival"])
     chosen = verdicts(compared_verdicts(rounded))
     chance = (
-        corrected(read_groups(rounded, "comparisons", groups_of(TWO), TWO)).query("reported").groupby("task").first()
+        corrected(read_groups(rounded, "comparisons", groups_of(TWO))).query("reported").groupby("task").first()
     )
     for task in TWO["tasks"]:
         assert rows.loc[(task, "small"), [*NAMES]].equals(others.loc[(task, "small"), [*NAMES]])

@@ -50,6 +50,26 @@ class DamagedError(UserError):
         super().__init__(f"{where}: {one_line(what)}; delete it to have it made again")
 
 
+@contextmanager
+def reading(path: object, what: str) -> Iterator[None]:
+    """Blame whatever goes wrong in a block on the file that it reads, which an earlier stage has made.
+
+    Args:
+        path: the file.
+        what: what it is when it is not damaged, with an article.
+
+    Raises:
+        DamagedError: the block raises an exception; lack of memory is not the file's fault.
+    """
+    try:
+        yield
+    except (DamagedError, MemoryError):
+        raise
+    except Exception as error:
+        found = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        raise DamagedError(path, f"not {what} ({found})") from error
+
+
 class DivergedError(UserError):
     """Training diverged: the loss or an output is not finite."""
 

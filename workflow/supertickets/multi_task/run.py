@@ -22,7 +22,6 @@ from supertickets.encoder.narrow import narrowed, require_fit
 from supertickets.encoder.ticket import Shape, Ticket, read_tickets
 from supertickets.encoder.weights import read_weights
 from supertickets.engine.device import Compute
-from supertickets.errors import DamagedError
 from supertickets.experiment.paths import head_name
 from supertickets.files import read_json, replacing, write_json
 from supertickets.multi_task.loop import MultiTaskSettings, train_tasks
@@ -184,15 +183,9 @@ def shared_models(
         settings: of each task: outputs and dropout before the head.
         seed: of the run.
         compute: where to.
-
-    Raises:
-        UserError: the weights lack a tensor, or have one that is none of the encoder's.
     """
     content, tensors = read_json(config), read_weights(weights)
     known, models = set(tensors), []
-    strange = known - set(build(content, None, 1, 0.0, str(config)).state_dict())
-    if strange:
-        raise DamagedError(weights, f"does not fit the model: it has no {min(strange)}")
     for ticket, own in zip(tickets, settings, strict=True):
         model = build(content, ticket, own.outputs, own.classifier_dropout, str(config))
         random = torch.Generator().manual_seed(derived(seed, "task head"))
@@ -201,9 +194,6 @@ def shared_models(
                 model.get_parameter(name).data.copy_(value)
             else:
                 tensors[name] = value  # a pooler that the encoder's file lacks: the same for all tasks
-        missing = [name for name, _ in model.named_parameters() if name not in tensors and "classifier." not in name]
-        if missing:
-            raise DamagedError(weights, f"does not fit the model: it lacks {missing[0]}")
         models.append(model.to(compute.device))
     return {name: tensor.to(compute.device) for name, tensor in tensors.items()}, models
 

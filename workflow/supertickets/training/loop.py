@@ -23,8 +23,8 @@ from supertickets.encoder.precision import computing
 from supertickets.engine.device import Compute
 from supertickets.engine.dropout import seed_dropout
 from supertickets.engine.optimizer import EPS, Optimizer, learning_rate
-from supertickets.errors import DamagedError, DivergedError
-from supertickets.files import read_json
+from supertickets.errors import DivergedError
+from supertickets.files import read_object
 from supertickets.seeds import derived, generator, places_of
 from supertickets.training.best_epoch import BestEpoch
 from supertickets.training.checkpoints import Checkpoints, Trained
@@ -33,12 +33,6 @@ log = logging.getLogger(__name__)
 
 #: Sentences per batch in passes without weight updates.
 EVALUATION_BATCH = 64
-#: What may take the place of each setting that is searched for, as in the config's schema.
-SEARCHED = {
-    "learning_rate": lambda rate: type(rate) in (int, float) and 0 < rate <= 1,
-    "batch_size": lambda size: type(size) is int and size >= 1,
-    "epochs": lambda epochs: type(epochs) is int and epochs >= 0,
-}
 #: Progress goes to the log this many times per training.
 PROGRESS_LINES = 20
 
@@ -358,12 +352,7 @@ def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, A
     """
     if chosen is None:
         return dict(settings)
-    content = read_json(chosen)
-    values = content.get("chosen") if isinstance(content, dict) else None
-    searched = isinstance(values, dict) and values.keys() <= SEARCHED.keys()
-    if not values or not searched or not all(SEARCHED[name](value) for name, value in values.items()):
-        raise DamagedError(chosen, f"chosen is {values!r:.80}, no settings")
-    return {**settings, **values}
+    return {**settings, **read_object(chosen, "chosen")["chosen"]}
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:
