@@ -14,7 +14,6 @@ from scipy import stats
 from simulations import few_resamples, outcomes
 
 from supertickets.data.task import split
-from supertickets.errors import UserError
 from supertickets.evaluation.compare import compare_group
 from supertickets.evaluation.decompose import half_width
 from supertickets.evaluation.judge import corrected, with_verdicts
@@ -351,16 +350,6 @@ def test_ways_know_the_separators_of_their_tasks() -> None:
     assert [task.separator for task in multi_task_trained(Path(), shared)] == ["", "_"]
     new = spans | {"train_sizes": [9], "starts": [("full", "full")], "single_starts": []}
     assert [task.separator for task in adaptation_trained(new)] == ["", "_"]
-
-
-@pytest.mark.parametrize("folder", ["comparisons", "selections", "decompositions"])
-def test_numbers_of_documents_that_are_none(judged: Path, tmp_path: Path, folder: str) -> None:
-    group = groups_of(TWO)[0]
-    path = tmp_path / folder / "minilm/movie/n64/winning.csv"
-    path.parent.mkdir(parents=True)
-    pd.read_csv(judged / path.relative_to(tmp_path)).assign(documents="many").to_csv(path, index=False)
-    with pytest.raises(UserError, match=r"winning.csv: not a table as it was written: no numbers in .*'documents'"):
-        read_groups(tmp_path, folder, [group])
 
 
 def test_contrasts_of_kinds_are_over_documents(tmp_path: Path) -> None:

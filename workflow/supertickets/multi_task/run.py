@@ -22,6 +22,7 @@ from supertickets.encoder.narrow import narrowed, require_fit
 from supertickets.encoder.ticket import Shape, Ticket, read_tickets
 from supertickets.encoder.weights import read_weights
 from supertickets.engine.device import Compute
+from supertickets.errors import DamagedError
 from supertickets.experiment.paths import head_name
 from supertickets.files import read_json, replacing, write_json
 from supertickets.multi_task.loop import MultiTaskSettings, train_tasks
@@ -183,6 +184,9 @@ def shared_models(
         settings: of each task: outputs and dropout before the head.
         seed: of the run.
         compute: where to.
+
+    Raises:
+        UserError: the weights lack a tensor.
     """
     content, tensors = read_json(config), read_weights(weights)
     known, models = set(tensors), []
@@ -194,6 +198,9 @@ def shared_models(
                 model.get_parameter(name).data.copy_(value)
             else:
                 tensors[name] = value  # a pooler that the encoder's file lacks: the same for all tasks
+        missing = [name for name, _ in model.named_parameters() if name not in tensors and "classifier." not in name]
+        if missing:
+            raise DamagedError(weights, f"does not fit the model: it lacks {missing[0]}")
         models.append(model.to(compute.device))
     return {name: tensor.to(compute.device) for name, tensor in tensors.items()}, models
 
