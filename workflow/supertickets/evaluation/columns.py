@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-from pandas.api.types import is_bool_dtype, is_numeric_dtype, is_string_dtype
 
 from supertickets.errors import DamagedError, reading
 from supertickets.files import require_whole
@@ -44,19 +43,15 @@ class Content:
         if table.empty:
             return "no rows"
         for what, names, right in (
-            ("text", self.texts, is_string_dtype),
-            ("numbers", self.numbers, _is_number),
-            ("true or false", self.flags, is_bool_dtype),
+            ("text", self.texts, pd.api.types.is_string_dtype),
+            ("numbers", self.numbers, lambda column: column.dtype.kind in "iuf"),
+            ("true or false", self.flags, lambda column: column.dtype.kind == "b"),
             ("values", self.others, lambda column: True),
         ):
             for name in names:
                 if name not in table or not right(table[name]):
                     return f"no {what} in a column {name!r}"
         return ""
-
-
-def _is_number(column: pd.Series) -> bool:
-    return is_numeric_dtype(column) and not is_bool_dtype(column)
 
 
 def documents_in(table: pd.DataFrame) -> pd.Series:

@@ -102,30 +102,35 @@ def read_outcomes(
     Raises:
         UserError: a file is damaged, or two runs have different examples; names the file.
     """
-    examples: list[pd.DataFrame] = []
-    logits: list[np.ndarray] = []
-    for run in runs:
-        path = predictions_file(results, run)
-        own, outputs = _read_predictions(path, None if "task" in run else [("task", "==", task)])
-        examples, logits = examples or [own], [*logits, outputs]
-        if not own.equals(examples[0]) or outputs.shape != logits[0].shape:
+    read = [
+        (path := predictions_file(results, run), *_read_predictions(path, "" if "task" in run else task))
+        for run in runs
+    ]
+    _, examples, outputs = read[0]
+    for path, own, logits in read:
+        if not own.equals(examples) or logits.shape != outputs.shape:
             raise DamagedError(path, "other examples than in other runs")
     return {
         split: Outcomes(
             rows["label"].to_numpy(),
-            np.stack([outputs[rows.index.to_numpy()] for outputs in logits]),
+            np.stack([logits[rows.index.to_numpy()] for _, _, logits in read]),
             documents_of(pd.Index(rows["id"]), separator),
         )
-        for split, rows in examples[0].groupby("split", sort=True)
+        for split, rows in examples.groupby("split", sort=True)
     }
 
 
-def _read_predictions(path: Path, filters: list[tuple[str, str, str]] | None) -> tuple[pd.DataFrame, np.ndarray]:
+def _read_predictions(path: Path, task: str) -> tuple[pd.DataFrame, np.ndarray]:
     """Read the examples (split, id, label) of a table of predictions, split by split, and their outputs.
+
+    Args:
+        path: the file.
+        task: the one that is read of a multi-task run; empty for another run.
 
     Raises:
         UserError: the file is damaged.
     """
+    filters = [("task", "==", task)] if task else None
     table = read_parquet(path, ["id", "split", "label", "logits"], filters)
     if lack := Content(texts=("id", "split"), numbers=("label",)).lack(table):
         raise DamagedError(path, f"not predictions: {lack}")

@@ -121,9 +121,7 @@ def ratio_of_seed(ticket: Mapping[str, Any] | pd.Series, seed: int) -> float:
     return float(dict(word.split(":") for word in ticket["ratios"].split())[str(seed)])
 
 
-def read_groups(
-    results: Path, folder: str, groups: Iterable[Mapping[str, Any]], further: bool = False
-) -> pd.DataFrame:
+def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], further: bool = False) -> pd.DataFrame:
     """One table of what was computed from several groups of runs, sizes as text.
 
     Args:
@@ -137,8 +135,10 @@ def read_groups(
         UserError: a file is no such table, or of another group.
     """
     suffix = "parquet" if folder == "scores" else "csv"
-    paths = {results / folder / f"{group_file(group)}.{suffix}": group for group in groups}
-    table = pd.concat([read_table(path, TABLES[folder], group) for path, group in paths.items()], ignore_index=True)
+    tables = [
+        read_table(results / folder / f"{group_file(group)}.{suffix}", TABLES[folder], group) for group in groups
+    ]
+    table = pd.concat(tables, ignore_index=True)
     return table if further or folder != "selections" else without_further(table)
 
 
