@@ -25,7 +25,7 @@ from supertickets.encoder.model import build, read_model
 from supertickets.encoder.rewind import read_arrays, rewind, write_cut
 from supertickets.encoder.ticket import Shape, Ticket, read_tickets
 from supertickets.encoder.tokenise import tokenise
-from supertickets.errors import UserError
+from supertickets.errors import UserError, reading
 from supertickets.multi_task.loop import MultiTaskSettings
 from supertickets.multi_task.run import shared_models, train_models
 from supertickets.tickets.importance import score_units
@@ -269,6 +269,12 @@ def test_a_task_whose_text_is_no_text_is_not_encoded(encoded: Path, tiny: Path, 
     with pytest.raises(UserError, match=r"task.parquet: not a table .*; delete it"):
         tokenise(tiny, tmp_path / "task.parquet", 16, tmp_path / "encoded.parquet")
     assert not (tmp_path / "encoded.parquet").exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_too_little_memory_is_not_the_fault_of_a_file(error: Exception) -> None:
+    with pytest.raises(type(error)), reading("a file", "a table"):
+        raise error
 
 
 @pytest.mark.parametrize("library", ["DefaultCPUAllocator: can't allocate memory: you\ntried", "CUDA out of memory."])

@@ -13,10 +13,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from supertickets.errors import UserError, one_line, printable
+from supertickets.errors import UserError, lacks_memory, one_line, printable
 
-#: Messages of torch's out-of-memory errors, which are plain RuntimeErrors.
-NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 #: What to do about any other error of a job, whose inputs Snakemake names.
 DEFECT = (
     "this is a defect, unless a file in results that the job reads was changed: delete that file to have it made again"
@@ -101,7 +99,7 @@ def _said(error: Exception) -> str:
     """The last line of the log after an error that no stage foresees."""
     if isinstance(error, OSError | MemoryError):
         return one_line(error) or "not enough memory"
-    if isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY):
+    if lacks_memory(error):
         return f"not enough memory: {one_line(error)}"
     return f"{one_line(f'{type(error).__name__}: {error}')}; {DEFECT}"
 
