@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.errors import DamagedError
 from supertickets.evaluation.choice import least_of, require_validation
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
@@ -25,7 +24,6 @@ from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH
 CONTENT = Content(
     (*TRIAL, "way", "split", "metric"),
     ("ratio", "weight_remaining", "seeds", "examples", *NAMES),
-    of_documents=("documents",),
 )
 BySplit = Mapping[str, Mapping[float, Outcomes]]
 
@@ -115,15 +113,9 @@ def read_int8(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
         grid: the winning tickets at the main size.
 
     Raises:
-        UserError: a file is damaged, or of another experiment.
+        UserError: a file is damaged, or of another group.
     """
     tables = []
     for group in groups_of(grid):
-        path = results / f"{INT8.format(**group)}.csv"
-        table = read_table(path, content=CONTENT)
-        where = [str(group[key]) for key in TRIAL]
-        found = [*table[[*TRIAL, "way"]].itertuples(index=False, name=None)]
-        if sorted(found) != sorted((*where, which) for which in WHICH):
-            raise DamagedError(path, f"not a row for each of {', '.join(WHICH)}, of {', '.join(where)}")
-        tables.append(table)
+        tables.append(read_table(results / f"{INT8.format(**group)}.csv", CONTENT, group))
     return pd.concat(tables, ignore_index=True)

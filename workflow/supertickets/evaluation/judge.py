@@ -40,8 +40,8 @@ def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdic
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups, grid, further=True)
-    comparisons = read_groups(results, "comparisons", groups, grid)
+    chosen = read_groups(results, "selections", groups, further=True)
+    comparisons = read_groups(results, "comparisons", groups)
     write_csv(verdicts, with_verdicts(chosen, corrected(comparisons), margins))
 
 

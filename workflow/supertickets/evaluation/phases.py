@@ -32,7 +32,7 @@ def read_contrasts(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
         grid: all kinds, winning and others.
     """
     groups = [group for group in groups_of(scoped(grid, "kinds")) if group["kind"] != "winning"]
-    return corrected(read_groups(results, "contrasts", groups, grid))
+    return corrected(read_groups(results, "contrasts", groups))
 
 
 def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, float]) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         full model is not shown to beat chance, though one seed, of which nothing is tested, has them.
     """
     main = scoped(grid, "main")
-    compared = corrected(read_groups(results, "comparisons", groups_of(main), main))
+    compared = corrected(read_groups(results, "comparisons", groups_of(main)))
     contrasts = compared[:0]
     if "random" in grid["kinds"]:
         contrasts = read_contrasts(results, {**grid, "kinds": ["winning", "random"]})

@@ -57,8 +57,8 @@ def candidates_of(
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups, grid)
-    curves = corrected(read_groups(results, "comparisons", groups, grid))
+    chosen = read_groups(results, "selections", groups)
+    curves = corrected(read_groups(results, "comparisons", groups))
     # The full model is in each row whose ticket has a score.
     curves = curves[curves["reported"]].groupby(TRIAL, sort=False, as_index=False).first()
     tickets = chosen.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
@@ -67,7 +67,7 @@ def candidates_of(
     tables = [tickets.assign(candidate=TICKET, variant=_variants(tickets), rounded=False)]
     names = {model: list(words) for model, words in rivals.items()}
     if any(names.values()):
-        others = read_rivals(results, grid, names).query("way == 'rival'")
+        others = read_rivals(results, grid).query("way == 'rival'")
         called = [rivals[model][rival] for model, rival in zip(others["model"], others["rival"], strict=True)]
         tables.append(others.assign(candidate=called, variant=others["rival"], rounded=False))
     if int8:
@@ -79,7 +79,7 @@ def candidates_of(
     rows = pd.concat([table.reindex(columns=[*columns, *NAMES]) for table in tables], ignore_index=True)
     of_full = curves[[*TRIAL, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
     rows = rows.merge(of_full, on=TRIAL)
-    measured, machines = read_latency(results, groups, grid["ratios"], names)
+    measured, machines = read_latency(results, groups, rivals=True)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
     rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket

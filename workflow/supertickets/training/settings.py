@@ -14,16 +14,8 @@ import torch
 from supertickets.encoder.encoded import Encoded
 from supertickets.engine.device import Compute
 from supertickets.engine.optimizer import EPS
-from supertickets.errors import DamagedError
-from supertickets.files import read_json
+from supertickets.files import read_object
 from supertickets.seeds import places_of
-
-#: What may take the place of each setting that is searched for, as in the config's schema.
-SEARCHED = {
-    "learning_rate": lambda rate: type(rate) in (int, float) and 0 < rate <= 1,
-    "batch_size": lambda size: type(size) is int and size >= 1,
-    "epochs": lambda epochs: type(epochs) is int and epochs >= 0,
-}
 
 
 @dataclass(frozen=True)
@@ -118,12 +110,7 @@ def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, A
     """
     if chosen is None:
         return dict(settings)
-    content = read_json(chosen)
-    values = content.get("chosen") if isinstance(content, dict) else None
-    searched = isinstance(values, dict) and values.keys() <= SEARCHED.keys()
-    if not values or not searched or not all(SEARCHED[name](value) for name, value in values.items()):
-        raise DamagedError(chosen, f"chosen is {values!r:.80}, no settings")
-    return {**settings, **values}
+    return {**settings, **read_object(chosen, "chosen")["chosen"]}
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:

@@ -21,7 +21,7 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import read_model
 from supertickets.encoder.narrow import narrowed
 from supertickets.encoder.weights import read_weights
-from supertickets.errors import DamagedError
+from supertickets.errors import reading
 from supertickets.files import replacing
 from supertickets.jobs.finished import give_up
 from supertickets.training.loop import Losses, losses_of
@@ -108,14 +108,11 @@ class Teacher:
             device: where the training computes.
 
         Raises:
-            UserError: the file does not hold finite outputs for each of the rows.
+            UserError: the file does not hold outputs for each of the rows.
         """
-        said = read_weights(path).get(LOGITS)
-        if said is None or said.shape != (len(rows), outputs) or not said.isfinite().all():
-            shape = None if said is None else list(said.shape)
-            raise DamagedError(path, f"not finite outputs of shape {[len(rows), outputs]}; the shape is {shape}")
-        placed = torch.zeros(len(data.ids), outputs)
-        placed[torch.from_numpy(rows)] = said
+        said, placed = read_weights(path), torch.zeros(len(data.ids), outputs)
+        with reading(path, "the outputs of a teacher for these training examples"):
+            placed[torch.from_numpy(rows)] = said[LOGITS].view(len(rows), outputs)
         return cls(placed.to(device), **settings)
 
     def losses_for(self, rows: np.ndarray) -> Losses:

@@ -41,7 +41,7 @@ def draw_gain_curve(
         axis: what stands in the place of weight remaining (:func:`~supertickets.report.figures.axes.placed`).
         pdf, png: files to write.
     """
-    compared, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("comparisons", "selections"))
     places = placed(results, grid, axis, compared[compared["reported"]])
     compared = places.rows
     style.use()

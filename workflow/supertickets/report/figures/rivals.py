@@ -40,9 +40,9 @@ def draw_rivals(
         rivals: of each model.
         pdf, png: files to write.
     """
-    compared, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("comparisons", "selections"))
     compared = compared[compared["reported"]]
-    others = read_rivals(results, grid, rivals).query("baseline == 'full'")
+    others = read_rivals(results, grid).query("baseline == 'full'")
     style.use()
     room = 0.75 + 0.2 * max(map(len, rivals.values()))  # for their names in the legend
     figure, axes = grid_of_panels(chosen, height=2.9, room=room)

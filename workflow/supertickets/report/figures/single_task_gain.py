@@ -33,7 +33,7 @@ def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: P
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    main = read_groups(results, "selections", groups_of(grid), grid)
+    main = read_groups(results, "selections", groups_of(grid))
     style.use()
     names = main["task"] if main["model"].nunique() == 1 else main["model"] + ", " + main["task"]
     longest = names.str.len().max()

@@ -41,9 +41,9 @@ def draw_speed(
         pdf, png: files to write.
     """
     groups = groups_of(grid)
-    compared, chosen = (read_groups(results, folder, groups, grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups) for folder in ("comparisons", "selections"))
     compared = compared[compared["reported"]]
-    measured, machines = read_latency(results, groups, grid["ratios"], rivals)
+    measured, machines = read_latency(results, groups, rivals=True)
     measured = usual(measured)
     measured = measured[measured["length"] == measured["length"].max()]
     columns = [*TRIAL, "ratio", "batch_size", *SPEEDUP]
@@ -52,7 +52,7 @@ def draw_speed(
     others = pd.DataFrame()
     if any(rivals.values()):
         speeds = measured.loc[measured["batch_size"] == largest, [*TRIAL, "variant", *SPEEDUP]]
-        others = read_rivals(results, grid, rivals).query("baseline == 'full'")
+        others = read_rivals(results, grid).query("baseline == 'full'")
         others = others.merge(speeds.rename(columns={"variant": "rival"}), on=[*TRIAL, "rival"])
     style.use()
     figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * max(map(len, rivals.values())))  # for names in the legend

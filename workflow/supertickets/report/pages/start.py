@@ -111,7 +111,7 @@ def write_start(
     """
     groups = groups_of(grid)
     scores, compared, chosen = (
-        read_groups(results, folder, groups, grid) for folder in ("scores", "comparisons", "selections")
+        read_groups(results, folder, groups) for folder in ("scores", "comparisons", "selections")
     )
     judged = with_verdicts(chosen, corrected(compared), margins)
     several = len(grid["models"]) > 1

@@ -46,7 +46,7 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         margins: by task the loss, in points, that still counts as kept.
         csv, md, tex: files to write.
     """
-    compared = corrected(read_groups(results, "comparisons", groups_of(grid), grid))
+    compared = corrected(read_groups(results, "comparisons", groups_of(grid)))
     compared = compared[compared["reported"] & (compared["seeds"] > 1)]
     if compared.empty:
         raise UserError(f"{results}/comparisons: there is one seed, and so no spread over seeds")

@@ -47,9 +47,9 @@ def write_seed_sensitivity(
             with the part that is reported; beside each is ``comparisons.csv`` of these ways.
         csv, md, tex: files to write.
     """
-    verdicts = read_judged(results, "verdicts.csv", grid)
+    verdicts = read_judged(results, "verdicts.csv")
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
-    scores = read_groups(results, "scores", winning, grid)
+    scores = read_groups(results, "scores", winning)
     keys = [*TRIAL, "split", "metric"]
     rows = []
     for _, ticket in verdicts.iterrows():
@@ -63,14 +63,12 @@ def write_seed_sensitivity(
                 trial_scores.loc[trial_scores["ratio"] == own, "value"],
             )
         )
-    tables = [(read_table(Path(path), content=TABLES["scores of ways"]), scored) for path, scored in others.items()]
+    tables = [(read_table(Path(path), TABLES["scores of ways"]), scored) for path, scored in others.items()]
     rows += [row for table, scored in tables for row in other_spreads(reported(table, scored))]
     # The scores of single tasks can be in both sources.
     table = pd.DataFrame(rows).drop_duplicates([*TRIAL, "training"], ignore_index=True)
     # That of new tasks is in no table of single tasks.
-    compared = [
-        read_table(Path(path).with_name("comparisons.csv"), content=TABLES["comparisons of ways"]) for path in others
-    ]
+    compared = [read_table(Path(path).with_name("comparisons.csv"), TABLES["comparisons of ways"]) for path in others]
     chance = pd.concat([of_tasks[[*keys, "chance"]] for of_tasks in (verdicts, *compared)]).drop_duplicates(keys)
     table = table.merge(chance, on=keys, how="left")
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}

@@ -46,7 +46,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    verdicts = read_judged(results, "verdicts.csv", grid, further=True)
+    verdicts = read_judged(results, "verdicts.csv", further=True)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
     table = verdicts.assign(**{name: verdicts[f"{name}_{HONEST}"] for name in (*MEANS, "low", "high")})
     means = averages(without_further(table), ways, len(grid["seeds"]))

@@ -40,7 +40,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    table = read_judged(results, "verdicts.csv", grid, further=True)
+    table = read_judged(results, "verdicts.csv", further=True)
     names = [*TRIAL, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
     names += ["ratios"] * ("ratios" in table) + [
         "peak_ratio",
