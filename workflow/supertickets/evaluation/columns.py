@@ -54,7 +54,7 @@ class Content:
             ("text in every place of", self.texts, _is_text),
             ("numbers in", self.numbers, _is_number),
             ("numbers in", tuple(name for name in self.of_documents if name in table), _is_number),
-            ("true or false in every place of", self.flags, lambda column: _is_flag(column)),
+            ("true or false in every place of", self.flags, _is_flag),
             ("values in", self.others, lambda column: True),
         ):
             for name in names:
