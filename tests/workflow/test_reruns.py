@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import FIGURE, Workspace, small_config
+from recipes import EDITS, edited, with_keys
 from safetensors.numpy import load_file, save_file
 
 TRIAL = "results/runs/tiny/toy/n32/seed1"
@@ -316,6 +317,20 @@ def test_a_setting_reruns_what_depends_on_it(
 ) -> None:
     workspace.configure(small_config(**changes))
     assert workspace.planned(FIGURE) == jobs
+
+
+@pytest.mark.slow
+def test_two_values_of_the_recipe_for_a_config_key_that_are_swapped_rerun_its_rule(workspace: Workspace) -> None:
+    library, schema = (workspace.folder / "workflow" / name for name in ("supertickets", "schemas/config.schema.yaml"))
+    for name in {name for name, _ in EDITS if not name.startswith("tests/")}:
+        (library / name).write_text(edited(name, library))
+    schema.write_text(with_keys(schema.read_text()))
+    assert workspace.planned(FIGURE)["subsample"] == 2  # its settings and code are new
+    subset = "results/subsets/toy/n32/seed1.json"
+    workspace.configure(small_config(stratify=False, min_words=1))
+    workspace.make(subset)
+    workspace.configure(small_config(stratify=True, min_words=0))
+    assert workspace.planned(subset) == {"subsample": 1}
 
 
 def test_one_more_size_adds_its_own_jobs_only(workspace: Workspace) -> None:

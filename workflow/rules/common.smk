@@ -182,7 +182,7 @@ def metric_modules_of(tasks):
     return metric_modules(sorted({metric for task in tasks for metric in metrics_of(config, task)}))
 
 
-def judged_by(wildcards):
-    """Modules that a training loads to tell its best epoch, where that counts."""
-    best = settings_at(wildcards).get("best_by")
+def judged_by(wildcards, settings=settings_at):
+    """Modules that a training with these settings loads to tell its best epoch, where that counts."""
+    best = settings(wildcards).get("best_by")
     return metric_modules([best["metric"]]) if best else []
