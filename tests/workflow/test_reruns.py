@@ -151,7 +151,7 @@ def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspac
     assert workspace.planned(*shown, FIGURE) == {}
     workspace.configure(small_config(latency={"batch_sizes": [2], "lengths": [8]}))
     assert workspace.planned(*shown) == measured and workspace.planned(FIGURE) == {}
-    # In eight bits the full models and super tickets of all seeds are trained once more.
+    # In int8 the full models and super tickets of all seeds are trained once more.
     workspace.configure(small_config(latency={"backends": ["torch", "int8"], "batch_sizes": [1, 4], "lengths": [8]}))
     assert workspace.planned(*shown) == measured | {"predict_int8": 4, "compare_int8": 2}
     workspace.configure(small_config(figures={"x": "latency"}))

@@ -20,7 +20,7 @@ NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 
 
 class _Printable(logging.Formatter):
-    """Lines that the names of files in them cannot break."""
+    """A formatter that escapes control characters, which names of files may have."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         return printable(super().formatMessage(record))
