@@ -16,9 +16,7 @@ WRITTEN = dict(re.findall(r"Write `([^`]+)`:\n\n```python\n(.*?)```", EXTEND, re
 #: Files to edit, with the lines that are added and taken out.
 EDITS: list[tuple[str, str]] = re.findall(r"In `([^`]+)`:\n\n```diff\n(.*?)```", EXTEND, re.DOTALL)
 #: Keys for the schema, by where they are put.
-KEYS: dict[str, str] = dict(
-    re.findall(r"In the schema, below `([^`]+)`:\n\n```yaml\n(.*?)```", EXTEND, re.DOTALL)
-)
+KEYS: dict[str, str] = dict(re.findall(r"In the schema, below `([^`]+)`:\n\n```yaml\n(.*?)```", EXTEND, re.DOTALL))
 #: The line of the schema that they are put below.
 PLACES = {
     "properties": "\nproperties:\n",

@@ -193,7 +193,7 @@ RIVALS = {"minilm": ["cut", "small"]}
 
 @pytest.fixture(scope="module")
 def rounded(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
-    """Rivals and, in eight bits, models that predict what they did before."""
+    """Rivals and, in int8, models that predict what they did before."""
     folder = tmp_path_factory.mktemp("worth")
     write_rival_runs(folder, results)
     for task in TWO["tasks"]:
@@ -210,7 +210,7 @@ def rounded(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
     return folder
 
 
-def test_eight_bits_that_change_nothing_gain_what_the_models_do(rounded: Path) -> None:
+def test_int8_that_change_nothing_gain_what_the_models_do(rounded: Path) -> None:
     table = read_int8(rounded, TWO).set_index(["task", "way"])
     for task, chosen in verdicts(compared_verdicts(rounded)).loc[TWO["tasks"]].iterrows():
         full, ticket = table.loc[(task, "full")], table.loc[(task, "super")]

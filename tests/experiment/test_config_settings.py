@@ -18,7 +18,7 @@ def test_a_key_of_training_has_one_default_and_is_of_all_trainings_or_of_single_
     reached = {field.name: field.default for field in fields(Settings) if field.name in keys}
     assert reached.keys() == keys.keys() - {"importance_epoch"}  # it says which training is scored
     assert {name: default for name, default in reached.items() if default is not MISSING} == LATER
-    assert LATER.items() <= keys.items() and SELECTION == check_config({})["selection"]
+    assert LATER.items() <= keys.items() and check_config({})["selection"] == SELECTION
     assert keys.keys() - {field.name for field in fields(Steps)} == {*OF_SINGLE_TASKS}
 
 

@@ -135,9 +135,7 @@ def test_exports_compute_what_was_trained(tmp_path: Path, family: str, ticket: T
     assert sizes[0] == sizes[1] and (sizes[1] < sizes[2]) == (ticket.heads_pruned > 0)
 
 
-def test_the_recipe_for_a_family_is_exported_as_it_was_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_recipe_for_a_family_is_exported_as_it_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library, tests = (edited_module(name, tmp_path) for name in ("encoder/families.py", "tests/families.py"))
     (family,) = library.ARCHITECTURES.keys() - ARCHITECTURES.keys()
     monkeypatch.setitem(ARCHITECTURES, family, library.ARCHITECTURES[family])
@@ -239,17 +237,17 @@ def test_what_transformers_computes_otherwise_is_refused(tmp_path: Path) -> None
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nothing: no model for classification \(UserError: no such folder"):
+    with pytest.raises(UserError, match=r"nothing: not a model for classification \(UserError: no such folder"):
         load(tmp_path / "nothing")
     cut = Trained(tmp_path, "bert", SOME).export() / "cut"
     tensors = load_file(cut / "model.safetensors")
     name = "model.bert.encoder.layer.0.attention.self.query.weight"
     del tensors[name]
     save_file(tensors, cut / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=rf"cut: no model for classification: of its weights 1 are missing, {name}"):
+    with pytest.raises(UserError, match=rf"cut: not a model for classification: 1 of its weights are missing, {name}"):
         load(cut)
     (cut / "config.json").write_text("{}")
-    with pytest.raises(UserError, match="cut: no model for classification"):
+    with pytest.raises(UserError, match="cut: not a model for classification"):
         load(cut)
 
 

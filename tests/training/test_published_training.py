@@ -202,7 +202,7 @@ def test_the_epochs_of_model_and_importance() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"model_epoch": 0}}, "training.model_epoch is 0: none of what it may be"),
+        ({"training": {"model_epoch": 0}}, "training.model_epoch is 0: not an allowed value"),
         ({"training": {"importance_epoch": "first"}}, "training.importance_epoch is 'first': none of what"),
         (
             {"training_overrides": {"movie": {"importance_epoch": 4}}},

@@ -61,12 +61,12 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
         )
         workspace.make("results/exports/tiny/toy/super/README.md", "results/exports/tiny/toy/super/model.int8.onnx")
         card = (exports / "toy/super/README.md").read_text()
-        assert "In eight bits (`model.int8.onnx`) it scores" in card and "int8 on one CPU thread" in card
-        in_eight_bits(workspace)
+        assert "In int8 (`model.int8.onnx`) it scores" in card and "int8 on one CPU thread" in card
+        in_int8(workspace)
 
 
-def in_eight_bits(workspace: Workspace) -> None:
-    """All seeds in eight bits predict what the export of one of them does, and are compared."""
+def in_int8(workspace: Workspace) -> None:
+    """All seeds in int8 predict what the export of one of them does, and are compared."""
     table, export = "results/int8/tiny/toy.csv", "results/exports/tiny/toy/full/int8.json"
     workspace.make(table, export)
     assert workspace.planned(table) == {}

@@ -159,7 +159,7 @@ def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspac
     assert workspace.planned(*shown, FIGURE) == {}
     configure(latency={"batch_sizes": [2], "lengths": [8]})
     assert workspace.planned(*shown) == measured and workspace.planned(FIGURE) == {}
-    # In eight bits the full models and super tickets of all seeds are trained once more.
+    # In int8 the full models and super tickets of all seeds are trained once more.
     configure(latency={"backends": ["torch", "int8"], "batch_sizes": [1, 4], "lengths": [8]})
     assert workspace.planned(*shown) == measured | {"predict_int8": 2, "compare_int8": 1}
     configure(figures={"x": "latency"})

@@ -4,8 +4,8 @@
 #         and latency/
 # Makes, below results/exports/{model}/{task}/{which}/:
 #         dense/        a folder of transformers with all sizes, zeros for what is pruned
-#         cut/          the same with what is left, and the module that loads it
-#         model.onnx, model.int8.onnx, int8.json  cut/ without torch, and in eight bits, with what that scores; need the
+#         cut/          the same without the pruned units, and the module that loads it
+#         model.onnx, model.int8.onnx, int8.json  cut/ without torch, and in int8, with what that scores; need the
 #                       packages of requirements-onnx.lock
 #         verdict.json, README.md  what it is, what it scores, how fast it is, and the verdict on its task
 #         run/          record, predictions and ticket of the training, and all logs
@@ -27,7 +27,7 @@ def export(suffix):
 
 
 def get_exported_inputs(wildcards):
-    """What the training was chosen by and made from."""
+    """Files that the training is chosen by and made from."""
     user_errors(require_trained)(config, wildcards.model, wildcards.task, "an export")
     return repeated_inputs(config, wildcards.model, wildcards.task)
 
@@ -102,7 +102,7 @@ rule export_model:
 
 
 def get_int8_score(wildcards):
-    """What the model scores in eight bits, where its latency in eight bits is asked for."""
+    """What the model scores in int8, where its latency in int8 is asked for."""
     pattern = export("int8.json")
     return {"int8": pattern.format(**wildcards)} if asks_int8(config) else {}
 

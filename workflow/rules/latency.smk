@@ -15,7 +15,7 @@ from supertickets.experiment.settings import outputs_of
 
 
 def get_measured_inputs(wildcards):
-    """What says which tickets are measured."""
+    """Files that decide which tickets are measured."""
     user_errors(require_trained)(config, wildcards.model, wildcards.task, "latency")
     return measured_inputs(config, wildcards.model, wildcards.task)
 

@@ -32,7 +32,7 @@ def get_finetuned(wildcards):
 
 
 def prepared_from(entry):
-    """A model's entry without what changes nothing of its encoder."""
+    """A model's entry without keys that do not affect the encoder."""
     return {key: value for key, value in entry.items() if key not in ("licence", "like", "finetuned")}
 
 

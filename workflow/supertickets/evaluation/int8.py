@@ -1,4 +1,4 @@
-"""Compare full models and super tickets in eight bits with the full models of the same seeds, in theirs."""
+"""Compare int8 full models and super tickets with the full models of the same seeds, which are not rounded."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def chosen_by_others(metric: str, by_split: BySplit, least: float) -> tuple[floa
 
 
 def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
-    """Write the differences to the full models of the full models in eight bits, and of the super tickets.
+    """Write the differences to the full models of the full models in int8, and of the super tickets.
 
     A seed's super ticket is the one that the other seeds chose, before anything was rounded.
 
@@ -90,7 +90,7 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
 def _pair(
     metric: str, together: Mapping[str, Mapping[Any, Outcomes]], choices: Sequence[Sequence[float]]
 ) -> tuple[Sampled, Sampled]:
-    """Scores of the full models, and of the tickets in eight bits, as the honest gain has them.
+    """Scores of the full models, and of the tickets in int8, as the honest gain has them.
 
     Args:
         metric: the task's first metric.
@@ -106,7 +106,7 @@ def _pair(
 
 
 def read_int8(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
-    """All comparisons in eight bits.
+    """All comparisons in int8.
 
     Args:
         results: the results folder.

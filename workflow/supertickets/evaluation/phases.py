@@ -106,7 +106,7 @@ def phases_of(curve: pd.DataFrame, random: pd.DataFrame, margin: float) -> dict[
 
 
 def _hidden(differences: pd.Series, count: int) -> bool:
-    """Whether what ends a row of differences is that the next one is missing."""
+    """Whether a row of differences ends because the next one is missing."""
     return count < len(differences) and bool(np.isnan(differences.iloc[count]))
 
 

@@ -35,7 +35,7 @@ def candidates_of(
     rivals: Mapping[str, Mapping[str, str]],
     int8: bool,
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]:
-    """All that could take the place of the full models of a grid, and what the answers are.
+    """All candidates to replace the full models of a grid, with the answers.
 
     Args:
         results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in eight
@@ -43,7 +43,7 @@ def candidates_of(
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model, with their names in words.
-        int8: whether there are predictions in eight bits.
+        int8: whether there are predictions in int8.
 
     Returns:
         A row for each candidate: model, task, train_size, ``candidate``, ``weight`` (missing where there is no
@@ -102,10 +102,10 @@ def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
 
     Args:
         measured: latency of one model and task, in the order of measurement.
-        int8: whether candidates are in eight bits, too.
+        int8: whether candidates are in int8, too.
 
     Returns:
-        A row for each variant, and ``rounded``, whether it is in eight bits: model, task, ``speedup`` with its
+        A row for each variant, and ``rounded``, whether it is in int8: model, task, ``speedup`` with its
         interval, and where it was measured.
     """
     first = measured.iloc[0]
@@ -162,7 +162,7 @@ def answered(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def answer_of(rows: pd.DataFrame, tests: int) -> str:
-    """One sentence on whether something is worth to take the place of a full model.
+    """One sentence: should a candidate replace the full model?
 
     Of the candidates that are shown to keep the score within the margin, or gain, and to be faster, the fastest one; of
     those that are as fast to two decimals, the one that scores best; of equals, the first. If there is none: undecided,

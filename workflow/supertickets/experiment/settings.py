@@ -200,7 +200,7 @@ def choices_of(search: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Every combination of the values to choose from, by a name that is part of paths, as in ``lr5e-05-batch16``.
 
     Args:
-        search: lists of values by setting; what else it holds is no setting.
+        search: lists of values by setting; other keys are ignored.
     """
     keys = [key for key in SHORT if search.get(key)]
     if not keys:

@@ -23,9 +23,9 @@ from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_object, replacing, write_json
 
-#: What is told of a model in eight bits.
+#: Keys of an int8 model's scores.
 INT8 = ("split", "metric", "examples", "value", "low", "high", "difference", "difference_low", "difference_high")
-#: What is told of a training's record.
+#: Keys of a training's record that a card shows.
 OF_RECORD = ("weight_remaining", "parameters", "precision", "versions")
 
 
@@ -58,8 +58,7 @@ def describe_export(
         max_length: longest sequence in tokens that the model was trained with.
         record, predictions, ticket: of the exported training.
         verdict, card: JSON and Markdown files to write.
-        int8: what its ONNX file of eight bits scores (:func:`supertickets.exports.int8.quantise_onnx`); None where
-            nobody asks for that.
+        int8: scores of its int8 ONNX file (:func:`supertickets.exports.int8.quantise_onnx`); None: not in the card.
 
     Raises:
         UserError: a file is damaged.

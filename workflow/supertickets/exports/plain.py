@@ -105,17 +105,17 @@ def plain_model(
 def cut_model(
     kept: Mapping[str, Tensor], fields: Mapping[str, Any], ticket: Ticket, architecture: Architecture
 ) -> SuperTicketForSequenceClassification:
-    """The model of a ticket's sizes, which loads itself anywhere.
+    """The cut model, in the class that transformers loads without this library.
 
     Args:
         kept, fields, ticket, architecture: as of :func:`plain_model`.
     """
-    told = ("id2label", "label2id", "problem_type")
+    outputs = ("id2label", "label2id", "problem_type")
     config = SuperTicketConfig(
         full=dict(fields),
         ticket=ticket.as_json(),
         places=places_of(architecture),
-        **{key: fields[key] for key in told if key in fields},
+        **{key: fields[key] for key in outputs if key in fields},
     )
     cut = SuperTicketForSequenceClassification(config)
     cut.load_state_dict({f"{cut.base_model_prefix}.{name}": tensor for name, tensor in kept.items()})

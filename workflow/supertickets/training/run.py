@@ -66,7 +66,7 @@ def train_run(
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label and logits of every evaluation example.
         shape: the encoder's dimensions.
-        trained: safetensors file to write; None where nobody wants the weights.
+        trained: safetensors file to write; None: not written.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
         finetuned: weights of a full model that is trained already, in place of ``weights``: it is not trained; None
