@@ -304,6 +304,7 @@ def test_disk_estimates_from_a_small_experiment(
     monkeypatch.setattr(disk, "SMOKE", project.folder / "small.yaml")
     disk.main()
     assert "their predictions" in page_of(written, "disk")
+    assert "40 multi-task encoders" in page_of(written, "disk")  # 20 of them of MNLI alone
 
 
 @pytest.mark.slow
