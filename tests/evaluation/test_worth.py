@@ -244,9 +244,7 @@ def test_candidates_are_compared_as_elsewhere_and_tested_together(rounded: Path)
     rows = table.set_index(["task", "candidate"])
     others = read_rivals(rounded, TWO).query("way == 'rival'").set_index(["task", "rival"])
     chosen = verdicts(compared_verdicts(rounded))
-    chance = (
-        corrected(read_groups(rounded, "comparisons", groups_of(TWO))).query("reported").groupby("task").first()
-    )
+    chance = corrected(read_groups(rounded, "comparisons", groups_of(TWO))).query("reported").groupby("task").first()
     for task in TWO["tasks"]:
         assert rows.loc[(task, "small"), [*NAMES]].equals(others.loc[(task, "small"), [*NAMES]])
         assert rows.loc[(task, TICKET), "difference"] == chosen.loc[task, f"difference_{HONEST}"]

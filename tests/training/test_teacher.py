@@ -117,9 +117,7 @@ def test_who_learns_from_a_teacher_alone_says_what_it_says(encoded: Path, tiny: 
     assert right.mean() < 0.3  # 0.5 is chance
 
 
-@pytest.mark.parametrize(
-    "change", [lambda said: said[1:], lambda said: said[:, :1]]
-)
+@pytest.mark.parametrize("change", [lambda said: said[1:], lambda said: said[:, :1]])
 def test_outputs_of_another_training_are_refused(encoded: Path, tiny: Path, tmp_path: Path, change: Any) -> None:
     with pytest.raises(UserError, match=r"teacher.safetensors: not the outputs of a teacher for these .*; delete"):
         taught_run(

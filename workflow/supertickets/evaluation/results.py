@@ -135,9 +135,7 @@ def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], fu
         UserError: a file is no such table, or of another group.
     """
     suffix = "parquet" if folder == "scores" else "csv"
-    tables = [
-        read_table(results / folder / f"{group_file(group)}.{suffix}", TABLES[folder], group) for group in groups
-    ]
+    tables = [read_table(results / folder / f"{group_file(group)}.{suffix}", TABLES[folder], group) for group in groups]
     table = pd.concat(tables, ignore_index=True)
     return table if further or folder != "selections" else without_further(table)
 

@@ -69,9 +69,7 @@ def write_seed_sensitivity(
     # The scores of single tasks can be in both sources.
     table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
     # That of new tasks is in no table of single tasks.
-    compared = [
-        read_table(Path(path).with_name("comparisons.csv"), TABLES["comparisons of ways"]) for path in others
-    ]
+    compared = [read_table(Path(path).with_name("comparisons.csv"), TABLES["comparisons of ways"]) for path in others]
     chance = pd.concat([of_tasks[[*keys, "chance"]] for of_tasks in (verdicts, *compared)]).drop_duplicates(keys)
     table = table.merge(chance, on=keys, how="left")
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
