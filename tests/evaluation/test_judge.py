@@ -13,11 +13,11 @@ from simulations import crossed, few_resamples, outcomes
 
 from supertickets.evaluation import resampling
 from supertickets.evaluation.compare import constant_answer
+from supertickets.evaluation.gain import HONEST, reports
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.power import Spread, needed
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import sample
-from supertickets.evaluation.select_ticket import HONEST, reports
 from supertickets.evaluation.significance import difference, over_both, p_above, variances, wald
 
 __all__ = ["few_resamples"]  # the fixture
@@ -218,6 +218,7 @@ def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_pilot_says_how_many_seeds_and_examples_are_needed() -> None:
     """Components are recovered from simulated experiments, and what is planned from them is found as often as said."""
     random = np.random.default_rng(19)

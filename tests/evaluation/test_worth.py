@@ -14,13 +14,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from test_rivals import compared_verdicts, group_of, write_rival_runs
 
-from supertickets.errors import UserError
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import compare_int8, read_int8
 from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import NAMES, p_above
 from supertickets.evaluation.worth import INT8, INT8_TICKET, TICKET, answered, candidates_of, judged, speeds_of
 from supertickets.experiment.grid import groups_of
@@ -195,7 +194,7 @@ RIVALS = {"minilm": ["cut", "small"]}
 
 @pytest.fixture(scope="module")
 def rounded(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
-    """Rivals and, in eight bits, models that predict what they did before."""
+    """Rivals and, in int8, models that predict what they did before."""
     folder = tmp_path_factory.mktemp("worth")
     write_rival_runs(folder, results)
     for task in TWO["tasks"]:
@@ -212,7 +211,7 @@ def rounded(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
     return folder
 
 
-def test_eight_bits_that_change_nothing_gain_what_the_models_do(rounded: Path) -> None:
+def test_int8_that_change_nothing_gain_what_the_models_do(rounded: Path) -> None:
     table = read_int8(rounded, TWO).set_index(["task", "way"])
     for task, chosen in verdicts(compared_verdicts(rounded)).loc[TWO["tasks"]].iterrows():
         full, ticket = table.loc[(task, "full")], table.loc[(task, "super")]
@@ -234,20 +233,6 @@ def test_a_seed_s_ticket_is_the_one_that_the_others_chose(rounded: Path) -> None
             assert (run["seed"], run["ratio"], run["kind"]) == (seed, 0, "full")
 
 
-def test_tables_in_eight_bits_of_something_else_are_refused(rounded: Path, tmp_path: Path) -> None:
-    path = tmp_path / "int8/minilm/movie.csv"
-    path.parent.mkdir(parents=True)
-    table = pd.read_csv(rounded / "int8/minilm/movie.csv")
-    grid = MAIN | {"tasks": ["movie"]}
-    for wrong in (table[:1], table.assign(task="rating"), pd.concat([table, table[:1]])):
-        wrong.to_csv(path, index=False)
-        with pytest.raises(UserError, match=r"movie.csv: not a row for each of full, super, of minilm, movie, 64; del"):
-            read_int8(tmp_path, grid)
-    table.drop(columns="error").to_csv(path, index=False)
-    with pytest.raises(UserError, match=r"movie.csv: not a table as it was written: no numbers in a column 'error'"):
-        read_int8(tmp_path, grid)
-
-
 WORDS = {"minilm": {"cut": "the first 4 layers", "small": "small"}}
 MARGINS = {"movie": 1.0, "rating": 2.0, "dev_only": 3.0}
 
@@ -258,11 +243,9 @@ def test_candidates_are_compared_as_elsewhere_and_tested_together(rounded: Path)
     assert table["task"].unique().tolist() == TWO["tasks"]
     assert table["candidate"].tolist()[:5] == [TICKET, "the first 4 layers", "small", INT8, INT8_TICKET]
     rows = table.set_index(["task", "candidate"])
-    others = read_rivals(rounded, TWO, RIVALS).query("way == 'rival'").set_index(["task", "rival"])
+    others = read_rivals(rounded, TWO).query("way == 'rival'").set_index(["task", "rival"])
     chosen = verdicts(compared_verdicts(rounded))
-    chance = (
-        corrected(read_groups(rounded, "comparisons", groups_of(TWO), TWO)).query("reported").groupby("task").first()
-    )
+    chance = corrected(read_groups(rounded, "comparisons", groups_of(TWO))).query("reported").groupby("task").first()
     for task in TWO["tasks"]:
         assert rows.loc[(task, "small"), [*NAMES]].equals(others.loc[(task, "small"), [*NAMES]])
         assert rows.loc[(task, TICKET), "difference"] == chosen.loc[task, f"difference_{HONEST}"]

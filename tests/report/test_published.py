@@ -159,5 +159,5 @@ def test_mnlis_mismatched_part_has_a_verdict_of_its_own(glue: Path, tmp_path: Pa
     means = {0.0: curve["full"].iloc[0], **curve.set_index("ratio")["ticket"]}
     assert row["peak_ratio"] == max(means, key=means.__getitem__)
     # All else is of one part for each task.
-    assert len(read_groups(glue, "selections", groups_of(GLUE), GLUE)) == 8
-    assert len(read_judged(glue, "verdicts.csv", GLUE)) == 8
+    assert len(read_groups(glue, "selections", groups_of(GLUE))) == 8
+    assert len(read_judged(glue, "verdicts.csv")) == 8

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.power import Spread, needed_columns, needed_together
 from supertickets.evaluation.results import BY_OTHERS, read_groups, write_csv
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above, holm_of_tests
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.parts import FURTHER
@@ -41,8 +41,8 @@ def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdic
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups, grid, further=True)
-    comparisons = read_groups(results, "comparisons", groups, grid)
+    chosen = read_groups(results, "selections", groups, further=True)
+    comparisons = read_groups(results, "comparisons", groups)
     write_csv(verdicts, with_verdicts(chosen, corrected(comparisons), margins))
 
 
@@ -82,7 +82,7 @@ def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapp
     tests = tests_of(curves)
     verdicts = []
     for _, row in chosen.iterrows():
-        own = (curves[[*EXPERIMENT, "split"]] == row[[*EXPERIMENT, "split"]]).all(axis=1)
+        own = (curves[[*TRIAL, "split"]] == row[[*TRIAL, "split"]]).all(axis=1)
         verdicts.append(verdict_of(row, curves[own], margins[row["task"]], int(tests[own].iloc[0])))
     return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 

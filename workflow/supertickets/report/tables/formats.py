@@ -112,7 +112,7 @@ def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
 
 
 def undefined_note(names: Iterable[str]) -> str:
-    """Say of what scores are undefined, as a sentence for a note; empty if there is none."""
+    """Say which scores are undefined, as a sentence for a note; empty if there is none."""
     what = ", ".join(names)
     return f" Empty: undefined, as predictions or labels are the same for all examples ({what})." if what else ""
 
@@ -184,13 +184,13 @@ def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str, over_se
 
 
 def t_intervals(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:
-    """Format t intervals as text; those of fewer than three ``seeds``, which are longer than any scale, are omitted."""
+    """Format t intervals as text; those of fewer than three ``seeds``, which are too long to be shown, are omitted."""
     return between(table.where(table["seeds"] > 2), low_name, high_name, spec)
 
 
 def few_seeds_note(grid: Mapping[str, Any]) -> str:
     """Say why t intervals are omitted, as a sentence for a note; empty unless there are two seeds."""
-    return " Intervals of two seeds are longer than any scale, and omitted." * (len(grid["seeds"]) == 2)
+    return " Intervals of two seeds are too long to be shown." * (len(grid["seeds"]) == 2)
 
 
 def between(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:
@@ -210,7 +210,7 @@ def tasks_and_parts(table: pd.DataFrame) -> pd.Series:
 
 def further_note(table: pd.DataFrame) -> str:
     """Say what rows of further parts are, as a sentence for a note; empty if there are none."""
-    text = " Mismatched: a part without a say in the choice, reported as test is; its tests are corrected apart."
+    text = " Mismatched: a part that does not choose tickets, reported as test is; its tests are corrected apart."
     return text if table["split"].isin(PARTS).any() else ""
 
 

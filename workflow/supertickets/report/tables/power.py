@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
 from supertickets.evaluation.judge import corrected, tests_of
 from supertickets.evaluation.power import POWER, Spread, needed_columns
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -49,14 +48,14 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         margins: by task the loss, in points, that still counts as kept.
         csv, md, tex: files to write.
     """
-    compared = corrected(read_groups(results, "comparisons", groups_of(grid), grid))
+    compared = corrected(read_groups(results, "comparisons", groups_of(grid)))
     compared = compared[compared["reported"] & (compared["seeds"] > 1)]
     if compared.empty:
         raise UserError(f"{results}/comparisons: there is one seed, and so no spread over seeds")
     tests = tests_of(compared)
     rows = [
-        dict(zip(EXPERIMENT, names, strict=True)) | _planned(curve, margins[names[1]], int(tests[curve.index[0]]))
-        for names, curve in compared.groupby(EXPERIMENT, sort=False)
+        dict(zip(TRIAL, names, strict=True)) | _planned(curve, margins[names[1]], int(tests[curve.index[0]]))
+        for names, curve in compared.groupby(TRIAL, sort=False)
     ]
     table = pd.DataFrame(rows)
     columns: Columns = {**WHERE, "seeds": ("Seeds", COUNT), "examples": ("Examples", COUNT)}

@@ -42,7 +42,7 @@ def write_published(
         published: published numbers by model; ``workflow/published.yaml`` describes them.
         csv, md, tex: files to write.
     """
-    scores, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("scores", "selections"))
+    scores, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("scores", "selections"))
     scores = with_chance(scores[scores["split"].str.startswith("validation")], results, grid)
     chosen = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
     compared = chosen.dropna(subset="weight_remaining")

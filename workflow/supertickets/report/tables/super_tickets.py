@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.power import POWER as POWER_SHARE
 from supertickets.evaluation.results import POWER, read_judged, resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import by_seed, with_full
 from supertickets.report.tables.formats import (
@@ -43,8 +43,8 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    table = read_judged(results, "verdicts.csv", grid, further=True)
-    names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
+    table = read_judged(results, "verdicts.csv", further=True)
+    names = [*TRIAL, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
     names += ["ratios"] * ("ratios" in table) + [
         "peak_ratio",
         "peak_low",
