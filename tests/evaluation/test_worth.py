@@ -39,6 +39,7 @@ def row(candidate: str, difference: float, speedup: float, error: float = 0.1, *
     p = 2 * stats.t.sf(abs(difference) / error, seeds - 1) if error else 1.0
     return {
         **{"model": "minilm", "task": "movie", "train_size": "64", "candidate": candidate, "split": "test"},
+        "metric": "accuracy",
         **{"seeds": seeds, "examples": 1000, "chance": 50.0, "p_chance_holm": 0.001, "full": 80.0, "full_model": 80.0},
         **{"difference": difference, "p": p, "error": error, "freedom": 50.0, "seeds_error": error},
         **{"variance_seeds": error**2, "variance_examples": error**2 / 4, "variance_residual": error**2 / 8},
@@ -129,13 +130,13 @@ def test_the_margin_is_that_of_the_task() -> None:
 def test_what_is_undecided_says_what_would_decide_it() -> None:
     (answer,) = answers(row(TICKET, -0.5, 1.5, error=1.0), row(RIVAL, -0.9, 2, error=1.0), row(INT8, 0.3, 0.8))
     assert answer.startswith("undecided about the super ticket, 1.50 times as fast: a difference of ")
-    assert answer.endswith(" would show a margin of 1") and " seeds " in answer
+    assert answer.endswith(" would show that an equal model keeps within 1") and " seeds " in answer
     # A loss that is shown, within the margin as measured, but not to be within it.
     (answer,) = answers(row(TICKET, -0.9, 1.5, error=0.06))
     assert answer.startswith("undecided about the super ticket")
     assert answer.endswith("; -0.9 was measured, shown to be a loss, but not one within the margin of 1")
     (answer,) = answers(row(INT8, 0, 2, error=0, examples=20))
-    needed = "no run differs on 20 examples; 298 would show a margin of 1"
+    needed = "no run differs on 20 examples; 298 would show that an equal model keeps within 1"
     assert answer == f"undecided about int8, 2.00 times as fast: {needed}"
     (answer,) = answers(row(TICKET, -0.5, 1.5, error=12.0, seeds=2))
     assert answer.endswith("2 seeds could have found no difference; take 6 or more")

@@ -55,7 +55,8 @@ def write_phases(
     )
     names = table["model"] + " on " + table["task"]
     empty = table["first_ends"].isna() | (table["third_begins"].isna() & ("random" in others))
-    text += undefined_note(names[empty & (table["undefined"] > 0)])
+    counts = table["undefined"].astype(str) + " of the differences of " + names
+    text += undefined_note(counts[empty & (table["undefined"] > 0)])
     tested = table["seeds"] > 1
     if untrained := untrained_note(table[tested], names[tested]):
         text += f"{untrained} They have no phases; where winning tickets beat others is tested all the same."

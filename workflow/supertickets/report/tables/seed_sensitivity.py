@@ -78,7 +78,8 @@ def write_seed_sensitivity(
         columns |= {f"{name}_{statistic}": (f"{head} {statistic}", SCORE) for statistic in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
-        f"Scores on the {reported_splits_text(table)}. Chance: the best score of one answer to all examples."
+        f"Scores on the {reported_splits_text(table)}. Chance: the best score of one answer to all examples. Super, "
+        "trained alone: the ticket that these very runs chose on validation, which flatters its mean on every split."
         f"{undefined_note(undefined_scores(scores))}"
     )
     if others:

@@ -28,6 +28,7 @@ from supertickets.report.tables.formats import (
     scope_note,
     tasks_and_parts,
     undefined_note,
+    undefined_rows,
     with_intervals,
     write_formats,
 )
@@ -73,7 +74,8 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and "
         f"{resampled_text(verdicts)}.{few_seeds_note(grid)}"
     )
-    text += undefined_note(verdicts.loc[verdicts[f"difference_{HONEST}"].isna(), "task"].unique())
+    empty = verdicts[f"difference_{HONEST}"].isna()
+    text += undefined_note(undefined_rows(tasks_and_parts(verdicts)[empty]))
     text += further_note(verdicts)
     shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})
     shown["task"] = tasks_and_parts(table)
