@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from supertickets.errors import DamagedError
@@ -150,8 +151,8 @@ def with_measured_weight(chosen: pd.DataFrame, compared: pd.DataFrame) -> pd.Dat
         compared: comparisons of the winning tickets, of the same splits at least.
     """
     names = [*TRIAL, "split", "ratio"]
-    weights = compared.set_index(names)["weight_remaining"].reindex(pd.MultiIndex.from_frame(chosen[names]))
-    return chosen.assign(weight_remaining=weights.mask(weights.index.get_level_values("ratio") == 0, 1.0).to_numpy())
+    weights = chosen[names].merge(compared[[*names, "weight_remaining"]], how="left", on=names)["weight_remaining"]
+    return chosen.assign(weight_remaining=np.where(chosen["ratio"] == 0, 1.0, weights))  # 0 is the full model
 
 
 def usual_latency(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, str]:

@@ -80,7 +80,8 @@ def candidates_of(
     super_tickets = super_tickets.merge(of_full[[*EXPERIMENT, "examples"]], on=EXPERIMENT)
     tickets = in_turn(curves, with_verdicts(chosen, compared, margins)).assign(rounded=False)
     tables = [super_tickets, tickets, *_rivals(results, grid, rivals)]
-    tables += [_rounded(results, grid)] if int8 else []
+    if int8:
+        tables.append(_rounded(results, grid))
     columns = ["candidate", "variant", "rounded", "weight_remaining", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
     columns = [*EXPERIMENT, *columns, *NAMES, "turn", "kept"]
@@ -168,8 +169,9 @@ def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
     rows = measured[(measured[["batch_size", "length"]] == first[["batch_size", "length"]]).all(axis=1)]
     rows = rows[rows["device"] == "cpu"] if int8 else rows
     whole = usual(rows)
-    tables = [whole.assign(rounded=False)] + [in_eight_bits(rows, whole).assign(rounded=True)] * int8
-    return pd.concat(tables)[["model", "task", "variant", "rounded", *CONDITION, *SPEEDUP]]
+    tables = {False: whole} | ({True: in_eight_bits(rows, whole)} if int8 else {})
+    found = pd.concat([table.assign(rounded=rounded) for rounded, table in tables.items()])
+    return found[["model", "task", "variant", "rounded", *CONDITION, *SPEEDUP]]
 
 
 def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
