@@ -30,7 +30,7 @@ FIGURES: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
     "bias_variance": (draw_bias_variance, MAIN),
     "single_task_gain": (draw_single_task_gain, MAIN),
     "ticket_masks": (draw_ticket_masks, MAIN),
-    "speed": (partial(draw_speed, margins=MARGINS, rivals={"minilm": []}), MAIN),
+    "speed": (partial(draw_speed, margins=MARGINS, rivals={"minilm": []}, int8=0), MAIN),
     "gain_curve": (partial(draw_gain_curve, margins=MARGINS, axis=WEIGHT), MAIN),
 }
 

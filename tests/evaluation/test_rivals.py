@@ -207,7 +207,7 @@ def test_the_figure_of_speed_has_the_rivals_beside_the_curves(
         (tmp_path / folder).symlink_to(compared / folder)
     shares = {"whole": 1.0, "cut": 0.5, "small": 0.25}
     write_latency(tmp_path, GRID, rivals=shares)
-    draw_speed(tmp_path, MAIN, MARGINS, RIVALS, tmp_path / "unused.pdf", tmp_path / "unused.png")
+    draw_speed(tmp_path, MAIN, MARGINS, RIVALS, 0, tmp_path / "unused.pdf", tmp_path / "unused.png")
     table = read_rivals(compared, MAIN).query("way == 'rival'")
     for axis, (_, rows) in zip(drawn[-1].axes[:3], table.groupby("task", sort=False), strict=True):
         assert len(points(axis, "batches of 32")[0]) == len(GRID["ratios"])

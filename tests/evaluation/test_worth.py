@@ -6,9 +6,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import points
 from made_up_runs import FIRST, MAIN, verdicts, write_latency
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -16,15 +18,28 @@ from test_rivals import compared_verdicts, group_of, write_rival_runs
 
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import compare_int8, read_int8
-from supertickets.evaluation.judge import corrected
+from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
 from supertickets.evaluation.significance import NAMES, p_above
-from supertickets.evaluation.worth import INT8, INT8_TICKET, TICKET, answered, candidates_of, judged, speeds_of
+from supertickets.evaluation.worth import (
+    IN_TURN,
+    INT8,
+    INT8_TICKET,
+    KEEPS,
+    TICKET,
+    answered,
+    candidates_of,
+    holm_in_turn,
+    judged,
+    speeds_of,
+    with_lightest,
+)
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.int8 import WHICH
 from supertickets.exports.predict_int8 import _joined, _runs
+from supertickets.report.figures.speed import draw_speed
 from supertickets.report.tables.worth import write_worth
 
 RIVAL = "the first 4 layers"
@@ -38,8 +53,8 @@ def row(candidate: str, difference: float, speedup: float, error: float = 0.1, *
     seeds = more.get("seeds", 6)
     p = 2 * stats.t.sf(abs(difference) / error, seeds - 1) if error else 1.0
     return {
-        **{"model": "minilm", "task": "movie", "train_size": "64", "candidate": candidate, "split": "test"},
-        "metric": "accuracy",
+        **{"model": "minilm", "task": "movie", "train_size": "64", "candidate": candidate, "turn": None},
+        **{"split": "test", "metric": "accuracy"},
         **{"seeds": seeds, "examples": 1000, "chance": 50.0, "p_chance_holm": 0.001, "full": 80.0, "full_model": 80.0},
         **{"difference": difference, "p": p, "error": error, "freedom": 50.0, "seeds_error": error},
         **{"variance_seeds": error**2, "variance_examples": error**2 / 4, "variance_residual": error**2 / 8},
@@ -154,6 +169,56 @@ def test_tests_are_corrected_over_candidates_and_tasks_of_a_model() -> None:
     assert answers(alone, other | {"model": "bert-base"})[0].startswith("worth it")
 
 
+# The lightest ticket.
+
+
+def test_tests_in_turn_count_as_one_and_stop_at_the_first_that_fails() -> None:
+    turns = pd.Series([0, 1, 1, 1, 2])
+    found = holm_in_turn(pd.Series([0.02, 0.001, 0.004, 0.3, 0.01]), turns)
+    # The turn passes nothing on, as its last test fails: 0.01 and 0.02 are two of three.
+    np.testing.assert_allclose(found, [0.04, 0.003, 0.012, 0.3, 0.03])
+    found = holm_in_turn(pd.Series([0.02, 0.001, 0.2, 0.003, 0.01]), turns)
+    np.testing.assert_allclose(found, [0.04, 0.003, 0.2, 0.2, 0.03])  # none after one that fails
+    found = holm_in_turn(pd.Series([0.02, 0.001, 0.001, 0.001, 0.01]), turns)
+    np.testing.assert_allclose(found, [0.02, 0.003, 0.003, 0.003, 0.02])  # all of it passes, as Holm's of three
+
+
+def named(place: int) -> dict[str, Any]:
+    return {"variant": f"minilm-{place / 10:.2f}", "rounded": False}
+
+
+def tickets(*losses: float, kept: int) -> list[dict[str, Any]]:
+    """Tickets of a task in turn, of which the verdict keeps so many; each lighter one is faster."""
+    return [
+        row(f"ticket {place}", -loss, 1 + place / 10, p=np.nan, turn=IN_TURN, kept=place <= kept, **named(place))
+        for place, loss in enumerate(losses, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept", "expected"),
+    [
+        ([0, 0.2, 0.1, 4], 3, ["ticket 3"]),
+        ([0, 0.2, 0.1, 4], 2, ["ticket 2"]),  # so many the verdict keeps
+        ([0, 4, 0, 0], 3, []),  # ticket 1 is the super ticket
+        ([4, 0, 0, 0], 3, []),
+    ],
+)
+def test_the_lightest_ticket_that_keeps_the_score_is_a_candidate(
+    losses: list[float], kept: int, expected: list[str]
+) -> None:
+    first = row(TICKET, 0.3, 1.0, **named(1))
+    table = with_lightest(judged(pd.DataFrame([first, *tickets(*losses, kept=kept)]), {"movie": 1.0}))
+    assert table["candidate"].tolist() == [TICKET, *expected] and set(table["tests"]) == {2}
+    (answer,) = answered(table)["answer"].unique()
+    if expected:
+        assert set(table["score"]) == {KEEPS} and table["p_holm"].isna().tolist() == [False, True]
+        speed = 1 + int(expected[0][-1]) / 10
+        assert answer.startswith(f"take {expected[0]}: {speed:.2f} times as fast") and answer.endswith("within 1 point")
+    else:
+        assert answer == "no: not shown to be faster: the super ticket"
+
+
 # Speeds.
 
 
@@ -233,6 +298,31 @@ def test_a_seed_s_ticket_is_the_one_that_the_others_chose(rounded: Path) -> None
             assert (run["seed"], run["ratio"], run["kind"]) == (seed, 0, "full")
 
 
+@pytest.mark.usefixtures("closed")
+def test_the_figure_of_speed_has_eight_bits_beside_the_curves(
+    rounded: Path, tmp_path: Path, drawn: list[plt.Figure]
+) -> None:
+    files = (tmp_path / "unused.pdf", tmp_path / "unused.png")
+    draw_speed(rounded, TWO, MARGINS, RIVALS, 1, *files)
+    for axis, (_, rows) in zip(drawn[-1].axes, read_int8(rounded, TWO).groupby("task", sort=False), strict=True):
+        for label, row in zip(("full model in int8", "super ticket in int8"), rows.to_dict("records"), strict=True):
+            (place,), (value,) = points(axis, label)
+            assert (place, value) == (pytest.approx(2 / (1 - row["ratio"])), row["difference"])
+            bars = next(each for each in axis.containers if each.get_label() == label).lines[2]
+            across, along = (segments for each in bars for segments in each.get_segments())
+            np.testing.assert_allclose(across[:, 0], place * np.array([0.9 / 1.1, 1.1 / 0.9]))
+            ends = np.array([row["low"], row["high"]])  # none where no run differs
+            np.testing.assert_allclose(along[:, 1], np.where(np.isnan(ends), row["difference"], ends))
+    assert "In int8, by onnxruntime and batches of 32" in " ".join(drawn[-1].get_supxlabel().split())
+    for folder in ("comparisons", "selections", "rivals", "int8"):
+        (tmp_path / folder).symlink_to(rounded / folder)
+    write_latency(tmp_path, TWO, ("torch", "int8"), {"cut": 0.7, "small": 0.25})
+    for path in tmp_path.glob("latency/minilm/*.csv"):
+        path.write_text(path.read_text().replace(",torch,cpu,", ",torch,cuda,"))
+    draw_speed(tmp_path, TWO, MARGINS, RIVALS, 1, *files)  # beside the speed-ups of a GPU there are none of a CPU
+    assert "int8" not in drawn[-1].get_supxlabel()
+
+
 WORDS = {"minilm": {"cut": "the first 4 layers", "small": "small"}}
 MARGINS = {"movie": 1.0, "rating": 2.0, "dev_only": 3.0}
 
@@ -257,13 +347,35 @@ def test_candidates_are_compared_as_elsewhere_and_tested_together(rounded: Path)
         assert rows.loc[(task, INT8_TICKET), "speedup"] == pytest.approx(2 / (1 - ratio))
         assert rows.loc[(task, INT8), ["speedup", "speedup_low"]].tolist() == pytest.approx([2, 2 * 0.9 / 1.1])
         assert rows.loc[(task, "small"), ["speedup", "speedup_high"]].tolist() == pytest.approx([4, 4.4])
-    p = [
-        p_above(one["difference"], -MARGINS[one["task"]],
-                [(one["error"], one["freedom"]), (one["seeds_error"], 2)], one["examples"])
-        for one in table.to_dict("records")
-    ]  # fmt: skip
-    np.testing.assert_allclose(table["p_keeps"], multipletests(p, method="holm")[1])
+    curves = read_groups(rounded, "comparisons", groups_of(TWO), TWO).query("reported")
+    p, of_tickets = (
+        [
+            p_above(one["difference"], -MARGINS[one["task"]],
+                    [(one["error"], one["freedom"]), (one["seeds_error"], 2)], one["examples"])
+            for one in rows.to_dict("records")
+        ]
+        for rows in (table, curves)
+    )  # fmt: skip
+    last = pd.Series(of_tickets).groupby(curves["task"].to_numpy()).max()  # the tickets of a task are one more
+    np.testing.assert_allclose(table["p_keeps"], multipletests([*p, *last], method="holm")[1][:10])
     np.testing.assert_allclose(table["p_holm"], multipletests(table["p"], method="holm")[1])
+
+
+def test_the_lightest_ticket_is_that_of_the_verdict(rounded: Path) -> None:
+    margins = dict.fromkeys(TWO["tasks"], 90.0)  # which three seeds show to be kept
+    chosen, compared = (read_groups(rounded, folder, groups_of(TWO), TWO) for folder in ("selections", "comparisons"))
+    told = with_verdicts(chosen, corrected(compared), margins).set_index("task")
+    curves = compared.query("reported").set_index(["task", "ratio"])
+    table, _ = candidates_of(rounded, TWO, margins, WORDS, int8=True)
+    for task, rows in table.groupby("task", sort=False):
+        ratio, weight = told.loc[task, ["keeps_ratio", "keeps_weight"]]
+        assert ratio > told.loc[task, "ratio"]
+        assert rows["candidate"].tolist()[:2] == [TICKET, f"the ticket at {weight:.0%} weight"]
+        own, expected = rows.iloc[1], curves.loc[(task, ratio)]
+        for name in ("difference", "error", "ticket", "full", "examples"):
+            assert own[name] == expected[name]
+        assert own["speedup"] == pytest.approx(1 / (1 - ratio)) and own["weight"] == weight
+        assert own["score"] == KEEPS and own[["low", "high", "p_holm"]].isna().all()
 
 
 def test_without_rivals_and_eight_bits_the_ticket_is_alone(results: Path) -> None:

@@ -27,6 +27,7 @@ SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
         ({"lengths": [2]}, r"latency.lengths\[0\] is 2: 2 is less than the minimum of 3"),
         ({"batch_sizes": []}, "latency.batch_sizes is"),
         ({"threads": 2}, "latency: unknown key threads"),
+        ({"backends": ["int8"]}, r"latency.backends is \['int8'\]: .*; add torch or onnx"),
     ],
 )
 def test_how_latency_is_measured_has_limits(given: dict, message: str) -> None:

@@ -61,9 +61,11 @@ def test_every_figure_table_and_page_has_its_module_and_nothing_else_is_there() 
 
 def test_what_answers_are_made_of() -> None:
     models = {"first": {"like": "minilm", "layers": 4}, "one": {"like": "minilm", "layers": 1}}
-    models |= {"outer": {"like": "minilm", "layers": [0, 5]}, "other": {"like": "distilbert", "layers": 2}}
+    models |= {"outer": {"like": "minilm", "layers": [5, 0]}, "every": {"like": "minilm", "layers": [0, 2, 4]}}
+    models |= {"last": {"like": "minilm", "layers": [5]}, "other": {"like": "distilbert", "layers": [0, 1]}}
     plain = config_of(rivals=[*models], define={"models": models})
-    words = {"first": "the first 4 layers", "one": "the first layer", "outer": "outer", "other": "other"}
+    words = {"first": "the first 4 layers", "one": "the first layer", "outer": "layers 1 and 6"}
+    words |= {"every": "layers 1, 3 and 5", "last": "layer 6", "other": "other"}
     found = worth.worth_options(plain)
     assert found["rivals"] == {"minilm": words} and found["int8"] == 0 and found["margins"] == margins_of(plain)
     asked = shown.TABLES["worth"].inputs
@@ -73,11 +75,10 @@ def test_what_answers_are_made_of() -> None:
     assert [path for path in asked(rounded) if "int8" in path] == [
         f"results/int8/minilm/{task}.csv" for task in ("movie", "amazon")
     ]
-    alone = config_of(latency={"backends": ["int8"]})
-    table = "results/tables/worth.csv"
-    assert table in shown.everything(rounded) and table not in shown.everything(alone)
-    with pytest.raises(UserError, match=r"latency.backends is \['int8'\]: add torch or onnx"):  # asked for by its name
-        asked(alone)
+    # The figure waits for the same.
+    for config in (plain, rounded):
+        assert shown.FIGURES["speed"].inputs(config) == asked(config)
+    assert [shown.FIGURES["speed"].options(config)["int8"] for config in (plain, rounded)] == [0, 1]
     of_full = int8.int8_inputs(rounded, "minilm", "movie", "full", 2)
     where = "results/runs/minilm/movie/n60/seed2"
     assert of_full == [

@@ -14,6 +14,7 @@ from made_up_runs import SIZES, score_of, verdicts
 
 from supertickets.errors import UserError
 from supertickets.experiment.paths import run_folder, ticket_file
+from supertickets.exports.card import card_of
 from supertickets.exports.describe import describe_export, scores_of
 
 GROUP = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
@@ -74,6 +75,14 @@ def test_scores_are_those_of_the_run_beside_the_means(results: Path, tmp_path: P
     assert told["verdict"] in card and "Licence: not known here." in card and "the best of 3 on validation" in card
     assert "    1  ###    #\n    2  ..#    #\n" in card  # seed 2 keeps one head of the second layer, and both blocks
     assert "its outputs differ" not in card and "{" not in card
+
+
+def test_the_gain_of_two_seeds_has_no_interval(results: Path, tmp_path: Path) -> None:
+    content = described(results, tmp_path, GROUP, ["accuracy"])
+    words = f"by the other seeds on validation: {content['gain']['difference']:+.1f}"
+    ends = f" ({content['gain']['low']:+.1f} to {content['gain']['high']:+.1f})"
+    assert f"{words}{ends} points" in card_of(content)
+    assert f"{words} points" in card_of(content | {"seeds": 2})
 
 
 def test_a_full_model_of_a_regression_without_a_test_part(results: Path, tmp_path: Path) -> None:

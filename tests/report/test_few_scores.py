@@ -25,6 +25,7 @@ from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.single_task_dev import write_single_task_dev
 from supertickets.report.tables.super_tickets import write_super_tickets
 from supertickets.report.tables.sweep import write_sweep
+from supertickets.report.tables.worth import write_worth
 
 pytestmark = pytest.mark.usefixtures("closed")
 
@@ -50,11 +51,15 @@ def test_two_seeds_have_no_t_intervals_but_dots(results: Path, tmp_path: Path, d
     grid = GRID | {"seeds": [1, 2], "train_sizes": [64], "tasks": ["movie", "rating"]}
     (tmp_path / "runs").symlink_to(results / "runs")
     judge_all(tmp_path, grid)
-    for function in (write_single_task_dev, write_sweep, write_contrasts):
-        function(tmp_path, grid, csv=tmp_path / "t.csv", md=tmp_path / "t.md", tex=tmp_path / "t.tex")
-        text = (tmp_path / "t.md").read_text()
+    (tmp_path / "latency").symlink_to(results / "latency")
+    worth = partial(write_worth, margins={"movie": 1.0, "rating": 1.0}, rivals={"minilm": {}}, int8=0)
+    files = {suffix: tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")}
+    whole = dict.fromkeys((write_single_task_dev, write_sweep, write_contrasts), grid)
+    for function, own in (whole | {worth: scoped(grid, "main")}).items():
+        function(tmp_path, own, **files)
+        text = re.sub(r"\(\d\.\d\d to \d\.\d\d\)", "", files["md"].read_text())  # those of speed-ups are over rounds
         assert "Intervals of two seeds" in text and not re.search(r"\d to [+-]?\d", text)
-        assert pd.read_csv(tmp_path / "t.csv")["low"].notna().any()
+        assert pd.read_csv(files["csv"])["low"].notna().any()
     kinds, sizes = 3 * 3, 4  # curves of three ratios; one curve of these and the full model, a hollow point
     for name, scope, count in (("ticket_kinds", "kinds", kinds), ("data_size", "sizes", sizes)):
         axes, text = draw(name, tmp_path, drawn, scoped(grid, scope))

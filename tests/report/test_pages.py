@@ -19,6 +19,7 @@ from made_up_runs import GRID, MAIN, METRICS, judge_all, outputs, verdicts
 
 from supertickets.data.examples import SCHEMA
 from supertickets.evaluation.results import read_groups
+from supertickets.evaluation.worth import TICKET, candidates_of
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.shown import FIGURES, TABLES
 from supertickets.report.figures.phase_transition import draw_phase_transition
@@ -186,11 +187,29 @@ def test_pages_of_few_seeds_have_no_intervals(results: Path, whole: Path, tmp_pa
     text = start(tmp_path, grid)
     assert "no verdict from one seed" in text or len(seeds) == 2
     own = re.search(r"1:0\.\d 2:0\.\d", text) if len(seeds) == 2 else re.search(r"2:0\.\d", text)
-    assert own and "Ratio by seed" in text and "that each seed chose by its own score. Full" in " ".join(text.split())
+    words = "ratio, weight and speed-up are of the one that all chose together. Full"
+    assert own and "Ratio by seed" in text and words in " ".join(text.split())
     assert not re.search(r"\d to [+-]?\d", text) and "nan" not in text.replace("enan", "")
     drawn = explorer(tmp_path, grid)["datasets"]["curves"]
     assert all(row["gain_low"] is None and row["score_low"] is None for row in drawn)
     assert "each seed has a super ticket of its own ratio" in (tmp_path / "e.html").read_text()
+
+
+def test_a_row_is_of_one_ticket_where_each_seed_has_its_own(results: Path, whole: Path, tmp_path: Path) -> None:
+    grid = MAIN | {"selection": {"ratio": "by_seed"}}
+    for name in ("runs", "latency", "figures"):
+        (tmp_path / name).symlink_to(whole / name)
+    judge_all(tmp_path, grid)
+    chosen = read_groups(tmp_path, "selections", groups_of(grid), grid).set_index("task")
+    assert not np.allclose(chosen["weight_remaining"], 1 - chosen["ratio"] / 2)  # the made-up weight of a ratio
+    told, _ = candidates_of(tmp_path, grid, JUDGED, {"minilm": {}}, int8=False)
+    text = start(tmp_path, grid, measured=True)
+    for task, row in told[told["candidate"] == TICKET].set_index("task").iterrows():
+        ratio = chosen.loc[task, "ratio"]
+        assert (row["weight"], row["speedup"]) == pytest.approx((1 - ratio / 2, 1 / (1 - ratio)))
+        cells = re.search(rf"<td>{task}</td>.*?</tr>", text, re.DOTALL)
+        for words in (f">{ratio:g}<", f">{1 - ratio / 2:.0%}<", f">{1 / (1 - ratio):.2f} ("):
+            assert cells and words in cells[0]
 
 
 def test_pages_of_undefined_scores_say_so(results: Path, whole: Path, tmp_path: Path) -> None:
@@ -216,6 +235,26 @@ def test_a_page_that_is_too_large_for_a_report_is_named_in_the_log(
     monkeypatch.setattr("supertickets.report.pages.explorer.SHOWN", 100_000)
     explorer(whole)
     assert "e.html: " in caplog.text and "take report.zip" in caplog.text
+
+
+def test_a_page_that_would_be_too_large_shows_fewer_examples(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = explorer(whole)["datasets"]
+    size = (whole / "e.html").stat().st_size
+    assert "up to 5 lost and 5 won examples" in (whole / "e.html").read_text()
+    monkeypatch.setattr("supertickets.report.pages.explorer.SHOWN", size - 10_000)
+    few = explorer(whole)["datasets"]
+    assert not caplog.records and (whole / "e.html").stat().st_size <= size - 10_000
+    most = int(re.search(r"up to (\d) lost and", (whole / "e.html").read_text())[1])
+    assert 0 < most < 5
+    of_ticket = [
+        [row for row in data["examples"] if (row["task"], row["seed"], row["ratio"]) == ("movie", 2, 0.5)]
+        for data in (many, few)
+    ]
+    assert of_ticket[1] == [row for row in of_ticket[0] if row["place"] % 5 < most]  # five lost, then five won
+    assert {row["key"] for row in few["texts"]} == {row["key"] for row in few["examples"]}
+    assert few["curves"] == many["curves"]
 
 
 def test_what_a_page_shows_is_escaped(tmp_path: Path) -> None:

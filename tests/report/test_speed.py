@@ -69,6 +69,7 @@ def test_what_is_shown_is_the_first_backend_on_the_gpu_or_on_all_cores() -> None
     table = pd.DataFrame(rows, columns=keys)
     assert usual(table)[keys].to_numpy().tolist() == [["torch", "cuda", 1]]
     assert usual(table[table["device"] == "cpu"])[keys].to_numpy().tolist() == [["torch", "cpu", 8]]
+    assert usual(table[::-1])[keys].to_numpy().tolist() == [["torch", "cuda", 1]]  # scores are not those of int8
     assert [place_text(row) for row in table.to_dict("records")[1:4]] == [
         "torch on 8 CPU threads", "torch on a GPU", "int8 on one CPU thread"
     ]  # fmt: skip

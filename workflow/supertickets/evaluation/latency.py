@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from supertickets.evaluation.columns import TRIAL, Content, read_table
@@ -84,10 +85,47 @@ def machines_text(machines: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
 
 
 def usual(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of what somebody uses who sets nothing: the first backend, on a GPU if there is one, on all cores."""
+    """The rows of what somebody uses who sets nothing: the first backend, on a GPU if there is one, on all cores.
+
+    Eight bits are passed over, as scores are not theirs.
+    """
+    table = table[table["backend"] != "int8"]
     rows = table[table["backend"] == table["backend"].iloc[0]]
     rows = rows[rows["device"] == ("cuda" if (rows["device"] == "cuda").any() else "cpu")]
     return rows[rows["threads"] == rows["threads"].max()]
+
+
+def in_eight_bits(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """The rows of eight bits, with their speed-ups over the full model of whole numbers in the same place.
+
+    They were not measured in the same rounds as that model. So a speed-up is the quotient of two medians, and its
+    interval goes from the least quotient of the ends of their intervals to the largest.
+
+    Args:
+        table: measured latency.
+        whole: rows of it by one other backend, in one place (:func:`usual`); eight bits, which compute on a CPU, have
+            none beside those of a GPU.
+    """
+    place = ["model", "task", "device", "threads", "batch_size", "length"]
+    full = whole.loc[whole["ratio"] == 0, [*place, *TIMES]]
+    rows = table[table["backend"] == "int8"].merge(full, on=place, suffixes=("", "_full"))
+    for name, of_full, own in zip(SPEEDUP, TIMES, (TIMES[0], TIMES[2], TIMES[1]), strict=True):
+        rows[name] = rows[f"{of_full}_full"] / rows[own]
+    return rows[table.columns]
+
+
+def with_measured_weight(chosen: pd.DataFrame, compared: pd.DataFrame) -> pd.DataFrame:
+    """Super tickets with the weight of the ratio that all seeds choose together, which latency is of.
+
+    Where each seed has a ticket of its own ratio, selections have the mean weight of those.
+
+    Args:
+        chosen: rows of selections.
+        compared: comparisons of the winning tickets, of the same splits at least.
+    """
+    names = [*TRIAL, "split", "ratio"]
+    weights = chosen[names].merge(compared[[*names, "weight_remaining"]], how="left", on=names)["weight_remaining"]
+    return chosen.assign(weight_remaining=np.where(chosen["ratio"] == 0, 1.0, weights))  # 0 is the full model
 
 
 def usual_latency(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, str]:

@@ -12,8 +12,16 @@ import pandas as pd
 from supertickets.evaluation.columns import TRIAL, documents_in
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import read_int8
-from supertickets.evaluation.judge import corrected, deciding
-from supertickets.evaluation.latency import CONDITION, SPEEDUP, TIMES, read_latency, usual, variant_name
+from supertickets.evaluation.judge import corrected, deciding, with_verdicts
+from supertickets.evaluation.latency import (
+    CONDITION,
+    SPEEDUP,
+    in_eight_bits,
+    read_latency,
+    usual,
+    variant_name,
+    with_measured_weight,
+)
 from supertickets.evaluation.power import Spread, needed_columns
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
@@ -21,8 +29,12 @@ from supertickets.evaluation.significance import LEVEL, NAMES, holm, holm_above
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.int8 import FULL, SUPER
 
-#: What candidates are called, beside rivals.
-TICKET, INT8, INT8_TICKET = "the super ticket", "int8", "the super ticket in int8"
+#: What candidates are called, beside rivals; the lightest ticket that keeps the score by its weight.
+TICKET, INT8, INT8_TICKET, LIGHTEST = "the super ticket", "int8", "the super ticket in int8", "the ticket at {} weight"
+#: What all tickets of a task have for ``turn``: they are tested one after another, and count as one candidate.
+IN_TURN = "tickets"
+#: What is not said of the lightest ticket that keeps the score, because its own scores have chosen it.
+NOT_OF_CHOSEN = ("low", "high", "p", "seeds_low", "seeds_high", "p_seeds", "examples_low", "examples_high")
 #: What is known of a candidate's score: shown to lose less than the margin; shown to lose, and more than the margin
 #: as measured; neither; nothing.
 KEEPS, LOSES, OPEN, UNDEFINED = "keeps", "loses", "undecided", "undefined"
@@ -46,8 +58,8 @@ def candidates_of(
         int8: whether there are predictions in int8.
 
     Returns:
-        A row for each candidate: model, task, train_size, ``candidate``, ``weight`` (missing where there is no
-        ticket), the columns of :func:`~supertickets.evaluation.significance.difference` to the full model
+        A row for each candidate: model, task, train_size, ``candidate``, ``weight`` of what is measured (missing where
+        there is no ticket), the columns of :func:`~supertickets.evaluation.significance.difference` to the full model
         with split, metric, seeds, examples and documents, ``chance``, ``p_chance_holm`` and ``full_model``, the score
         of the full model on the whole split (missing where no ticket has one), the columns of :func:`speeds_of`, those
         of :func:`judged`, and ``answer``, the same for all candidates of a task.
@@ -57,48 +69,93 @@ def candidates_of(
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups)
-    curves = corrected(read_groups(results, "comparisons", groups))
+    chosen, compared = (read_groups(results, folder, groups) for folder in ("selections", "comparisons"))
+    compared = corrected(compared)
+    curves = compared[compared["reported"]]
     # The full model is in each row whose ticket has a score.
-    curves = curves[curves["reported"]].groupby(TRIAL, sort=False, as_index=False).first()
-    tickets = chosen.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
-    tickets = tickets.merge(curves[[*TRIAL, "examples"]], on=TRIAL)
-    tickets = tickets.rename(columns={"weight_remaining": "weight"})
-    tables = [tickets.assign(candidate=TICKET, variant=_variants(tickets), rounded=False)]
-    names = {model: list(words) for model, words in rivals.items()}
-    if any(names.values()):
-        others = read_rivals(results, grid).query("way == 'rival'")
-        called = [rivals[model][rival] for model, rival in zip(others["model"], others["rival"], strict=True)]
-        tables.append(others.assign(candidate=called, variant=others["rival"], rounded=False))
+    of_full = curves.groupby(TRIAL, sort=False, as_index=False).first()
+    of_full = of_full[[*TRIAL, "examples", "chance", "p_chance_holm", "full"]]
+    super_tickets = with_measured_weight(chosen, compared).assign(candidate=TICKET, rounded=False)
+    super_tickets = super_tickets.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
+    super_tickets = super_tickets.merge(of_full[[*TRIAL, "examples"]], on=TRIAL)
+    tickets = in_turn(curves, with_verdicts(chosen, compared, margins)).assign(rounded=False)
+    tables = [super_tickets, tickets, *_rivals(results, grid, rivals)]
     if int8:
-        eight = read_int8(results, grid).rename(columns={"weight_remaining": "weight"})
-        ways = eight["way"].map({FULL: INT8, SUPER: INT8_TICKET})
-        tables.append(eight.assign(candidate=ways, variant=_variants(eight), rounded=True))
-    columns = [*TRIAL, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
+        tables.append(_rounded(results, grid))
+    columns = ["candidate", "variant", "rounded", "weight_remaining", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
-    rows = pd.concat([table.reindex(columns=[*columns, *NAMES]) for table in tables], ignore_index=True)
-    of_full = curves[[*TRIAL, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
+    columns = [*TRIAL, *columns, *NAMES, "turn", "kept"]
+    rows = pd.concat([_variants(table).reindex(columns=columns) for table in tables], ignore_index=True)
+    rows = rows.rename(columns={"weight_remaining": "weight"})
+    of_full = of_full.drop(columns="examples").rename(columns={"full": "full_model"})
     rows = rows.merge(of_full, on=TRIAL)
     measured, machines = read_latency(results, groups, rivals=True)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
     rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket
     rows = pd.concat([part for _, part in rows.groupby(TRIAL, sort=False)], ignore_index=True)
-    return answered(judged(rows, margins)), machines
+    return answered(with_lightest(judged(rows, margins))), machines
 
 
-def _variants(rows: pd.DataFrame) -> list[str]:
-    """The models that are measured for tickets, or full models, of these ratios; empty where no ticket is chosen."""
+def _rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Mapping[str, str]]) -> list[pd.DataFrame]:
+    """Rivals as candidates, where there are any; arguments as of :func:`candidates_of`."""
+    names = {model: list(words) for model, words in rivals.items()}
+    if not any(names.values()):
+        return []
+    rows = read_rivals(results, grid).query("way == 'rival'")
+    called = [rivals[model][rival] for model, rival in zip(rows["model"], rows["rival"], strict=True)]
+    return [rows.assign(candidate=called, variant=rows["rival"], rounded=False, weight_remaining=rows["weight"])]
+
+
+def _rounded(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
+    """Full models and super tickets in eight bits as candidates."""
+    rows = read_int8(results, grid)
+    return rows.assign(candidate=rows["way"].map({FULL: INT8, SUPER: INT8_TICKET}), rounded=True)
+
+
+def _variants(rows: pd.DataFrame) -> pd.DataFrame:
+    """Candidates with ``variant``, the model that is measured for a full model or ticket; empty where there is none."""
+    if "variant" in rows:
+        return rows
     pairs = zip(rows["model"], rows["ratio"], strict=True)
-    return [variant_name(model, ratio) if ratio == ratio else "" for model, ratio in pairs]
+    return rows.assign(variant=[variant_name(model, ratio) if ratio == ratio else "" for model, ratio in pairs])
+
+
+def in_turn(curves: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The winning tickets of all ratios as candidates, the heaviest first, as they are tested.
+
+    Args:
+        curves: comparisons on the reported splits.
+        verdicts: of the same models and tasks.
+
+    Returns:
+        With ``candidate``; ``turn``, :data:`IN_TURN`; and ``kept``, whether the verdict says that it keeps the score.
+        What is in :data:`NOT_OF_CHOSEN` is missing.
+    """
+    rows = curves.sort_values("ratio", kind="stable").merge(verdicts[[*TRIAL, "keeps_ratio"]], on=TRIAL)
+    called = [LIGHTEST.format(f"{weight:.0%}") for weight in rows["weight_remaining"]]
+    rows = rows.assign(candidate=called, turn=IN_TURN, kept=rows["ratio"] <= rows["keeps_ratio"])
+    return rows.assign(**dict.fromkeys(NOT_OF_CHOSEN, np.nan))
+
+
+def with_lightest(candidates: pd.DataFrame) -> pd.DataFrame:
+    """Of candidates as of :func:`judged`, those not in turn, and the lightest ticket that is shown to keep the score.
+
+    The verdict has to say so too, whose tests are corrected over the ratios of one task alone. So this ticket is never
+    lighter than the verdict's, but may be heavier. If it is the super ticket, which all seeds choose, it is left out.
+    """
+    others = candidates["turn"] != IN_TURN
+    keeps = candidates[~others & (candidates["score"] == KEEPS) & candidates["kept"].eq(True)]
+    lightest = candidates.index.isin(keeps.groupby(TRIAL).tail(1).index)
+    rows = candidates[others | lightest].drop_duplicates([*TRIAL, "variant", "rounded"])
+    return rows.drop(columns=["turn", "kept"]).reset_index(drop=True)
 
 
 def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
     """Speed-ups over the full model by the first backend that has whole numbers, of batches as the config lists first.
 
     On a GPU if there is one and nothing is asked for in eight bits, which compute on a CPU; otherwise on all cores.
-    Models in eight bits were not measured in the same rounds as that full model. Their speed-up is the quotient of two
-    medians, and its interval goes from the least quotient of the ends of their intervals to the largest.
+    Those in eight bits are as of :func:`~supertickets.evaluation.latency.in_eight_bits`.
 
     Args:
         measured: latency of one model and task, in the order of measurement.
@@ -111,34 +168,39 @@ def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
     first = measured.iloc[0]
     rows = measured[(measured[["batch_size", "length"]] == first[["batch_size", "length"]]).all(axis=1)]
     rows = rows[rows["device"] == "cpu"] if int8 else rows
-    whole = usual(rows[rows["backend"] != "int8"]).assign(rounded=False)
-    full = whole[whole["ratio"] == 0].iloc[0]
-    eight = rows[(rows["backend"] == "int8") & (rows["threads"] == full["threads"])].assign(rounded=True)
-    for name, of_full, own in zip(SPEEDUP, TIMES, (TIMES[0], TIMES[2], TIMES[1]), strict=True):
-        eight[name] = full[of_full] / eight[own]
-    columns = ["model", "task", "variant", "rounded", *CONDITION, *SPEEDUP]
-    return pd.concat([whole, eight] if int8 else [whole])[columns]
+    whole = usual(rows)
+    tables = {False: whole} | ({True: in_eight_bits(rows, whole)} if int8 else {})
+    found = pd.concat([table.assign(rounded=rounded) for rounded, table in tables.items()])
+    return found[["model", "task", "variant", "rounded", *CONDITION, *SPEEDUP]]
 
 
 def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
     """Add what is shown of each candidate; tests are corrected over the candidates and tasks of a model (Holm).
 
+    The tickets of a task are tested one after another, the heaviest first, until one is not shown to keep the score
+    (:func:`holm_in_turn`). So they count as one candidate, and whichever is named afterwards, what is said of it is
+    covered. That its score gains or loses is not tested.
+
     Args:
-        candidates: with model, task, what :func:`~supertickets.evaluation.significance.difference` returns, ``seeds``,
-            ``examples``, ``documents`` of tasks that have them, and ``speedup_low``.
+        candidates: with model, task, ``candidate``, what
+            :func:`~supertickets.evaluation.significance.difference` returns, ``seeds``, ``examples``, ``documents`` of
+            tasks that have them, ``speedup_low``, and ``turn``: :data:`IN_TURN` of tickets of all ratios, the heaviest
+            first, and missing of others.
         margins: by task.
 
     Returns:
-        With ``margin``, ``p_keeps`` (one-sided, that it does not lose less than the margin), ``p_holm`` (two-sided),
-        ``score`` (:data:`KEEPS`, :data:`LOSES`, :data:`OPEN` or :data:`UNDEFINED`), ``gains``, whether its gain is
-        significant, and ``faster``, whether its speed-up is.
+        With ``margin``, ``p_keeps`` (one-sided, that it does not lose less than the margin), ``p_holm`` (two-sided,
+        missing of tickets in turn), ``tests``, how many candidates are corrected together, ``score`` (:data:`KEEPS`,
+        :data:`LOSES`, :data:`OPEN` or :data:`UNDEFINED`), ``gains``, whether its gain is significant, and ``faster``,
+        whether its speed-up is.
     """
     rows = candidates.assign(margin=candidates["task"].map(margins))
     above = rows.assign(difference=rows["difference"] + rows["margin"])
-    by_model = rows.groupby("model", sort=False).groups.values()
+    alone = pd.Series([holm_above(above.loc[[place]], 0.0)[0] for place in rows.index], rows.index)
+    turns = rows.groupby(["task", rows["turn"].fillna(rows["candidate"])], sort=False).ngroup()
     keeps, both = (pd.Series(np.nan, rows.index) for _ in range(2))
-    for place in by_model:
-        keeps[place] = holm_above(above.loc[place], 0.0)
+    for place in rows.groupby("model", sort=False).groups.values():
+        keeps[place] = holm_in_turn(alone[place], turns[place])
         both[place] = holm(rows.loc[place, "p"].to_numpy())
     differs, difference = both <= 1 - LEVEL, rows["difference"]
     score = np.select(
@@ -147,17 +209,36 @@ def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFra
         OPEN,
     )
     return rows.assign(
-        p_keeps=keeps, p_holm=both, score=score, gains=differs & (difference > 0), faster=rows["speedup_low"] > 1
-    )
+        p_keeps=keeps, p_holm=both, tests=turns.groupby(rows["model"]).transform("nunique"), score=score,
+        gains=differs & (difference > 0), faster=rows["speedup_low"] > 1,
+    )  # fmt: skip
+
+
+def holm_in_turn(p: pd.Series, turns: pd.Series) -> np.ndarray:
+    """Correct p values by Holm's method over turns, within each of which tests come one after another.
+
+    A test counts only if all before it in its turn are significant, so the largest p up to it is its own, and more
+    tests in a turn cost nothing (fixed sequence: Maurer, Hothorn and Lehmacher 1995). Holm's method passes the level of
+    a hypothesis that is rejected on to the others. A turn passes its level on after its last test alone (Bretz, Maurer,
+    Brannath and Posch, A graphical approach to sequentially rejective multiple test procedures, Statistics in Medicine
+    28(4), 2009). Then no false claim is made in 95% of experiments, whichever of the tests one picks afterwards.
+
+    Args:
+        p: of each test, those of a turn in their order.
+        turns: what each is a test of.
+    """
+    own = p.groupby(turns, sort=False).cummax()
+    last = own.groupby(turns, sort=False).max()
+    pairs = [(last.index == turn, value) for turn, value in zip(turns, own, strict=True)]
+    return np.array([holm(np.where(place, value, last))[place].item() for place, value in pairs])
 
 
 def answered(candidates: pd.DataFrame) -> pd.DataFrame:
     """Add ``answer`` to candidates as of :func:`judged`, with ``chance``, ``p_chance_holm`` and ``full_model``."""
-    tests = candidates.groupby("model")["candidate"].transform("size")
     by_task = [*candidates.groupby(TRIAL, sort=False).groups.values()]
     answers = pd.Series("", candidates.index)
     for place in by_task:
-        answers[place] = answer_of(candidates.loc[place], int(tests[place[0]]))
+        answers[place] = answer_of(candidates.loc[place], int(candidates.loc[place[0], "tests"]))
     return candidates.assign(answer=answers)
 
 

@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from supertickets.errors import UserError
 from supertickets.experiment.adaptation import (
     adaptation_name,
     importance_file,
@@ -22,14 +21,14 @@ from supertickets.experiment.adaptation import (
     starts_of,
 )
 from supertickets.experiment.grid import grid_of, groups_of, main_size, ratios_of, runs_of, scoped, sizes_of
-from supertickets.experiment.int8 import int8_files
+from supertickets.experiment.int8 import asks_int8, int8_files
 from supertickets.experiment.latency import axis_files, axis_of, latency_files
 from supertickets.experiment.multi_task import require_mode, shared_tasks
 from supertickets.experiment.paths import MULTI_TASK, RESULTS, SHAPE, group_files, run_files, shared_name, ticket_file
 from supertickets.experiment.published import published_numbers, require_published
 from supertickets.experiment.rivals import rivals_files, rivals_of
 from supertickets.experiment.settings import margins_of, positive_of, pruning_of, teacher_of
-from supertickets.experiment.worth import can_answer, worth_options
+from supertickets.experiment.worth import worth_options
 
 Config = Mapping[str, Any]
 
@@ -184,14 +183,7 @@ def scored_importance(config: Config) -> dict[str, Any]:
 
 
 def worth_files(config: Config) -> list[str]:
-    """Super tickets, rivals and eight bits in score and speed; an error where nothing measures the full model.
-
-    Raises:
-        UserError: latency is measured in eight bits alone.
-    """
-    if not can_answer(config):
-        backends = config["latency"]["backends"]
-        raise UserError(f"latency.backends is {backends}: add torch or onnx, which the full model is measured by")
+    """Super tickets, rivals and eight bits in score and speed."""
     return [
         *files(config, "main", "selections", "comparisons"),
         *(rivals_files(config) if config["rivals"] else []),
@@ -233,13 +225,10 @@ FIGURES = {
         "main",
         "What the winning tickets gain over the full models of the same seeds, against how much faster they compute, "
         "with 95% intervals of both. The shaded band is the margin; the star is the ticket with the best mean "
-        "validation score. Rivals (encoders with fewer layers, or smaller ones), if any, are points.",
-        lambda config: [
-            *files(config, "main", "comparisons", "selections"),
-            *(rivals_files(config) if config["rivals"] else []),
-            *latency_files(config),
-        ],
-        lambda config: {"margins": margins_of(config), **rivals(config)},
+        "validation score. Rivals (encoders with fewer layers, or smaller ones) and models in eight bits, if any, are "
+        "points.",
+        worth_files,
+        lambda config: {"margins": margins_of(config), **rivals(config), "int8": int(asks_int8(config))},
     ),
     "bias_variance": Shown(
         "main",
@@ -371,11 +360,10 @@ TABLES = {
     ),
     "worth": Shown(
         "main",
-        "Whether pruning is worth it on each task: the super ticket, rivals and eight bits against the full model, in "
-        "score and in speed.",
+        "Whether pruning is worth it on each task: the super ticket, the lightest one that keeps the score, rivals and "
+        "eight bits against the full model, in score and in speed.",
         worth_files,
         worth_options,
-        can_answer,
     ),
     "tasks": Shown(
         "main",

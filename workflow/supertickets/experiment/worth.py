@@ -12,11 +12,6 @@ from supertickets.experiment.settings import margins_of
 Config = Mapping[str, Any]
 
 
-def can_answer(config: Config) -> bool:
-    """Whether something is measured that answers can compare with: not in eight bits alone."""
-    return bool({*config["latency"]["backends"]} - {"int8"})
-
-
 def worth_options(config: Config) -> dict[str, Any]:
     """Margins, the rivals of each model with their names in words, and whether int8 is asked for."""
     rivals = {
@@ -27,8 +22,12 @@ def worth_options(config: Config) -> dict[str, Any]:
 
 
 def rival_text(config: Config, model: str, rival: str) -> str:
-    """A rival in words: its name, or how many of the model's own layers it has."""
+    """A rival in words: its name, or which of the model's own layers it has."""
     entry = config["define"]["models"][rival]
-    if entry.get("like") == model and isinstance(entry["layers"], int):
-        return f"the first {entry['layers']} layers" if entry["layers"] > 1 else "the first layer"
-    return rival
+    if entry.get("like") != model:
+        return rival
+    layers = entry["layers"]
+    if isinstance(layers, int):
+        return f"the first {layers} layers" if layers > 1 else "the first layer"
+    *others, last = (str(layer + 1) for layer in sorted(layers))
+    return f"layers {', '.join(others)} and {last}" if others else f"layer {last}"

@@ -173,7 +173,8 @@ def _gain(content: Mapping[str, Any]) -> str:
     gain = content["gain"]
     if gain["difference"] is None:
         return "What a super ticket gains over the full model is undefined."
-    interval = "" if gain["low"] is None else f" ({gain['low']:+.1f} to {gain['high']:+.1f})"
+    shown = gain["low"] is not None and content["seeds"] > 2  # one of two seeds is longer than any scale
+    interval = f" ({gain['low']:+.1f} to {gain['high']:+.1f})" if shown else ""
     return (
         f"What a super ticket gains over the full model, each seed's being chosen by the other seeds on validation: "
         f"{gain['difference']:+.1f}{interval} points on {content['split']}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter
 
 from supertickets.evaluation.columns import TRIAL
-from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text, read_latency, usual
+from supertickets.evaluation.int8 import read_int8
+from supertickets.evaluation.latency import (
+    SPEEDUP,
+    in_eight_bits,
+    machines_text,
+    place_text,
+    read_latency,
+    usual,
+    variant_name,
+)
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
+from supertickets.experiment.int8 import FULL, SUPER
 from supertickets.report.figures import gain_curve, style
 from supertickets.report.figures.gains import intervals
 from supertickets.report.figures.panels import finish, folded, grid_of_panels, panel_title, set_title, undefined
@@ -24,43 +35,60 @@ from supertickets.report.figures.panels import finish, folded, grid_of_panels, p
 #: Colours of curves and of rivals, none of which is close to the star's.
 COLOURS = tuple(style.TASK_COLOURS[place] for place in (0, 2, 4, 5, 9))
 RIVAL_COLOURS = tuple(style.TASK_COLOURS[place] for place in (6, 8, 7))
+#: What is drawn in eight bits, by its way, and how.
+INT8 = {FULL: "full model in int8", SUPER: "super ticket in int8"}
+INT8_COLOURS, INT8_MARKERS = ("black",), ("h", "p")
 
 
 def draw_speed(
-    results: Path, grid: dict[str, Any], margins: dict[str, float], rivals: dict[str, list[str]], pdf: Path, png: Path
+    results: Path,
+    grid: dict[str, Any],
+    margins: dict[str, float],
+    rivals: dict[str, list[str]],
+    int8: int,
+    pdf: Path,
+    png: Path,
 ) -> None:
     """Draw ticket minus full model against speed-up, for every model and task, a curve for each batch size.
 
-    Rivals are points, by the largest batches.
+    Rivals and models in eight bits are points, by the largest batches.
 
     Args:
-        results: the results folder, with comparisons, selections and latency, and rivals where there are any.
+        results: the results folder, with comparisons, selections and latency, and comparisons of rivals and in eight
+            bits where there are any.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model.
+        int8: 1 if there are predictions in eight bits.
         pdf, png: files to write.
     """
     groups = groups_of(grid)
     compared, chosen = (read_groups(results, folder, groups) for folder in ("comparisons", "selections"))
     compared = compared[compared["reported"]]
-    measured, machines = read_latency(results, groups, rivals=True)
-    measured = usual(measured)
-    measured = measured[measured["length"] == measured["length"].max()]
+    table, machines = read_latency(results, groups, rivals=True)
+    table = table[table["length"] == table["length"].max()]
+    measured = usual(table)
     columns = [*TRIAL, "ratio", "batch_size", *SPEEDUP]
     rows = compared.merge(measured[columns], on=[*TRIAL, "ratio"])
     largest = measured["batch_size"].max()
-    others = pd.DataFrame()
+    others = eight = pd.DataFrame()
     if any(rivals.values()):
-        speeds = measured.loc[measured["batch_size"] == largest, [*TRIAL, "variant", *SPEEDUP]]
-        others = read_rivals(results, grid).query("baseline == 'full'")
-        others = others.merge(speeds.rename(columns={"variant": "rival"}), on=[*TRIAL, "rival"])
+        scored = read_rivals(results, grid).query("baseline == 'full'")
+        others = at_speeds(scored.assign(variant=scored["rival"], label=scored["rival"]), measured, largest)
+    if int8:
+        scored = read_int8(results, grid).dropna(subset="ratio")  # which is missing without a ticket
+        names = [variant_name(*pair) for pair in zip(scored["model"], scored["ratio"], strict=True)]
+        scored = scored.assign(variant=names, label=scored["way"].map(INT8))
+        eight = at_speeds(scored, in_eight_bits(table, measured), largest)
     style.use()
-    figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * max(map(len, rivals.values())))  # for names in the legend
+    named = max(map(len, rivals.values())) + len(INT8) * (len(eight) > 0)
+    figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * named)  # for names in the legend
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
         own = rows[(rows[TRIAL] == ticket[TRIAL]).all(axis=1)]
         panel(axis, own.sort_values("ratio"), ticket["ratio"], margins[ticket["task"]])
-        if len(others):
-            draw_rivals(axis, others[(others[TRIAL] == ticket[TRIAL]).all(axis=1)])
+        for points, *look in ((others, RIVAL_COLOURS, style.POINT_MARKERS[1:]), (eight, INT8_COLOURS, INT8_MARKERS)):
+            if len(points):
+                draw_points(axis, points[(points[TRIAL] == ticket[TRIAL]).all(axis=1)], *look)
         axis.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
         set_title(axis, panel_title(ticket, chosen))
     speed = (
@@ -70,6 +98,11 @@ def draw_speed(
     )
     if len(others):
         speed += f" Other points: rivals, full models of other encoders, minus the model's, by batches of {largest}."
+    if len(eight):
+        speed += (
+            f" In int8, by onnxruntime and batches of {largest}: minus the full model in its own precision; the "
+            "speed-up is the quotient of two medians of different rounds."
+        )
     finish(figure, axes, gain_curve.note(compared, margins) + speed)
     style.save(figure, pdf, png)
 
@@ -94,17 +127,24 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
         axis.plot(best["speedup"], best["difference"], **style.STAR)
 
 
-def draw_rivals(axis: Axes, rivals: pd.DataFrame) -> None:
-    """Draw each rival of one model and task as a point with its intervals; it looks alike in all panels of its model.
+def at_speeds(scored: pd.DataFrame, measured: pd.DataFrame, batch_size: int) -> pd.DataFrame:
+    """Comparisons with the full model, each ``variant`` with its speed-up by batches of a size."""
+    speeds = measured.loc[measured["batch_size"] == batch_size, [*TRIAL, "variant", *SPEEDUP]]
+    return scored.merge(speeds, on=[*TRIAL, "variant"])
+
+
+def draw_points(axis: Axes, rows: pd.DataFrame, colours: Sequence[Any], markers: Sequence[str]) -> None:
+    """Draw each row of one model and task as a point with its intervals; a label looks alike in all panels of a model.
 
     Args:
         axis: a panel with the curves of the tickets.
-        rivals: rows of :func:`~supertickets.evaluation.rivals.read_rivals` against the full model, with speed-ups.
+        rows: of :func:`at_speeds`, with ``label``.
+        colours, markers: of the labels, in turn.
     """
-    looks = style.looks(rivals["rival"], RIVAL_COLOURS, style.POINT_MARKERS[1:])
-    for (_, rival), gain, look in zip(rivals.iterrows(), intervals(rivals).T, looks, strict=True):
-        middle, low, high = rival[list(SPEEDUP)]
+    looks = style.looks(rows["label"], colours, markers)
+    for (_, row), gain, look in zip(rows.iterrows(), intervals(rows).T, looks, strict=True):
+        middle, low, high = row[list(SPEEDUP)]
         axis.errorbar(
-            middle, rival["difference"], yerr=gain[:, None], xerr=[[middle - low], [high - middle]], linestyle="none",
+            middle, row["difference"], yerr=gain[:, None], xerr=[[middle - low], [high - middle]], linestyle="none",
             zorder=3, **style.LINE | {"markersize": 5} | look,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from supertickets.experiment.paths import size_text
 from supertickets.report.figures.panels import WEIGHT, margins_text
 from supertickets.report.html import write_html
 from supertickets.report.pages.charts import controls, explorer_chart
-from supertickets.report.pages.rows import AXES, POINT, curves, examples, read_trainings, tickets
+from supertickets.report.pages.rows import AXES, MOST, POINT, at_most, curves, examples, read_trainings, tickets
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def write_explorer(
     html: Path,
     measured: bool = False,
 ) -> None:
-    """Write an interactive page that needs no network.
+    """Write an interactive page that needs no network; fewer examples are shown where it would be too large.
 
     Args:
         results: the results folder, with scores, comparisons, selections, tickets, predictions and tasks.
@@ -91,8 +91,6 @@ def write_explorer(
         "curves": points,
         "full": full_models(points, margins, compared),
         "tickets": kept.drop(columns="kept"),
-        "examples": changed,
-        "texts": texts,
     }
     axes = {"weight": WEIGHT, "arithmetic": "arithmetic remaining", "latency": "latency remaining"}
     axes = {name: label for name, label in axes.items() if name in trainings}
@@ -102,17 +100,22 @@ def write_explorer(
         first_ticket(chosen.iloc[0], grid),
         measured,
     )
-    write_html(
-        html,
-        f"Explorer: winning tickets of {', '.join(grid['models'])}",
-        BODY,
-        note=note(grid, margins, resampled_text(compared), arithmetic, latency),
-        undefined=undefined_text(trainings),
-        bundle=vl_convert.javascript_bundle(None, vl_version=version),
-        specification={**specification, "datasets": {name: records(table) for name, table in datasets.items()}},
-    )
-    if (size := html.stat().st_size) > SHOWN:
-        log.warning(f"{html}: {size / 1e6:.1f} MB, too large for Chromium in report.html; take report.zip")
+    explained = note(grid, margins, resampled_text(compared), arithmetic, latency)
+    bundle = vl_convert.javascript_bundle(None, vl_version=version)
+    for most in range(MOST, -1, -1):
+        shown = datasets | dict(zip(("examples", "texts"), at_most(most, changed, texts), strict=True))
+        write_html(
+            html,
+            f"Explorer: winning tickets of {', '.join(grid['models'])}",
+            BODY,
+            note=f"{explained} Of a ticket, up to {most} lost and {most} won examples are shown.",
+            undefined=undefined_text(trainings),
+            bundle=bundle,
+            specification={**specification, "datasets": {name: records(table) for name, table in shown.items()}},
+        )
+        if (size := html.stat().st_size) <= SHOWN:
+            return
+    log.warning(f"{html}: {size / 1e6:.1f} MB, too large for Chromium in report.html; take report.zip")
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

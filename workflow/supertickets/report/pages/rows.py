@@ -200,6 +200,14 @@ def examples(
     return pd.DataFrame(changes), pd.DataFrame(shown), texts_of(results, keys)
 
 
+def at_most(most: int, shown: pd.DataFrame, texts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of the rows of :func:`examples`, up to ``most`` of each kind and ticket, and their texts."""
+    if shown.empty:
+        return shown, texts
+    first = shown[shown.groupby([*KEYS, "seed", "what"]).cumcount() < most]
+    return first, texts[texts["key"].isin(first["key"])]
+
+
 def pairs_of(
     results: Path, grid: Mapping[str, Any], group: Mapping[str, Any], labels: Sequence[str]
 ) -> Iterator[tuple[Answers, dict[str, Any], str]]:

@@ -11,16 +11,16 @@ import pandas as pd
 
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.judge import corrected, with_verdicts
-from supertickets.evaluation.latency import KEYS, usual_latency
+from supertickets.evaluation.latency import KEYS, usual_latency, with_measured_weight
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
-from supertickets.experiment.grid import groups_of, ratios_of
+from supertickets.experiment.grid import by_seed, groups_of, ratios_of
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures.panels import margins_text
 from supertickets.report.html import write_html
 from supertickets.report.tables.formats import POINTS, SCORE, between, with_intervals
-from supertickets.report.tables.super_tickets import choice_text
+from supertickets.report.tables.super_tickets import full_choice_text
 
 #: How a verdict begins that says what it lacks: a full model that has learned, seeds, documents, or power.
 UNTRAINED, ONE_SEED, ONE_DOCUMENT, UNDECIDED = STARTS = (
@@ -28,6 +28,12 @@ UNTRAINED, ONE_SEED, ONE_DOCUMENT, UNDECIDED = STARTS = (
     "no verdict from one seed",
     "no verdict from one document",
     "undecided",
+)
+
+#: Added where each seed has a super ticket of its own ratio: what stands beside a gain or a speed-up is of one ticket.
+OWN_RATIOS = (
+    "Each seed chose another by its own score, too (ratio by seed); ratio, weight and speed-up are of the one that all "
+    "chose together. "
 )
 
 BODY = """
@@ -113,7 +119,7 @@ def write_start(
     scores, compared, chosen = (
         read_groups(results, folder, groups) for folder in ("scores", "comparisons", "selections")
     )
-    judged = with_verdicts(chosen, corrected(compared), margins)
+    judged = with_measured_weight(with_verdicts(chosen, corrected(compared), margins), compared)
     several = len(grid["models"]) > 1
     latency, latency_text = usual_latency(results, grid) if measured else (None, "")
     heads, rows = super_tickets(judged, latency, several)
@@ -130,7 +136,7 @@ def write_start(
         resampled=resampled_text(compared),
         heads=heads,
         rows=rows,
-        choice=choice_text(grid),
+        choice=(OWN_RATIOS if by_seed(grid) else "") + full_choice_text(grid),
         intervals=intervals_text(len(grid["seeds"]), resampled_text(compared)),
         latency=f" Speed-up: measured, with its interval, of {latency_text}." if measured else "",
         figure=b64encode(figure).decode(),

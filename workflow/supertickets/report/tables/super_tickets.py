@@ -32,7 +32,12 @@ from supertickets.report.tables.formats import (
 def choice_text(grid: dict[str, Any]) -> str:
     """Describe what is unusual in the choice of super tickets; empty if nothing is."""
     own = "Cuts and weight are of the tickets that each seed chose by its own score. " if by_seed(grid) else ""
-    return own + "The full model can be chosen, too (ratio 0). " * with_full(grid)
+    return own + full_choice_text(grid)
+
+
+def full_choice_text(grid: dict[str, Any]) -> str:
+    """Say where the full model can be chosen; empty if it cannot."""
+    return "The full model can be chosen, too (ratio 0). " * with_full(grid)
 
 
 def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: Path) -> None:

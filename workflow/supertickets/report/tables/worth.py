@@ -17,9 +17,10 @@ from supertickets.report.tables.formats import (
     SHARE,
     WHERE,
     Files,
-    between,
+    few_seeds_note,
     reported_splits_text,
     scope_note,
+    t_intervals,
     with_intervals,
     write_formats,
 )
@@ -49,7 +50,7 @@ def write_worth(
     table, machines = candidates_of(results, grid, margins, rivals, bool(int8))
     first = table.drop_duplicates(TRIAL).index
     shown = table.assign(
-        interval=between(table, "low", "high", POINTS),
+        interval=t_intervals(table, "low", "high", POINTS),
         times=with_intervals(table, SPEEDUP, ".2f", over_seeds=False),
         answer=table["answer"].where(table.index.isin(first)),
     )
@@ -69,12 +70,14 @@ def _note(table: pd.DataFrame, grid: dict[str, Any], machines: dict[tuple[str, s
     """The note of the table."""
     text = (
         f"Is it worth it? {scope_note(table, grid)} Candidates: the super ticket, for each seed the one that the other "
-        "seeds chose on validation; rivals; and, where the config asks for int8, the full model and the super ticket "
-        f"in eight bits. Minus full: less the full model of the same seed, on the {reported_splits_text(table)}, with "
-        f"{LEVEL:.0%} intervals over seeds and {resampled_text(table)}. Score: keeps, if shown to lose less than the "
-        "margin; loses, if shown to lose, and more than the margin as measured; tests are at "
-        f"{1 - LEVEL:.0%}, with Holm's correction over candidates and tasks, for each model."
+        "seeds chose on validation; the lightest ticket that is shown to keep the score, if that is another; rivals; "
+        "and, where the config asks for int8, the full model and the super ticket in eight bits. Minus full: less the "
+        f"full model of the same seed, on the {reported_splits_text(table)}, with {LEVEL:.0%} intervals over seeds and "
+        f"{resampled_text(table)}; the lightest ticket has none, as its own scores have chosen it. Score: keeps, if "
+        "shown to lose less than the margin; loses, if shown to lose, and more than the margin as measured; tests are "
+        f"at {1 - LEVEL:.0%}, with Holm's correction over candidates and tasks, for each model."
     )
+    text += few_seeds_note(grid)
     for _, row in table[table["speedup"].notna() & ~table["rounded"]].head(1).iterrows():
         text += (
             f" Speed-up: over the full model, of batches of {row['batch_size']} x {row['length']} tokens by "
