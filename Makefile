@@ -1,5 +1,5 @@
-# Two goals: "make figure" makes the main figure and the pages of a report, "make test" runs the tests that take no long
-# time. Both set up .venv first, once, and again when requirements.lock changes. PYTHON=... chooses the interpreter.
+# "make figure" makes the main figure and the pages of a report, "make test" runs the quick tests. All goals set up the
+# environment that they need first, once, and again when its lock file changes. PYTHON=... chooses the interpreter.
 
 SHELL := /bin/bash
 VENV := .venv

@@ -60,8 +60,8 @@ def ended(module: str, text: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment(), text=True, capture_output=True, input=text, check=False)
 
 
-def door(function: str, **arguments: Any) -> list[str]:
-    """The command with which a rule calls a function; values that are no texts are written as JSON."""
+def job_command(function: str, **arguments: Any) -> list[str]:
+    """The command with which a rule calls a function; values that are not strings are written as JSON."""
     texts = {
         key: str(value) if isinstance(value, str | Path) else json.dumps(value) for key, value in arguments.items()
     }

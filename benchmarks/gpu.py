@@ -26,7 +26,7 @@ from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.files import write_json
 from supertickets.jobs.environment import set_environment
 
-from .children import SETTINGS, door, run
+from .children import SETTINGS, job_command, run
 from .data import ROOT, environment
 from .machine import gemm_rate
 from .overhead import WAYS
@@ -130,7 +130,7 @@ def starts(folder: Path, device: str, processes: int) -> dict[str, float]:
 
     def train(chosen: dict[str, str], number: int) -> None:
         out = folder / str(number)
-        command = door(
+        command = job_command(
             "training.run:train_run", config=folder / "model/config.json", weights=folder / "model/model.safetensors",
             shape=folder / "model/shape.json", encoded=folder / "short.parquet", subset=folder / "subset.json",
             run={"seed": number}, settings=settings, record=out / "record.json", predictions=out / "p.parquet",

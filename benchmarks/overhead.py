@@ -17,7 +17,7 @@ from supertickets.files import read_json
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.warm import COLD
 
-from .children import door
+from .children import job_command
 from .data import MOVIE, ROOT, Place, environment, make
 from .machine import PRECISION, SUFFIX
 from .results import spread, write
@@ -38,7 +38,7 @@ def main(place: Place = MOVIE) -> None:
     set_environment(ROOT / "workflow")  # this process stands for Snakemake: its server ends with it
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.json"
-        command = door(
+        command = job_command(
             "training.run:train_run",
             config=task.model / "config.json",
             weights=task.model / "model.safetensors",

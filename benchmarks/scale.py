@@ -167,20 +167,20 @@ def synthetic(folder: Path, seeds: int) -> dict[str, Any]:
 
 def commands_of(grid: dict[str, Any], results: Path) -> dict[str, list[list[str]]]:
     """What the workflow runs from predictions to the tables of all runs, by rule."""
-    door = [sys.executable, "-P", "-m", "supertickets"]
+    entry = [sys.executable, "-P", "-m", "supertickets"]
     commands: dict[str, list[list[str]]] = {"score": [], "compare": []}
     for group in groups_of(grid):
         common = ["--results", str(results), "--grid", canonical_json(grid), "--group", canonical_json(group)]
         scores = str(results / "scores" / f"{group_file(group)}.parquet")
         table = str(results / "comparisons" / f"{group_file(group)}.csv")
-        score = [*door, "evaluation.score:score_group", *common, "--metrics", "accuracy", "--scores", scores]
-        compare = [*door, "evaluation.compare:compare_group", *common, "--metric", "accuracy", "--table", table]
+        score = [*entry, "evaluation.score:score_group", *common, "--metrics", "accuracy", "--scores", scores]
+        compare = [*entry, "evaluation.compare:compare_group", *common, "--metric", "accuracy", "--table", table]
         commands["score"].append(score)
         commands["compare"].append(compare)
     tables = {"parquet": "scores.parquet", "csv": "scores.csv", "comparisons": "comparisons.csv"}
     outputs = [text for name, path in tables.items() for text in (f"--{name}", str(results / path))]
     common = ["--results", str(results), "--grid", canonical_json(grid)]
-    return commands | {"aggregate": [[*door, "evaluation.aggregate:aggregate", *common, *outputs]]}
+    return commands | {"aggregate": [[*entry, "evaluation.aggregate:aggregate", *common, *outputs]]}
 
 
 def main() -> None:

@@ -137,7 +137,7 @@ def write_latency(
 ) -> None:
     """Latency of a machine that never was: a ticket of ratio r takes 1 - r of the full model's time, within 10%.
 
-    Rivals have shares of that time by their names, and eight bits half of what float32 takes.
+    Rivals have shares of that time by their names, and int8 half of what float32 takes.
     """
     for group in groups_of(scoped(grid, "main")):
         where = {key: str(group[key]) for key in ("model", "task", "train_size")}

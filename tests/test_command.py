@@ -75,7 +75,7 @@ def test_from_a_file_to_a_verdict_and_a_model(home: Path) -> None:
     assert config["define"]["tasks"]["complaints-2024"]["path"] == str(home / "Complaints 2024.csv")
     Path("out/config.yaml").write_text(yaml.safe_dump(config | {"ratios": [0.3, 0.6]}))
     done = subprocess.run(command, text=True, capture_output=True, env=os.environ | path)
-    assert done.returncode == 1 and done.stderr.startswith("Error: out/config.yaml says otherwise than these options")
+    assert done.returncode == 1 and done.stderr.startswith("Error: out/config.yaml differs from these options")
     target = f"{again[1]} results/verdicts.csv --dry-run"
     done = subprocess.run([sys.executable, "-m", *target.split()], text=True, capture_output=True, cwd=home.parent)
     assert done.returncode == 0 and re.search(r"^retrain +2$", done.stdout, re.MULTILINE), done.stdout + done.stderr
@@ -100,8 +100,8 @@ def test_a_dry_run_says_what_would_run_and_writes_the_config(pruned: Callable[..
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["roberta-huge"], "'roberta-huge' is no folder, none of the catalogue's models minilm, .*: branches and tags"),
-        (["owner/name@main"], "no model of the hub with its commit, owner/name@ and 40 hexadecimal digits"),
+        (["roberta-huge"], r"'roberta-huge' is neither a folder, nor a model of the catalogue \(minilm, .*: branches"),
+        (["owner/name@main"], "nor a model of the hub with its commit, owner/name@ and 40 hexadecimal digits"),
         ([], "no model: give one of minilm, .* or --finetuned"),
         (["minilm", "--data", "none.csv", "--text", "a", "--label", "b", "--out", "o"], "none.csv: no such file"),
         (
@@ -149,7 +149,7 @@ def test_a_fine_tuned_model_may_know_the_test_examples_of_a_file_that_is_dealt(p
     config = Path("My BERT/config.json")
     config.write_text(json.dumps(json.loads(config.read_text()) | {"id2label": {"0": "yes", "1": "no"}}))
     given = ["--finetuned", "My BERT", "--seeds", "1", "--no-export", "--dry-run"]
-    warning = "is dealt to parts: if the fine-tuned model was trained on it, its score is flattered"
+    warning = "is split into train, validation and test: if the fine-tuned model was trained on it, its score is too"
     assert f"Complaints 2024.csv {warning}" in pruned("minilm", *given)
     assert warning not in pruned(*given, "--validation", "toy.csv", "--test", "toy2.csv", "--out", "other")
     written = yaml.safe_load(Path("other/config.yaml").read_text())["define"]

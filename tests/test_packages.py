@@ -78,7 +78,7 @@ def test_what_reads_results_reaches_no_torch(package: str) -> None:
             assert not {name.split(".")[0] for name in imported(file)} & {"torch", "transformers"}, (path, file)
 
 
-def test_who_installs_the_library_alone_has_what_its_face_needs() -> None:
+def test_who_installs_the_library_alone_has_what_its_public_api_needs() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     needed = {re.match(r"\w+", line)[0] for line in project["dependencies"]}
     tops = {name.split(".")[0] for file in reached(LIBRARY / "api.py") for name in imported(file)}
@@ -87,5 +87,5 @@ def test_who_installs_the_library_alone_has_what_its_face_needs() -> None:
     assert tops - sys.stdlib_module_names - {"supertickets"} == needed
 
 
-def test_package_faces_are_empty_but_that_of_the_library() -> None:
+def test_only_the_library_has_a_package_file_that_is_not_empty() -> None:
     assert [path for path in LIBRARY.rglob("__init__.py") if path.read_text()] == [LIBRARY / "__init__.py"]

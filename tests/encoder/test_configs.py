@@ -96,7 +96,7 @@ def test_a_config_without_such_keys_stays_as_it_is(tmp_path: Path) -> None:
         (
             "bert",
             {"auto_map": {"AutoModel": "a.B"}},
-            "says auto_map .*; code of its own is not run; take the key out if",
+            "says auto_map .*; custom code is not run; remove the key if",
         ),
         ("bert", {"auto_map": {"AutoConfig": "a.B", "AutoTokenizer": "a.C"}}, "says auto_map"),
         ("bert", {"auto_map": "a.B"}, "says auto_map 'a.B'"),

@@ -99,7 +99,7 @@ def test_a_tokenizer_without_the_marks_that_its_class_adds_is_refused_with_what_
 
 def test_a_tokenizer_that_names_a_first_token_and_adds_none_is_refused(tmp_path: Path) -> None:
     folder = model(tmp_path, {"post_processor": None}, {})
-    with pytest.raises(UserError, match=r"names the cls_token '\[CLS\]', which tokenizer.json adds to no text; give"):
+    with pytest.raises(UserError, match=r"names the cls_token '\[CLS\]', which tokenizer.json does not add to texts"):
         tokens_of(folder)
     # An encoder that was trained without it names none.
     data = tokens_of(model(tmp_path, {"post_processor": None}, {"cls_token": None, "sep_token": None}))
@@ -130,7 +130,7 @@ def test_tokens_that_transformers_makes_otherwise_are_told_of(
 
 def test_a_tokenizer_with_code_of_its_own_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tokens_of(model(tmp_path, {}, {"auto_map": {"AutoTokenizer": ["tokenization_x.X", None]}, "tokenizer_class": "X"}))
-    assert "tokenizer_config.json names code of its own (auto_map), which is not run" in warnings(caplog)
+    assert "tokenizer_config.json names custom code (auto_map), which is not run" in warnings(caplog)
 
 
 def test_a_tokenizer_that_transformers_does_not_make_is_told_of(

@@ -14,14 +14,16 @@ from scipy import stats
 from simulations import few_resamples, outcomes
 
 from supertickets.data.task import split
+from supertickets.evaluation.choice import halves
 from supertickets.evaluation.compare import compare_group
 from supertickets.evaluation.decompose import half_width
+from supertickets.evaluation.gain import HONEST, reports
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.power import Spread, needed, needed_columns
 from supertickets.evaluation.predictions import Outcomes, documents_of, read_outcomes
 from supertickets.evaluation.resampling import Sampled, sample
 from supertickets.evaluation.results import read_groups, resampled_text, write_csv
-from supertickets.evaluation.select_ticket import HONEST, halves, reports, select_ticket
+from supertickets.evaluation.select_ticket import select_ticket
 from supertickets.evaluation.significance import difference, over_both
 from supertickets.evaluation.ways import Ways, compare_ways
 from supertickets.experiment.grid import groups_of, runs_of
@@ -250,7 +252,8 @@ def test_an_undecided_verdict_names_documents(few_resamples: None, judged: Path)
     alike = alike.assign(error=3.0, freedom=19.0, seeds_error=0.3, p=0.9, p_chance=0.0)
     verdict = with_verdicts(chosen.assign(**{f"difference_{HONEST}": -1.0}), corrected(alike), {"movie": 5.0})
     row = verdict.iloc[0]
-    assert f"about {row['documents_needed']:.0f} documents would show a margin of 5" in row["verdict"]
+    told = f"about {row['documents_needed']:.0f} documents would show that an equal model keeps within 5"
+    assert told in row["verdict"]
     assert row["examples_needed"] == 10 * row["documents_needed"] > 200
     hopeless = with_verdicts(chosen.assign(**{f"difference_{HONEST}": -1.0}), corrected(alike), {"movie": 1e-6})
     assert "no affordable number of seeds and documents would show" in hopeless["verdict"].iloc[0]

@@ -18,9 +18,9 @@ from matplotlib.axes import Axes
 from statsmodels.stats.multitest import multipletests
 
 from supertickets.errors import UserError
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import folder_of

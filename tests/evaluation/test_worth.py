@@ -14,12 +14,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from test_rivals import compared_verdicts, group_of, write_rival_runs
 
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import compare_int8, read_int8
 from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import compare_rivals, read_rivals
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import NAMES, p_above
 from supertickets.evaluation.worth import INT8, INT8_TICKET, TICKET, answered, candidates_of, judged, speeds_of
 from supertickets.experiment.grid import groups_of
@@ -39,6 +39,7 @@ def row(candidate: str, difference: float, speedup: float, error: float = 0.1, *
     p = 2 * stats.t.sf(abs(difference) / error, seeds - 1) if error else 1.0
     return {
         **{"model": "minilm", "task": "movie", "train_size": "64", "candidate": candidate, "split": "test"},
+        "metric": "accuracy",
         **{"seeds": seeds, "examples": 1000, "chance": 50.0, "p_chance_holm": 0.001, "full": 80.0, "full_model": 80.0},
         **{"difference": difference, "p": p, "error": error, "freedom": 50.0, "seeds_error": error},
         **{"variance_seeds": error**2, "variance_examples": error**2 / 4, "variance_residual": error**2 / 8},
@@ -129,13 +130,13 @@ def test_the_margin_is_that_of_the_task() -> None:
 def test_what_is_undecided_says_what_would_decide_it() -> None:
     (answer,) = answers(row(TICKET, -0.5, 1.5, error=1.0), row(RIVAL, -0.9, 2, error=1.0), row(INT8, 0.3, 0.8))
     assert answer.startswith("undecided about the super ticket, 1.50 times as fast: a difference of ")
-    assert answer.endswith(" would show a margin of 1") and " seeds " in answer
+    assert answer.endswith(" would show that an equal model keeps within 1") and " seeds " in answer
     # A loss that is shown, within the margin as measured, but not to be within it.
     (answer,) = answers(row(TICKET, -0.9, 1.5, error=0.06))
     assert answer.startswith("undecided about the super ticket")
     assert answer.endswith("; -0.9 was measured, shown to be a loss, but not one within the margin of 1")
     (answer,) = answers(row(INT8, 0, 2, error=0, examples=20))
-    needed = "no run differs on 20 examples; 298 would show a margin of 1"
+    needed = "no run differs on 20 examples; 298 would show that an equal model keeps within 1"
     assert answer == f"undecided about int8, 2.00 times as fast: {needed}"
     (answer,) = answers(row(TICKET, -0.5, 1.5, error=12.0, seeds=2))
     assert answer.endswith("2 seeds could have found no difference; take 6 or more")
@@ -193,7 +194,7 @@ RIVALS = {"minilm": ["cut", "small"]}
 
 @pytest.fixture(scope="module")
 def rounded(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
-    """Rivals and, in eight bits, models that predict what they did before."""
+    """Rivals and, in int8, models that predict what they did before."""
     folder = tmp_path_factory.mktemp("worth")
     write_rival_runs(folder, results)
     for task in TWO["tasks"]:
@@ -210,7 +211,7 @@ def rounded(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
     return folder
 
 
-def test_eight_bits_that_change_nothing_gain_what_the_models_do(rounded: Path) -> None:
+def test_int8_that_change_nothing_gain_what_the_models_do(rounded: Path) -> None:
     table = read_int8(rounded, TWO).set_index(["task", "way"])
     for task, chosen in verdicts(compared_verdicts(rounded)).loc[TWO["tasks"]].iterrows():
         full, ticket = table.loc[(task, "full")], table.loc[(task, "super")]

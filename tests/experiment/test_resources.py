@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import PROJECT, Workspace, new_workspace, tiny_config
 
-from supertickets.experiment.resources import judging_minutes, memory_mb, minutes, table_minutes
+from supertickets.experiment.resources import grown, judging_minutes, memory_mb, minutes, table_minutes
 from supertickets.jobs.gpus import free_device, visible_devices
 
 HOLD = "from supertickets.jobs.gpus import free_device; import sys, pathlib; \
@@ -50,6 +50,10 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
     assert 840 < memory_mb(91, 780, 8, 64, False) < 2500 and minutes(91, 2220, 64, 1, False) < 30
     # One on batches of 32 sequences of 512 tokens took 7.3 GB.
     assert 7300 < memory_mb(91, 128, 32, 512, False) < 9000
+
+
+def test_every_attempt_asks_for_half_more() -> None:
+    assert [grown(attempt, 101) for attempt in (1, 2, 3)] == [101, 152, 202]
 
 
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:

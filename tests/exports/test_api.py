@@ -1,4 +1,4 @@
-"""The library's face, and the command: the same as the workflow's stages, on models of transformers."""
+"""The public API, and the command: the same as the workflow's stages, on models of transformers."""
 
 from __future__ import annotations
 
@@ -122,16 +122,16 @@ def test_what_it_cannot_do_is_one_clear_error(tmp_path: Path) -> None:
         ("ticket: it has 2 layers of 4 heads, the encoder 3 of 4", lambda: supertickets.cut(model, Ticket.full(2, 4))),
         ("model_type is 'super_ticket'; the architectures covered are", lambda: supertickets.cut(small, SOME)),
         ("the model has no bert.*: a model for classification is needed", lambda: supertickets.cut(encoder, SOME)),
-        ("BertForSequenceClassification is no cut model", lambda: supertickets.export(model, tmp_path / "out")),
-        ("'any' is none of the kinds: losing, random", lambda: supertickets.prune(scores, 0.3, kind="any")),
+        ("BertForSequenceClassification is not a cut model", lambda: supertickets.export(model, tmp_path / "out")),
+        ("unknown kind 'any'; there are losing, random", lambda: supertickets.prune(scores, 0.3, kind="any")),
         (r"ratio is 1.3, units is 'both'", lambda: supertickets.prune(scores, 1.3)),
         (
-            "'best' is none of the methods: magn",
+            "unknown method 'best'; there are magn",
             lambda: supertickets.score_units(model, tokenizer, [], [], method="best"),
         ),
         ("1 texts and 2 labels", lambda: supertickets.score_units(model, tokenizer, ["good"], [0, 1])),
         (
-            "'maybe' is no label of the model: no, yes",
+            "'maybe' is not a label; the model has no, yes",
             lambda: supertickets.score_units(model, tokenizer, ["a"], ["maybe"]),
         ),
         (
@@ -161,6 +161,6 @@ def test_the_command_cuts_a_folder(tmp_path: Path) -> None:
         )
     done = command("cut", "--model", tmp_path / "none", "--ticket", tmp_path / "some.json", "--out", tmp_path / "out")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"Error: {tmp_path}/none: no model for classification")
+    assert done.stderr.splitlines()[-1].startswith(f"Error: {tmp_path}/none: not a model for classification")
     done = command("mince")
     assert done.returncode == 1 and done.stderr.startswith("usage: supertickets {prune,cut} --option value")

@@ -107,8 +107,8 @@ def test_the_card_says_how_fast_the_model_is_and_on_what(results: Path, tmp_path
     assert row["milliseconds"] == 32 * 128 * 0.9 / 4
     card = (tmp_path / "README.md").read_text()
     assert "| torch on 4 CPU threads | 32 | 128 | 921.60 (829.44 to 1013.76) | 1.11 (1.00 to 1.22) |" in card
-    assert "Measured on A processor (4 cores), float32, torch 2.13.0: another machine" in card
-    assert "In eight bits" not in card
+    assert "Measured on A processor (4 cores), float32, torch 2.13.0; other machines" in card
+    assert "In int8" not in card
     (tmp_path / "full").mkdir()
     described(results, tmp_path / "full", GROUP, ["accuracy"], ratio=0.0)
     card = (tmp_path / "full/README.md").read_text()
@@ -116,14 +116,14 @@ def test_the_card_says_how_fast_the_model_is_and_on_what(results: Path, tmp_path
     assert "| torch on one CPU thread | 1 | 32 | 32.00 (28.80 to 35.20) |" in card
 
 
-def test_the_card_says_what_eight_bits_score_where_that_is_asked_for(results: Path, tmp_path: Path) -> None:
+def test_the_card_says_what_int8_score_where_that_is_asked_for(results: Path, tmp_path: Path) -> None:
     told = {"split": "test", "metric": "accuracy", "examples": 200, "value": 81.5, "low": 76.0, "high": 87.0}
     told |= {"difference": -0.5, "difference_low": -1.5, "difference_high": 0.5, "bytes": 10, "bytes_of_float": 40}
     (tmp_path / "int8.json").write_text(json.dumps(told))
     content = described(results, tmp_path, GROUP, ["accuracy"], int8=tmp_path / "int8.json")
     assert content["int8"] == told
     words = "it scores 81.5 (76.0 to 87.0), -0.5 (-1.5 to +0.5) points from this model (accuracy, test)."
-    assert f"In eight bits (`model.int8.onnx`) {words}" in (tmp_path / "README.md").read_text()
+    assert f"In int8 (`model.int8.onnx`) {words}" in (tmp_path / "README.md").read_text()
     (tmp_path / "int8.json").write_text("{}")
     with pytest.raises(UserError, match=r"int8.json: not as it was written: no 'split'; delete it"):
         described(results, tmp_path, GROUP, ["accuracy"], int8=tmp_path / "int8.json")

@@ -274,7 +274,7 @@ def test_onnx_is_measured_of_the_same_models(tmp_path: Path, family: str) -> Non
 
 
 @needs_extra
-def test_files_in_eight_bits_are_made_measured_and_not_left_behind(measuring: Measuring) -> None:
+def test_files_in_int8_are_made_measured_and_not_left_behind(measuring: Measuring) -> None:
     measuring(threads=1, backends=["int8"], batch_sizes=[1], lengths=[4])
     table, machines = read_latency(measuring.results, [GROUP])
     assert set(table["backend"]) == {"int8"} and "onnxruntime" in machines["minilm", "movie"]["versions"]

@@ -122,7 +122,7 @@ def test_the_batches_that_a_model_is_tried_with_fit_it(tmp_path: Path) -> None:
 
 @needs_extra
 @pytest.mark.parametrize("family", EACH_FAMILY)
-def test_the_score_in_eight_bits_is_that_of_the_file(tmp_path: Path, family: str) -> None:
+def test_the_score_in_int8_is_that_of_the_file(tmp_path: Path, family: str) -> None:
     trained = Trained(tmp_path, family, SOME)
     folder = trained.export()
     to_onnx.write_onnx(folder / "cut", tmp_path / "model.onnx")
@@ -153,7 +153,7 @@ def test_the_score_in_eight_bits_is_that_of_the_file(tmp_path: Path, family: str
         int8_outputs(tmp_path / "model.int8.onnx", folder / "cut", data, other, 1)
 
 
-def test_a_difference_in_eight_bits_is_paired_and_over_documents() -> None:
+def test_a_difference_in_int8_is_paired_and_over_documents() -> None:
     labels = np.tile([0.0, 1.0], 100)
     own = pd.DataFrame({"id": [f"d{row // 20}_{row}" for row in range(200)], "label": labels})
     own["logits"] = list(np.where(labels[:, None] == [0, 1], 1.0, -1.0) * np.where(np.arange(200) % 4, 1, -1)[:, None])

@@ -222,7 +222,7 @@ def header(dtype: str, size: int) -> bytes:
         (b"", 8 * 2**30, r"model.safetensors is not a readable safetensors file"),
         (header("U8", 2**32), -1, r"model.safetensors is not a readable safetensors file"),
         (header("U8", 2**32), 1, r"model.safetensors is not a readable safetensors file"),
-        (header("F8_E4M3", 4), 0, r"model.safetensors holds numbers of a type that is not read \(.*; save it in float"),
+        (header("F8_E4M3", 4), 0, r"model.safetensors has an unsupported number type \(.*; save it in float"),
     ],
 )
 def test_weights_that_are_not_as_large_as_they_say(

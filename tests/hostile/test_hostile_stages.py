@@ -30,8 +30,8 @@ from supertickets.multi_task.loop import MultiTaskSettings
 from supertickets.multi_task.run import shared_models, train_models
 from supertickets.tickets.importance import score_units
 from supertickets.training.choose_settings import choose_settings
-from supertickets.training.loop import Settings, with_chosen
 from supertickets.training.run import train_run
+from supertickets.training.settings import Settings, with_chosen
 
 __all__ = ["encoded"]  # the fixture
 
@@ -83,6 +83,7 @@ def test_subsets_that_are_none_of_this_task(encoded: Path, tmp_path: Path, conte
         ("input_ids", "text", ""),
         ("label", "x", ""),
         ("label", None, ""),
+        ("input_ids", [None], ""),
         ("token_type_ids", [0], "differ in their lengths"),
     ],
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ended, output_of
-from test_door import NAMED
+from test_entry_point import NAMED
 
 from supertickets.jobs.fingerprint import LIBRARY
 from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD, PASSED_ON

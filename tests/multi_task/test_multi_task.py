@@ -31,8 +31,9 @@ from supertickets.multi_task.loop import MultiTaskSettings, odds, schedule, trai
 from supertickets.multi_task.run import shared_models, train_models
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
-from supertickets.training.loop import Settings, losses_of
+from supertickets.training.loop import losses_of
 from supertickets.training.run import train_run
+from supertickets.training.settings import Settings
 
 __all__ = ["encoded"]  # the fixture
 

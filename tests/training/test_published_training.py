@@ -26,7 +26,7 @@ from supertickets.experiment.multi_task import multi_task_settings, task_setting
 from supertickets.experiment.settings import importance_epoch, scored_settings, training_of
 from supertickets.multi_task.loop import MultiTaskSettings, schedule
 from supertickets.seeds import places_of
-from supertickets.training.loop import settings_from
+from supertickets.training.settings import settings_from
 
 __all__ = ["encoded", "send"]  # the fixtures
 
@@ -202,7 +202,7 @@ def test_the_epochs_of_model_and_importance() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"model_epoch": 0}}, "training.model_epoch is 0: none of what it may be"),
+        ({"training": {"model_epoch": 0}}, "training.model_epoch is 0: not an allowed value"),
         ({"training": {"importance_epoch": "first"}}, "training.importance_epoch is 'first': none of what"),
         (
             {"training_overrides": {"movie": {"importance_epoch": 4}}},

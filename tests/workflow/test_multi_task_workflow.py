@@ -163,6 +163,7 @@ def test_the_table_says_what_was_predicted(shared: Workspace) -> None:
         "toy_value",
         "average",
         "seeds: 1, 2",
+        "by the very runs of 'one task, super ticket', which flatters these on every split.",
     ):
         assert words in text
     assert "nan" not in text and "ublished" not in text

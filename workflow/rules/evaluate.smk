@@ -29,28 +29,33 @@ def group_of(wildcards):
 
 
 def get_group(wildcards):
-    """What names a group of runs, as JSON."""
+    """The identity of a group of runs, as JSON."""
     return canonical_json(group_of(wildcards))
 
 
+def get_main_group(wildcards):
+    """The same of a task's winning tickets at the main size."""
+    return canonical_json(main_group(config, wildcards.model, wildcards.task))
+
+
 def group_grid(wildcards):
-    """What spans the runs of a group."""
+    """Axes of the grid of a group."""
     draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
     return {**repeated_grid(config, wildcards.model), "draws": draws}
 
 
 def get_group_grid(wildcards):
-    """The same as JSON: thousands of paths fit no command line."""
+    """The same as JSON: thousands of paths do not fit on a command line."""
     return canonical_json(group_grid(wildcards))
 
 
 def get_resampled_grid(wildcards):
-    """The same, with what names the documents of the task if it has any: these are resampled whole."""
+    """The same, with the separator of the task's documents if it has any: these are resampled whole."""
     return canonical_json({**group_grid(wildcards), **separators_of(config, [wildcards.task])})
 
 
 def get_selecting_grid(wildcards):
-    """What spans the winning tickets of a model, how super tickets are chosen, and what names documents, as JSON."""
+    """Axes of the grid of a model's winning tickets, how super tickets are chosen, and separators, as JSON."""
     return canonical_json({**selected_grid(config, wildcards.model), **separators_of(config, [wildcards.task])})
 
 
@@ -77,7 +82,7 @@ def get_metrics(wildcards):
 
 
 def get_first_metric_module(wildcards):
-    """The module of the first."""
+    """Module of the task's first metric."""
     return metric_modules(get_metrics(wildcards)[:1])
 
 
@@ -220,7 +225,7 @@ rule compare_rivals:
         grid=lambda wildcards: canonical_json(
             {**repeated_grid(config, wildcards.model), **separators_of(config, [wildcards.task])}
         ),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         rivals=lambda wildcards: canonical_json(rivals_of(config, wildcards.model)),
         metric=get_first_metric,
     shell:

@@ -4,8 +4,8 @@
 #         and latency/
 # Makes, below results/exports/{model}/{task}/{which}/:
 #         dense/        a folder of transformers with all sizes, zeros for what is pruned
-#         cut/          the same with what is left, and the module that loads it
-#         model.onnx, model.int8.onnx, int8.json  cut/ without torch, and in eight bits, with what that scores; need the
+#         cut/          the same without the pruned units, and the module that loads it
+#         model.onnx, model.int8.onnx, int8.json  cut/ without torch, and in int8, with what that scores; need the
 #                       packages of requirements-onnx.lock
 #         verdict.json, README.md  what it is, what it scores, how fast it is, and the verdict on its task
 #         run/          record, predictions and ticket of the training, and all logs
@@ -14,7 +14,7 @@ from supertickets.experiment.exports import has_pairs, origins_of, require_train
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.int8 import asks_int8
 from supertickets.experiment.paths import MODEL_FILES
-from supertickets.experiment.repeated import main_group, repeated_inputs, selected_grid
+from supertickets.experiment.repeated import repeated_inputs, selected_grid
 
 
 localrules:
@@ -27,7 +27,7 @@ def export(suffix):
 
 
 def get_exported_inputs(wildcards):
-    """What the training was chosen by and made from."""
+    """Files that the training is chosen by and made from."""
     user_errors(require_trained)(config, wildcards.model, wildcards.task, "an export")
     return repeated_inputs(config, wildcards.model, wildcards.task)
 
@@ -60,7 +60,7 @@ rule repeat_training:
     params:
         **work("training.repeat:repeat_training", judged_by),
         grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
         settings=get_settings,
         options=get_training_options,
@@ -102,7 +102,7 @@ rule export_model:
 
 
 def get_int8_score(wildcards):
-    """What the model scores in eight bits, where its latency in eight bits is asked for."""
+    """What the model scores in int8, where its latency in int8 is asked for."""
     pattern = export("int8.json")
     return {"int8": pattern.format(**wildcards)} if asks_int8(config) else {}
 
@@ -130,7 +130,7 @@ rule describe_export:
         grid=lambda wildcards: canonical_json(
             {**shown_grid(config, "sizes"), **separators_of(config, [wildcards.task])}
         ),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metrics=lambda wildcards: canonical_json(get_metrics(wildcards)),
         origins=lambda wildcards: canonical_json(origins_of(config, wildcards.model, wildcards.task)),
         pairs=lambda wildcards: int(has_pairs(config, wildcards.task)),

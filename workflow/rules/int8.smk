@@ -1,4 +1,4 @@
-# Full models and super tickets in eight bits, of every seed. Only where `int8` is among `latency.backends`.
+# Full models and super tickets in int8, of every seed. Only where `int8` is among `latency.backends`.
 #
 # Needs:  runs and tickets of the winning tickets at the main size; the packages of requirements-onnx.lock
 # Makes:  results/int8/{model}/{task}/seed{seed}/{which}/predictions.parquet
@@ -16,7 +16,7 @@ from supertickets.experiment.repeated import main_group
 
 
 def get_int8_inputs(wildcards):
-    """What a model is chosen by and trained from."""
+    """Files that a model is chosen by and trained from."""
     user_errors(require_trained)(config, wildcards.model, wildcards.task, "int8")
     return int8_inputs(config, wildcards.model, wildcards.task, wildcards.which, int(wildcards.seed))
 
@@ -51,7 +51,7 @@ rule predict_int8:
             lambda wildcards: [*judged_by(wildcards), *get_first_metric_module(wildcards)],
         ),
         grid=get_selecting_grid,
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
         settings=get_settings,
         labels=lambda wildcards: canonical_json(labels_of(config, wildcards.task)),
@@ -65,7 +65,7 @@ rule predict_int8:
 
 
 def get_compared_in_int8(wildcards):
-    """The runs of the winning tickets at the main size, and predictions in eight bits of all seeds."""
+    """The runs of the winning tickets at the main size, and predictions in int8 of all seeds."""
     user_errors(require_trained)(config, wildcards.model, wildcards.task, "int8")
     group = main_group(config, wildcards.model, wildcards.task)
     rounded = expand(rules.predict_int8.output, seed=config["seeds"], which=WHICH, **wildcards)
@@ -88,7 +88,7 @@ rule compare_int8:
     params:
         **work("evaluation.int8:compare_int8", get_first_metric_module),
         grid=get_selecting_grid,
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"

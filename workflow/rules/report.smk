@@ -40,7 +40,7 @@ reporting = False
 
 
 def create_report(*arguments, write=workflow.create_report, **options):
-    """Write a report of what is there: Snakemake writes none while anything is missing that its targets name."""
+    """Write a report of the files that exist: Snakemake writes none while a file that its targets name is missing."""
     global reporting
     reporting = True
     write(*arguments, **options)
@@ -50,7 +50,7 @@ workflow.create_report = create_report
 
 
 def get_everything(wildcards):
-    """All that the experiment has the runs for; of that, for a report, what is there."""
+    """All figures, tables and pages that the experiment has the runs for; for a report, those that exist."""
     if not reporting:
         return [*everything(config), "results/scores.parquet"]
     if not (there := report_files(config)):

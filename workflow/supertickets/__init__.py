@@ -1,7 +1,7 @@
 """Super tickets: find how far a pre-trained encoder can be cut, and cut it.
 
-The library's face is what :mod:`supertickets.api` has. That is imported when a name of it is used, not before: every
-job of the workflow imports this package first, and most need none of it.
+The public API is :mod:`supertickets.api`. It is imported when one of its names is used, not before: every job of the
+workflow imports this package first, and most need none of it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ __all__ = ["cut", "export", "load", "prune", "score_units"]
 
 
 def __getattr__(name: str) -> object:
-    """A function of the face."""
+    """A function of the public API."""
     if name not in __all__:
         raise AttributeError(f"module 'supertickets' has no attribute {name!r}")
     from supertickets import api
@@ -19,5 +19,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The names in the package, with those that are imported when they are used."""
+    """Names in the package, with those of the public API."""
     return sorted({*globals(), *__all__})

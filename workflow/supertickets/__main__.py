@@ -1,4 +1,4 @@
-"""The one door: ``python -P -m supertickets package.module:function --option value`` calls a function of the library.
+"""The entry point: ``python -P -m supertickets package.module:function --option value`` calls a library function.
 
 Inside a workflow its server calls it (:mod:`supertickets.jobs.warm`), otherwise this process does. So nothing is
 imported here that takes long.

@@ -79,7 +79,7 @@ def score_units(
         types = [[0] * len(ids) for ids in tokens]
     numbers = [(model.config.label2id or {}).get(label, label) for label in labels]
     if wrong := [label for label in numbers if isinstance(label, str)]:
-        raise UserError(f"{wrong[0]!r:.80} is no label of the model: {', '.join(map(str, model.config.label2id))}")
+        raise UserError(f"{wrong[0]!r:.80} is not a label; the model has {', '.join(map(str, model.config.label2id))}")
     data = Encoded(
         ids=[str(number) for number in range(len(texts))],
         parts=["train"] * len(texts),
@@ -154,7 +154,7 @@ def export(model: PreTrainedModel, folder: str | Path, tokenizer: PreTrainedToke
     """
     config = model.config
     if not isinstance(model, SuperTicketForSequenceClassification):
-        raise UserError(f"{type(model).__name__} is no cut model: cut it first, if only to a ticket that keeps all")
+        raise UserError(f"{type(model).__name__} is not a cut model; call cut() first (a full ticket is enough)")
     begin = f"{model.base_model_prefix}."
     kept = {name.removeprefix(begin): tensor.cpu() for name, tensor in model.state_dict().items()}
     architecture = architecture_of(config.full, "the model's config")
@@ -166,4 +166,4 @@ def export(model: PreTrainedModel, folder: str | Path, tokenizer: PreTrainedToke
 def _require_known(package: str, name: str) -> None:
     known = sorted(path.stem for path in (Path(__file__).parent / "tickets" / package).glob("[!_]*.py"))
     if name not in known:
-        raise UserError(f"{name!r:.80} is none of the {package}: {', '.join(known)}")
+        raise UserError(f"unknown {package.removesuffix('s')} {name!r:.80}; there are {', '.join(known)}")

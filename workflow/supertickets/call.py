@@ -22,7 +22,7 @@ DEFECT = (
 
 
 class _Printable(logging.Formatter):
-    """Lines that the names of files in them cannot break."""
+    """A formatter that escapes control characters, which names of files may have."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         return printable(super().formatMessage(record))

@@ -48,8 +48,8 @@ def prune(
 
     Args:
         model: a name of the catalogue, owner/name@commit of the hub, or a folder.
-        data: file of examples, .csv, .tsv, .jsonl or .parquet; dealt to train, validation and test if these are not
-            given.
+        data: file of examples, .csv, .tsv, .jsonl or .parquet; split into train, validation and test if validation is
+            not given.
         text: column of the text.
         label: column of the label, or of the number to predict.
         out: folder to write: config.yaml and results/.
@@ -74,8 +74,8 @@ def prune(
         raise UserError("--test is given without --validation, which chooses the super ticket: give both, or none")
     if finetuned and "validation" not in files:
         log.warning(
-            "%s is dealt to parts: if the fine-tuned model was trained on it, its score is flattered; name files that "
-            "it has not seen with --validation and --test", data,
+            "%s is split into train, validation and test: if the fine-tuned model was trained on it, its score is too "
+            "high; name files that it has not seen with --validation and --test", data,
         )  # fmt: skip
     columns = {"text": text, **({"text_pair": text_pair} if text_pair else {}), "target": label}
     config = own_config(
@@ -95,7 +95,7 @@ def prune(
 
 
 def _snakefile() -> Path:
-    """The workflow's entry: that of the checkout, or what pip has installed with the library.
+    """The workflow's Snakefile: that of the checkout, or the one that pip has installed with the library.
 
     Raises:
         UserError: it, or a package that it needs, is not there.
@@ -154,9 +154,7 @@ def _write_config(config: dict[str, Any], out: Path, command: str) -> None:
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
         path.write_text(f"# Every key: {SCHEMA}\n# After a change:\n# {command}\n\n{text}", encoding="utf-8")
     elif yaml.safe_load(path.read_text(encoding="utf-8")) != config:
-        raise UserError(
-            f"{path} says otherwise than these options: delete it, give another --out, or continue with {command}"
-        )
+        raise UserError(f"{path} differs from these options: delete it, give another --out, or continue with {command}")
 
 
 def _run(command: Sequence[str], out: Path) -> None:
@@ -214,5 +212,5 @@ COMMANDS = {"prune": prune, "cut": cut}
 def main() -> None:
     """Run what the first argument names with the options after it."""
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        sys.exit(f"usage: supertickets {{{','.join(COMMANDS)}}} --option value ... (--help tells the options)")
+        sys.exit(f"usage: supertickets {{{','.join(COMMANDS)}}} --option value ... (--help lists the options)")
     run(COMMANDS[sys.argv[1]], sys.argv[2:])

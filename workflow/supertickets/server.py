@@ -69,13 +69,13 @@ def serve(folder: Path, listener: socket.socket) -> None:
 
 
 def _library() -> list[tuple[str, int, int]]:
-    """Times and sizes of the library's files: an edited one is for a process that has not imported it."""
+    """Times and sizes of the library's files: after an edit a job needs a process that has not imported the old one."""
     files = sorted(Path(__file__).parent.rglob("*.py"))
     return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
 
 
 def _threads() -> int:
-    """How many threads this process has, those of libraries included; 1 where the system does not tell."""
+    """How many threads this process has, those of libraries included; 1 if that is unknown."""
     tasks = Path("/proc/self/task")
     return len(list(tasks.iterdir())) if tasks.is_dir() else 1
 
@@ -86,7 +86,7 @@ def _begin(connection: socket.socket, library: list[Any], workflow: int, others:
     Args:
         connection: to the process that asks for it.
         library: as it was when this process began.
-        workflow: the file that tells of the workflow's end.
+        workflow: the file that becomes readable when the workflow ends.
         others: files of this process that the job's closes.
 
     Returns:

@@ -51,7 +51,7 @@ REFUSED = (FileNotFoundError, ValueError, RuntimeError, DatasetGenerationError)
 
 
 class _OtherFileError(Exception):
-    """What has come is not the file that the hub names."""
+    """A download is not the file that the hub names."""
 
 
 #: Errors that the libraries raise for an unexpected answer.
@@ -195,7 +195,7 @@ def _download(repository: str, revision: str, file: RepoSibling, work: Path) -> 
 
 
 class _AtMost:
-    """A file that takes no more bytes than it is told beforehand."""
+    """A file that refuses to grow beyond a given size."""
 
     def __init__(self, stream: BinaryIO, most: int) -> None:
         self._stream, self._most = stream, most
@@ -234,7 +234,7 @@ def _load(dataset: str, revision: str, name: str | None, work: Path, files: Mapp
         builder.config.na_values = dict.fromkeys(numbers, MISSING)
     try:
         builder.download_and_prepare()
-    finally:  # what came in place of a file may be no table, too
+    finally:  # what came in place of a file may be unreadable, too
         try:
             _require_same_in_cache(dataset, revision, files.values())
         except _OtherFileError:
@@ -281,7 +281,7 @@ def _persistently(origin: str, action: Callable[[], Any]) -> Any:
         except NONSENSE as error:
             if getattr(error, "errno", None):  # an error of this machine, such as a full disk
                 raise
-            raise UserError(f"{origin}: {constants.ENDPOINT} gives an answer that makes no sense ({_reason(error)})")
+            raise UserError(f"{origin}: {constants.ENDPOINT} sent an invalid response ({_reason(error)})")
 
 
 def _temporary(error: BaseException | None) -> BaseException | None:

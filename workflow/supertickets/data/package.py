@@ -59,7 +59,7 @@ def fetch_package(package: str, release: dict[str, str], archive: Path) -> None:
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip is told by its files and its environment, by the names of its options."""
+    """Settings of pip from its config files and environment, by option."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     lines = subprocess.run(command, text=True, capture_output=True, check=True).stdout.splitlines()
     settings = dict(line.partition("=")[::2] for line in lines if "=" in line)
@@ -74,7 +74,7 @@ def pip_settings() -> dict[str, str]:
 
 
 def finder_of(settings: dict[str, str], package: str, form: str) -> PackageFinder:
-    """What looks for files of a package, in one form alone, where pip would.
+    """A finder of a package's files in one form, on the indexes that pip is configured for.
 
     Args:
         settings: of :func:`pip_settings`.

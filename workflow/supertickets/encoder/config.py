@@ -65,5 +65,5 @@ def _refuse_other_encoders(config: dict[str, Any], architecture: Architecture, o
             raise UserError(f"{origin} says {key} {config[key]!r:.80}; {reason}")
     code = config.get("auto_map") or {}
     if not isinstance(code, dict) or any(key.startswith(("AutoModel", "AutoConfig")) for key in code):
-        what = "code of its own is not run; take the key out if transformers' own class computes the same"
+        what = "custom code is not run; remove the key if transformers' own class computes the same"
         raise UserError(f"{origin} says auto_map {code!r:.80}; {what}")

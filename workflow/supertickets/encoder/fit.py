@@ -46,8 +46,8 @@ def require_model(
     if wrong := sorted(name for name in names if shapes.get(name) != found.get(name)):
         name, more = wrong[0], f", and {len(wrong) - 1} others differ" * (len(wrong) > 1)
         raise UserError(
-            f"{source}: the weights are not of the model of config.json: {name} has the shape {found.get(name)}, in "
-            f"transformers' model {shapes.get(name)} (None: no such tensor){more}"
+            f"{source}: the weights do not match config.json: {name} has the shape {found.get(name)}, in transformers' "
+            f"model {shapes.get(name)} (None: no such tensor){more}"
         )
     begin = f"{architecture.prefix}."
     encoder = _parts(config, architecture, origin)[architecture.prefix].eval()

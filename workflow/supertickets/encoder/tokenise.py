@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 MOST_TYPES = 128
 #: Examples that are tokenised at a time, so that token ids as Python integers do not fill the memory.
 AT_ONCE = 20_000
-#: Examples whose tokens are held against those of transformers' own class.
+#: Examples whose tokens are compared with those of transformers' own class.
 COMPARED = 100
 #: The share of tokens outside the vocabulary above which the log warns. Tokenizers of words' parts know nearly all.
 MOST_UNKNOWN = 0.05
@@ -91,7 +91,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
     share = unknowns / max(words, 1)
     log.info("%d tokens (%.1f%%) are not in the vocabulary", unknowns, 100 * share)
     if share > MOST_UNKNOWN:
-        what = "the tokenizer is of other texts, or of another case: see do_lower_case in tokenizer_config.json"
+        what = "the tokenizer is for other texts, or for another case: see do_lower_case in tokenizer_config.json"
         log.warning("more than %.0f%% of the tokens are not in the vocabulary: %s", 100 * MOST_UNKNOWN, what)
 
 

@@ -1,4 +1,4 @@
-"""The tokenizer of an encoder: its ``tokenizer.json`` as it is, held against what transformers makes of the folder."""
+"""The tokenizer of an encoder: its ``tokenizer.json`` as it is, compared with what transformers makes of the folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def unknown_token(tokenizer: PreTrainedTokenizerFast) -> int | None:
 def compare(
     tokenizer: PreTrainedTokenizerFast, folder: Path, texts: Sequence[str], pairs: Sequence[str] | None, types: bool
 ) -> None:
-    """Hold a tokenizer against transformers' own class for its folder; what differs is logged.
+    """Compare a tokenizer with transformers' own class for its folder, and log differences.
 
     Args:
         tokenizer: of :func:`read_tokenizer`.
@@ -58,7 +58,7 @@ def compare(
             ``tokenizer_config.json`` names. A sentence's state is that of its first token.
     """
     if tokenizer.init_kwargs.get("auto_map"):
-        log.warning("tokenizer_config.json names code of its own (auto_map), which is not run")
+        log.warning("tokenizer_config.json names custom code (auto_map), which is not run")
     marks = tokenizer.num_special_tokens_to_add(pair=pairs is not None)
     try:
         with blamed_on(f"{folder}: AutoTokenizer of transformers makes no tokenizer"):
@@ -72,8 +72,8 @@ def compare(
         what = f"tokenizer.json adds {marks} special tokens to an example, and {name} of tokenizer_config.json {wanted}"
         raise UserError(f"{folder}: {what}; {REMEDY}")
     if not marks and (first := tokenizer.cls_token):
-        what = f"tokenizer_config.json names the cls_token {first!r:.80}, which tokenizer.json adds to no text"
-        remedy = "give tokenizer.json a post-processor; if the encoder was trained without, take cls_token out"
+        what = f"tokenizer_config.json names the cls_token {first!r:.80}, which tokenizer.json does not add to texts"
+        remedy = "give tokenizer.json a post-processor; if the encoder was trained without one, remove cls_token"
         raise UserError(f"{folder}: {what}; {remedy}")
     if theirs is None:
         return

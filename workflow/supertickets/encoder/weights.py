@@ -35,7 +35,7 @@ def read_any_weights(files: Mapping[str, Path | bytes], origin: object) -> dict[
 
     Raises:
         UserError: a file cannot be read, two hold a tensor of one name, or a tensor has numbers of a type that is not
-            :data:`READ`, such as those of eight bits.
+            :data:`READ`, such as int8.
     """
     tensors: dict[str, Tensor] = {}
     for file, content in files.items():
@@ -55,4 +55,4 @@ def read_any_weights(files: Mapping[str, Path | bytes], origin: object) -> dict[
 
 
 def _of_no_type(reason: object) -> str:
-    return f"holds numbers of a type that is not read ({reason}); save it in float32"
+    return f"has an unsupported number type ({reason}); save it in float32"

@@ -197,7 +197,7 @@ def packed_attention(
         query: shape (1, heads, tokens, head size); or (1, heads, n, head size) for the first token of each sentence
             only.
         key, value: shape (1, heads, tokens, head size).
-        attention_mask: None; the packing tells sentences apart.
+        attention_mask: None; the packing separates sentences.
         packing: the packing of the batch.
         dropout: share of the attention weights to drop.
         scaling: factor of the scores.

@@ -32,7 +32,7 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
 
     Args:
         results: the results folder, with the scores of the group.
-        grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: axes of the grid (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric.
         ratios: of the tickets, one of the grid's for all seeds, or one for each; 0 for the full models.

@@ -1,4 +1,4 @@
-"""What a table that another stage has written holds, and reading one."""
+"""Read tables that another stage has written, and check their columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ CUT = ("heads_pruned", "ffn_pruned", "weight_remaining")
 WORDS = (
     "model", "task", "train_size", "kind", "rival", "way", "baseline", "split", "metric", "loss", "part", "verdict",
 )  # fmt: skip
-TRIAL = WORDS[:3]
+#: Those that identify an experiment's runs of all seeds and kinds: model, task and size.
+TRIAL = [*WORDS[:3]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Content:
     others: tuple[str, ...] = ()
 
     def lack(self, table: pd.DataFrame) -> str:
-        """What a table lacks of it, in words; empty where that is nothing."""
+        """The first thing that is wrong with a table, in words; empty if nothing is."""
         if table.empty:
             return "no rows"
         for what, names, right in (
@@ -62,10 +63,10 @@ def documents_in(table: pd.DataFrame) -> pd.Series:
 def read_parquet(
     path: Path, columns: list[str] | None = None, filters: list[tuple[str, str, str]] | None = None
 ) -> pd.DataFrame:
-    """Columns of those rows of a Parquet file that pass the filters; all where nothing is said.
+    """Columns of those rows of a Parquet file that pass the filters; by default all columns of all rows.
 
     Raises:
-        UserError: the file is no Parquet, lacks a column, or has text that is not UTF-8.
+        UserError: the file is not Parquet, lacks a column, or has text that is not UTF-8.
     """
     with reading(path, "a table"):
         table = pq.read_table(path, columns=columns, filters=filters)

@@ -61,7 +61,7 @@ def sampled(metric: str, outcomes: Outcomes, seeds: int, stream: int = 0) -> Sam
 
 
 def constant_answer(metric: str, outcomes: Outcomes, seeds: int) -> Sampled:
-    """Score what a model has to beat: the class that scores best when it is the answer to every example.
+    """Score the constant baseline, ``chance``: the best score of a model that gives all examples the same answer.
 
     A correlation of constant answers is undefined and counts as 0, as does the mean as the answer of a regression.
 

@@ -1,4 +1,4 @@
-"""Compare full models and super tickets in eight bits with the full models of the same seeds, in theirs."""
+"""Compare int8 full models and super tickets with the full models of the same seeds, which are not rounded."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from supertickets.evaluation.choice import least_of, require_validation
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.gain import by_halves, error_of_choice, full_and_tickets, reports
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import Sampled
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.select_ticket import (
-    EXPERIMENT,
-    by_halves,
-    error_of_choice,
-    full_and_tickets,
-    least_of,
-    reports,
-    require_validation,
-)
 from supertickets.evaluation.significance import NAMES, difference
 from supertickets.experiment.grid import groups_of, separator_of
 from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH
@@ -39,7 +32,7 @@ def chosen_by_others(metric: str, by_split: BySplit, least: float) -> tuple[floa
     """The super ticket of all seeds, and those that count: the ones that the other seeds choose.
 
     Args:
-        metric, by_split, least: as of :func:`~supertickets.evaluation.select_ticket.reports`.
+        metric, by_split, least: as of :func:`~supertickets.evaluation.gain.reports`.
 
     Returns:
         The ratio that all choose; and for the test split, or else for each half of validation, the ratio of each seed.
@@ -51,7 +44,7 @@ def chosen_by_others(metric: str, by_split: BySplit, least: float) -> tuple[floa
 
 
 def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, table: Path) -> None:
-    """Write the differences to the full models of the full models in eight bits, and of the super tickets.
+    """Write the differences to the full models of the full models in int8, and of the super tickets.
 
     A seed's super ticket is the one that the other seeds chose, before anything was rounded.
 
@@ -87,7 +80,7 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     }
     rows = []
     for which, (cut, pair, error) in pairs.items():
-        row = {key: group[key] for key in EXPERIMENT} | {"way": which, "ratio": cut}
+        row = {key: group[key] for key in TRIAL} | {"way": which, "ratio": cut}
         row["weight_remaining"] = mean_cut(results, runs[cut])["weight_remaining"] if cut == cut else np.nan
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[0.0].counts}
         rows.append(row | difference(*pair, error))
@@ -97,7 +90,7 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
 def _pair(
     metric: str, together: Mapping[str, Mapping[Any, Outcomes]], choices: Sequence[Sequence[float]]
 ) -> tuple[Sampled, Sampled]:
-    """Scores of the full models, and of the tickets in eight bits, as the honest gain has them.
+    """Scores of the full models, and of the tickets in int8, as the honest gain has them.
 
     Args:
         metric: the task's first metric.
@@ -113,7 +106,7 @@ def _pair(
 
 
 def read_int8(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
-    """All comparisons in eight bits.
+    """All comparisons in int8.
 
     Args:
         results: the results folder.

@@ -61,7 +61,7 @@ def read_latency(
 
 
 def place_text(row: Mapping[str, Any]) -> str:
-    """What has computed a row of measurements, in words."""
+    """Backend, device and threads of a row of measurements, in words."""
     threads = f"{row['threads']} CPU threads" if row["threads"] > 1 else "one CPU thread"
     return f"{row['backend']} on {'a GPU' if row['device'] == 'cuda' else threads}"
 
@@ -91,7 +91,7 @@ def usual(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual_latency(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, str]:
-    """Latency as somebody has it who sets nothing, of the largest batches of the longest examples.
+    """Latency with the default settings, of the largest batches of the longest examples.
 
     Args:
         results: the results folder, with measured latency.

@@ -56,11 +56,11 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         contrasts = read_contrasts(results, {**grid, "kinds": ["winning", "random"]})
         contrasts = contrasts[contrasts["reported"]]
     rows = []
-    for names, curve in compared[compared["reported"]].groupby(list(TRIAL), sort=False):
+    for names, curve in compared[compared["reported"]].groupby(TRIAL, sort=False):
         first = curve.iloc[0]
         row = first[[*TRIAL, "metric", "split", "seeds", "p_chance_holm"]].to_dict()
         row["margin"] = margins[first["task"]]
-        random = contrasts[(contrasts[list(TRIAL)] == list(names)).all(axis=1)]
+        random = contrasts[(contrasts[TRIAL] == list(names)).all(axis=1)]
         row["undefined"] = int(curve["difference"].isna().sum() + random["difference"].isna().sum())
         if first["seeds"] > 1 and not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
             curve, random = curve.assign(difference=np.nan), random[:0]
@@ -106,7 +106,7 @@ def phases_of(curve: pd.DataFrame, random: pd.DataFrame, margin: float) -> dict[
 
 
 def _hidden(differences: pd.Series, count: int) -> bool:
-    """Whether what ends a row of differences is that the next one is missing."""
+    """Whether a row of differences ends because the next one is missing."""
     return count < len(differences) and bool(np.isnan(differences.iloc[count]))
 
 

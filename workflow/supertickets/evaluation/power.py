@@ -17,9 +17,9 @@ from supertickets.seeds import generator
 
 #: Probability with which a difference of the stated size is found.
 POWER = 0.8
-#: Most seeds, and most times as many examples as there are, that are looked at.
+#: Largest number of seeds, and largest multiple of the examples, that are tried.
 MOST_SEEDS, MOST_EXAMPLES = 1000, 1000
-#: How many experiments are simulated to tell what is found.
+#: Number of simulated experiments.
 EXPERIMENTS = 2048
 
 
@@ -48,9 +48,10 @@ class Spread:
         return cls(*np.sqrt(np.clip([by_seed, by_example, residual], 0, None)))
 
     def variances(self, seeds: int, examples: int) -> tuple[float, float, float]:
-        """Of a mean difference over so many, as :func:`supertickets.evaluation.significance.variances` estimates them.
+        """Variances of a mean difference over this many seeds and examples.
 
-        Here and below, examples are documents where the spread is between these.
+        They are what :func:`supertickets.evaluation.significance.variances` estimates. Here and below, examples are
+        documents where the spread is between these.
         """
         residual = self.residual**2 / (seeds * examples)
         return self.seeds**2 / seeds + residual, self.examples**2 / examples + residual, residual
@@ -85,7 +86,7 @@ class Spread:
 
 @cache
 def _experiments() -> np.ndarray:
-    """What chance does in each simulated experiment: evenly spread points, shape (4, experiments), in (0, 1)."""
+    """Sobol points for the random part of each simulated experiment, shape (4, experiments), in (0, 1)."""
     return stats.qmc.Sobol(4, rng=generator(0, "simulated experiments")).random(EXPERIMENTS).T
 
 

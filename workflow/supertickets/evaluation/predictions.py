@@ -74,7 +74,7 @@ def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[s
 
 
 def predictions_file(results: Path, run: Mapping[str, Any]) -> Path:
-    """Return the path of a run's predictions; in eight bits where it has the key ``int8``."""
+    """Return the path of a run's predictions; in int8 where it has the key ``int8``."""
     return results / (int8_folder(run) if "int8" in run else folder_of(dict(run))) / "predictions.parquet"
 
 
@@ -82,7 +82,7 @@ def documents_of(ids: pd.Index, separator: str) -> np.ndarray | None:
     """Number the documents that examples are of.
 
     Args:
-        ids: ids of the examples; up to the separator an id names the document, as where a task is dealt to parts.
+        ids: ids of the examples; up to the separator an id names the document, as where a task is split.
         separator: empty where every example is a document of its own.
     """
     return pd.factorize(ids.str.split(separator, n=1, regex=False).str[0])[0] if separator else None

@@ -1,4 +1,4 @@
-"""The tables that stages leave to others: what each holds, and of which runs."""
+"""Tables that one stage writes and others read: their columns, and the runs that they are of."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SELECTIONS = Content(
         *_each("other_half"),
     ),
 )
-#: What there is in each table that a stage leaves to others, by the folder of those of groups, or a name of its own.
+#: Columns of each table that other stages read, by the folder of a group's tables, or by a name of its own.
 TABLES = {
     "scores": Content((*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")),
     "comparisons": _COMPARISONS,
@@ -84,7 +84,7 @@ TABLES = {
 
 
 def resampled_text(table: pd.DataFrame) -> str:
-    """What intervals and tests are over beside seeds, for notes: examples, or documents of the tasks that have them."""
+    """What intervals and tests resample beside seeds, for notes: examples, or documents of tasks that have them."""
     tasks = table.loc[table["task"] != "average"]
     have = tasks["documents"].notna() if "documents" in tasks else pd.Series(False, tasks.index)
     if have.any() and not have.all():
@@ -186,7 +186,7 @@ def reported(scores: pd.DataFrame, scored: str = "test") -> pd.DataFrame:
 def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the runs of a grid, and the super tickets of its models, tasks and sizes.
 
-    Each super ticket has ``chance`` too, what one answer to all examples scores on its split.
+    Each super ticket has ``chance`` too, the score of the constant baseline on its split.
 
     Raises:
         UserError: a file is damaged.
@@ -199,12 +199,12 @@ def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, p
 
 
 def with_chance(table: pd.DataFrame, results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
-    """Add ``chance`` to a table: what one answer to all examples scores by the task's first metric.
+    """Add ``chance`` to a table: the score of the constant baseline by the task's first metric.
 
     Args:
         table: rows with model, task, train_size and split.
         results: the results folder, with comparisons of the winning tickets.
-        grid: what spans the runs.
+        grid: axes of the grid.
 
     Raises:
         UserError: a file is damaged.

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import read_table
+from supertickets.evaluation.choice import require_validation
+from supertickets.evaluation.columns import TRIAL, read_table
 from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.gain import HONEST, error_of_choice, reports
 from supertickets.evaluation.predictions import read_record
 from supertickets.evaluation.results import TABLES, reported_split, write_csv
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, error_of_choice, reports, require_validation
 from supertickets.evaluation.significance import difference, holm_of_tests
 from supertickets.experiment.grid import groups_of, separator_of
 from supertickets.experiment.paths import RIVALS
@@ -64,7 +65,7 @@ def compare_rivals(
         }
         ratio, pairs, _ = reports(metric, tickets, [HONEST])  # of pruned tickets: 0 is the rival here
         parameters = read_record(results, of_rivals[rival][0])["parameters"]
-        row = {key: group[key] for key in EXPERIMENT} | {"rival": rival}
+        row = {key: group[key] for key in TRIAL} | {"rival": rival}
         row |= {"weight": parameters / whole, "parameters": parameters, "ratio": ratio}
         row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"] if ratio == ratio else np.nan}
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[rival].counts}

@@ -302,7 +302,7 @@ def mean_intervals(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
     Returns:
         Table indexed by ``by``: ``mean``, missing if a score is undefined; ``half``, 0 with one seed or two, whose
-        interval would be longer than any scale; and ``seeds``.
+        interval would be too long to be shown; and ``seeds``.
     """
     table = scores.groupby(by)["value"].agg(mean="mean", sem="sem", seeds="size", defined="count")
     table["mean"] = table["mean"].where(table["defined"] == table["seeds"])

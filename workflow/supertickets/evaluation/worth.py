@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import read_int8
 from supertickets.evaluation.judge import corrected, deciding
 from supertickets.evaluation.latency import CONDITION, SPEEDUP, TIMES, read_latency, usual, variant_name
 from supertickets.evaluation.power import Spread, needed_columns
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, NAMES, holm, holm_above
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.int8 import FULL, SUPER
@@ -35,7 +35,7 @@ def candidates_of(
     rivals: Mapping[str, Mapping[str, str]],
     int8: bool,
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]:
-    """All that could take the place of the full models of a grid, and what the answers are.
+    """All candidates to replace the full models of a grid, with the answers.
 
     Args:
         results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in eight
@@ -43,7 +43,7 @@ def candidates_of(
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model, with their names in words.
-        int8: whether there are predictions in eight bits.
+        int8: whether there are predictions in int8.
 
     Returns:
         A row for each candidate: model, task, train_size, ``candidate``, ``weight`` (missing where there is no
@@ -60,9 +60,9 @@ def candidates_of(
     chosen = read_groups(results, "selections", groups)
     curves = corrected(read_groups(results, "comparisons", groups))
     # The full model is in each row whose ticket has a score.
-    curves = curves[curves["reported"]].groupby(EXPERIMENT, sort=False, as_index=False).first()
+    curves = curves[curves["reported"]].groupby(TRIAL, sort=False, as_index=False).first()
     tickets = chosen.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
-    tickets = tickets.merge(curves[[*EXPERIMENT, "examples"]], on=EXPERIMENT)
+    tickets = tickets.merge(curves[[*TRIAL, "examples"]], on=TRIAL)
     tickets = tickets.rename(columns={"weight_remaining": "weight"})
     tables = [tickets.assign(candidate=TICKET, variant=_variants(tickets), rounded=False)]
     names = {model: list(words) for model, words in rivals.items()}
@@ -74,16 +74,16 @@ def candidates_of(
         eight = read_int8(results, grid).rename(columns={"weight_remaining": "weight"})
         ways = eight["way"].map({FULL: INT8, SUPER: INT8_TICKET})
         tables.append(eight.assign(candidate=ways, variant=_variants(eight), rounded=True))
-    columns = [*EXPERIMENT, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
+    columns = [*TRIAL, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
     rows = pd.concat([table.reindex(columns=[*columns, *NAMES]) for table in tables], ignore_index=True)
-    of_full = curves[[*EXPERIMENT, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
-    rows = rows.merge(of_full, on=EXPERIMENT)
+    of_full = curves[[*TRIAL, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
+    rows = rows.merge(of_full, on=TRIAL)
     measured, machines = read_latency(results, groups, rivals=True)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
     rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket
-    rows = pd.concat([part for _, part in rows.groupby(EXPERIMENT, sort=False)], ignore_index=True)
+    rows = pd.concat([part for _, part in rows.groupby(TRIAL, sort=False)], ignore_index=True)
     return answered(judged(rows, margins)), machines
 
 
@@ -102,10 +102,10 @@ def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
 
     Args:
         measured: latency of one model and task, in the order of measurement.
-        int8: whether candidates are in eight bits, too.
+        int8: whether candidates are in int8, too.
 
     Returns:
-        A row for each variant, and ``rounded``, whether it is in eight bits: model, task, ``speedup`` with its
+        A row for each variant, and ``rounded``, whether it is in int8: model, task, ``speedup`` with its
         interval, and where it was measured.
     """
     first = measured.iloc[0]
@@ -154,7 +154,7 @@ def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFra
 def answered(candidates: pd.DataFrame) -> pd.DataFrame:
     """Add ``answer`` to candidates as of :func:`judged`, with ``chance``, ``p_chance_holm`` and ``full_model``."""
     tests = candidates.groupby("model")["candidate"].transform("size")
-    by_task = [*candidates.groupby(EXPERIMENT, sort=False).groups.values()]
+    by_task = [*candidates.groupby(TRIAL, sort=False).groups.values()]
     answers = pd.Series("", candidates.index)
     for place in by_task:
         answers[place] = answer_of(candidates.loc[place], int(tests[place[0]]))
@@ -162,7 +162,7 @@ def answered(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def answer_of(rows: pd.DataFrame, tests: int) -> str:
-    """One sentence on whether something is worth to take the place of a full model.
+    """One sentence: should a candidate replace the full model?
 
     Of the candidates that are shown to keep the score within the margin, or gain, and to be faster, the fastest one; of
     those that are as fast to two decimals, the one that scores best; of equals, the first. If there is none: undecided,

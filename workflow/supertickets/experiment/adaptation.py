@@ -15,7 +15,7 @@ Config = Mapping[str, Any]
 
 
 def starts_of(config: Config) -> list[tuple[str, str]]:
-    """Pairs of an encoder's mode and which ticket a new task has of it: everything, where there were no tickets."""
+    """Pairs of an encoder's mode and the ticket that a new task takes of it: the full one without tickets."""
     asked = config["adaptation"]
     return [
         (mode, ticket)
@@ -80,7 +80,7 @@ def adaptation_ticket_settings(config: Config, trial: Mapping[str, Any], ticket:
 
 
 def adaptation_grid(config: Config, model: str) -> dict[str, Any]:
-    """What spans the trainings of a model on new tasks."""
+    """Axes of the grid of a model's trainings on new tasks."""
     asked = config["adaptation"]
     return {
         "shared": adaptation_name(config),

@@ -12,7 +12,7 @@ from typing import Any
 from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.grid import main_size
 from supertickets.experiment.model_files import lacking
-from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.multi_task import OF_SINGLE_TASKS, shared_tasks
 from supertickets.experiment.paths import shared_name
 from supertickets.experiment.rivals import rivals_of, trained_models
 from supertickets.experiment.settings import SHORT, TAUGHT, asked_of
@@ -95,7 +95,7 @@ def _wrong_ratios(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_sizes(config: Mapping[str, Any]) -> Iterator[str]:
-    """Sizes of what is no task or model/task of the experiment, or whose first is another one; kinds at them."""
+    """Keys of train_sizes that are not a task or model/task, or whose first size differs; unknown kinds at sizes."""
     given = config["train_sizes"]
     for name, sizes in given.items() if isinstance(given, Mapping) else ():
         if name != "default" and not _names(name, config["tasks"], config["models"]):
@@ -117,13 +117,13 @@ def _all_sizes(config: Mapping[str, Any]) -> list[str]:
 
 
 def _without_size(name: str) -> tuple[str, str]:
-    """What training_overrides are of, and the size that ends it; both may be empty."""
+    """Split a key of training_overrides into its model or task and its size; either may be empty."""
     own, _, end = name.rpartition("/")
     return (own, end[1:]) if re.fullmatch(r"n(all|[0-9.]+)", end) else (name, "")
 
 
 def _names(name: str, tasks: Collection[str], models: Collection[str]) -> bool:
-    """Whether it is one of some tasks, or one of some models and one of them."""
+    """Whether a name is that of a task, or is model/task."""
     model, slash, task = name.rpartition("/")
     return task in tasks and (model in models if slash else True)
 
@@ -132,11 +132,11 @@ def _wrong_rivals(config: Mapping[str, Any]) -> Iterator[str]:
     """Models that have no rival but themselves."""
     for model in config["models"] if config["rivals"] else ():
         if not rivals_of(config, model):
-            yield f"rivals is {config['rivals']}: {model} is no rival of itself; name another encoder"
+            yield f"rivals is {config['rivals']}: {model} cannot be its own rival; name another encoder"
 
 
 def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
-    """Tasks and ratios of multi-task training that do not exist."""
+    """Tasks and ratios of multi-task training that do not exist, and settings that it does not have."""
     multi_task, known = config["multi_task"], config["define"]["tasks"]
     for index, name in enumerate(multi_task["tasks"]):
         if name not in known:
@@ -152,6 +152,9 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
         if ratio != round(ratio, 2):
             yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
+    for key in (key for key in multi_task["training"] if key in OF_SINGLE_TASKS):
+        value = multi_task["training"][key]
+        yield f"multi_task.training.{key} is {value!r}: it is of single tasks; write it under training_overrides"
 
 
 def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
@@ -162,7 +165,7 @@ def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"adaptation.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
         elif name in shared:
             yield (
-                f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is no new one; leave it "
+                f"adaptation.tasks[{index}] is {name!r}: the encoders are trained on it, so it is not new; leave it "
                 "out here or in multi_task.tasks"
             )
     yield from _wrong_single_starts(config)
@@ -191,7 +194,7 @@ def _wrong_single_starts(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_margin(config: Mapping[str, Any]) -> Iterator[str]:
-    """Margins of what is neither a task nor a first metric of the experiment."""
+    """Keys of margin that are neither a task nor a first metric of the experiment."""
     if isinstance(config["margin"], Mapping):
         known = [config["define"]["tasks"][task] for task in config["tasks"] if task in config["define"]["tasks"]]
         names = {"default", *config["tasks"], *(task["metrics"][0] for task in known if task.get("metrics"))}
@@ -200,7 +203,7 @@ def _wrong_margin(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_evaluate(config: Mapping[str, Any]) -> Iterator[str]:
-    """Numbers of examples to predict of what is no task of the experiment."""
+    """Keys of evaluate that are not a task of the experiment."""
     names = ["default", *_tasks_in_use(config)]
     for part, limits in config["evaluate"].items():
         for name in limits if isinstance(limits, Mapping) else ():
@@ -342,7 +345,7 @@ def _wrong_task(entry: Entry, regression_metrics: Collection[str]) -> Iterator[s
 
 
 def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:
-    """What says which column of a task's files is which, and where it stands in the definition."""
+    """The mappings of a task's definition that name columns, with their paths in the definition."""
     places = {"": entry, "hub.": entry.get("hub", {}), "glue.": entry.get("glue", {})}
     places |= {f"glue.parts.{part}.": file for part, file in places["glue."].get("parts", {}).items()}
     for key, reading in places.items():
@@ -351,7 +354,7 @@ def _readings(entry: Entry) -> Iterator[tuple[str, Entry]]:
 
 
 def _wrong_columns(columns: Mapping[str, int | str], fields: int | None) -> Iterator[str]:
-    """Columns that a file with a header, or one of so many fields without, cannot have."""
+    """Columns that cannot be in a file with a header, or in one without a header and with this many fields."""
     read = [columns[field] for field in ("text", "text_pair", "target") if field in columns]
     numbers = [place for place in columns.values() if isinstance(place, int)]
     if len({*read}) < len(read):

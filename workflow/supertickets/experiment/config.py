@@ -36,7 +36,7 @@ DEEPEST, MOST_VALUES, LARGEST = 20, 1_000_000, 2**53
 #: What false, or nothing, stands for as a value of these keys.
 SWITCHED_OFF: dict[str, dict[str, list[str]]] = {"multi_task": {"modes": []}, "adaptation": {"tasks": []}}
 
-#: Problems that are told at once.
+#: Most problems in one message.
 MOST = 50
 
 #: JSON schema in which 1.0 is not an integer: it would give other paths than 1.
@@ -110,7 +110,7 @@ def _with_encoder(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _repeated_keys(path: Path) -> Iterator[str]:
-    """Keys that a config file gives twice, the last of which YAML and JSON take without a word."""
+    """Duplicate keys of a config file, which YAML and JSON accept silently."""
     try:
         nodes = [yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)]
     except (OSError, yaml.YAMLError, ValueError, RecursionError):  # Snakemake has read it, as JSON maybe
@@ -128,7 +128,7 @@ def _repeated_keys(path: Path) -> Iterator[str]:
             keys: set[str] = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
                 if key.value in keys:
-                    yield f"{path}, line {key.start_mark.line + 1}: the key {key.value!r:.80} is there twice"
+                    yield f"{path}, line {key.start_mark.line + 1}: duplicate key {key.value!r:.80}"
                 keys.add(key.value)
 
 
@@ -139,7 +139,7 @@ def _refuse(problems: Iterable[str]) -> None:
 
 
 def _nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Everything inside a config with the path to it, one level deeper than is taken."""
+    """All values inside a config with their paths, down to one level below the deepest that is allowed."""
     yield path, value
     if len(path) <= DEEPEST and isinstance(value, Mapping | list):
         items = ((str(key), inner) for key, inner in value.items()) if isinstance(value, Mapping) else enumerate(value)
@@ -148,7 +148,7 @@ def _nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
-    """Values of YAML that no key takes: dates, keys that are not text, numbers beyond all sizes, endless aliases."""
+    """YAML values that no key allows: dates, keys that are not text, huge numbers, aliases that multiply."""
     for count, (path, value) in enumerate(_nodes(config)):
         if count == MOST_VALUES:
             yield f"config: more than {MOST_VALUES:,} values; aliases multiply them"
@@ -156,14 +156,14 @@ def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
         if len(path) > DEEPEST:
             yield f"{_key(path[:3])}: more than {DEEPEST} keys and lists inside each other"
         elif isinstance(value, int) and abs(value) > LARGEST:
-            yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is taken"
+            yield f"{_key(path)} is a number of {len(f'{value:x}')} hexadecimal digits: at most {LARGEST} is allowed"
         elif isinstance(value, date):
-            yield f"{_key(path)} is {value}, which YAML takes for a date: quote it"
+            yield f"{_key(path)} is {value}, which YAML reads as a date: quote it"
         elif not isinstance(value, Mapping | list | str | int | float | None):
             yield f"{_key(path)} is {value!r:.80}: neither text nor number, list or keys"
         elif isinstance(value, Mapping):
             for key in (key for key in value if not isinstance(key, str)):
-                yield f"{_key(path)} has the key {key!r:.80}, which is no text: quote it"
+                yield f"{_key(path)} has the key {key!r:.80}, which is not text: quote it"
 
 
 def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,8 +180,8 @@ def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[st
     parts = {"multi_task": ("tasks",), "adaptation": ("tasks", "from_single")}
     # Values that are not mappings are refused later, with their key.
     known = {part: config[part] for part in parts if isinstance(config.get(part), Mapping)}
-    told = {part for part in known if isinstance(given.get(part), Mapping) and "tasks" in given[part]}
-    others = {part: {**known[part], **{key: [] for key in parts[part]}} for part in known if part not in told}
+    own = {part for part in known if isinstance(given.get(part), Mapping) and "tasks" in given[part]}
+    others = {part: {**known[part], **{key: [] for key in parts[part]}} for part in known if part not in own}
     return {**config, **others}
 
 
@@ -206,7 +206,7 @@ def _explain(error: jsonschema.ValidationError) -> str:
     misread = f"quote it: '{instance}'" if _is_bare_number(error) else _misread(error.instance)
     hint = f" ({misread})" if misread else ""
     described = error.schema.get("description", "") if isinstance(error.schema, Mapping) else ""
-    message = "none of what it may be" if error.validator == "anyOf" else error.message
+    message = "not an allowed value" if error.validator == "anyOf" else error.message
     return f"{key} is {error.instance!r}: {message}{hint}. {described}".strip()
 
 

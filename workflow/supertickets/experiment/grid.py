@@ -50,7 +50,7 @@ def main_size(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]]) -> Siz
 
 
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What spans the runs of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
+    """Axes of the grid of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
     One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Models whose full model is given
     are named under ``finetuned``, where there are any, other kinds than winning at the sizes after the first under

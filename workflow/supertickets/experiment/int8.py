@@ -1,4 +1,4 @@
-"""Full models and super tickets in eight bits: where their predictions are, and what they are made from."""
+"""Full models and super tickets in int8: where their predictions are, and what they are made from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Config = Mapping[str, Any]
 
 #: Comparison of a model and task below the results folder, without the suffix.
 INT8 = "int8/{model}/{task}"
-#: What is predicted in eight bits: the full model, and for each seed the super ticket that the other seeds chose.
+#: What is predicted in int8: the full model, and for each seed the super ticket that the other seeds chose.
 FULL, SUPER = WHICH = ("full", "super")
 
 
@@ -24,7 +24,7 @@ def int8_folder(run: Mapping[str, Any]) -> str:
 
 
 def asks_int8(config: Config) -> bool:
-    """Whether an experiment asks for eight bits."""
+    """Whether an experiment asks for int8."""
     return "int8" in config["latency"]["backends"]
 
 
@@ -35,7 +35,7 @@ def int8_files(config: Config) -> list[str]:
 
 
 def int8_inputs(config: Config, model: str, task: str, which: str, seed: int) -> list[str]:
-    """What a model is chosen by and trained from: the full model of a seed by its run, a super ticket by all runs."""
+    """Files that a model is chosen by and trained from: its run for the full model, all runs for a super ticket."""
     runs = [*group_runs(scoped(grid_of(config), "main"), main_group(config, model, task))]
     if which == FULL:
         runs = [run for run in runs if run["kind"] == "full" and run["seed"] == seed]

@@ -24,7 +24,7 @@ def latency_files(config: Config) -> list[str]:
 
 
 def measured_inputs(config: Config, model: str, task: str) -> list[str]:
-    """What says which tickets of a model and task are measured: scores and tickets of the main size."""
+    """Files that decide which tickets of a model and task are measured: scores and tickets of the main size."""
     group = main_group(config, model, task)
     runs = (run for run in group_runs(scoped(grid_of(config), "main"), group) if run["kind"] != "full")
     return [*group_files("scores", [group]), *(f"{RESULTS}/{ticket_file(run)}" for run in runs)]

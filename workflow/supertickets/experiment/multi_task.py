@@ -139,7 +139,7 @@ def require_mode(config: Config, mode: str) -> str:
 
 
 def multi_task_grid(config: Config, model: str) -> dict[str, Any]:
-    """What spans the ways in which a model is trained on the tasks."""
+    """Axes of the grid of the ways in which a model is trained on the tasks."""
     return {
         "shared": shared_name(shared_tasks(config)),
         "model": model,

@@ -1,4 +1,4 @@
-"""The config of an experiment on a model and files of the user's own, from what a command line says of them."""
+"""The config of an experiment on a model and files of the user's own, from the options of a command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model_of(text: str, finetuned: str) -> tuple[str, Entry]:
         Its name in the config, and what ``define.models`` says of it: nothing more for one of the catalogue.
 
     Raises:
-        UserError: it is nothing of these.
+        UserError: it is none of these.
     """
     known = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))["models"]
     given = {"finetuned": str(Path(finetuned).absolute())} if finetuned else {}
@@ -46,8 +46,8 @@ def model_of(text: str, finetuned: str) -> tuple[str, Entry]:
     if Path(text).is_dir():
         return name_of(Path(text).absolute().name, "model"), {"path": str(Path(text).absolute()), **given}
     raise UserError(
-        f"{text!r:.200} is no folder, none of the catalogue's models {', '.join(known)}, and no model of the hub with "
-        "its commit, owner/name@ and 40 hexadecimal digits: branches and tags move"
+        f"{text!r:.200} is neither a folder, nor a model of the catalogue ({', '.join(known)}), nor a model of the hub "
+        "with its commit, owner/name@ and 40 hexadecimal digits: branches and tags move"
     )
 
 
@@ -62,13 +62,13 @@ def task_of(
     """The entry of a task.
 
     Args:
-        files: by part; ``train`` alone is dealt to all parts.
+        files: by part; ``train`` alone is split into train, validation and test.
         columns: columns of the files, by field.
         metrics: of the task; those of regressions make it one.
-        targets: all that stands in the target's column.
+        targets: all values of the target column.
 
     Raises:
-        UserError: the targets are no classes.
+        UserError: the targets are not classes.
     """
     paths = {part: str(path.absolute()) for part, path in files.items()}
     source = {"files": paths} if len(paths) > 1 else {"path": paths["train"]}
@@ -94,7 +94,7 @@ def own_config(
     ratios: Sequence[float],
     max_length: int,
 ) -> dict[str, Any]:
-    """A config of all that the files hold: winning tickets, judged against the full model.
+    """A config that trains winning tickets on all examples of the files, and judges them against the full model.
 
     Args:
         model, task: names and entries.

@@ -17,7 +17,7 @@ def main_group(config: Config, model: str, task: str) -> dict[str, Any]:
 
 
 def repeated_grid(config: Config, model: str) -> dict[str, Any]:
-    """What spans the winning tickets of a model: seeds, ratios and draws."""
+    """Axes of the grid of a model's winning tickets: seeds, ratios and draws."""
     return {"seeds": config["seeds"], "ratios": ratios_of(config["ratios"], model), "draws": {"winning": 1}}
 
 
@@ -27,7 +27,7 @@ def selected_grid(config: Config, model: str) -> dict[str, Any]:
 
 
 def repeated_inputs(config: Config, model: str, task: str) -> list[str]:
-    """What a training that is repeated was chosen by and made from."""
+    """Files that a repeated training is chosen by and made from."""
     group = main_group(config, model, task)
     tickets = [run for run in group_runs(scoped(grid_of(config), "main"), group) if run["kind"] != "full"]
     return [

@@ -1,4 +1,4 @@
-"""Figures, tables and pages: of each all that is known but how it is drawn or written.
+"""Inputs, options and captions of figures, tables and pages.
 
 A figure is drawn by ``report/figures/{name}.py``, function ``draw_{name}``; a table is written by
 ``report/tables/{name}.py``, function ``write_{name}``, and a page by ``report/pages/{name}.py``, function
@@ -482,7 +482,7 @@ def everything(config: Config) -> list[str]:
 
 
 def report_files(config: Config) -> list[str]:
-    """What a report shows: of all that there could be, what is there, in the form that browsers show."""
+    """Files that a report shows: those that exist, in formats that browsers show."""
     forms = {".pdf": ".png", ".csv": ".html", ".html": ".html"}
     paths = (Path(path) for path in everything(config))
     return [str(path) for path in (path.with_suffix(forms[path.suffix]) for path in paths) if path.exists()]

@@ -30,8 +30,8 @@ def resolved(definition: Mapping[str, Any], glue: str) -> Entry:
 
     Returns:
         The definition with ``files`` in place of its source: of each ``path``, the ``part`` that it is unless the
-        file is dealt to parts, and how to read it (``columns``, ``fields``, ``delimiter``, ``member``, ``numbered``,
-        ``malformed``, ``labels`` where they are spelt in another way).
+        file is split into train, validation and test, and how to read it (``columns``, ``fields``, ``delimiter``,
+        ``member``, ``numbered``, ``malformed``, ``labels`` where they are spelt in another way).
     """
     # Or of no use for making examples.
     elsewhere = (*SOURCES, "member", *READING, "metrics", "positive", "published", "licence")
@@ -112,7 +112,7 @@ def is_local(definition: Mapping[str, Any], glue: str) -> bool:
 
 
 def parts_of(definition: Mapping[str, Any], glue: str) -> list[str]:
-    """The parts that a task's files are; train, validation and test where one file is dealt."""
+    """The parts that a task's files are; train, validation and test where one file is split."""
     files = resolved(definition, glue)["files"]
     return [file["part"] for file in files] if "part" in files[0] else ["train", "validation", "test"]
 

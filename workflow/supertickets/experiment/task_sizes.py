@@ -11,12 +11,12 @@ from supertickets.experiment.task_files import is_local, resolved
 
 Entry = dict[str, Any]
 
-#: Bytes of a file that are looked at together: a line may be as long as the file.
+#: Bytes that are read at once: a line may be as long as the file.
 CHUNK = 2**20
 
 
 def known_sizes(config: Mapping[str, Any], entry: Entry) -> dict[str, int] | None:
-    """The most examples that each part of a task can have; None where only reading its files would tell."""
+    """The most examples that each part of a task can have; None if that is unknown without reading its files."""
     if not is_local(entry, config["glue"]):
         return entry.get("sizes")
     files = resolved(entry, config["glue"])["files"]

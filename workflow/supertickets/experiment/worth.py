@@ -18,7 +18,7 @@ def can_answer(config: Config) -> bool:
 
 
 def worth_options(config: Config) -> dict[str, Any]:
-    """Margins, the rivals of each model with their names in words, and whether eight bits are asked for."""
+    """Margins, the rivals of each model with their names in words, and whether int8 is asked for."""
     rivals = {
         model: {rival: rival_text(config, model, rival) for rival in rivals_of(config, model)}
         for model in config["models"]

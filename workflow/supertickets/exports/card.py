@@ -29,9 +29,9 @@ print(classify({texts}))
 ```
 
 `dense/` has the full sizes, with zeros for what is pruned, and loads wherever transformers does. `cut/` computes the
-same with what is left, in transformers 5.17 or newer: with `model="cut", trust_remote_code=True` it runs the module
-beside its weights, and `supertickets.load("cut")` is the model without that. Texts are cut to {length} tokens, as in
-training.
+same without the pruned units. It needs transformers 5.17 or newer: `model="cut", trust_remote_code=True` runs the
+module beside its weights, and `supertickets.load("cut")` loads the model without that. Texts are cut to {length}
+tokens, as in training.
 
 ## Scores
 
@@ -45,8 +45,8 @@ One answer to all examples scores {chance} ({metric}, {split}).{repeated}{int8}
 
 {speed}
 
-Milliseconds for a batch of `cut/`, median{faster}, with 95% intervals over rounds. Sentences are of the same length,
-and tokens at hand. Measured on {machine}: another machine has other numbers.
+Milliseconds for a batch of `cut/`, median{faster}, with 95% intervals over rounds. Sentences have the same length, and
+tokenising is not timed. Measured on {machine}; other machines differ.
 
 ## Verdict
 
@@ -69,7 +69,7 @@ Pruning {model} on {task}, margin {margin:g}: {verdict}.{fixed}
 
 
 def card_of(content: Mapping[str, Any]) -> str:
-    """The card in Markdown, with the files' front matter of a hub.
+    """The card in Markdown, with the front matter that model hubs read.
 
     Args:
         content: of ``verdict.json`` (:func:`supertickets.exports.describe.describe_export`).
@@ -147,13 +147,13 @@ def _table(scores: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _int8(told: Mapping[str, Any]) -> str:
-    """What the model scores in eight bits, as a paragraph."""
-    difference = {**told, "low": told["difference_low"], "high": told["difference_high"]}
+def _int8(report: Mapping[str, Any]) -> str:
+    """What the model scores in int8, as a paragraph."""
+    difference = {**report, "low": report["difference_low"], "high": report["difference_high"]}
     return (
-        f"\n\nIn eight bits (`model.int8.onnx`) it scores {_number(told, 'value', 'low', 'high')}, "
-        f"{_number(difference, 'difference', 'low', 'high', '+.1f')} points from this model ({told['metric']}, "
-        f"{told['split']})."
+        f"\n\nIn int8 (`model.int8.onnx`) it scores {_number(report, 'value', 'low', 'high')}, "
+        f"{_number(difference, 'difference', 'low', 'high', '+.1f')} points from this model ({report['metric']}, "
+        f"{report['split']})."
     )
 
 

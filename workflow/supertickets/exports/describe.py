@@ -11,21 +11,21 @@ import numpy as np
 import pandas as pd
 
 from supertickets.encoder.ticket import Ticket
-from supertickets.evaluation.columns import read_parquet
+from supertickets.evaluation.columns import TRIAL, read_parquet
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.latency import CONDITION, SIZES, SPEEDUP, TIMES, read_latency
 from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import bounded, mean_intervals, percentile_interval
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
 from supertickets.files import read_object, replacing, write_json
 
-#: What is told of a model in eight bits.
+#: Keys of an int8 model's scores.
 INT8 = ("split", "metric", "examples", "value", "low", "high", "difference", "difference_low", "difference_high")
-#: What is told of a training's record.
+#: Keys of a training's record that a card shows.
 OF_RECORD = ("weight_remaining", "parameters", "precision", "versions")
 
 
@@ -58,39 +58,17 @@ def describe_export(
         max_length: longest sequence in tokens that the model was trained with.
         record, predictions, ticket: of the exported training.
         verdict, card: JSON and Markdown files to write.
-        int8: what its ONNX file of eight bits scores (:func:`supertickets.exports.int8.quantise_onnx`); None where
-            nobody asks for that.
+        int8: scores of its int8 ONNX file (:func:`supertickets.exports.int8.quantise_onnx`); None: not in the card.
 
     Raises:
         UserError: a file is damaged.
     """
     made = read_object(record, "run", *OF_RECORD)
-    run = made["run"]
     own = read_parquet(predictions, ["id", "split", "label", "logits"])
-    judged = read_judged(results, "verdicts.csv")
-    row = judged[(judged[EXPERIMENT] == [str(group[key]) for key in EXPERIMENT]).all(axis=1)].iloc[0]
-    split = reported_split_of(own["split"])
     content = {
-        **{key: group[key] for key in EXPERIMENT},
+        **{key: group[key] for key in TRIAL},
         "which": which,
-        "verdict": row["verdict"],
-        "margin": row["margin"],
-        "metric": metrics[0],
-        "split": split,
-        "chance": row["chance"],
-        "run": run,
-        "seeds": row["seeds"],
-        "scores": scores_of(
-            own,
-            read_groups(results, "scores", [group]),
-            run["ratio"],
-            metrics,
-            separator_of(grid, group["task"]),
-        ),
-        "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
-        "differs_from_run": largest_difference(own, predictions_file(results, run)),
-        **{key: made[key] for key in OF_RECORD},
-        "latency": latency_of(results, group, run["ratio"]),
+        **found_of(results, grid, group, metrics, made, own),
         "ticket": Ticket.read(ticket).as_json(),
         "origins": origins,
         "pairs": bool(pairs),
@@ -102,6 +80,45 @@ def describe_export(
     write_json(verdict, content)
     with replacing(card) as part:
         part.write_text(card_of(content), encoding="utf-8")
+
+
+def found_of(
+    results: Path,
+    grid: dict[str, Any],
+    group: dict[str, Any],
+    metrics: Sequence[str],
+    made: Mapping[str, Any],
+    own: pd.DataFrame,
+) -> dict[str, Any]:
+    """What was found of a task and of its exported model, as ``verdict.json`` names it: verdict, scores, gain, speed.
+
+    Args:
+        results, grid, group, metrics: as of :func:`describe_export`.
+        made: the record of the exported training.
+        own: its predictions.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    run = made["run"]
+    judged = read_judged(results, "verdicts.csv")
+    row = judged[(judged[TRIAL] == [str(group[key]) for key in TRIAL]).all(axis=1)].iloc[0]
+    separator = separator_of(grid, group["task"])
+    scores = read_groups(results, "scores", [group])
+    return {
+        "verdict": row["verdict"],
+        "margin": row["margin"],
+        "metric": metrics[0],
+        "split": reported_split_of(own["split"]),
+        "chance": row["chance"],
+        "run": run,
+        "seeds": row["seeds"],
+        "scores": scores_of(own, scores, run["ratio"], metrics, separator),
+        "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
+        "differs_from_run": largest_difference(own, predictions_file(results, run)),
+        **{key: made[key] for key in OF_RECORD},
+        "latency": latency_of(results, group, run["ratio"]),
+    }
 
 
 def latency_of(results: Path, group: Mapping[str, Any], ratio: float) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def write_tokenizer(model: Classifier, source: Path, max_length: int, folder: Pa
 def require_same_outputs(
     model: Classifier, folder: Path, data: Encoded, examples: Path, max_length: int, why: str
 ) -> None:
-    """Load a folder as anybody does, and refuse it if it computes other outputs from the same texts.
+    """Load a folder as its users do, and refuse it if it computes other outputs from the same texts.
 
     Args:
         model: the trained classifier.
@@ -172,14 +172,14 @@ def load(folder: str | Path) -> PreTrainedModel:
         and gives ``logits`` of shape (n, outputs). ``config.id2label`` names them.
 
     Raises:
-        UserError: the folder holds no such model, or not all of its weights.
+        UserError: the folder has no such model, or lacks some of its weights.
     """
-    with blamed_on(f"{folder}: no model for classification"):
+    with blamed_on(f"{folder}: not a model for classification"):
         if not Path(folder).is_dir():
             raise UserError("no such folder")  # transformers would ask the hub for it
-        model, told = AutoModelForSequenceClassification.from_pretrained(Path(folder), output_loading_info=True)
-    if missing := sorted(told["missing_keys"]):
+        model, info = AutoModelForSequenceClassification.from_pretrained(Path(folder), output_loading_info=True)
+    if missing := sorted(info["missing_keys"]):
         raise UserError(
-            f"{folder}: no model for classification: of its weights {len(missing)} are missing, {missing[0]}"
+            f"{folder}: not a model for classification: {len(missing)} of its weights are missing, {missing[0]}"
         )
     return model.eval()

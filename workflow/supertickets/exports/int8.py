@@ -1,4 +1,4 @@
-"""Write an ONNX model with weights of eight bits, and score it."""
+"""Write an ONNX model with int8 weights, and score it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quantise_onnx(
     quantised: Path,
     score: Path,
 ) -> None:
-    """Write an ONNX model with weights of eight bits, and what it scores on the reported split.
+    """Write an ONNX model with int8 weights, and what it scores on the reported split.
 
     Args:
         model: the ONNX file, of float32.

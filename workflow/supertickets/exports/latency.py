@@ -47,7 +47,7 @@ from supertickets.seeds import generator
 
 log = logging.getLogger(__name__)
 
-#: What decides a table beside what is measured, and where. Another change of the library measures nothing again.
+#: The code that decides a table. Other changes of the library measure nothing again.
 CODE = ("exports.timing:interleaved", "exports.modeling_super_ticket", "evaluation.median", "encoder.arithmetic")
 
 #: A model's inputs by name, each of shape (n, tokens); and what makes of them the function that is timed.
@@ -129,9 +129,9 @@ def measure_latency(
 
     Args:
         results: the results folder, with scores, tickets and the rivals' encoders.
-        grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: axes of the grid (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
-        metric: the task's first metric, which tells the best run of a ratio.
+        metric: the task's first metric, which decides which run of a ratio is the best.
         settings: ``backends``, ``batch_sizes``, ``lengths`` and ``rounds`` of the config, and its ``device``.
         rivals: names of other encoders.
         outputs: number of classes, 1 for regression.
@@ -147,18 +147,18 @@ def measure_latency(
     require_lengths(fields, settings["lengths"], group["model"], config)
     folders = {rival: results / "pretrained" / rival for rival in rivals}
     of_rivals = {rival: read_json(folder / "config.json") for rival, folder in folders.items()}
-    for rival, told_of_it in of_rivals.items():
-        require_lengths(told_of_it, settings["lengths"], rival, folders[rival] / "config.json")
+    for rival, its_fields in of_rivals.items():
+        require_lengths(its_fields, settings["lengths"], rival, folders[rival] / "config.json")
     if {*settings["backends"]} - {"torch"}:
         require_extra()
     compute = Compute.chosen(settings["device"], "fp32")
     places = list(places_of(settings["backends"], compute, threads))
-    whole, told = Shape.read(shape, outputs), machine_of(places, compute)
+    whole, info = Shape.read(shape, outputs), machine_of(places, compute)
     runs = [best_run(results, grid, group, metric, ratio) for ratio in (0.0, *grid["ratios"])]
     chosen = [(run["ratio"], run["seed"], ticket_of(results, run, whole)) for run in runs]
     identity = {
         "tickets": [[ratio, seed, ticket.as_json()] for ratio, seed, ticket in chosen],
-        **{"config": fields, "settings": settings, "outputs": outputs, "threads": threads, "machine": told},
+        **{"config": fields, "settings": settings, "outputs": outputs, "threads": threads, "machine": info},
         **{"level": LEVEL, "code": code_of(*CODE)},
         **({"rivals": of_rivals} if rivals else {}),
     }
@@ -171,7 +171,7 @@ def measure_latency(
         rows = list(measured(variants, places, settings, Path(folder)))
     columns = {key: str(group[key]) for key in TRIAL}
     write_csv(table, pd.DataFrame([columns | row for row in rows]).astype({"seed": "Int64"}))  # a rival has none
-    write_json(machine, told)
+    write_json(machine, info)
     keep(kept, identity, made)
 
 
@@ -337,7 +337,7 @@ def onnx_ready(path: Path, threads: int) -> Ready:
 
 
 def onnx_file(variant: Variant, backend: str, folder: Path, most: int) -> Path:
-    """The ONNX file of a model, of float32 or with weights of eight bits, made where it is not there yet."""
+    """The ONNX file of a model, with float32 or int8 weights, made where it is not there yet."""
     path = folder / variant.name / f"{backend}.onnx"
     if path.exists():
         return path
@@ -347,7 +347,7 @@ def onnx_file(variant: Variant, backend: str, folder: Path, most: int) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as saved:
         variant.model.save_pretrained(saved)
         # What a tokenizer would say.
-        told = {"model_input_names": variant.names, "model_max_length": most}
-        write_json(Path(saved) / "tokenizer_config.json", told)
+        tokenizer = {"model_input_names": variant.names, "model_max_length": most}
+        write_json(Path(saved) / "tokenizer_config.json", tokenizer)
         write_onnx(Path(saved), path)
     return path

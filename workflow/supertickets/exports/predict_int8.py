@@ -1,4 +1,4 @@
-"""Predict in eight bits what a run has predicted: its training is repeated, and its weights are rounded."""
+"""Predict in int8 what a run has predicted: its training is repeated, and its weights are rounded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supertickets.encoder.encoded import Encoded
+from supertickets.evaluation.choice import halves, least_of
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.compare import outcomes_by_ratio, runs_by_ratio
 from supertickets.evaluation.int8 import chosen_by_others
 from supertickets.evaluation.predictions import predictions_file
-from supertickets.evaluation.select_ticket import halves, least_of
 from supertickets.experiment.grid import group_runs, separator_of
 from supertickets.experiment.int8 import FULL
 from supertickets.exports.describe import largest_difference
@@ -50,14 +50,14 @@ def predict_int8(
     finetuned: Path | None = None,
     checkpoint_minutes: float = 0.0,
 ) -> None:
-    """Write what the full model of a seed predicts in eight bits, or the super ticket that the other seeds chose.
+    """Write what the full model of a seed predicts in int8, or the super ticket that the other seeds chose.
 
-    It is the ONNX file of an export in eight bits. Without a test split each half of validation has the ticket that the
+    It is the int8 ONNX file of an export. Without a test split each half of validation has the ticket that the
     other seeds chose on the other half, and so this one's predictions.
 
     Args:
         results: the results folder, with runs, subsets, tickets and the encoder.
-        grid: what spans the runs, how super tickets are chosen if that is unusual, and ``separators`` of tasks whose
+        grid: axes of the grid, how super tickets are chosen if that is unusual, and ``separators`` of tasks whose
             examples are of documents.
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric, which chooses tickets.
@@ -124,7 +124,7 @@ def _runs(
 
 
 def _rounded(folder: Path, own: pd.DataFrame, encoded: Path, threads: int) -> pd.DataFrame:
-    """Predictions of an exported model in eight bits.
+    """Predictions of an exported model in int8.
 
     Args:
         folder: of the export.

@@ -1,4 +1,4 @@
-"""Write a cut model as ONNX, which runs without torch, and with matrices of eight bits."""
+"""Write a cut model as ONNX, which runs without torch, and with int8 matrices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHAPES = ((1, 7), (5, 48))
 
 
 class Logits(nn.Module):
-    """A model whose inputs have places and whose one output is its logits."""
+    """A model with positional inputs, whose only output is its logits."""
 
     def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
         super().__init__()
@@ -72,14 +72,14 @@ def write_onnx(folder: Path, model: Path) -> None:
 
 
 def quantise(model: Path, quantised: Path) -> None:
-    """Write an ONNX model with weights of eight bits; activations are converted while it runs.
+    """Write an ONNX model with int8 weights; activations are converted while it runs.
 
     Args:
         model: the ONNX file, of float32.
         quantised: the one to write. Its outputs differ in the second digit or so.
 
     Raises:
-        UserError: the extra is not installed, or the file is no such model.
+        UserError: the extra is not installed, or the file is not such a model.
     """
     require_extra()
     from onnxruntime.quantization import QuantType, quantize_dynamic

@@ -11,7 +11,7 @@ from snakemake.benchmark import BenchmarkTimer
 
 
 def measure_warm_jobs(folder: Path) -> None:
-    """Have the timer of each rule look at the process of its job too.
+    """Make the timer of each rule measure the process of its job too.
 
     Args:
         folder: of the workflow, in which the server notes that process by the number of the one that waits for it.

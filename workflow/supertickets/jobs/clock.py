@@ -21,7 +21,7 @@ def now_in(folder: Path) -> float:
 
 
 def from_the_future(paths: Iterable[Path], now: float) -> list[Path]:
-    """Those that are later than now by more than :data:`SECONDS`, in order; files that are not there do not count."""
+    """Files that are later than now by more than :data:`SECONDS`, in order; missing files do not count."""
     return sorted(path for path in set(paths) if _changed(path) > now + SECONDS)
 
 

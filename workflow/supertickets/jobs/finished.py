@@ -101,7 +101,7 @@ def _kept(folder: Path, path: Path) -> Path:
 
 
 def _second_name(path: Path, other: Path) -> None:
-    """Give a file a second name, in place of what has it.
+    """Hard-link a file under another name, in place of what has that name.
 
     Raises:
         OSError: the file system has no second names.

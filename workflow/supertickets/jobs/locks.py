@@ -12,7 +12,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-#: Between two looks whether another process has ended.
+#: Time between two attempts to take a lock, in seconds.
 LOOK_SECONDS = 0.5
 
 
@@ -30,16 +30,16 @@ def alone(path: Path) -> Iterator[None]:
 def _locked(path: Path) -> int:
     """Open and lock a file, waiting for other holders; without file locks, return at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = False
+    logged = False
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            if not told:
+            if not logged:
                 log.info("another process does this training, and has locked %s: waiting for its end", path)
-            told = True
+            logged = True
             time.sleep(LOOK_SECONDS)
             continue
         except OSError:  # a file system without locks

@@ -38,7 +38,7 @@ def has_ended(workflow: int) -> bool:
 
 
 def end_with_workflow(workflow: int | None, connection: socket.socket | None = None) -> threading.Event:
-    """Let this process get SIGTERM once the workflow's Snakemake has ended, or the process that waits for this one.
+    """Send this process SIGTERM once the workflow's Snakemake has ended, or the process that waits for this one.
 
     Args:
         workflow: a file of :func:`alive`; nothing is done where it is None.
@@ -54,7 +54,7 @@ def end_with_workflow(workflow: int | None, connection: socket.socket | None = N
 
 
 def _watch(workflow: int, connection: socket.socket | None, parent: int, done: threading.Event) -> None:
-    """Wait until one of them has ended."""
+    """Wait until one of them has ended; only a parent's end closes no file, so its id is compared again and again."""
     ended = has_ended(workflow)
     files: list[Any] = [workflow, connection] if connection else [workflow]
     while not ended:

@@ -28,7 +28,7 @@ def expect_answers(error: type[Exception], longest: float = LONGEST) -> None:
     if plugin is None:
         return
     query = plugin.query_job_status
-    since: float | None = None  # when Slurm stopped to answer: it is asked only while there are jobs
+    since: float | None = None  # when Slurm stopped answering: it is asked only while there are jobs
 
     async def query_job_status(command: str, logger: Logger) -> tuple[dict[str, str], float]:
         """As the plugin's own: the states of all jobs, none if there is no answer, and the seconds that it took."""
@@ -46,6 +46,6 @@ def expect_answers(error: type[Exception], longest: float = LONGEST) -> None:
                 " command continues when it answers. Where there is no accounting: --slurm-status-command squeue"
             )
         logger.warning(f"Slurm does not answer {program}. Running jobs continue, and it is asked again.")
-        return {}, now - began  # of no job anything is known, so the plugin keeps them all
+        return {}, now - began  # nothing is known of any job, so the plugin keeps them all
 
     plugin.query_job_status = query_job_status

@@ -29,7 +29,7 @@ SERVER = {**ONE_THREAD, "JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTO
 
 #: Signals that end a job. The server's process group is its own, so they come to the job from here alone.
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Between two looks whether the shell above is still there.
+#: Time between two checks that the parent shell is alive, in seconds.
 SECONDS = 0.2
 #: What a job's process sends first; then its status.
 STARTED = b"+"

@@ -181,7 +181,7 @@ class SharedEncoder:
 
     @torch.no_grad()
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a :meth:`state`, in place."""
+        """Restore a :meth:`state`, in place."""
         restore_state(self.groups.values(), state)
 
     def whole(self) -> dict[str, Tensor]:

@@ -70,7 +70,7 @@ FILES = (
 
 
 def write_submission(predictions: dict[str, str], archive: Path) -> None:
-    """Write an archive for the server, and beside it a JSON file that tells predictions from fillers.
+    """Write an archive for the server, and a JSON file that says which of its files are predictions, not fillers.
 
     Equal predictions give equal bytes. The archive is checked before it gets its name.
 

@@ -35,7 +35,7 @@ class BestEpoch:
         return [value for group in self.optimizer.groups for value in group.values]
 
     def state(self) -> dict[str, Tensor]:
-        """That of the optimizer, and what is remembered of the best epoch."""
+        """The optimizer's state and the best epoch's weights."""
         copies = {f"best.{index}": value for index, value in enumerate(self.copies)}
         return {**self.optimizer.state(), **copies, "best": self.best}
 

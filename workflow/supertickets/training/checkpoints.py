@@ -40,7 +40,7 @@ class Trained(Protocol):
         """Weights, moments and counts by name."""
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take them over, in place."""
+        """Restore a :meth:`state`, in place."""
 
 
 class Checkpoints:
@@ -88,7 +88,7 @@ class Checkpoints:
                     signal.signal(number, handler)
 
     def watch(self) -> None:
-        """Take note of signals from now on."""
+        """Handle signals from now on."""
         self._before = {number: signal.signal(number, self._note) for number in STOPPING}
         self._last = time.monotonic()
 
@@ -98,7 +98,7 @@ class Checkpoints:
             self.after_step(*self._end)
 
     def after_training(self, trained: Trained, progress: Mapping[str, Any], running: Tensor) -> None:
-        """:meth:`after_step`, now and whenever a signal comes while what is left after the last step is done."""
+        """Call :meth:`after_step` now, and again on a signal until results are written."""
         self.after_step(trained, progress, running)
         self._end = trained, dict(progress), running
 
@@ -158,7 +158,7 @@ class Checkpoints:
             return None
         try:
             if not self.path.is_file():
-                raise ValueError("it is no file")
+                raise ValueError("it is not a file")
             arrays, texts = self._read()
             found, progress = dict(json.loads(texts["identity"])), dict(json.loads(texts["progress"]))
         # TypeError and AttributeError come from types of numbers that NumPy has not, and of texts that are not ours

@@ -1,4 +1,4 @@
-"""Train the best full model or super ticket of a task once more: weights are not kept, and the same come out."""
+"""Train the best full model or super ticket of a task once more, with the same result: weights are not kept."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def repeat_training(
 
     Args:
         results: the results folder.
-        grid: lists of values that span the runs (:func:`~supertickets.experiment.grid.grid_of`).
+        grid: axes of the grid (:func:`~supertickets.experiment.grid.grid_of`).
         group: model, task, train_size and the kind ``winning``.
         metric: the task's first metric.
         which: ``full`` or ``super``.
@@ -48,8 +48,8 @@ def repeat_training(
         predictions, trained, chosen, finetuned, checkpoint_minutes: see
             :func:`supertickets.training.run.train_run`; the checkpoint is beside the predictions, and a super ticket
             is trained whatever ``finetuned`` is.
-        record, ticket: JSON files to write: what was done, and the units that are kept, all of a full model; None
-            where nobody wants them.
+        record, ticket: JSON files to write: what was done, and the units that are kept, all of a full model; None: not
+            written.
     """
     run = exported_run(results, grid, group, metric, which)
     repeat_run(

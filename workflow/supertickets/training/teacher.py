@@ -24,7 +24,9 @@ from supertickets.encoder.weights import read_weights
 from supertickets.errors import reading
 from supertickets.files import replacing
 from supertickets.jobs.finished import give_up
-from supertickets.training.loop import Losses, losses_of, predict, settings_from, with_chosen
+from supertickets.training.loop import Losses, losses_of
+from supertickets.training.predict import predict
+from supertickets.training.settings import settings_from, with_chosen
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def teach(
         weights: the full model's.
         encoded: the tokenised task.
         subset: its training rows.
-        settings: the fields of :class:`~supertickets.training.loop.Settings`.
+        settings: the fields of :class:`~supertickets.training.settings.Settings`.
         teacher: safetensors file to write: logits, shape (rows, outputs), in the order of the subset.
         chosen: file of the settings that a search chose, which replace those in ``settings``; None without a search.
         temporary: 1 if the weights are deleted afterwards: the training that made them keeps them no longer.

@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 from supertickets.evaluation.columns import documents_in
 from supertickets.report.figures import style
 
-#: What stands in for the intervals of two seeds, which are longer than any scale.
+#: What is drawn in place of the intervals of two seeds, which are too long to be shown.
 TWO_SEEDS = "Small points: single seeds, as the intervals of two are too long to be drawn."
 
 
 def intervals(table: pd.DataFrame, way: str = "") -> np.ndarray:
     """Lengths of the intervals of gains below and above, shape (2, rows); 0 for fewer than three seeds.
 
-    With one seed there are none; one of two seeds is longer than any scale. Arguments as of :func:`draw_gains`.
+    With one seed there are none; those of two seeds are too long to be shown. Arguments as of :func:`draw_gains`.
     """
     gain = table[f"difference{way}"]
     ends = np.stack([gain - table[f"low{way}"], table[f"high{way}"] - gain])

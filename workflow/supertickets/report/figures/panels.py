@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.metric import metric_of
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL, mean_intervals, mean_of
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style
@@ -62,7 +62,7 @@ def panels(
     chosen: pd.DataFrame,
     draw: Panel,
     remark: str,
-    keys: list[str] = EXPERIMENT,
+    keys: list[str] = TRIAL,
     places: str = WEIGHT,
 ) -> plt.Figure:
     """Draw a figure with one panel for each super ticket, and a note below.
@@ -205,7 +205,7 @@ def full_model(axis: Axes, rows: pd.DataFrame) -> None:
 
 
 def draw_chance(axis: Axes, chance: float) -> None:
-    """Draw what one answer to all examples scores as a dotted line.
+    """Draw the score of the constant baseline as a dotted line.
 
     Where the line is so far from all else that it would squeeze the curves, its score stands at the edge of the panel,
     in a strip that is added there.
@@ -234,7 +234,7 @@ def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
     """
     tickets = rows[rows["kind"].isin(["full", "winning"])]
     weights = tickets.groupby("ratio")["weight_remaining"].mean().sort_index()
-    beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which random tickets would tell
+    beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which needs random tickets
     names = pd.Series(FIRST_PHASE, weights.index).where(weights.index <= phases["first_ends"], beyond)
     names = names.mask(weights.index >= phases["third_begins"], "III")
     left, right = axis.get_xlim()
@@ -287,12 +287,12 @@ def margins_text(margins: Mapping[str, float], tasks: Iterable[str]) -> str:
 
 
 def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bool = False) -> str:
-    """Explain the names of phases (:func:`mark_phases`); ``random``: the third is told from random tickets."""
+    """Explain the names of phases (:func:`mark_phases`); ``random``: the third is known, from random tickets."""
     text = f" Phase I: no winning ticket loses more than {margins_text(margins, tasks)} on average."
     return text + " III: none is better than random tickets by more than that." * random
 
 
-def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = EXPERIMENT) -> str:
+def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = TRIAL) -> str:
     """Write the title of a panel: the task, the size if the panel has one, and the model if there are several."""
     words = [ticket["model"]] if chosen["model"].nunique() > 1 else []
     words += [ticket["task"], *([size_text(ticket["train_size"])] if "train_size" in keys else [])]

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import size_text

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of, ratios_of
 from supertickets.experiment.paths import size_text
@@ -50,7 +50,7 @@ together.</p>
 
 {{ table(heads, rows) }}
 <p class="note">The super ticket is the ticket with the best mean validation score. {{ choice }}Full
-model, super ticket and gain are means over seeds on examples and trainings that had no part in the choice: for each
+model, super ticket and gain are means over seeds on examples and trainings that were not used to choose it: for each
 seed the ticket that the other seeds chose. {{ intervals }}{{ latency }}</p>
 
 <h2>The curve</h2>
@@ -78,7 +78,7 @@ score of one answer to all examples.</p>
 
 <h2>What to do next</h2>
 <p>Run commands in the folder that holds <code>results/</code>, with the <code>--configfile</code> of this experiment if
-it has one. What is there is not made again.</p>
+it has one. Existing results are not made again.</p>
 {% for words, command in steps -%}
 <p>{{ words }}</p>
 {%- if command %}<pre><code>{{ command }}</code></pre>{% endif %}

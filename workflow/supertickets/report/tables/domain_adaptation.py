@@ -23,6 +23,7 @@ from supertickets.report.tables.formats import (
     reported_splits_text,
     scope_note,
     undefined_note,
+    undefined_rows,
     with_intervals,
     write_formats,
 )
@@ -84,7 +85,7 @@ def write_domain_adaptation(
         f"over seeds and {resampled_text(table)}; p with Holm's correction over tasks and sizes. Ticket: the part of "
         "the encoder that the new task has. Chance: the best score of one answer to all examples."
     )
-    text += few_seeds_note(grid) + undefined_note(table.loc[table["score"].isna(), "task"].unique())
+    text += few_seeds_note(grid) + undefined_note(undefined_rows(table.loc[table["score"].isna(), "task"]))
     if has_no_tickets:
         on = " on the same tasks" if single else ""
         text += f" Over no tickets: the gain over the encoder that was trained{on} without tickets."

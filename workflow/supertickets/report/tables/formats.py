@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import write_csv
 from supertickets.evaluation.significance import LEVEL
 from supertickets.files import replacing
@@ -71,7 +72,8 @@ def write_formats(
             caption=_latex(note),
             position_float=None if len(texts) > 40 else "centering",
         )
-        text = text.replace("<", "\\textless{}")  # LaTeX's standard fonts print "<" as another character
+        # LaTeX's standard fonts print these as other characters.
+        text = text.replace("<", "\\textless{}").replace(">", "\\textgreater{}")
         part.write_text(f"% \\usepackage{{booktabs, longtable}}\n{text}", encoding="utf-8")
     heads = [(head, bool(spec)) for head, spec in columns.values()]
     rows = texts.to_numpy().tolist()
@@ -110,9 +112,15 @@ def scope_note(table: pd.DataFrame, grid: Mapping[str, Any]) -> str:
 
 
 def undefined_note(names: Iterable[str]) -> str:
-    """Say of what scores are undefined, as a sentence for a note; empty if there is none."""
+    """Say which scores are undefined, as a sentence for a note; empty if there is none."""
     what = ", ".join(names)
     return f" Empty: undefined, as predictions or labels are the same for all examples ({what})." if what else ""
+
+
+def undefined_rows(names: pd.Series) -> list[str]:
+    """Count the rows of a table that undefined scores leave empty, in words, from what they are of."""
+    counts = names.value_counts(sort=False)
+    return [f"{count} row{'s' * (count > 1)} of {name}" for name, count in counts.items()]
 
 
 def untrained_note(compared: pd.DataFrame, names: pd.Series) -> str:
@@ -139,9 +147,23 @@ def undefined_scores(scores: pd.DataFrame) -> list[str]:
 
 #: Formats of numbers.
 POINTS, SHARE, RATIO, COUNT, SCORE, STD = "+.1f", ".1%", ".2f", ".0f", ".1f", ".2f"
+#: Format of numbers that are text already.
+WRITTEN = "s"
 
 #: The first columns of tables.
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
+
+
+def detectable(table: pd.DataFrame, name: str) -> list[str]:
+    """Format the smallest differences that are found as text: ``> 100`` where none that the metric allows is.
+
+    Args:
+        table: numbers, and ``metric``.
+        name: their column.
+    """
+    largest = [100 - metric_of(metric).lowest for metric in table["metric"]]
+    pairs = zip(table[name], largest, strict=True)
+    return ["" if pd.isna(value) else f"> {most}" if value > most else f"{value:{SCORE}}" for value, most in pairs]
 
 
 def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str, over_seeds: bool = True) -> list[str]:
@@ -162,13 +184,13 @@ def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str, over_se
 
 
 def t_intervals(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:
-    """Format t intervals as text; those of fewer than three ``seeds``, which are longer than any scale, are omitted."""
+    """Format t intervals as text; those of fewer than three ``seeds``, which are too long to be shown, are omitted."""
     return between(table.where(table["seeds"] > 2), low_name, high_name, spec)
 
 
 def few_seeds_note(grid: Mapping[str, Any]) -> str:
     """Say why t intervals are omitted, as a sentence for a note; empty unless there are two seeds."""
-    return " Intervals of two seeds are longer than any scale, and omitted." * (len(grid["seeds"]) == 2)
+    return " Intervals of two seeds are too long to be shown." * (len(grid["seeds"]) == 2)
 
 
 def between(table: pd.DataFrame, low_name: str, high_name: str, spec: str) -> list[str]:
@@ -188,7 +210,7 @@ def tasks_and_parts(table: pd.DataFrame) -> pd.Series:
 
 def further_note(table: pd.DataFrame) -> str:
     """Say what rows of further parts are, as a sentence for a note; empty if there are none."""
-    text = " Mismatched: a part without a say in the choice, reported as test is; its tests are corrected apart."
+    text = " Mismatched: a part that does not choose tickets, reported as test is; its tests are corrected apart."
     return text if table["split"].isin(PARTS).any() else ""
 
 

@@ -28,10 +28,8 @@ SETTINGS: Columns = {
 
 #: Those that are in records where they are not the default.
 UNUSUAL: Columns = {
-    "eps": ("Eps", "g"),
-    "bias_correction": ("Bias correction", ""),
-    "batches": ("Batches", ""),
-    "model_epoch": ("Epoch", ""),
+    name: (name.replace("_", " ").capitalize(), "g" if isinstance(default, float) else "")
+    for name, default in LATER.items()
 }
 
 

@@ -59,9 +59,9 @@ def write_latency(
         f"Latency of a batch: the full model (ratio 0) and, at each ratio, the winning ticket of the run with the best "
         f"validation score{', and rivals, whole' * any(rivals.values())}. {scope_note(table, grid)} "
         f"Measured on {machines_text(machines)}. Median over "
-        f"{table['rounds'].max()} rounds, in each of which every model computes once, in random order; "
-        f"sentences are of the same length, tokens at hand. Speed-up: the full model's time over the other's in the "
-        f"same round. In parentheses: {LEVEL:.0%} intervals of the medians, over rounds. Arithmetic: multiply-adds, as "
-        "a share of the full model's. Another machine has other numbers."
+        f"{table['rounds'].max()} rounds, in each of which every model computes once, in random order; sentences have "
+        "the same length, and tokenising is not timed. Speed-up: the full model's time over the other's in the same "
+        f"round. In parentheses: {LEVEL:.0%} intervals of the medians, over rounds. Arithmetic: "
+        "multiply-adds, as a share of the full model's. Other machines differ."
     )
     write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -29,7 +29,7 @@ from supertickets.report.tables.formats import (
 def write_rivals(
     results: Path, grid: dict[str, Any], rivals: dict[str, list[str]], csv: Path, md: Path, tex: Path
 ) -> None:
-    """Write what each rival scores more than the full model, and the super ticket more than the rival.
+    """Write the differences of rivals to the full model, and of the super ticket to rivals.
 
     Args:
         results: the results folder, with rivals.

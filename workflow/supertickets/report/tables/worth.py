@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text
 from supertickets.evaluation.results import resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.evaluation.worth import candidates_of
 from supertickets.report.tables.formats import (
@@ -43,11 +43,11 @@ def write_worth(
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model, with their names in words.
-        int8: 1 if there are predictions in eight bits.
+        int8: 1 if there are predictions in int8.
         csv, md, tex: files to write; all have a row for each candidate.
     """
     table, machines = candidates_of(results, grid, margins, rivals, bool(int8))
-    first = table.drop_duplicates(EXPERIMENT).index
+    first = table.drop_duplicates(TRIAL).index
     shown = table.assign(
         interval=between(table, "low", "high", POINTS),
         times=with_intervals(table, SPEEDUP, ".2f", over_seeds=False),
@@ -66,7 +66,7 @@ def write_worth(
 
 
 def _note(table: pd.DataFrame, grid: dict[str, Any], machines: dict[tuple[str, str], dict[str, Any]]) -> str:
-    """What readers need to know."""
+    """The note of the table."""
     text = (
         f"Is it worth it? {scope_note(table, grid)} Candidates: the super ticket, for each seed the one that the other "
         "seeds chose on validation; rivals; and, where the config asks for int8, the full model and the super ticket "
@@ -81,5 +81,5 @@ def _note(table: pd.DataFrame, grid: dict[str, Any], machines: dict[tuple[str, s
             f"{place_text(row)}, {machines_text(machines)}; in parentheses {LEVEL:.0%} intervals over rounds."
         )
     if table["rounded"].any():
-        text += " That of eight bits, by onnxruntime, is the quotient of two medians of different rounds."
+        text += " That of int8, by onnxruntime, is the quotient of two medians of different rounds."
     return f"{text} The answer is the fastest candidate that keeps the score and is shown to be faster."

@@ -15,7 +15,7 @@ def keep(
 
     A unit drawn twice is pruned once, so fewer units are pruned than the ratio says: of 144 heads about 57 instead of
     72. Where there are more layers than heads in a layer, heads of the last layers are never drawn: the number of a
-    head is divided by that of layers to tell its layer, so of 24 layers with 16 heads each 16 have heads to draw, half
+    head is divided by that of layers to find its layer, so of 24 layers with 16 heads each 16 have heads to draw, half
     of which are drawn twice as often. This kind is for comparison with published curves only. The published code keeps
     no head of a layer on purpose. No encoder can be cut to that, so one stays of a layer whose heads are all drawn, and
     another head goes in its place. The arguments are those of the winning ticket.

@@ -1,4 +1,4 @@
-"""The one door to the library, and the functions that rules name."""
+"""The entry point of the library, and the functions that rules name."""
 
 from __future__ import annotations
 
