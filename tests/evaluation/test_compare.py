@@ -146,7 +146,7 @@ def test_an_undefined_score_is_missing_and_named_and_stops_nothing(
     ("name", "change", "message"),
     [
         ("record.json", lambda path: path.write_text(path.read_text().replace('"seed": 3', '"seed": 7')), "is of run"),
-        ("predictions.parquet", lambda path: pd.read_parquet(path)[1:].to_parquet(path), "other validation examples"),
+        ("predictions.parquet", lambda path: pd.read_parquet(path)[1:].to_parquet(path), "other examples"),
     ],
 )
 def test_a_run_that_is_not_what_it_should_be_is_refused(

@@ -198,10 +198,10 @@ def test_importance_tables_round_trip_and_broken_lines_are_named(tmp_path: Path)
     assert lines[0] == "method,kind,layer,head,score,normalized" and lines[-1] == "taylor,ffn,1,,0.0,0.0"
     with pytest.raises(UserError, match="0 units have a magnitude score, expected 8"):
         read_importance(path, "magnitude", whole)
-    path.write_text("\n".join([*lines[:3], "taylor,head,0,2,1.0,x"]))
-    with pytest.raises(UserError, match=r"importance.csv, line 4"):
+    path.write_text("\n".join([*lines[:3], "taylor,head,0,2,1.0,x\n"]))
+    with pytest.raises(UserError, match=r"importance.csv: not a table of importance scores .*'x'.*; delete it"):
         read_importance(path, "taylor", whole)
-    path.write_text("\n".join([*lines[:3], *lines[4:]]))
+    path.write_text("\n".join([*lines[:3], *lines[4:], ""]))
     with pytest.raises(UserError, match="7 units have a taylor score, expected 8"):
         read_importance(path, "taylor", whole)
 
