@@ -445,7 +445,7 @@ def test_columns_of_a_dataset_have_names() -> None:
     [
         ("glue: 2020-01-01", "glue is 2020-01-01, which YAML reads as a date: quote it"),
         ("seeds: [1, 2020-01-01 10:00:00]", "seeds[1] is 2020-01-01 10:00:00, which YAML reads as a date: quote it"),
-        ("define: {tasks: {x: {labels: [2020-01-01, b]}}}", "define.tasks.x.labels[0] is 2020-01-01, which YAML takes"),
+        ("define: {tasks: {x: {labels: [2020-01-01, b]}}}", "define.tasks.x.labels[0] is 2020-01-01, which YAML reads"),
         (
             "define: {tasks: {x: {glue: {columns: {text: 2020-01-01}}}}}",
             "define.tasks.x.glue.columns.text is 2020-01-0",

@@ -154,9 +154,7 @@ def _write_config(config: dict[str, Any], out: Path, command: str) -> None:
         text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
         path.write_text(f"# Every key: {SCHEMA}\n# After a change:\n# {command}\n\n{text}", encoding="utf-8")
     elif yaml.safe_load(path.read_text(encoding="utf-8")) != config:
-        raise UserError(
-            f"{path} differs from these options: delete it, give another --out, or continue with {command}"
-        )
+        raise UserError(f"{path} differs from these options: delete it, give another --out, or continue with {command}")
 
 
 def _run(command: Sequence[str], out: Path) -> None:
