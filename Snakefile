@@ -17,6 +17,8 @@ configfile: "config.yaml" if Path("config.yaml").is_file() else str(DEFAULT)
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/accidents.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/search.smk"

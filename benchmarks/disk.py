@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 
+from supertickets.experiment.adaptation import single_starts
 from supertickets.experiment.config import CATALOGUE, check_config
 from supertickets.experiment.grid import grid_of, runs_of
 from supertickets.training.run import write_predictions
@@ -79,7 +80,9 @@ def main() -> None:
             predicted[task] = predictions(Path(folder), examples, len(entry.get("labels", [0])))
     full = [run for run in runs if run["kind"] == "full"]
     small = sum(sizes["full" if run["kind"] == "full" else "ticket"] for run in runs) + len(full) * sizes["importance"]
-    encoders = [model for model in config["models"] for _ in config["multi_task"]["modes"] for _ in config["seeds"]]
+    alone = {(task, mode) for task, mode, _ in single_starts(config)}
+    kept = [*config["multi_task"]["modes"], *alone]
+    encoders = [model for model in config["models"] for _ in kept for _ in config["seeds"]]
     rows = {
         f"records, logs, tickets and importance of {len(runs):,} trainings": small,
         "their predictions": sum(predicted[run["task"]] for run in runs),

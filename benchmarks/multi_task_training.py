@@ -16,7 +16,7 @@ from supertickets.encoder.model import Classifier
 from supertickets.encoder.ticket import Ticket
 from supertickets.multi_task.loop import MultiTaskSettings
 from supertickets.multi_task.run import shared_models, train_models
-from supertickets.training.loop import settings_from
+from supertickets.training.settings import settings_from
 
 
 def multiply_by_zero(model: Classifier, ticket: Ticket) -> None:

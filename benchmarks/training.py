@@ -79,6 +79,43 @@ def measure(task: Task, precision: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def flops_by_ratio(task: Task) -> dict[float, float]:
+    """Floating-point operations of a training of each ratio's ticket, of the full model's at 0 (:func:`arithmetic`)."""
+    epochs = children.SETTINGS["epochs"]
+    rows, _ = task.rows(TRAIN, EVALUATED, SEEDS[0])
+    tokens = int(Encoded.read(task.encoded).lengths[rows].sum()) * epochs
+    shape = Shape.read(task.model / "shape.json", task.outputs)
+    tickets = {0.0: Ticket.full(shape.layers, shape.heads)} | {ratio: ticket_of(ratio, shape) for ratio in RATIOS}
+    return {ratio: arithmetic(ticket, shape, tokens, TRAIN * epochs) for ratio, ticket in tickets.items()}
+
+
+def table_of(seconds: dict[str, np.ndarray], scores: dict[str, np.ndarray], precision: str) -> pd.DataFrame:
+    """Time and accuracy of this project and its peers.
+
+    Args:
+        seconds, scores: of the trainings of each way, one for each seed.
+        precision: in which this project computes, and the Trainer that is set up like it.
+    """
+    names = {
+        "ours": "this project",
+        "tuned": f"Trainer, {precision}, grouped by length, fused AdamW",
+        "dynamic": "Trainer, fp32, padded to the longest of the batch",
+        "defaults": "Trainer as run_glue.py by default, fp32, padded to 128",
+    }
+    return pd.DataFrame(
+        [
+            {
+                "training": name,
+                "seconds": spread(seconds[way]),
+                "times ours": spread(seconds[way] / seconds["ours"]),
+                "accuracy, %": f"{scores[way].mean():.1f}",
+                "accuracy minus ours, 95% interval": interval(scores[way] - scores["ours"]) if way != "ours" else "",
+            }
+            for way, name in names.items()
+        ]
+    )
+
+
 def main(place: Place = MOVIE) -> None:
     """Measure, and write ``results/training``."""
     (task,) = place.tasks()
@@ -89,32 +126,10 @@ def main(place: Place = MOVIE) -> None:
         raise RuntimeError("the trainings did not make the same number of steps")
     seconds = {name: np.array([answer["train"] for answer in answers]) for name, answers in found.items()}
     scores = {name: np.array([score(answer) for answer in answers]) for name, answers in found.items()}
-    data = Encoded.read(task.encoded)
-    tokens = int(data.lengths[task.rows(TRAIN, EVALUATED, SEEDS[0])[0]].sum()) * children.SETTINGS["epochs"]
-    shape = Shape.read(task.model / "shape.json", task.outputs)
-
-    def operations(ticket: Ticket) -> float:
-        return arithmetic(ticket, shape, tokens, TRAIN * children.SETTINGS["epochs"])
-
-    full = operations(Ticket.full(shape.layers, shape.heads))
+    flops = flops_by_ratio(task)
+    full = flops[0.0]
     speed = full / median(seconds["ours"])
-    names = {
-        "ours": "this project",
-        "tuned": f"Trainer, {precision}, grouped by length, fused AdamW",
-        "dynamic": "Trainer, fp32, padded to the longest of the batch",
-        "defaults": "Trainer as run_glue.py by default, fp32, padded to 128",
-    }
-    table = [
-        {
-            "training": name,
-            "seconds": spread(seconds[way]),
-            "times ours": spread(seconds[way] / seconds["ours"]),
-            "accuracy, %": f"{scores[way].mean():.1f}",
-            "accuracy minus ours, 95% interval": interval(scores[way] - scores["ours"]) if way != "ours" else "",
-        }
-        for way, name in names.items()
-    ]
-    left = {ratio: operations(ticket_of(ratio, shape)) / full for ratio in RATIOS}
+    left = {ratio: flops[ratio] / full for ratio in RATIOS}
     cost = {ratio: seconds[f"ours, ratio {ratio}"] / seconds["ours"] for ratio in RATIOS}
     tickets = "; ".join(f"ratio {ratio}: {spread(cost[ratio])} of the time for {left[ratio]:.3f}" for ratio in RATIOS)
     epochs, batch = children.SETTINGS["epochs"], children.SETTINGS["batch_size"]
@@ -131,4 +146,4 @@ def main(place: Place = MOVIE) -> None:
         "arithmetic_left": left, "seconds": {name: list(times) for name, times in seconds.items()},
         "accuracy": {name: list(values) for name, values in scores.items()},
     }  # fmt: skip
-    write(f"training{SUFFIX}", "python -m benchmarks training", text, pd.DataFrame(table), measured)
+    write(f"training{SUFFIX}", "python -m benchmarks training", text, table_of(seconds, scores, precision), measured)

@@ -30,17 +30,17 @@ MEASURED = ("seconds", "memory_bytes")
 WAYS = ("all", "workflow", "job")
 
 
-def accident_config() -> dict[str, Any]:
+def accident_config(epochs: int = 100) -> dict[str, Any]:
     """A small experiment whose trainings last for seconds and write checkpoints all the time."""
-    how = {"epochs": 100, "batch_size": 8, "learning_rate": 1.0e-3}
+    how = {"epochs": epochs, "batch_size": 8, "learning_rate": 1.0e-3}
     return tiny_config(tasks=["toy"], seeds=[1], training=how, checkpoint_minutes=0.005)
 
 
-def shared_config() -> dict[str, Any]:
+def shared_config(epochs: int = 100) -> dict[str, Any]:
     """The same with one encoder for two tasks, through a ticket of each, and a new task."""
     shared = {"modes": ["super"], "ratios": {"toy": 0.3, "toy_value": 0.6}}
     parts = {"multi_task": shared, "adaptation": {"tasks": ["toy_new"], "train_sizes": [20]}}
-    config = accident_config() | {"tasks": ["toy", "toy_value"]} | parts
+    config = accident_config(epochs) | {"tasks": ["toy", "toy_value"]} | parts
     tasks = config["define"]["tasks"]
     tasks["toy_new"] = tasks["toy"] | {"split": {"seed": 9}}
     return config

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from supertickets.evaluation import resampling, significance
+from supertickets.evaluation import power, resampling, significance
 from supertickets.evaluation.predictions import Outcomes
 
 
 @pytest.fixture
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use few resamples, since simulations repeat all computations many times."""
+    """Use few resamples and few experiments of the power, since simulations repeat all computations many times."""
     for module in (resampling, significance):
         monkeypatch.setattr(module, "RESAMPLES", 150)
+    experiments = power._experiments()[:, :128]
+    monkeypatch.setattr(power, "_experiments", lambda: experiments)
 
 
 def crossed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from accidents import SHARED_TARGETS, shared_config
 from conftest import PROJECT, TINY, Workspace, new_workspace, tiny_config
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,7 +38,7 @@ from benchmarks import (
     warm,
 )
 from benchmarks.__main__ import BY_NAME, NAMES
-from benchmarks.data import Place, Task
+from benchmarks.data import Place, Task, environment
 from benchmarks.machine import SUFFIX
 from benchmarks.results import interval, spread
 from benchmarks.rounded import PRODUCTS, Rounded
@@ -57,7 +59,12 @@ SMALL = {key: value for key, value in TINY.items() if key != "model_type"}
 @pytest.fixture
 def forks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings start in processes that have imported everything."""
-    monkeypatch.setattr(children, "ended", forked.ended)
+    modules = [f"benchmarks.{name}" for name in ("ours", "peer", "masks", "multi_task_training")]
+
+    def ended(module: str, text: str) -> subprocess.CompletedProcess[str]:
+        return forked.call(modules, f"benchmarks.{module}:main", [], PROJECT, environment(), text)
+
+    monkeypatch.setattr(children, "ended", ended)
 
 
 @pytest.mark.parametrize("ticket", [Ticket.full(3, 4), Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4)])
@@ -94,9 +101,6 @@ def test_peer_and_project_do_the_same_steps_side_by_side(tmp_path: Path, forks: 
     ours, peer = children.run("ours", asked), children.run("peer", tuned)
     assert ours["steps"] == peer["steps"] == 4
     assert sorted(ours["labels"]) == sorted(peer["labels"]) and np.shape(peer["outputs"]) == (2, 2)
-    with pytest.raises(RuntimeError, match=r"benchmarks\.peer failed"):
-        children.run("peer", asked)
-
     # The published importance and ours are the same numbers.
     scores = tmp_path / "importance.csv"
     children.run("masks", asked | {"saved": str(tmp_path / "saved"), "importance": str(scores)})
@@ -107,6 +111,11 @@ def test_peer_and_project_do_the_same_steps_side_by_side(tmp_path: Path, forks: 
     found = method_of("sensitivity")(Sample(saved, data, batches, EXACT, np.random.default_rng(0)))
     expected = pd.read_csv(scores)["score"]
     np.testing.assert_allclose(np.concatenate([*found[0], found[1]]), expected, rtol=1e-3)
+
+
+def test_a_training_that_fails_is_an_error_with_its_message() -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)benchmarks\.ours failed.*KeyError: 'model'"):
+        children.run("ours", {})
 
 
 @pytest.mark.parametrize("context", [torch.enable_grad, torch.inference_mode])
@@ -195,7 +204,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         gpu: {"SHAPES": ((8, 8, 8),), "PEAK": ((16, 16, 16),)},
         scale: {"SEEDS": 1, "SEEDS_OF_JOBS": 2, "SEEDS_OF_RUNS": 3, "EXAMPLES": 20},
         # Single-task runs are killed by test_accidents.
-        kills: {"EXPERIMENTS": {"multi-task": (*kills.EXPERIMENTS["multi-task"][:2], 1)}},
+        kills: {"EXPERIMENTS": {"multi-task": (lambda: shared_config(epochs=30), SHARED_TARGETS, 1)}},
         groups: {"RATIOS": [0.3]},
     }.items():
         for name, value in values.items():
@@ -259,7 +268,7 @@ def test_the_published_way_skips_blocks_and_multiplies_heads_by_zero() -> None:
 
 
 @pytest.mark.slow
-def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_compares_both(written: Path, toy: Place, monkeypatch: pytest.MonkeyPatch, forks: None) -> None:
     monkeypatch.delenv("GLUE", raising=False)
     precision.main(toy)
     assert "| toy " in page_of(written, "precision")
@@ -289,10 +298,13 @@ def test_gpu_needs_one_and_computes_the_same_table_elsewhere(
 def test_disk_estimates_from_a_small_experiment(
     written: Path, project: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    config = json.loads((project.folder / "config.yaml").read_text())
+    (project.folder / "small.yaml").write_text(json.dumps(config | {"tasks": ["toy"], "multi_task": False}))
     monkeypatch.setattr(disk, "ROOT", project.folder)
-    monkeypatch.setattr(disk, "SMOKE", project.folder / "config.yaml")
+    monkeypatch.setattr(disk, "SMOKE", project.folder / "small.yaml")
     disk.main()
     assert "their predictions" in page_of(written, "disk")
+    assert "40 multi-task encoders" in page_of(written, "disk")  # 20 of them of MNLI alone
 
 
 @pytest.mark.slow
@@ -304,12 +316,12 @@ def test_sweep_draws_the_figure_both_ways(written: Path, project: Workspace, for
 
 @pytest.mark.slow
 def test_scale_plans_and_judges_a_grid(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paper = {"models": ["bert-base"], "tasks": ["sst2", "rte"], "train_sizes": ["all"], "kinds": ["winning", "random"]}
+    paper = {"models": ["bert-base"], "tasks": ["rte"], "train_sizes": ["all"], "kinds": ["winning", "random"]}
     (tmp_path / "paper.yaml").write_text(json.dumps(paper | {"ratios": [0.1, 0.3]}))
     monkeypatch.setattr(scale, "PAPER", tmp_path / "paper.yaml")
     scale.main()
     page = page_of(written, "scale")
-    assert "| score, 4 jobs" in page and "| aggregate, one job" in page
+    assert "| score, 2 jobs" in page and "| aggregate, one job" in page
 
 
 @pytest.mark.slow

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
-from conftest import PROJECT, write_tiny_task
+from conftest import PROJECT, toy, write_tiny_task
+from recipes import EXTEND, KEYS, WRITTEN, edited_module, module_from, with_keys
 
 from supertickets import command as command_module
 from supertickets.call import parser_of
+from supertickets.data.task import prepare_task
 from supertickets.experiment import config as config_module
 from supertickets.experiment.config import SCHEMA, check_config
 from supertickets.experiment.shown import FIGURES, TABLES, everything
 from supertickets.experiment.shown import PAGES as REPORT_PAGES
 
 PAGES = [PROJECT / "README.md", PROJECT / "ARCHITECTURE.md", *sorted((PROJECT / "docs").glob("*.md"))]
-EXTEND = (PROJECT / "docs" / "extend.md").read_text()
-#: Files that a recipe has somebody write, below the library, with their content.
-RECIPES = dict(re.findall(r"Write `([^`]+)`:\n\n```python\n(.*?)```", EXTEND, re.DOTALL))
 
 
 def name_of(path: Path) -> str:
@@ -44,15 +46,6 @@ def blocks(language: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def hooks() -> ModuleType:
     return module_from(PROJECT / "docs" / "hooks.py")
-
-
-def module_from(path: Path) -> ModuleType:
-    """A module of a file that is not in a package."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_readme_is_short() -> None:
@@ -98,20 +91,17 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def extended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The schema with the names that recipes add to it."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    """The schema with the names and keys that recipes add to it."""
+    schema = yaml.safe_load(with_keys(SCHEMA.read_text()))
     definitions = schema["$defs"]
     enums = {
         "tickets/methods": definitions["pruning"]["properties"]["importance"]["enum"],
         "tickets/kinds": definitions["kind"]["properties"]["like"]["enum"],
         "evaluation/metrics": definitions["task"]["properties"]["metrics"]["items"]["enum"],
     }
-    for path in map(Path, RECIPES):
+    for path in map(Path, WRITTEN):
         if path.parent.as_posix() in enums:
             enums[path.parent.as_posix()].append(path.stem)
-    fragments = [block for page, block in blocks("yaml") if page == "docs/extend.md" and block.startswith(" ")]
-    assert len(fragments) == 1
-    schema["properties"] |= yaml.safe_load(fragments[0])
     (tmp_path / "schema.yaml").write_text(yaml.safe_dump(schema))
     monkeypatch.setattr(config_module, "SCHEMA", tmp_path / "schema.yaml")
 
@@ -128,8 +118,10 @@ def test_a_config_is_accepted(page: str, block: str) -> None:
 @pytest.mark.usefixtures("files", "extended")
 def test_what_recipes_add_to_the_schema_can_be_asked_for() -> None:
     kinds = {"like_it": {"like": "by_layer"}, "by_it": {"importance": "squared_sensitivity"}}
-    config = check_config({"kinds": ["winning", *kinds], "define": {"kinds": kinds}, "min_words": 3})
+    keys = {"min_words": 3, "training": {"least_rate": 1.0e-5}}
+    config = check_config({"kinds": ["winning", *kinds], "define": {"kinds": kinds}, **keys})
     assert config["min_words"] == 3 and check_config({})["min_words"] == 0
+    assert config["training"]["least_rate"] == 1.0e-5 and check_config({})["training"]["least_rate"] == 0
 
 
 def test_the_example_with_most_keys_has_as_many_tickets_as_the_page_says() -> None:
@@ -248,7 +240,7 @@ def test_the_readmes_dry_run(tmp_path: Path) -> None:
 def recipes(tmp_path: Path) -> dict[str, ModuleType]:
     """The modules that recipes have somebody write, by their names."""
     modules = {}
-    for path, code in RECIPES.items():
+    for path, code in WRITTEN.items():
         file = tmp_path / Path(path).name
         file.write_text(code)
         modules[file.stem] = module_from(file)
@@ -256,8 +248,8 @@ def recipes(tmp_path: Path) -> dict[str, ModuleType]:
 
 
 def test_recipes_are_formatted_as_the_project_is(tmp_path: Path) -> None:
-    assert len(RECIPES) == 5
-    for path, code in RECIPES.items():
+    assert len(WRITTEN) == 6
+    for path, code in WRITTEN.items():
         (tmp_path / Path(path).name).write_text(code)
     for check in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *check, "--config", PROJECT / "pyproject.toml", tmp_path]
@@ -289,28 +281,64 @@ def test_the_recipe_for_a_metric_scores_resamples_as_it_scores_once(recipes: dic
     np.testing.assert_allclose(metric.weighted(predicted, true, counts), each)
 
 
-def test_the_recipes_for_a_figure_and_a_table_make_them(recipes: dict[str, ModuleType], tmp_path: Path) -> None:
+def test_the_recipes_for_a_figure_a_table_and_a_page_make_them(recipes: dict[str, ModuleType], tmp_path: Path) -> None:
     from made_up_runs import MAIN, write_runs
 
     grid = MAIN | {"tasks": ["movie"], "train_sizes": [64], "ratios": [0.3], "seeds": [1, 2]}
     write_runs(tmp_path, grid)
-    made = [tmp_path / name for name in ("f.pdf", "f.png", "t.csv", "t.md", "t.tex")]
+    made = [tmp_path / name for name in ("f.pdf", "f.png", "t.csv", "t.md", "t.tex", "p.html")]
     recipes["seed_range"].draw_seed_range(tmp_path, grid, *made[:2])
-    recipes["lightest"].write_lightest(tmp_path, grid, *made[2:])
+    recipes["lightest"].write_lightest(tmp_path, grid, *made[2:5])
+    recipes["weights"].write_weights(tmp_path, grid, made[5])
     assert all(path.stat().st_size > 0 for path in made)
-    assert "%" in made[3].read_text()
+    assert "%" in made[3].read_text() and re.search(r"<td>movie</td><td[^>]*>\d+%</td>", made[5].read_text())
 
 
-def test_the_rows_of_recipes_are_rows_of_figures_and_tables() -> None:
+def test_the_rows_of_recipes_are_rows_of_figures_tables_and_pages() -> None:
     import supertickets.experiment.shown as shown
 
-    rows = re.findall(r'^    ("(?:seed_range|lightest)": Shown\(.*\)),$', EXTEND, re.MULTILINE)
+    rows = re.findall(r'^    ("(?:seed_range|lightest|weights)": Shown\(.*\)),$', EXTEND, re.MULTILINE)
     made: dict[str, Any] = {}
     for row in rows:
         made |= eval(f"{{{row}}}", vars(shown))
     config = check_config({})
-    assert {*made} == {"seed_range", "lightest"}
+    assert {*made} == {"seed_range", "lightest", "weights"}
     assert all(row.inputs(config) and row.possible(config) for row in made.values())
+
+
+def test_the_recipe_for_a_config_key_leaves_short_sentences_out(tmp_path: Path) -> None:
+    settings, subset = (edited_module(name, tmp_path) for name in ("experiment/settings.py", "data/subset.py"))
+    config = check_config({"tasks": ["movie"], "stratify": True}) | {"min_words": 6}
+    options = settings.subset_settings(config, "movie")
+    assert options == {"stratify": 1, "min_words": 6}
+    write_tiny_task(tmp_path / "toy.tsv")
+    prepare_task(toy(tmp_path / "toy.tsv"), tmp_path / "toy.parquet")
+    texts = pq.read_table(tmp_path / "toy.parquet")["text"].to_pylist()
+    for more, shortest in ({}, 3), (options, 6):
+        subset.subsample(tmp_path / "toy.parquet", "all", 1, **{"stratify": 1, **more}, subset=tmp_path / "rows.json")
+        rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+        assert min(len(texts[row].split()) for row in rows) == shortest
+
+
+def test_the_recipe_for_a_key_of_training_keeps_the_rate_up(tmp_path: Path) -> None:
+    names = ("experiment/settings.py", "training/settings.py", "training/loop.py")
+    settings, of_training, loop = (edited_module(name, tmp_path) for name in names)
+    default = yaml.safe_load(KEYS["$defs.training.properties"])["least_rate"]["default"]
+    steps = of_training.Steps("adamw", 0.1, 1, 2, 0.0, 0.0, 1.0)
+    assert settings.LATER["least_rate"] == steps.least_rate == default
+
+    def rates(**more: float) -> list[float]:
+        found = []
+
+        def step(task: int, rows: np.ndarray, rate: float) -> torch.Tensor:
+            found.append(rate)
+            return torch.zeros(())
+
+        turns = [[(0, np.arange(1))] * 4] * 2
+        loop.take_steps(None, step, turns, [4], replace(steps, **more), torch.device("cpu"), None)
+        return found
+
+    assert min(rates()) < 0.02 and min(rates(least_rate=0.03)) == 0.03 and max(rates(least_rate=0.03)) == 0.1
 
 
 # What pages list.

@@ -74,9 +74,10 @@ def test_control_characters_of_a_name_are_not_printed_raw(tmp_path: Path, capsys
     assert "reading a\\x1b[2J\\udcff\\r\n" in capsys.readouterr().err
 
 
-def test_a_defect_keeps_its_traceback(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
+def test_a_defect_keeps_its_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^Error: ZeroDivisionError: a defect; this is a defect, unless"):
         run(stage, ["--source", "x", "--settings", '{"fail": 3}', "--out", str(tmp_path / "out")])
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
 def test_every_rule_names_the_function_that_does_its_work() -> None:

@@ -27,7 +27,9 @@ from supertickets.engine.device import Compute
 from supertickets.errors import UserError
 from supertickets.tickets.importance import method_of
 from supertickets.tickets.sample import Sample
-from supertickets.training.loop import Settings, predict, train
+from supertickets.training.loop import train
+from supertickets.training.predict import predict
+from supertickets.training.settings import Settings
 
 PAD = 1
 CPU = torch.device("cpu")

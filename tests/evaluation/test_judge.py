@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,17 @@ from simulations import crossed, few_resamples, outcomes
 
 from supertickets.evaluation import resampling
 from supertickets.evaluation.compare import constant_answer
+from supertickets.evaluation.gain import HONEST, reports
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.power import Spread, needed
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import sample
-from supertickets.evaluation.select_ticket import HONEST, reports
 from supertickets.evaluation.significance import difference, over_both, p_above, variances, wald
 
 __all__ = ["few_resamples"]  # the fixture
+
+
+TRIAL = {"model": "m", "task": "t", "train_size": "9", "split": "test", "metric": "accuracy", "reported": True}
 
 
 def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -35,7 +39,7 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
         parts[split] = {ratio: outcomes(random, labels, right, 5) for ratio, right in rights.items()}
     ratio, pairs, _ = reports("accuracy", parts, [HONEST])
     sampled = {ratio: sample("accuracy", runs.labels, runs.predicted) for ratio, runs in parts["test"].items()}
-    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": 5}
+    trial = {**TRIAL, "seeds": 5}
     trial |= {"examples": 150, "chance": 50.0, "p_chance": 0.0}
     rows = [
         {**trial, "kind": "winning", "ratio": cut, "weight_remaining": 1 - cut} | difference(sampled[0.0], sampled[cut])
@@ -68,7 +72,7 @@ def test_a_sweep_of_labels_that_depend_on_nothing_reports_no_gain(few_resamples:
         ({0.0: 0.95, 0.1: 0.98, 0.2: 0.98, 0.3: 0.98}, "keeps within 5 down to 70% weight, the lightest tried", 0.3),
         ({0.0: 0.9, 0.1: 0.6, 0.2: 0.9, 0.3: 0.9}, r"loses [23]\d\.\d at 90% weight", 0.0),
         ({0.0: 0.6, 0.1: 0.6, 0.2: 0.6, 0.3: 0.6},
-         r"undecided: a difference of \d+\.\d could have been found; about \d+ (seeds|examples).* a margin of 5", 0.0),
+         r"undecided: a difference of \d+\.\d could have been found; about \d+ (seeds|examples).* within 5$", 0.0),
     ],
     ids=["gains", "keeps, then loses", "keeps", "loses", "undecided"],
 )  # fmt: skip
@@ -93,14 +97,15 @@ def test_runs_that_never_differ_have_no_interval_and_keep_their_score() -> None:
     values = difference(same, same)
     assert values["difference"] == 0 and values["p"] == 1 and np.isnan([values["low"], values["high"]]).all()
     # As many examples as would show a difference of the margin, if there was one.
-    assert verdict_alone(values, 2) == "undecided: no run differs on 40 examples; 58 would show a margin of 5"
+    told = "58 would show that an equal model keeps within 5"
+    assert verdict_alone(values, 2) == f"undecided: no run differs on 40 examples; {told}"
     assert verdict_alone(values, 2, examples=60) == "keeps within 5 down to 90% weight, the lightest tried"
 
 
-def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0, examples: int = 40) -> str:
+def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0, examples: int = 40, **more: Any) -> str:
     """The verdict on a task with one ratio, from its difference."""
-    trial = {"model": "m", "task": "t", "train_size": "9", "split": "test", "reported": True, "seeds": seeds}
-    trial |= {"ratio": 0.1, "weight_remaining": 0.9, "examples": examples, "chance": 50.0, "p_chance": p_chance}
+    trial = {**TRIAL, "seeds": seeds, "ratio": 0.1, "weight_remaining": 0.9, "examples": examples}
+    trial |= {"chance": 50.0, "p_chance": p_chance, **more}
     rows = corrected(pd.DataFrame([trial | {"kind": "winning"} | values]))
     trial |= {"lightest_by_others": 0.9, "heaviest_by_others": 0.9}
     chosen = pd.DataFrame([trial | {f"{name}_{HONEST}": value for name, value in values.items()}])
@@ -116,6 +121,49 @@ def test_what_enough_seeds_and_examples_did_not_decide_is_told_as_measured(diffe
     verdict = verdict_alone(values, 6)
     measured = f"{difference:+.1f} was measured, shown to be neither a loss nor within the margin of 5"
     assert re.fullmatch(rf"undecided: a difference of \d\.\d could have been found; {re.escape(measured)}", verdict)
+
+
+def of_luck(difference: float, by_seed: float, by_document: float) -> dict[str, float]:
+    """A difference that is not significant, with variances over seeds and over documents."""
+    error = (by_seed + by_document) ** 0.5
+    values = {"full": 80.0, "difference": difference, "p": 0.9, "p_seeds": 0.9, "error": error, "freedom": 5.0}
+    values |= {"seeds_error": by_seed**0.5, "variance_seeds": by_seed, "variance_examples": by_document}
+    return values | {"variance_residual": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("seeds", "variances_of", "documents", "metric", "words"),
+    [
+        (2, (100.0, 1.0), 40, "accuracy", "2 seeds could have found no difference; take 6 or more"),
+        (2, (100.0, 1.0), 40, "pearson", r"a difference of 1\d\d\.\d could have been found; .*"),
+        (6, (2500.0, 1.0), 40, "accuracy", "6 seeds could have found no difference; no affordable number of seeds .*"),
+        (10, (1.0, 400.0), 2, "accuracy", r"2 documents could have found no difference; about \d+ documents would .*"),
+    ],
+    ids=["few seeds", "two seeds of a correlation", "seeds that fail", "two documents"],
+)
+def test_what_could_have_found_nothing_is_what_there_is_too_little_of(
+    seeds: int, variances_of: tuple[float, float], documents: int, metric: str, words: str
+) -> None:
+    verdict = verdict_alone(of_luck(-1.0, *variances_of), seeds, documents=documents, metric=metric)
+    assert re.fullmatch(f"undecided: {words}", verdict), verdict
+
+
+def test_a_loss_that_is_kept_within_the_margin_is_no_loss_and_undefined_ratios_are_no_tests() -> None:
+    def row(ratio: float, difference: float) -> dict[str, Any]:
+        values = of_luck(difference, 0.01, 0.01) | {"p": 2 * stats.t.sf(abs(difference) / 0.02**0.5, 5)}
+        values = values if difference == difference else dict.fromkeys(values, np.nan)
+        trial = {**TRIAL, "kind": "winning", "ratio": ratio, "weight_remaining": 1 - ratio, "seeds": 6}
+        return trial | {"examples": 900, "chance": 50.0, "p_chance": 0.0} | values
+
+    def judged(*differences: float) -> pd.Series:
+        rows = corrected(pd.DataFrame([row((place + 1) / 10, mean) for place, mean in enumerate(differences)]))
+        chosen = rows[:1].assign(**{f"difference_{HONEST}": -1.0, f"p_{HONEST}": 0.9})
+        return with_verdicts(chosen, rows, MARGIN).iloc[0]
+
+    assert judged(-1.0, -1.0)["verdict"] == "keeps within 5 down to 80% weight, the lightest tried"
+    assert judged(-1.0, -9.0)["verdict"] == "keeps within 5 down to 90% weight; loses 9.0 at 80% weight"
+    names = ["detectable", "seeds_needed", "examples_needed"]
+    assert judged(-1.0, np.nan)[names].tolist() == judged(-1.0)[names].tolist()
 
 
 def test_one_seed_has_no_interval_and_no_verdict() -> None:
@@ -170,6 +218,7 @@ def test_undefined_scores_have_no_difference_and_a_verdict_of_their_own() -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_pilot_says_how_many_seeds_and_examples_are_needed() -> None:
     """Components are recovered from simulated experiments, and what is planned from them is found as often as said."""
     random = np.random.default_rng(19)

@@ -66,6 +66,7 @@ def test_phases_without_random_tickets_spread_or_score() -> None:
     assert seen["first_ends"] == 0.1 and np.isnan(seen["third_begins"])
 
 
+@pytest.mark.slow
 def test_intervals_of_boundaries_hold_the_true_ones() -> None:
     """Of simulated curves whose true differences are known, with effects of seeds, of examples, and of both."""
     random = np.random.default_rng(23)

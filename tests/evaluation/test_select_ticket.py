@@ -1,212 +1,170 @@
-"""Super tickets and their gains, in simulations where runs differ, and by hand."""
+"""Super tickets that are chosen in another way than usual: the full model too, and each seed by its own score."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
-from simulations import few_resamples, outcomes
+from made_up_runs import judge_all, score_of, write_run
 
-from supertickets.evaluation.predictions import Outcomes
-from supertickets.evaluation.select_ticket import (
-    HONEST,
-    WAYS,
-    by_halves,
-    choice_error,
-    choose,
-    choose_by_others,
-    error_of_choice,
-    halves,
-    peak,
-    reports,
-)  # fmt: skip
-from supertickets.evaluation.significance import (
-    difference,
-    holm,
-)
+from supertickets.encoder.ticket import Ticket
+from supertickets.errors import UserError
+from supertickets.evaluation.best_run import exported_run
+from supertickets.evaluation.results import chosen_ratio, ratio_of_seed, read_groups
+from supertickets.experiment.config import check_config
+from supertickets.experiment.grid import grid_of, groups_of, ratios_of, runs_of
+from supertickets.experiment.multi_task import ticket_inputs
+from supertickets.experiment.repeated import repeated_grid
+from supertickets.files import write_json
+from supertickets.multi_task.scores import multi_task_trained
+from supertickets.multi_task.share_tickets import share_tickets
+from supertickets.report.figures.ticket_masks import kept_shares, ratio_text
+from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
+from supertickets.report.tables.super_tickets import write_super_tickets
 
-__all__ = ["few_resamples"]  # the fixture
-
-
-def score(runs: Outcomes) -> float:
-    return 100 * (runs.predicted == runs.labels).mean()
+GRID: dict[str, Any] = {
+    "models": ["minilm"], "tasks": ["movie"], "train_sizes": [64], "seeds": [1, 2, 3], "kinds": ["winning"],
+    "draws": {"winning": 1}, "ratios": [0.1, 0.3, 0.5],
+}  # fmt: skip
+GROUP = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
 
 
-def experiment(
-    random: np.random.Generator, seeds: int, gain: float = 0.0, failing: float = 0.0, test: bool = True
-) -> dict[str, dict[float, Outcomes]]:
-    """Simulate an experiment of seven ratios: seeds differ, and so does each run of a seed, on all examples alike.
-
-    Args:
-        random: the random generator.
-        seeds: number of seeds.
-        gain: of every ticket over the full model, in points.
-        failing: probability that a run learns nothing.
-        test: whether there is a test split.
-    """
-    ratios = np.arange(8) / 10
-    rights = 0.75 + 0.02 * random.normal(size=(seeds, 1)) + 0.027 * random.normal(size=(seeds, len(ratios)))
-    rights[:, 1:] += gain / 100
-    rights = np.where(random.random(rights.shape) < failing, 0.5, rights)
-    splits = {}
-    for split, count in (("validation", 200), ("test", 300))[: 1 + test]:
-        labels = random.integers(0, 2, count).astype(float)
-        splits[split] = {ratio: outcomes(random, labels, rights[:, place], seeds) for place, ratio in enumerate(ratios)}
-    return splits
+def chosen(folder: Path, monkeypatch: pytest.MonkeyPatch, right: dict[float, float], **selection: str) -> pd.Series:
+    """The selection of made-up runs that are right this often, by ratio."""
+    monkeypatch.setattr("made_up_runs.RIGHT", right)
+    random = np.random.default_rng(5)
+    grid = GRID | ({"selection": selection} if selection else {})
+    for run in runs_of(grid):
+        write_run(folder, run, random)
+    judge_all(folder, grid)
+    return read_groups(folder, "selections", [GROUP], grid).iloc[0]
 
 
-def gains(count: int, seed: int, ways: Sequence[str] = WAYS, **what: Any) -> pd.DataFrame:
-    """Simulate experiments; for each the gain of the super ticket by every way of reporting it."""
-    random = np.random.default_rng(seed)
-    rows = []
-    for _ in range(count):
-        by_split = experiment(random, **what)
-        row = {}
-        for way, (full, tickets) in reports("accuracy", by_split, ways)[1].items():
-            error = error_of_choice("accuracy", by_split) if way == HONEST else 0.0
-            row |= {f"{name}_{way}": value for name, value in difference(full, tickets, error).items()}
-        rows.append(row)
-    return pd.DataFrame(rows)
+def validation(folder: Path, seed: int, ratio: float) -> float:
+    kind = "winning" if ratio else "full"
+    return score_of(folder, "accuracy", "validation", task="movie", seed=seed, ratio=ratio, kind=kind)
 
 
-def test_runs_that_choose_and_report_a_ticket_flatter_it_and_other_runs_do_not(few_resamples: None) -> None:
-    """Runs of one seed and ratio are good or bad on validation and test alike."""
-    table = gains(120, 11, seeds=3)
-    for way in ("same_split", "other_half", "other_split"):
-        assert table[f"difference_{way}"].mean() > 1.0
-    honest = table[f"difference_{HONEST}"]
-    assert abs(honest.mean()) < 3 * stats.sem(honest)
+def test_the_full_model_can_be_chosen_and_is_carried_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = {0.0: 0.9, 0.1: 0.6, 0.3: 0.6, 0.5: 0.6}
+    row = chosen(tmp_path, monkeypatch, right, candidates="with_full")
+    grid = GRID | {"selection": {"candidates": "with_full"}}
+    assert (row["ratio"], row["heads_pruned"], row["weight_remaining"]) == (0, 0, 1)
+    assert row["difference_other_seeds"] == row["difference_same_split"] == 0 and row["p_other_seeds"] == 1
+    assert chosen_ratio(tmp_path, GROUP, 2) == 0
+    assert exported_run(tmp_path, grid, GROUP, "accuracy", "super")["kind"] == "full"
+    shares = kept_shares(tmp_path, row, grid)
+    assert (shares[0] == 1).all() and (shares[1] == 1).all()
+    write_super_tickets(tmp_path, grid, *(tmp_path / f"table.{ending}" for ending in ("csv", "md", "tex")))
+    assert "The full model can be chosen, too (ratio 0)" in (tmp_path / "table.md").read_text()
+    # In an experiment that cannot choose it, the table is another's.
+    with pytest.raises(UserError, match=r"winning.csv: its ratio is 0, none of"):
+        read_groups(tmp_path, "selections", [GROUP], GRID)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "what",
-    [{"seeds": 6}, {"seeds": 3}, {"seeds": 6, "failing": 0.1}, {"seeds": 6, "test": False}],
-    ids=["six seeds", "three seeds", "failing runs", "without a test split"],
-)
-def test_the_honest_gain_is_calibrated(few_resamples: None, what: dict[str, Any]) -> None:
-    """Without a gain; two tasks of one experiment, whose tests are corrected together.
-
-    Coverage has no upper bound here: that of the error of the choice is in the next test.
-    """
-    count = 240
-    table = gains(count, 5, [HONEST], **what)
-    honest = table[f"difference_{HONEST}"]
-    # Bounds leave room for so few simulations.
-    assert abs(honest.mean()) < 0.1 + 3 * stats.sem(honest)
-    covered = (table[f"low_{HONEST}"] <= 0) & (table[f"high_{HONEST}"] >= 0)
-    assert covered.mean() >= 0.92
-    p = table[f"p_{HONEST}"].to_numpy().reshape(-1, 2)
-    false = [(holm(pair) <= 0.05) & (gain > 0) for pair, gain in zip(p, honest.to_numpy().reshape(-1, 2), strict=True)]
-    assert np.mean(np.any(false, axis=1)) <= 0.05
-
-
-@pytest.mark.parametrize(("seeds", "ratios"), [(3, 4), (6, 4), (10, 7)])
-@pytest.mark.parametrize("best", [0.0, 1.0], ids=["ratios alike", "one is better"])
-def test_the_error_of_a_choice_by_other_seeds_covers_what_it_says(
-    monkeypatch: pytest.MonkeyPatch, seeds: int, ratios: int, best: float
+def test_usually_a_ticket_is_chosen_however_good_the_full_model_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs that are good or bad on validation and test alike; that of independent seeds covered 88% for ten seeds.
-
-    The larger of two estimates is too large on average, so more than 95% are covered: 97 to 99.5% here, of two draws of
-    each case. That is accepted, as the error counts against a gain: at most 2.5% lie above the true one.
-    """
-    monkeypatch.setattr("supertickets.evaluation.select_ticket.RESAMPLES", 200)
-    random = np.random.default_rng(31)
-    true = np.append(np.zeros(ratios - 1), best)
-    found = []
-    for _ in range(600):
-        gain = true + random.normal(size=(seeds, ratios)) - random.normal(size=(seeds, 1))
-        validation = gain + 0.3 * random.normal(size=(seeds, ratios))
-        chosen = np.array(choose_by_others(dict(enumerate(validation.T)))).astype(int)
-        by_seed = gain[np.arange(seeds), chosen]
-        error = max(stats.sem(by_seed), choice_error([(validation, gain, 1)]))
-        found.append((by_seed.mean() - true[chosen].mean()) / error)
-    ends = stats.t.ppf([0.025, 0.975], seeds - 1)
-    assert 0.96 <= np.mean((ends[0] <= np.array(found)) & (np.array(found) <= ends[1])) <= 0.995
-    assert np.mean(np.array(found) > ends[1]) <= 0.035
+    row = chosen(tmp_path, monkeypatch, {0.0: 0.9, 0.1: 0.6, 0.3: 0.7, 0.5: 0.6})
+    assert row["ratio"] == 0.3 and "ratios" not in row
 
 
-@pytest.mark.slow
-def test_a_planted_gain_is_found(few_resamples: None) -> None:
-    table = gains(100, 6, [HONEST], seeds=6, gain=10.0)
-    assert abs(table[f"difference_{HONEST}"].mean() - 10.0) < 0.8
-    assert (table[f"p_{HONEST}"] <= 0.05).mean() > 0.7
+def test_each_seed_can_have_its_own_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = dict.fromkeys((0.0, *GRID["ratios"]), 0.75)
+    row = chosen(tmp_path, monkeypatch, right, ratio="by_seed")
+    grid = GRID | {"selection": {"ratio": "by_seed"}}
+    scores = {seed: {ratio: validation(tmp_path, seed, ratio) for ratio in GRID["ratios"]} for seed in GRID["seeds"]}
+    own = {seed: max(by_ratio, key=lambda ratio: (by_ratio[ratio], -ratio)) for seed, by_ratio in scores.items()}
+    assert len({*own.values()}) > 1
+    assert {seed: ratio_of_seed(row, seed) for seed in GRID["seeds"]} == own
+    assert {seed: chosen_ratio(tmp_path, GROUP, seed) for seed in GRID["seeds"]} == own
+    assert row["weight_remaining"] == pytest.approx(np.mean([1 - ratio / 2 for ratio in own.values()]))
+    best = np.mean([scores[seed][own[seed]] for seed in own])
+    assert row["ticket_same_split"] == pytest.approx(best)
+    # What the others choose is as ever.
+    assert chosen(tmp_path / "usual", monkeypatch, right)["ticket_other_seeds"] == row["ticket_other_seeds"]
+    run = exported_run(tmp_path, grid, GROUP, "accuracy", "super")
+    first = max(own, key=lambda seed: (scores[seed][own[seed]], -seed))
+    assert (run["seed"], run["ratio"]) == (first, own[first])
+    low, high = min(own.values()), max(own.values())
+    assert ratio_text(row, GRID["seeds"]) == f"ratios {low:g} to {high:g}"
+    table = [tmp_path / f"table.{ending}" for ending in ("csv", "md", "tex")]
+    write_super_tickets(tmp_path, grid, *table)
+    assert " ".join(f"{seed}:{ratio:g}" for seed, ratio in own.items()) in table[1].read_text()
+    write_seed_sensitivity(tmp_path, grid, {}, *table)
+    reported = [
+        score_of(tmp_path, "accuracy", "test", task="movie", seed=seed, ratio=ratio) for seed, ratio in own.items()
+    ]
+    assert pd.read_csv(table[0])["super_mean"].iloc[0] == pytest.approx(np.mean(reported))
 
 
-def test_each_seed_is_reported_with_the_ratio_that_the_others_chose() -> None:
-    random = np.random.default_rng(12)
-    by_split = experiment(random, 4)
-    rights = {
-        (split, ratio): 100 * (runs.predicted == runs.labels).mean(axis=1)
-        for split, by_ratio in by_split.items()
-        for ratio, runs in by_ratio.items()
-    }
-    ratios = [ratio for ratio in by_split["test"] if ratio > 0]
-    ratio, pairs, _ = reports("accuracy", by_split)
-    assert ratio == max(ratios, key=lambda ratio: rights["validation", ratio].mean())
-    full, ticket = pairs[HONEST]
-    for seed in range(4):
-        others = [other for other in range(4) if other != seed]
-        chosen = max(ratios, key=lambda ratio: rights["validation", ratio][others].mean())
-        assert ticket.scores[seed] == pytest.approx(rights["test", chosen][seed])
-        assert full.scores[seed] == pytest.approx(rights["test", 0.0][seed])
+def test_the_ticket_that_tasks_share_is_the_seeds_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen(tmp_path, monkeypatch, dict.fromkeys((0.0, *GRID["ratios"]), 0.75), ratio="by_seed")
+    own = {seed: chosen_ratio(tmp_path, GROUP, seed) for seed in GRID["seeds"]}
+    shape = {"layers": 2, "heads": 3, "hidden": 6, "ffn": 12, "parameters": 1000}
+    write_json(tmp_path / "shape.json", shape)
+    for seed in GRID["seeds"]:
+        path = tmp_path / f"runs/minilm/movie/n64/seed{seed}/tickets/winning-{own[seed]:.2f}.json"
+        write_json(path, Ticket(((0,), (1, 2)), (seed % 2,), 3).as_json())
+        trials = [{**GROUP, "seed": seed}]
+        out = tmp_path / f"tickets{seed}.json"
+        share_tickets(tmp_path, trials, "super", {}, tmp_path / "shape.json", {"movie": 2}, out)
+        assert f'"ratio": {own[seed]}' in out.read_text()
+    grid = {
+        "shared": "movie", "model": "minilm", "train_size": 64, "seeds": [1, 2, 3], "modes": [], "then_single": [],
+        "ratios": {}, "metrics": {"movie": ["accuracy"]},
+    }  # fmt: skip
+    runs = multi_task_trained(tmp_path, grid)[0].runs["single_super"]
+    assert [(run["seed"], run["ratio"]) for run in runs] == [*own.items()]
 
 
-def test_halves_are_each_reported_with_the_ratio_that_is_best_on_the_other() -> None:
-    random = np.random.default_rng(12)
-    labels = random.integers(0, 2, 81).astype(float)
-    runs = {ratio: outcomes(random, labels, 0.7) for ratio in (0.0, 0.1, 0.2, 0.3)}
-    first, second = halves(81)
-    assert sorted([*first, *second]) == list(range(81)) and abs(len(first) - len(second)) == 1
-
-    def mean(ratio: float, rows: np.ndarray) -> float:
-        return 100 * (runs[ratio].predicted[:, rows] == labels[rows]).mean()
-
-    for_first = max((0.1, 0.2, 0.3), key=lambda ratio: mean(ratio, second))
-    for_second = max((0.1, 0.2, 0.3), key=lambda ratio: mean(ratio, first))
-    full, ticket = reports("accuracy", {"validation": runs})[1]["other_half"]
-    assert full.scores.mean() == pytest.approx(score(runs[0.0])) and full.examples == 81
-    shares = len(first) / 81, len(second) / 81
-    expected = shares[0] * mean(for_first, first) + shares[1] * mean(for_second, second)
-    assert ticket.scores.mean() == pytest.approx(expected)
+def test_models_can_have_ratios_of_their_own() -> None:
+    given = {"default": [0.1, 0.4], "bert-large": [0.05, 0.35]}
+    config = check_config({"models": ["bert-base", "bert-large"], "ratios": given, "kinds": ["winning"]})
+    assert ratios_of(config["ratios"], "bert-base") == [0.1, 0.4]
+    found = {(run["model"], run["ratio"]) for run in runs_of(grid_of(config)) if run["kind"] == "winning"}
+    assert found == {("bert-base", 0.1), ("bert-base", 0.4), ("bert-large", 0.05), ("bert-large", 0.35)}
+    assert repeated_grid(config, "bert-large")["ratios"] == [0.05, 0.35]
+    found = {model: ticket_inputs(config, "amazon+movie", model, "super", 1) for model in config["models"]}
+    assert {model for model, paths in found.items() if any("0.35" in path for path in paths)} == {"bert-large"}
 
 
-def test_halves_of_a_regression_are_scored_apart_whatever_the_scale_of_their_tickets() -> None:
-    random = np.random.default_rng(14)
-    labels = random.normal(size=100)
-    base = labels + random.normal(size=(3, 100))
-    runs = {ratio: Outcomes(labels, (scale * base + shift)[..., None]) for ratio, scale, shift in (
-        (0.0, 1, 0), (0.1, 1, 0), (0.2, 0.5, 0.6)
-    )}  # fmt: skip
-    full, ticket = by_halves("pearson", runs, [[0.1] * 3, [0.2] * 3])
-    np.testing.assert_allclose(ticket.scores, full.scores)
-    np.testing.assert_allclose(ticket.resampled, full.resampled)
+def test_tables_of_models_with_other_ratios_are_told_apart(tmp_path: Path) -> None:
+    grid = GRID | {"models": ["a", "b"], "ratios": {"default": [0.1, 0.3], "b": [0.5]}}
+    random = np.random.default_rng(0)
+    for run in runs_of(grid):
+        write_run(tmp_path, run, random)
+    judge_all(tmp_path, grid)
+    found = read_groups(tmp_path, "scores", groups_of(grid), grid)
+    assert {(model, *rows["ratio"].unique()) for model, rows in found.groupby("model")} == {
+        ("a", 0.0, 0.1, 0.3), ("b", 0.0, 0.5)
+    }  # fmt: skip
+    with pytest.raises(UserError, match="rows of"):
+        read_groups(tmp_path, "scores", groups_of(grid), grid | {"ratios": [0.1, 0.3]})
 
 
-def test_equal_scores_choose_the_smaller_ratio_and_the_heavier_peak() -> None:
-    right = {0.0: (0.5, 0.5, 0.5), 0.1: (0.89, 0.74, 0.65), 0.2: (0.89, 0.65, 0.74), 0.3: (0.65, 0.74, 0.89)}
-    scores = {ratio: np.array(shares) for ratio, shares in right.items()}
-    assert choose({ratio: values for ratio, values in scores.items() if ratio}) == 0.1
-    assert peak(scores)["peak_ratio"] == 0.1
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ratios": {"minilm": [0.1]}}, "ratios: 'default' is a required property"),
+        (
+            {"ratios": {"default": [0.1], "bert": [0.2]}},
+            "ratios.bert: not a model of this experiment; known are default",
+        ),
+        ({"ratios": {"default": [0.1], "minilm": [0.125]}}, r"ratios.minilm\[0\] is 0.125: a ratio has at most two"),
+        ({"selection": {"candidates": "full"}}, "selection.candidates is 'full'"),
+        ({"selection": {"ratio": "own"}}, "selection.ratio is 'own'"),
+    ],
+)
+def test_wrong_choices_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_config(changes)
 
 
-def test_an_undefined_score_is_never_chosen_and_never_a_peak() -> None:
-    undefined, all_undefined = np.array([99.0, np.nan]), np.full(2, np.nan)
-    assert choose({0.1: undefined, 0.2: np.array([5.0, 6.0])}) == 0.2
-    assert peak({0.0: np.array([4.0, 4.0]), 0.1: undefined, 0.2: np.array([5.0, 6.0])})["peak_ratio"] == 0.2
-    assert np.isnan(choose({0.1: undefined, 0.2: all_undefined}))
-    assert np.isnan(list(peak({0.0: undefined, 0.1: all_undefined}).values())).all()
-
-
-def test_the_peak_has_an_interval_over_seeds() -> None:
-    random = np.random.default_rng(15)
-    curve = {0.0: 70.0, 0.1: 72.0, 0.2: 73.0, 0.3: 68.0}
-    peaks = [peak({ratio: top + random.normal(size=8) for ratio, top in curve.items()}) for _ in range(100)]
-    assert np.mean([interval["peak_low"] <= 0.2 <= interval["peak_high"] for interval in peaks]) >= 0.9
-    assert np.mean([interval["peak_low"] == interval["peak_high"] == 0.2 for interval in peaks]) < 0.9
-    assert np.isnan(peak({ratio: np.array([top]) for ratio, top in curve.items()})["peak_low"])
+def test_what_is_usual_adds_nothing_to_a_grid() -> None:
+    usual = {"selection": {"candidates": "tickets", "ratio": "common"}}
+    assert "selection" not in grid_of(check_config({})) and grid_of(check_config(usual)) == grid_of(check_config({}))
+    assert grid_of(check_config({"selection": {"ratio": "by_seed"}}))["selection"] == {"ratio": "by_seed"}

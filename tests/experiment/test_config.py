@@ -191,6 +191,13 @@ ENDLESS["tasks"] = ENDLESS
         ),
         ({"define": {"kinds": {"mine": {"teacher": "none"}}}}, ["define.kinds.mine.teacher is 'none'", "distillation"]),
         ({"multi_task": {"training": {"teacher": "full"}}}, ["multi_task.training: unknown key teacher"]),
+        (
+            {"multi_task": {"training": {"model_epoch": "best", "epochs": 1, "classifier_dropout": 0.1}}},
+            [
+                "multi_task.training.model_epoch is 'best': it is of single tasks; write it under training_overrides",
+                "multi_task.training.classifier_dropout is 0.1",
+            ],
+        ),
         ({"define": {"kinds": {"mine": {"score": 1}}}}, ["define.kinds.mine: unknown key score", "importance"]),
         ({"define": {"kinds": {"winning": {"like": "losing"}}}}, ["define.kinds.winning.like is 'losing'"]),
         ({"define": {"kinds": {"losing": {"steps": 2}}}}, ["kind losing has steps 2", "only kinds like winning"]),

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import Any
 
 from supertickets.experiment.config import check_config
-from supertickets.experiment.grid import grid_of, groups_of, runs_of, scoped
+from supertickets.experiment.grid import SELECTION, grid_of, groups_of, runs_of, scoped
+from supertickets.experiment.multi_task import OF_SINGLE_TASKS
 from supertickets.experiment.paths import kind_and_draw, run_folder
-from supertickets.experiment.settings import outputs_of, pruning_of, separators_of, teacher_of, training_of
+from supertickets.experiment.settings import LATER, outputs_of, pruning_of, separators_of, teacher_of, training_of
+from supertickets.training.settings import Settings, Steps
+
+
+def test_a_key_of_training_has_one_default_and_is_of_all_trainings_or_of_single_tasks() -> None:
+    keys = check_config({})["training"]
+    reached = {field.name: field.default for field in fields(Settings) if field.name in keys}
+    assert reached.keys() == keys.keys() - {"importance_epoch"}  # it says which training is scored
+    assert {name: default for name, default in reached.items() if default is not MISSING} == LATER
+    assert LATER.items() <= keys.items() and check_config({})["selection"] == SELECTION
+    assert keys.keys() - {field.name for field in fields(Steps)} == {*OF_SINGLE_TASKS}
 
 
 def test_overrides_reach_their_model_and_task_only_and_the_more_particular_wins() -> None:

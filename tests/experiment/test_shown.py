@@ -29,7 +29,7 @@ from supertickets.experiment.settings import (
     margins_of,
     methods_of,
     metrics_of,
-    stratified,
+    subset_settings,
     training_of,
     tried_settings,
     unsearched,
@@ -318,8 +318,8 @@ def test_f1_is_of_the_second_label_or_of_the_positive_one(positive: dict[str, st
 
 def test_stratified_subsets_are_of_classes() -> None:
     config = config_of(tasks=["movie", "movie_rating"], stratify=True)
-    assert stratified(config, "movie") and not stratified(config, "movie_rating")
-    assert not stratified(config_of(), "movie")
+    pairs = ((config, "movie"), (config, "movie_rating"), (config_of(), "movie"))
+    assert [subset_settings(*pair)["stratify"] for pair in pairs] == [1, 0, 0]
 
 
 def test_examples_and_settings_that_resources_are_estimated_from() -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import LIBRARY, WORDS, toy, write_tiny_model, write_tiny_task
-from families import EACH_FAMILY, OTHERS, QUICK, write_family
+from families import EACH_FAMILY, FAMILIES, OTHERS, QUICK, write_family
+from recipes import edited_module
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
@@ -32,7 +33,6 @@ from supertickets.encoder.tokenise import tokenise
 from supertickets.engine.device import Compute
 from supertickets.errors import UserError
 from supertickets.exports.folder import export_model, load, write_tokenizer
-from supertickets.exports.plain import HEADS
 
 EXACT = Compute(torch.device("cpu"), "fp32")
 #: One head of each layer and no block, and some of both.
@@ -103,10 +103,6 @@ def sentences() -> list[str]:
     return [" ".join(random.choice(WORDS, size)) for size in (9, 3, 1, 12, 6)]
 
 
-def test_every_family_has_a_head() -> None:
-    assert HEADS.keys() == ARCHITECTURES.keys()
-
-
 @pytest.mark.parametrize("ticket", [LEAST, SOME, Ticket.full(3, 4)], ids=["least", "some", "full"])
 @pytest.mark.parametrize("family", EACH_FAMILY)
 def test_exports_compute_what_was_trained(tmp_path: Path, family: str, ticket: Ticket) -> None:
@@ -137,6 +133,19 @@ def test_exports_compute_what_was_trained(tmp_path: Path, family: str, ticket: T
         assert len({path.stat().st_mode for path in (folder / form).iterdir()}) == 1
     sizes = [sum(value.numel() for value in model.parameters()) for model in (trained.model, trusted, plain)]
     assert sizes[0] == sizes[1] and (sizes[1] < sizes[2]) == (ticket.heads_pruned > 0)
+
+
+def test_the_recipe_for_a_family_is_exported_as_it_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, tests = (edited_module(name, tmp_path) for name in ("encoder/families.py", "tests/families.py"))
+    (family,) = library.ARCHITECTURES.keys() - ARCHITECTURES.keys()
+    monkeypatch.setitem(ARCHITECTURES, family, library.ARCHITECTURES[family])
+    monkeypatch.setitem(FAMILIES, family, tests.FAMILIES[family])
+    trained = Trained(tmp_path, family, SOME)
+    assert trained.model.first_only
+    dense = load(trained.export() / "dense")
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "export/dense")(sentences(), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        torch.testing.assert_close(dense(**tokens).logits, trained.logits(sentences()), rtol=1e-5, atol=1e-5)
 
 
 def printed(code: str, folder: Path) -> torch.Tensor:

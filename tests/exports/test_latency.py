@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from families import EACH_FAMILY
-from made_up_runs import GRID, MAIN, write_latency
+from made_up_runs import GRID, MAIN
 from test_exports import LEAST, SOME, Trained, home  # noqa: F401  (a fixture)
 from test_onnx import needs_extra
 
@@ -21,7 +21,6 @@ from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.errors import UserError
 from supertickets.evaluation.latency import CONDITION, read_latency, usual
 from supertickets.evaluation.median import median_interval
-from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import ticket_file
 from supertickets.exports import latency, timing
 from supertickets.exports.folder import load
@@ -161,7 +160,7 @@ def measuring(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_table_has_each_ratio_s_best_seed_in_each_place(measuring: Measuring) -> None:
     measuring()
-    table, machines = read_latency(measuring.results, [GROUP], MAIN["ratios"])
+    table, machines = read_latency(measuring.results, [GROUP])
     assert len(table) == 4 * 2 * 2 * 2 and set(table["threads"]) == {1, 2} and set(table["rounds"]) == {30}
     scores = pd.read_parquet(measuring.results / "scores/minilm/movie/n64/winning.parquet")
     scores = scores.query("split == 'validation' and metric == 'accuracy'")
@@ -179,7 +178,7 @@ def test_rivals_are_measured_in_the_same_rounds(measuring: Measuring) -> None:
     count = measuring.count
     measuring(rivals=("other", "third"), batch_sizes=[1], lengths=[4])
     assert measuring.count == 2 * count  # of the models together
-    table, _ = read_latency(measuring.results, [GROUP], MAIN["ratios"], {"minilm": ["other", "third"]})
+    table, _ = read_latency(measuring.results, [GROUP], rivals=True)
     assert table.groupby("threads")["variant"].agg(list).iloc[0][-2:] == ["other", "third"]
     rivals = table[table["ratio"].isna()]
     assert len(table) == 2 * (4 + 2) and len(rivals) == 4
@@ -187,10 +186,8 @@ def test_rivals_are_measured_in_the_same_rounds(measuring: Measuring) -> None:
     full = table[table["ratio"] == 0].iloc[0]
     same = ["parameters", "multiply_adds", "bytes"]  # as the made-up rivals are this encoder
     assert (rivals[same] == full[same]).all(axis=None) and (rivals["speedup_low"] != 1).any()
-    own, _ = read_latency(measuring.results, [GROUP], MAIN["ratios"])
+    own, _ = read_latency(measuring.results, [GROUP])
     assert len(own) == 8 and ",2.0," not in measuring.table.read_text()  # seeds are whole numbers
-    with pytest.raises(UserError, match="not one for each of 5 variant"):
-        read_latency(measuring.results, [GROUP], MAIN["ratios"], {"minilm": ["other"]})
     config = measuring.results / "pretrained/third/config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": 3}))
     with pytest.raises(UserError, match=r"latency.lengths has 7: third takes at most 3 tokens"):
@@ -279,36 +276,6 @@ def test_onnx_is_measured_of_the_same_models(tmp_path: Path, family: str) -> Non
 @needs_extra
 def test_files_in_int8_are_made_measured_and_not_left_behind(measuring: Measuring) -> None:
     measuring(threads=1, backends=["int8"], batch_sizes=[1], lengths=[4])
-    table, machines = read_latency(measuring.results, [GROUP], MAIN["ratios"])
+    table, machines = read_latency(measuring.results, [GROUP])
     assert set(table["backend"]) == {"int8"} and "onnxruntime" in machines["minilm", "movie"]["versions"]
     assert {path.name for path in measuring.table.parent.iterdir()} == {"movie.csv", "movie.json", "movie.finished"}
-
-
-# Reading it.
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda table: table.drop(columns="speedup"), "no numbers in a column 'speedup'"),
-        (lambda table: table.assign(task="rating"), "not all of its rows are of minilm, movie and 64"),
-        (lambda table: table[table["ratio"] != 0.3], "not one for each of 4 variant"),
-        (lambda table: pd.concat([table, table[:1]]), "not one for each of 4 variant"),
-    ],
-)
-def test_other_tables_are_refused(tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], message: str) -> None:
-    write_latency(tmp_path, MAIN | {"tasks": ["movie"]})
-    group = groups_of(MAIN | {"tasks": ["movie"]})
-    read_latency(tmp_path, group, MAIN["ratios"])
-    path = tmp_path / "latency/minilm/movie.csv"
-    change(pd.read_csv(path)).to_csv(path, index=False)
-    with pytest.raises(UserError, match=rf"movie.csv: .*{message}.*; delete it"):
-        read_latency(tmp_path, group, MAIN["ratios"])
-
-
-@pytest.mark.parametrize("content", ["[]", "{}", '{"versions": {}, "processor": "x"}'])
-def test_other_machines_are_refused(tmp_path: Path, content: str) -> None:
-    write_latency(tmp_path, MAIN | {"tasks": ["movie"]})
-    (tmp_path / "latency/minilm/movie.json").write_text(content)
-    with pytest.raises(UserError, match=r"movie.json: does not say what measured"):
-        read_latency(tmp_path, groups_of(MAIN | {"tasks": ["movie"]}), MAIN["ratios"])

@@ -20,6 +20,7 @@ from supertickets.jobs import finished, locks
 from supertickets.jobs.finished import FILES, IDENTITY, KEPT, SUFFIX, give_up, give_up_deleted
 from supertickets.training import checkpoints
 from supertickets.training import loop as training
+from supertickets.training import predict as predicting
 
 __all__ = ["encoded"]  # the fixture
 
@@ -174,14 +175,14 @@ def test_a_signal_while_predicting_leaves_a_training_to_continue(
     encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     undisturbed = made(run(encoded, tiny, tmp_path / "undisturbed", precision=precision))[:2]
-    original, out = training.sorted_batches, tmp_path / "run"
+    original, out = predicting.sorted_batches, tmp_path / "run"
 
     def sending(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return original(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "sorted_batches", sending)
+        patch.setattr(predicting, "sorted_batches", sending)
         with pytest.raises(InterruptedRunError, match=r"SIGTERM after step 27 of the training; .* continues it"):
             run(encoded, tiny, out, precision=precision)
         assert [path.name for path in out.iterdir()] == ["checkpoint.safetensors"]
@@ -193,7 +194,7 @@ def test_a_stop_while_a_checkpoint_is_written_is_not_lost(
     encoded: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, step: int
 ) -> None:
     undisturbed = made(run(encoded, tiny, tmp_path / "undisturbed"))[:2]
-    batches, save, out = training.sorted_batches, checkpoints.save_file, tmp_path / "run"
+    batches, save, out = predicting.sorted_batches, checkpoints.save_file, tmp_path / "run"
 
     def asking(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -204,7 +205,7 @@ def test_a_stop_while_a_checkpoint_is_written_is_not_lost(
         save(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "sorted_batches", asking)
+        patch.setattr(predicting, "sorted_batches", asking)
         patch.setattr(checkpoints, "save_file", stopping)
         with pytest.raises(InterruptedRunError, match=rf"SIGTERM after step {step} of the training; .* continues it"):
             run(encoded, tiny, out, minutes=minutes)

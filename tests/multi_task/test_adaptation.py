@@ -49,7 +49,7 @@ def test_a_task_holds_what_it_is_said_to_hold(tmp_path: Path, tiny: Path) -> Non
         assert Ticket.of(content, how) == expected
         assert (content["heads_pruned"], content["ffn_pruned"]) == (expected.heads_pruned, expected.ffn_pruned)
         assert content["weight_remaining"] == expected.weight_remaining(Shape.read(tiny / "shape.json", 2))
-    with pytest.raises(UserError, match=r"tickets.json, task new: not a ticket"):
+    with pytest.raises(UserError, match=r"tickets.json: not as it was written: no 'new'; delete it"):
         held(tmp_path, tiny, "own")
 
 

@@ -16,7 +16,6 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from supertickets.encoder.ticket import Ticket
-from supertickets.errors import UserError
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style, ticket_importance
 from supertickets.report.figures.data_size import by_number
@@ -436,16 +435,6 @@ def test_masks_show_the_share_of_seeds_that_keep_a_unit(results: Path, drawn: li
     row = verdicts(results).loc["movie"]
     assert axes[0].get_title(loc="left") == f"movie: ratio {row['ratio']:g}, {row['weight_remaining']:.0%} weight"
     assert "3 seeds" in text and "64 training examples" in text and "validation" in text
-
-
-def test_masks_of_different_encoders_are_refused(
-    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn: list[plt.Figure]
-) -> None:
-    wide = Ticket.full(2, 4)
-    read = Ticket.read
-    monkeypatch.setattr(Ticket, "read", lambda path: wide if "seed2" in str(path) else read(path))
-    with pytest.raises(UserError, match=r"seed2.*json: it has 2 layers of 4 heads, the encoder 2 of 3"):
-        draw("ticket_masks", results, drawn)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -116,7 +116,7 @@ def test_what_to_do_next_depends_on_the_verdicts() -> None:
 
 
 def test_gains_of_tasks_with_documents_are_over_these(whole: Path) -> None:
-    compared, chosen = (read_groups(whole, folder, groups_of(MAIN), MAIN) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(whole, folder, groups_of(MAIN)) for folder in ("comparisons", "selections"))
     trainings, _ = read_trainings(whole, MAIN, ARITHMETIC, measured=False)
     compared["documents"] = compared["examples"].where(compared["task"] == "rating") / 2
     drawn = curves(trainings, compared, chosen).query("ratio > 0")
@@ -128,7 +128,7 @@ def test_gains_of_tasks_with_documents_are_over_these(whole: Path) -> None:
 
 def test_curves_of_the_explorer_are_those_of_the_figures(whole: Path) -> None:
     data = explorer(whole, measured=True)["datasets"]
-    compared = read_groups(whole, "comparisons", groups_of(MAIN), MAIN)
+    compared = read_groups(whole, "comparisons", groups_of(MAIN))
     drawn = pd.DataFrame(data["curves"])
     for _, row in compared.iterrows():
         keys = ["task", "split", "metric", "ratio"]

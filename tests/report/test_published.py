@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,29 @@ def test_ours_and_published_scores_stand_in_one_row(glue: Path, tmp_path: Path) 
     assert average["published_super"] == pytest.approx(83.475) and average["published_super_weight"] == 0.868
     assert (average["published_shared_weight"], average["printed_shared_weight"]) == (0.923, 0.929)
     text = (tmp_path / "t.md").read_text()
-    assert "flatters" in text and "not to be matched" in text and "nan" not in text
+    assert "flatters" in text and "not to be matched" in text and "nan" not in text and "undefined" not in text
 
 
 def test_tasks_that_were_not_run_have_no_row_and_no_average_is_taken(glue: Path, tmp_path: Path) -> None:
     grid = GLUE | {"tasks": ["rte", "mrpc"]}
     table = written(write_published, glue, tmp_path, grid, published=PUBLISHED | {})
     assert table["task"].tolist() == ["rte", "mrpc", "mrpc"] and table["published_gain"].isna().all()
+
+
+def test_tasks_without_a_score_are_named(glue: Path, tmp_path: Path) -> None:
+    grid = GLUE | {"tasks": ["rte", "mrpc", "cola"]}
+    (tmp_path / "comparisons").symlink_to(glue / "comparisons")
+    for folder in ("scores", "selections"):
+        shutil.copytree(glue / folder, tmp_path / folder)
+    chosen = tmp_path / "selections/bert-base/cola/nall/winning.csv"
+    pd.read_csv(chosen).assign(ratio=np.nan, weight_remaining=np.nan).to_csv(chosen, index=False)
+    scored = tmp_path / "scores/bert-base/mrpc/nall/winning.parquet"
+    table = pd.read_parquet(scored)
+    undefined = (table["ratio"] == 0) & (table["seed"] == 1) & (table["metric"] == "f1")
+    table.assign(value=table["value"].mask(undefined)).to_parquet(scored)
+    written(write_published, tmp_path, tmp_path, grid, published=PUBLISHED)
+    without = "No super ticket, as validation scores of every ratio are undefined: cola."
+    assert f"for all examples (1 row of mrpc). {without}" in (tmp_path / "t.md").read_text()
 
 
 MNLI = {"model": "bert-base", "task": "mnli", "train_size": "all"}
@@ -142,5 +159,5 @@ def test_mnlis_mismatched_part_has_a_verdict_of_its_own(glue: Path, tmp_path: Pa
     means = {0.0: curve["full"].iloc[0], **curve.set_index("ratio")["ticket"]}
     assert row["peak_ratio"] == max(means, key=means.__getitem__)
     # All else is of one part for each task.
-    assert len(read_groups(glue, "selections", groups_of(GLUE), GLUE)) == 8
-    assert len(read_judged(glue, "verdicts.csv", GLUE)) == 8
+    assert len(read_groups(glue, "selections", groups_of(GLUE))) == 8
+    assert len(read_judged(glue, "verdicts.csv")) == 8

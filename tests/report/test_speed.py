@@ -123,7 +123,7 @@ ARITHMETIC = {"x": "arithmetic", "length": 16, "outputs": {"movie": 2, "rating":
 
 @pytest.mark.parametrize("axis", [ARITHMETIC, {"x": "latency"}], ids=["arithmetic", "latency"])
 def test_curves_against_arithmetic_or_latency(shaped: Path, drawn: list[plt.Figure], axis: dict) -> None:
-    compared = read_groups(shaped, "comparisons", groups_of(MAIN), MAIN)
+    compared = read_groups(shaped, "comparisons", groups_of(MAIN))
     expected = 1 - compared["ratio"].to_numpy()  # the made-up latency
     if axis["x"] == "arithmetic":
         shape = Shape(**TINY)

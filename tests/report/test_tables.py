@@ -19,7 +19,7 @@ from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import runs_of
 from supertickets.experiment.paths import run_folder
 from supertickets.report.tables.contrasts import write_contrasts
-from supertickets.report.tables.formats import Files, P, write_formats
+from supertickets.report.tables.formats import WRITTEN, Files, P, detectable, write_formats
 from supertickets.report.tables.hyperparameters import write_hyperparameters
 from supertickets.report.tables.phases import write_phases
 from supertickets.report.tables.power import write_power
@@ -97,7 +97,8 @@ def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kin
     path = tmp_path / "contrasts/minilm/rating/n64/random.csv"
     pd.read_csv(path).assign(**dict.fromkeys(NAMES[2:], np.nan)).to_csv(path, index=False)
     md, _ = table_of(write_phases, tmp_path, tmp_path, KINDS, margins=dict.fromkeys(GRID["tasks"], 1.0))
-    assert "the same for all examples (minilm on rating)." in md and "Not shown to beat" not in md
+    assert "the same for all examples (3 of the differences of minilm on rating)." in md
+    assert "Not shown to beat" not in md
     alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
     md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
     assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
@@ -131,7 +132,7 @@ def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:
     undefined.loc[undefined["ratio"] == 0.1, ["other", "winning", *NAMES[2:]]] = np.nan
     undefined.to_csv(path, index=False)
     md, _ = table_of(write_contrasts, tmp_path, tmp_path, KINDS)
-    assert "Empty: undefined, as predictions or labels are the same for all examples (rating)." in md
+    assert "Empty: undefined, as predictions or labels are the same for all examples (1 row of rating)." in md
 
 
 def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> None:
@@ -154,7 +155,8 @@ def test_the_table_of_the_single_task_part(results: Path, tmp_path: Path) -> Non
 
 
 def test_the_table_of_spreads_over_seeds(results: Path, tmp_path: Path) -> None:
-    table_of(write_seed_sensitivity, results, tmp_path, SIZES, others={})
+    md, _ = table_of(write_seed_sensitivity, results, tmp_path, SIZES, others={})
+    assert "these very runs chose on validation, which flatters its mean on every split" in md
     table = pd.read_csv(tmp_path / "t.csv", dtype={"train_size": str}).query("train_size == '64'").set_index("task")
     scores = [score_of(results, "pearson", "test", task="rating", seed=s, kind="full", ratio=0.0) for s in (1, 2, 3)]
     spread = table.loc["rating", ["full_mean", "full_std", "full_min", "full_max"]].tolist()
@@ -243,3 +245,13 @@ def test_no_p_is_zero_and_latex_shows_it(tmp_path: Path) -> None:
     assert "<0.001" in files.md.read_text() and "0.500" in files.md.read_text()
     assert '<td class="number">&lt;0.001</td>' in files.html.read_text() and "A note." in files.html.read_text()
     assert "\\textless{}0.001" in files.tex.read_text() and "<" not in files.tex.read_text()
+
+
+def test_no_detectable_difference_is_more_than_scores_can_differ_by(tmp_path: Path) -> None:
+    table = pd.DataFrame({"metric": ["accuracy", "accuracy", "pearson", "pearson"], "x": [99.9, 180.0, 180.0, 900.0]})
+    shown = table.assign(x=detectable(table, "x"))
+    assert shown["x"].tolist() == ["99.9", "> 100", "180.0", "> 200"]
+    files = Files(*(tmp_path / f"t.{suffix}" for suffix in ("csv", "md", "tex")))
+    write_formats(table, {"x": ("Detectable", WRITTEN)}, "A note.", files, shown)
+    assert "\\textgreater{} 100" in files.tex.read_text() and ">" not in files.tex.read_text()
+    assert "> 100 |\n" in files.md.read_text() and "180.0" in files.csv.read_text()

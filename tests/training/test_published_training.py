@@ -26,7 +26,7 @@ from supertickets.experiment.multi_task import multi_task_settings, task_setting
 from supertickets.experiment.settings import importance_epoch, scored_settings, training_of
 from supertickets.multi_task.loop import MultiTaskSettings, schedule
 from supertickets.seeds import places_of
-from supertickets.training.loop import settings_from
+from supertickets.training.settings import settings_from
 
 __all__ = ["encoded", "send"]  # the fixtures
 

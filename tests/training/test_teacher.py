@@ -117,16 +117,14 @@ def test_who_learns_from_a_teacher_alone_says_what_it_says(encoded: Path, tiny: 
     assert right.mean() < 0.3  # 0.5 is chance
 
 
-@pytest.mark.parametrize(
-    "change", [lambda said: said[1:], lambda said: said[:, :1], lambda said: said.clone().fill_(float("nan"))]
-)
+@pytest.mark.parametrize("change", [lambda said: said[1:], lambda said: said[:, :1]])
 def test_outputs_of_another_training_are_refused(encoded: Path, tiny: Path, tmp_path: Path, change: Any) -> None:
-    with pytest.raises(UserError, match=r"teacher.safetensors: not finite outputs of shape \[\d+, 2\]; .*; delete"):
+    with pytest.raises(UserError, match=r"teacher.safetensors: not the outputs of a teacher for these .*; delete"):
         taught_run(
             encoded, tiny, tmp_path / "a", change(torch.zeros(len(rows_of(encoded)), 2)).contiguous(), teacher=HALF
         )
     assert not (tmp_path / "a/record.json").exists()
     save_file({"other": torch.zeros(3)}, tmp_path / "none.safetensors")
-    with pytest.raises(UserError, match=r"none.safetensors: not finite outputs of shape \[1, 2\]; the shape is None"):
+    with pytest.raises(UserError, match=r"none.safetensors: not the outputs of a teacher .*'logits'"):
         data = Encoded.read(encoded / "encoded.parquet")
         Teacher.read(tmp_path / "none.safetensors", data, np.array([0]), 2, HALF, CPU.device)

@@ -22,8 +22,10 @@ from supertickets.engine.dropout import Dropout, seed_dropout
 from supertickets.engine.optimizer import Optimizer, _adamax, learning_rate
 from supertickets.errors import UserError
 from supertickets.files import sha256
-from supertickets.training.loop import Settings, predict, train
+from supertickets.training.loop import train
+from supertickets.training.predict import predict
 from supertickets.training.run import predictions_of
+from supertickets.training.settings import Settings
 
 __all__ = ["encoded"]  # the fixture
 

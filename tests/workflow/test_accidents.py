@@ -40,7 +40,8 @@ def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pyte
 def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path / "the project", accident_config())
     run = workspace.folder / "results/runs/tiny/toy/n32/seed1/full"
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS]
+    target = str((run.parent / "winning-0.60/record.json").relative_to(workspace.folder))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", target]
     call = subprocess.Popen(command, cwd=workspace.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(run / "train.log", "step")
     call.send_signal(signal.SIGSTOP)  # as the Snakemake of a login node that is away
@@ -49,7 +50,7 @@ def test_a_training_that_ends_while_nobody_looks_is_not_done_again(tmp_path: Pat
     call.kill()
     call.wait()
     workspace.make("--unlock")
-    workspace.make(*TARGETS)
+    workspace.make(target)
     assert (run / "record.json").read_bytes() == record  # with the seconds that it took
     log = (run / "train.log").read_text()
     assert "finished before with the same inputs, settings and code" in log and "epoch" not in log
@@ -77,8 +78,9 @@ def test_a_closed_terminal_is_as_clean_as_ctrl_c(tmp_path: Path, cold: str) -> N
     os.waitpid(number, 0)
     assert not [*workspace.folder.glob(".snakemake/locks/*")]
     assert not (run / "record.json").exists() and (run / "checkpoint.safetensors").exists()
-    workspace.make(record)  # without --unlock
-    assert "continues after step" in (run / "train.log").read_text()
+    if not cold:
+        workspace.make(record)  # without --unlock
+        assert "continues after step" in (run / "train.log").read_text()
 
 
 def wait_for(path: Path, text: str, seconds: float = 120) -> None:

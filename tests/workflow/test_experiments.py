@@ -190,8 +190,9 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     # The default's tasks of several-task training go with its own tasks.
     of_default = config if "tasks" not in laid_over else {}
     config |= {part: {} for part in ("multi_task", "adaptation") if not of_default} | laid_over
-    together = config["multi_task"].get("tasks") or config["tasks"]
-    new = config["adaptation"].get("tasks", [])
+    shared, adaptation = (config[part] or {} for part in ("multi_task", "adaptation"))  # false: none
+    together = [] if config["multi_task"] is False else shared.get("tasks") or config["tasks"]
+    new, alone = (adaptation.get(key, []) for key in ("tasks", "from_single"))
     further = len({*together} - {*config["tasks"]})
     models, seeds, kinds = (len(config[axis]) for axis in ("models", "seeds", "kinds"))
     given, by_model, later = config["train_sizes"], config["ratios"], len(config.get("kinds_at_other_sizes", [1]))
@@ -207,24 +208,27 @@ def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: P
     full, tickets = sum(sizes for sizes, _ in trials), sum((kinds + later * (n - 1)) * ratios for n, ratios in trials)
     tasks = len(config["tasks"])
     ratios = sum(ratios for _, ratios in trials) // tasks  # of all models
-    adapted = len(new) * len(config["adaptation"].get("train_sizes", [0.01, 0.05, 0.2]))
+    adapted = len(new) * len(adaptation.get("train_sizes", [0.01, 0.05, 0.2]))
     rivals = len(config.get("rivals", []))
     assert planned["finetune"] == seeds * (full + models * (further + adapted)) + rivals * seeds * tasks
     assert planned.get("compare_rivals", 0) == (models * tasks if rivals else 0)
     assert planned["retrain"] == seeds * (tickets + ratios * further)
-    joint = config["multi_task"].get("modes", ["full", "super", "random", "union"])
+    joint = shared.get("modes", ["full", "super", "random", "union"])
     several = len(together) > 1
     # Random tickets that no single task is trained with.
     drawn = (further if "random" in config["kinds"] else len(together)) * (several and "random" in joint)
     assert planned["prune"] == planned["retrain"] + drawn * seeds * ratios
     if several:
-        assert planned["train_multi_task"] == planned["share_tickets"] == models * seeds * len(joint)
-        then_single = config["multi_task"].get("then_single", ["full", "super"])
-        assert planned["adapt"] == models * seeds * (len(together) * len(then_single) + 2 * adapted)
+        # Of all tasks, and of those alone that new ones continue from: without tickets and with super tickets.
+        encoders = len(joint) + 2 * len(alone)
+        assert planned["train_multi_task"] == planned["share_tickets"] == models * seeds * encoders
+        then_single, starts = shared.get("then_single", ["full", "super"]), 2 + 2 * len(alone)
+        assert planned["adapt"] == models * seeds * (len(together) * len(then_single) + starts * adapted)
     comparable = (
         "bert-base" in config["models"] and (given if isinstance(given, list) else given["default"])[0] == "all"
     )  # with published numbers
     one_size = all(sizes == 1 for sizes, _ in trials)
     assert planned["draw_figure"] == len(FIGURES) - one_size + (later > 1) - 2 * (not several) + bool(rivals)
     assert planned["write_table"] == len(TABLES) - (not several) - (not new) + comparable + bool(rivals)
-    assert planned.get("fetch_hub_dataset", 0) == len({*together, *new} & HUB_TASKS) + ("mnli" in config["tasks"])
+    fetched = {*config["tasks"], *together, *new} & HUB_TASKS
+    assert planned.get("fetch_hub_dataset", 0) == len(fetched) + ("mnli" in config["tasks"])

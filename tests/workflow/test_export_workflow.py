@@ -21,7 +21,7 @@ from supertickets.exports.folder import load
 
 @pytest.mark.slow
 def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> None:
-    workspace = new_workspace(tmp_path / "project", tiny_config(precision="fp32"))
+    workspace = new_workspace(tmp_path / "project", tiny_config(precision="fp32", ratios=[0.6]))
     exports = workspace.folder / "results/exports/tiny"
     wanted = [("toy", "super"), ("toy", "full"), ("toy_value", "super")]
     targets = [f"results/exports/tiny/{task}/{which}/README.md" for task, which in wanted]
@@ -31,7 +31,7 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
         folder = exports / task / which
         verdict = json.loads((folder / "verdict.json").read_text())
         group = {"model": "tiny", "task": task, "train_size": 32, "kind": "winning"}
-        grid = {"seeds": [1, 2], "ratios": [0.3, 0.6], "draws": {"winning": 1}}
+        grid = {"seeds": [1, 2], "ratios": [0.6], "draws": {"winning": 1}}
         metric = {"toy": "accuracy", "toy_value": "pearson"}[task]
         run = exported_run(workspace.folder / "results", grid, group, metric, which)
         assert verdict["run"] == run and (run["ratio"] > 0) == (which == "super")
@@ -56,7 +56,9 @@ def test_an_export_computes_what_the_chosen_run_predicted(tmp_path: Path) -> Non
             assert path.read_text().splitlines()[-1].startswith("Error: ONNX needs onnx,")
         assert workspace.planned(*targets) == {}
     else:
-        workspace.configure(tiny_config(precision="fp32", latency={"backends": ["torch", "int8"], "lengths": [8]}))
+        workspace.configure(
+            tiny_config(precision="fp32", ratios=[0.6], latency={"backends": ["torch", "int8"], "lengths": [8]})
+        )
         workspace.make("results/exports/tiny/toy/super/README.md", "results/exports/tiny/toy/super/model.int8.onnx")
         card = (exports / "toy/super/README.md").read_text()
         assert "In int8 (`model.int8.onnx`) it scores" in card and "int8 on one CPU thread" in card

@@ -35,7 +35,7 @@ def write_classifier(folder: Path, encoder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_full_model_is_the_given_one_at_every_seed(tmp_path: Path) -> None:
-    config = tiny_config(tasks=["toy"], precision="fp32")
+    config = tiny_config(tasks=["toy"], ratios=[0.3], precision="fp32")
     models = {"tiny": {"path": "data/tiny", "finetuned": "data/classifier"}}
     given = config | {"define": {**config["define"], "models": models}}  # type: ignore[dict-item]
     workspace = new_workspace(tmp_path / "project", given)

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import FIGURE, Workspace, small_config
+from recipes import EDITS, edited, with_keys
 from safetensors.numpy import load_file, save_file
+
+TRIAL = "results/runs/tiny/toy/n32/seed1"
 
 #: What follows the trainings of one task, or of both, up to the figure.
 COLLECT_ONE = {"score_group": 1, "compare_group": 1, "select_ticket": 1, "draw_figure": 1}
@@ -122,17 +125,17 @@ def test_another_epoch_to_score_reruns_the_tickets_and_the_best_epoch_all_traini
     workspace.configure(small_config(training_overrides={"toy": {"importance_epoch": 1}}))
     follows = {"finetune_to_score": 1, "score_units": 1, "prune": 1, "rewind": 1, "retrain": 1}
     assert workspace.planned(FIGURE) == follows | COLLECT_ONE
-    workspace.make(FIGURE)
+    workspace.make(f"{TRIAL}/winning-0.60/record.json")
     after = workspace.predictions()
     full = [path for path in before if "/full/" in str(path)]
     assert full and all(after[path] == before[path] for path in full)
-    folder = workspace.folder / "results/runs/tiny/toy/n32/seed1"
+    folder = workspace.folder / TRIAL
     record = json.loads((folder / "importance/training/record.json").read_text())
     assert record["settings"]["model_epoch"] == 1 and len(record["losses"]) == 1
     assert not (folder / "importance/training/model.safetensors").exists()
     workspace.configure(small_config(training={**small_config()["training"], "model_epoch": "best"}))
     assert workspace.planned(FIGURE) == ALL_TRAININGS
-    workspace.make(FIGURE)
+    workspace.make(f"{TRIAL}/full/record.json")
     assert json.loads((folder / "full/record.json").read_text())["epoch"] in (1, 2)
 
 
@@ -143,26 +146,31 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
 
 def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspace: Workspace) -> None:
     shown = ("results/tables/latency.csv", "results/tables/worth.csv", "results/figures/speed.pdf")
-    measured = {"measure_latency": 2, "write_table": 2, "draw_figure": 1}
+    measured = {"measure_latency": 1, "write_table": 2, "draw_figure": 1}
+
+    def configure(**changes: object) -> None:
+        workspace.configure(small_config(tasks=["toy"], **changes))
+
+    configure()
     assert workspace.planned(*shown) == measured
-    workspace.make(*shown)
-    tables = [workspace.folder / f"results/latency/tiny/{task}.csv" for task in ("toy", "toy_value")]
-    before = [path.read_bytes() for path in tables]
+    workspace.make(*shown, FIGURE)
+    table = workspace.folder / "results/latency/tiny/toy.csv"
+    before = table.read_bytes()
     assert workspace.planned(*shown, FIGURE) == {}
-    workspace.configure(small_config(latency={"batch_sizes": [2], "lengths": [8]}))
+    configure(latency={"batch_sizes": [2], "lengths": [8]})
     assert workspace.planned(*shown) == measured and workspace.planned(FIGURE) == {}
     # In int8 the full models and super tickets of all seeds are trained once more.
-    workspace.configure(small_config(latency={"backends": ["torch", "int8"], "batch_sizes": [1, 4], "lengths": [8]}))
-    assert workspace.planned(*shown) == measured | {"predict_int8": 4, "compare_int8": 2}
-    workspace.configure(small_config(figures={"x": "latency"}))
+    configure(latency={"backends": ["torch", "int8"], "batch_sizes": [1, 4], "lengths": [8]})
+    assert workspace.planned(*shown) == measured | {"predict_int8": 2, "compare_int8": 1}
+    configure(figures={"x": "latency"})
     assert workspace.planned(*shown, FIGURE) == {"draw_figure": 1}
     # Planned again for an edit, or because scores come out the same, it takes over what was measured.
-    workspace.configure(small_config())
+    configure()
     change(workspace, "evaluation/score.py", "", "EDITED = 1\n")
     change(workspace, "exports/latency.py", "", "EDITED = 1\n")
-    assert workspace.planned(*shown) == {"score_group": 2} | measured
+    assert workspace.planned(*shown) == {"score_group": 1} | measured
     workspace.make(*shown)
-    assert [path.read_bytes() for path in tables] == before
+    assert table.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -309,6 +317,20 @@ def test_a_setting_reruns_what_depends_on_it(
 ) -> None:
     workspace.configure(small_config(**changes))
     assert workspace.planned(FIGURE) == jobs
+
+
+@pytest.mark.slow
+def test_two_values_of_the_recipe_for_a_config_key_that_are_swapped_rerun_its_rule(workspace: Workspace) -> None:
+    library, schema = (workspace.folder / "workflow" / name for name in ("supertickets", "schemas/config.schema.yaml"))
+    for name in {name for name, _ in EDITS if not name.startswith("tests/")}:
+        (library / name).write_text(edited(name, library))
+    schema.write_text(with_keys(schema.read_text()))
+    assert workspace.planned(FIGURE)["subsample"] == 2  # its settings and code are new
+    subset = "results/subsets/toy/n32/seed1.json"
+    workspace.configure(small_config(stratify=False, min_words=1))
+    workspace.make(subset)
+    workspace.configure(small_config(stratify=True, min_words=0))
+    assert workspace.planned(subset) == {"subsample": 1}
 
 
 def test_one_more_size_adds_its_own_jobs_only(workspace: Workspace) -> None:

@@ -33,6 +33,11 @@ def get_group(wildcards):
     return canonical_json(group_of(wildcards))
 
 
+def get_main_group(wildcards):
+    """The same of a task's winning tickets at the main size."""
+    return canonical_json(main_group(config, wildcards.model, wildcards.task))
+
+
 def group_grid(wildcards):
     """Axes of the grid of a group."""
     draws = {kind: GRID["draws"][kind] for kind in ("winning", wildcards.kind)}
@@ -220,7 +225,7 @@ rule compare_rivals:
         grid=lambda wildcards: canonical_json(
             {**repeated_grid(config, wildcards.model), **separators_of(config, [wildcards.task])}
         ),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         rivals=lambda wildcards: canonical_json(rivals_of(config, wildcards.model)),
         metric=get_first_metric,
     shell:

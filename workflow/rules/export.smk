@@ -14,7 +14,7 @@ from supertickets.experiment.exports import has_pairs, origins_of, require_train
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.int8 import asks_int8
 from supertickets.experiment.paths import MODEL_FILES
-from supertickets.experiment.repeated import main_group, repeated_inputs, selected_grid
+from supertickets.experiment.repeated import repeated_inputs, selected_grid
 
 
 localrules:
@@ -60,7 +60,7 @@ rule repeat_training:
     params:
         **work("training.repeat:repeat_training", judged_by),
         grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
         settings=get_settings,
         options=get_training_options,
@@ -130,7 +130,7 @@ rule describe_export:
         grid=lambda wildcards: canonical_json(
             {**shown_grid(config, "sizes"), **separators_of(config, [wildcards.task])}
         ),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metrics=lambda wildcards: canonical_json(get_metrics(wildcards)),
         origins=lambda wildcards: canonical_json(origins_of(config, wildcards.model, wildcards.task)),
         pairs=lambda wildcards: int(has_pairs(config, wildcards.task)),

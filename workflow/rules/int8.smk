@@ -51,7 +51,7 @@ rule predict_int8:
             lambda wildcards: [*judged_by(wildcards), *get_first_metric_module(wildcards)],
         ),
         grid=get_selecting_grid,
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
         settings=get_settings,
         labels=lambda wildcards: canonical_json(labels_of(config, wildcards.task)),
@@ -88,7 +88,7 @@ rule compare_int8:
     params:
         **work("evaluation.int8:compare_int8", get_first_metric_module),
         grid=get_selecting_grid,
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"

@@ -9,7 +9,7 @@
 
 from supertickets.experiment.exports import require_trained
 from supertickets.experiment.latency import LATENCY, latency_settings, measured_inputs
-from supertickets.experiment.repeated import main_group, repeated_grid
+from supertickets.experiment.repeated import repeated_grid
 from supertickets.experiment.rivals import rivals_of
 from supertickets.experiment.settings import outputs_of
 
@@ -34,12 +34,12 @@ def measured_mb(wildcards):
 
 def get_measuring_memory(wildcards, attempt):
     """Memory of a job that holds them, in MB."""
-    return grown(attempt, resources.measuring_mb(config, measured_mb(wildcards), bool(GPUS)))
+    return resources.grown(attempt, resources.measuring_mb(config, measured_mb(wildcards), bool(GPUS)))
 
 
 def get_measuring_minutes(wildcards, attempt):
     """Time of the same, in minutes."""
-    return grown(attempt, resources.measuring_minutes(config, measured_mb(wildcards)))
+    return resources.grown(attempt, resources.measuring_minutes(config, measured_mb(wildcards)))
 
 
 rule measure_latency:
@@ -66,7 +66,7 @@ rule measure_latency:
     params:
         **work("exports.latency:measure_latency"),
         grid=lambda wildcards: canonical_json(repeated_grid(config, wildcards.model)),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
         settings=canonical_json(latency_settings(config)),
         rivals=lambda wildcards: canonical_json(rivals_of(config, wildcards.model)),

@@ -10,7 +10,7 @@
 from supertickets.experiment.exports import labels_of
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET, TOKENIZER_FILES
-from supertickets.experiment.settings import stratified
+from supertickets.experiment.settings import subset_settings
 from supertickets.experiment.task_files import resolved
 
 
@@ -152,7 +152,7 @@ rule subsample:
         runtime=get_table_minutes,
     params:
         **work("data.subset:subsample"),
-        stratify=lambda wildcards: int(stratified(config, wildcards.task)),
+        settings=lambda wildcards: options(subset_settings(config, wildcards.task)),
     shell:
         "python -P -m supertickets {params.work} --examples {input:q} --size {wildcards.train_size}"
-        " --seed {wildcards.seed} --stratify {params.stratify} --subset {output:q} > {log:q} 2>&1"
+        " --seed {wildcards.seed} {params.settings} --subset {output:q} > {log:q} 2>&1"

@@ -103,12 +103,6 @@ def get_scored_settings(wildcards):
     return canonical_json(settings | (teacher(wildcards) if "step" in wildcards.keys() else {}))
 
 
-def scored_by(wildcards):
-    """Modules that this training loads to tell its best epoch."""
-    best = scored_at(wildcards).get("best_by")
-    return metric_modules([best["metric"]]) if best else []
-
-
 def get_scoring_options(wildcards, input, output):
     """Files, and whether the weights are temporary: those of a step, or made for the scores alone, always are."""
     apart = scored_apart(wildcards) and "weights" in wildcards.keys()
@@ -165,7 +159,7 @@ use rule finetune as finetune_to_score with:
     benchmark:
         trial("importance/training/benchmark.tsv")
     params:
-        **work("training.run:train_run", scored_by),
+        **work("training.run:train_run", lambda wildcards: judged_by(wildcards, scored_at)),
         settings=get_scored_settings,
 
 
@@ -358,7 +352,7 @@ use rule retrain as retrain_step with:
     benchmark:
         step("train.benchmark.tsv")
     params:
-        **work("training.run:train_run", scored_by),
+        **work("training.run:train_run", lambda wildcards: judged_by(wildcards, scored_at)),
         settings=get_scored_settings,
 
 

@@ -3,7 +3,7 @@
 # Needs:  tickets, subsets, scores/ and selections/ of the winning tickets at the main size
 # Makes:  results/submissions/{model}-{which}.zip, .json  eleven files, and which of them hold fillers
 
-from supertickets.experiment.repeated import main_group, repeated_inputs, selected_grid
+from supertickets.experiment.repeated import repeated_inputs, selected_grid
 from supertickets.experiment.submission import server_settings, submitted_tasks
 
 
@@ -54,7 +54,7 @@ rule predict_for_server:
     params:
         **work("submission.predict:predict_for_server", judged_by),
         grid=lambda wildcards: canonical_json(selected_grid(config, wildcards.model)),
-        group=lambda wildcards: canonical_json(main_group(config, wildcards.model, wildcards.task)),
+        group=get_main_group,
         metric=get_first_metric,
         settings=lambda wildcards: canonical_json(server_settings(config, wildcards.model, wildcards.task)),
         options=get_training_options,

@@ -13,10 +13,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from supertickets.errors import UserError, one_line, printable
+from supertickets.errors import UserError, lacks_memory, one_line, printable
 
-#: Messages of torch's out-of-memory errors, which are plain RuntimeErrors.
-NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
+#: What to do about any other error of a job, whose inputs Snakemake names.
+DEFECT = (
+    "this is a defect, unless a file in results that the job reads was changed: delete that file to have it made again"
+)
 
 
 class _Printable(logging.Formatter):
@@ -74,9 +76,9 @@ def parser_of(function: Callable[..., None]) -> argparse.ArgumentParser:
 def run(function: Callable[..., None], arguments: Sequence[str]) -> None:
     """Call a function with the options of a command line; progress and errors go to standard error.
 
-    Exits with status 1 after an error: a :class:`~supertickets.errors.UserError` is one line, the last of the log; a
-    full disk, or too little memory, ends in one line too, below its traceback; anything else is a defect and keeps
-    its traceback.
+    Exits with status 1 after an error, the last line of the log: a :class:`~supertickets.errors.UserError` is this line
+    alone, anything else is below its traceback. A full disk, or too little memory, is said as it is; the rest are
+    defects, or come from a file of the results that is damaged in a way that its reader does not look for.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Printable("%(asctime)s %(message)s"))
@@ -88,12 +90,18 @@ def run(function: Callable[..., None], arguments: Sequence[str]) -> None:
         function(*positional, **values)
     except UserError as error:
         sys.exit(f"Error: {error}")
-    except (OSError, MemoryError, RuntimeError) as error:
-        lacking = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
-        if isinstance(error, RuntimeError) and not lacking:
-            raise
+    except Exception as error:
         traceback.print_exc()
-        sys.exit(f"Error: {'not enough memory: ' * lacking}{printable(one_line(error)) or 'not enough memory'}")
+        sys.exit(f"Error: {printable(_said(error))}")
+
+
+def _said(error: Exception) -> str:
+    """The last line of the log after an error that no stage foresees."""
+    if isinstance(error, OSError | MemoryError):
+        return one_line(error) or "not enough memory"
+    if lacks_memory(error):
+        return f"not enough memory: {one_line(error)}"
+    return f"{one_line(f'{type(error).__name__}: {error}')}; {DEFECT}"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: The most characters of a library's text in a message.
 LONGEST = 400
+#: Messages of torch's out-of-memory errors, which are plain RuntimeErrors.
+NO_MEMORY = ("not enough memory", "can't allocate memory", "out of memory")
 #: Begins the last line of the log of a job that has ended in an error.
 PREFIX = "Error: "
 
@@ -48,6 +50,34 @@ class DamagedError(UserError):
 
     def __init__(self, where: object, what: str) -> None:
         super().__init__(f"{where}: {one_line(what)}; delete it to have it made again")
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error is lack of memory."""
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    return said or isinstance(error, MemoryError)
+
+
+@contextmanager
+def reading(path: object, what: str) -> Iterator[None]:
+    """Blame whatever goes wrong in a block on the file that it reads, which an earlier stage has made.
+
+    Args:
+        path: the file.
+        what: what it is when it is not damaged, with an article.
+
+    Raises:
+        DamagedError: the block raises an exception; lack of memory is not the file's fault.
+    """
+    try:
+        yield
+    except DamagedError:
+        raise
+    except Exception as error:
+        if lacks_memory(error):
+            raise
+        found = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        raise DamagedError(path, f"not {what} ({found})") from error
 
 
 class DivergedError(UserError):

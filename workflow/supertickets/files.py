@@ -109,6 +109,28 @@ def read_json(path: Path) -> Any:
         raise DamagedError(path, f"not valid JSON ({error})") from error
 
 
+def read_object(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object that an earlier stage has written, with these keys and perhaps others.
+
+    Raises:
+        UserError: the file is damaged, or lacks a key.
+    """
+    return require_keys(path, read_json(path), *keys)
+
+
+def require_keys(path: Path, content: Any, *keys: str) -> dict[str, Any]:
+    """What :func:`read_object` asks of the content of a file, or of a part of it, which is returned.
+
+    Raises:
+        UserError: it is no object, or lacks a key; names the file.
+    """
+    if not isinstance(content, dict):
+        raise DamagedError(path, f"not an object of JSON: {content!r:.80}")
+    if missing := [key for key in keys if key not in content]:
+        raise DamagedError(path, f"not as it was written: no {missing[0]!r}")
+    return content
+
+
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object as a dict; a duplicate key is refused."""
     content: dict[str, Any] = {}

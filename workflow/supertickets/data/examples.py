@@ -8,15 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supertickets.errors import DamagedError
+from supertickets.errors import reading
 from supertickets.files import replacing
 
 #: Columns of the file. ``text_pair`` is null in tasks of single texts. The label of an unlabelled example is NaN.
 SCHEMA = pa.schema(
     {"id": pa.string(), "split": pa.string(), "text": pa.string(), "text_pair": pa.string(), "label": pa.float64()}
 )
-#: Columns that may hold nulls.
-OPTIONAL = ("text_pair", "label")
 
 
 def write_examples(path: Path, table: pd.DataFrame, left_out: int) -> None:
@@ -40,18 +38,12 @@ def read_examples(path: Path, *names: str) -> pa.Table:
     """Read columns of a task's examples file.
 
     Raises:
-        UserError: the file is damaged or lacks a column, or a required value is null.
+        UserError: the file is damaged or lacks a column.
     """
-    try:
+    with reading(path, "a table of examples"):
         table = pq.ParquetFile(path).read(list(names))
         table.validate(full=True)  # refuses text that is not UTF-8
-        table = pa.table({name: table[name].cast(SCHEMA.field(name).type) for name in names})
-    except (OSError, LookupError, ValueError, TypeError, pa.ArrowException) as error:
-        raise DamagedError(path, f"not a table ({error})") from error
-    for name in names:
-        if name not in OPTIONAL and table[name].null_count:
-            raise DamagedError(path, f"not a table of examples: {name} has null values")
-    return table
+        return pa.table({name: table[name].cast(SCHEMA.field(name).type) for name in names})
 
 
 def read_left_out(path: Path) -> int:
@@ -60,7 +52,5 @@ def read_left_out(path: Path) -> int:
     Raises:
         UserError: the file does not record the number.
     """
-    try:
-        return int((pq.read_schema(path).metadata or {})[b"dropped"])
-    except (KeyError, ValueError) as error:
-        raise DamagedError(path, "does not say how many rows were left out") from error
+    with reading(path, "a table of examples"):
+        return int(pq.read_schema(path).metadata[b"dropped"])

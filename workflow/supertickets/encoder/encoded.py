@@ -11,9 +11,9 @@ import pandas  # noqa: F401  arrow's conversions import it; a server imports it 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from supertickets.errors import DamagedError
+from supertickets.errors import DamagedError, reading
 from supertickets.experiment.parts import UNLABELLED
-from supertickets.files import read_json
+from supertickets.files import read_object
 
 #: Columns of the file.
 SCHEMA = pa.schema(
@@ -61,22 +61,17 @@ class Encoded:
         Raises:
             UserError: the file is not an encoded task.
         """
-        try:
+        with reading(path, "an encoded task"):
             table = pq.ParquetFile(path).read()
             columns = {field.name: table[field.name].cast(field.type).combine_chunks() for field in SCHEMA}
             return replace(cls._of(columns), origin=str(path))
-        # ValueError and TypeError: bytes that are not UTF-8, damaged lists
-        except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
-            raise DamagedError(path, f"not an encoded task ({error})") from error
 
     @classmethod
     def _of(cls, columns: Mapping[str, pa.Array]) -> Encoded:
         """The examples in the columns of a file."""
         tokens, types = columns["input_ids"], columns["token_type_ids"]
-        for name, array in columns.items():
-            array.validate(full=True)
-            if array.null_count or (name in ("input_ids", "token_type_ids") and array.values.null_count):
-                raise ValueError(f"{name} has null values")
+        for array in columns.values():
+            array.validate(full=True)  # refuses text that is not UTF-8
         if not tokens.offsets.equals(types.offsets):
             raise ValueError("input_ids and token_type_ids differ in their lengths")
         return cls(
@@ -89,7 +84,9 @@ class Encoded:
         )
 
     def require_fit(self, embeddings: int, outputs: int, types: float, positions: float) -> None:
-        """Refuse examples that an encoder cannot take: no token, no embedding for a token, or an invalid label.
+        """Refuse examples that an encoder cannot take: no embedding for a token, or an invalid label.
+
+        torch would fail too, but on a GPU it does not say at what.
 
         Args:
             embeddings: number of tokens that the encoder has an embedding of.
@@ -99,17 +96,14 @@ class Encoded:
         Raises:
             UserError: names the file.
         """
-        if not self.lengths.all():
-            raise DamagedError(self.origin, f"example {self.ids[int(self.lengths.argmin())]!r:.80} has no token")
-        if not 0 <= self.tokens.min() <= self.tokens.max() < embeddings:
-            ids = f"token ids from {self.tokens.min()} to {self.tokens.max()}"
-            raise DamagedError(self.origin, f"{ids}; the encoder's are from 0 to {embeddings - 1}")
-        if not 0 <= self.types.min() <= self.types.max() < types:
-            ids = f"token_type_ids from {self.types.min()} to {self.types.max()}"
-            raise DamagedError(self.origin, f"{ids}; the encoder has {types} types, from 0")
-        if self.lengths.max() > positions:
-            longest = f"example {self.ids[int(self.lengths.argmax())]!r:.80} has {self.lengths.max()} tokens"
-            raise DamagedError(self.origin, f"{longest}; the encoder takes at most {positions}")
+        for what, values, least, most in (
+            ("numbers of tokens", self.lengths, 1, positions),
+            ("token ids", self.tokens, 0, embeddings - 1),
+            ("token_type_ids", self.types, 0, types - 1),
+        ):
+            if not least <= values.min() <= values.max() <= most:
+                found = f"{what} from {values.min()} to {values.max()}"
+                raise DamagedError(self.origin, f"{found}; the encoder takes {least} to {most}")
         wrong = ~np.isfinite(self.labels) if outputs == 1 else ~np.isin(self.labels, np.arange(outputs))
         if wrong.any():
             wrong &= ~np.isin(np.array(self.parts), UNLABELLED)
@@ -121,21 +115,13 @@ class Encoded:
         """The rows of a subset, in its order.
 
         Raises:
-            UserError: the file has no rows, a row that does not exist or is not a training example, or one twice.
+            UserError: the file is damaged, or has a row that is not a training example of this task.
         """
-        record = read_json(subset)
-        rows = record.get("rows") if isinstance(record, dict) else None
-        if not isinstance(rows, list) or not rows or not all(type(row) is int for row in rows):
-            raise DamagedError(subset, f"not a subset: rows is {rows!r:.80}")
-        wrong = next((row for row in rows if not 0 <= row < len(self.ids)), None)
-        if wrong is not None:
-            raise DamagedError(subset, f"row {wrong}: the task has {len(self.ids)}")
-        wrong = next((row for row in rows if self.parts[row] != "train"), None)
-        if wrong is not None:
-            raise DamagedError(subset, f"row {wrong}: its part is {self.parts[wrong]!r:.80}, not train")
-        if len(set(rows)) < len(rows):
-            raise DamagedError(subset, f"{len(rows)} rows, {len(set(rows))} different ones; each may occur once")
-        return np.array(rows, dtype=np.int64)
+        rows = read_object(subset, "rows")["rows"]
+        with reading(subset, "a subset of this task's training examples"):
+            if any(self.parts[row] != "train" for row in rows):
+                raise ValueError("some are of other parts")
+            return np.array(rows, dtype=np.int64)
 
     def first(self, part: str, limit: int | None) -> np.ndarray:
         """Rows of the first ``limit`` examples of a part (all if None), in file order."""

@@ -1,12 +1,13 @@
 """Adapters that locate the heads and feed-forward blocks of each architecture.
 
-The rest of the library uses an adapter. Only :mod:`supertickets.encoder.first_token` has code for single architectures.
+The rest of the library uses an adapter. Only :mod:`supertickets.encoder.first_token` has code of single architectures,
+which an adapter names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Literal
 
@@ -36,6 +37,11 @@ class Architecture:
         pooler_class: ``module:class`` of such an own pooler; if empty, a linear map and ``pooler_activation``.
         pooler_activation: a function of torch.nn.functional.
         pooler_source: name of the own pooler in pre-trained weight files.
+        plain: where pooler and task head are in the family's own model for classification: beginnings of the names of
+            weights, ours and theirs, where they differ. That model has to compute what a classifier does.
+        fixed: keys of configs, with their values, that decide what that model computes after the encoder.
+        last_layer: a row of :data:`~supertickets.encoder.first_token.LAST_LAYERS`, whose function computes the last
+            layer for first tokens alone. Empty if it is computed whole, as it is where ``packed`` is false.
         final: path in the model of a norm after the last layer; empty if there is none.
         token_types: whether the model takes token types.
         positions_after_padding: whether positions start after the padding token's id instead of at 0.
@@ -62,6 +68,9 @@ class Architecture:
     pooler_class: str = ""
     pooler_activation: str = ""
     pooler_source: str = ""
+    plain: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    last_layer: str = ""
     final: str = ""
     token_types: bool = True
     positions_after_padding: bool = False
@@ -112,15 +121,31 @@ BERT = Architecture(
     ffn_parts=(("intermediate", "identity"), ("output", "norm")),
     ffn_norm="output.LayerNorm",
     pooler="pooler",
+    last_layer="bert",
 )
-ROBERTA = replace(BERT, **_classes("Roberta", "roberta"), prefix="roberta", positions_after_padding=True)
-ELECTRA = replace(BERT, **_classes("Electra", "electra"), prefix="electra", pooler="", pooler_activation="gelu")
+ROBERTA = replace(
+    BERT,
+    **_classes("Roberta", "roberta"),
+    prefix="roberta",
+    plain={"roberta.pooler.": "classifier.", "classifier.": "classifier.out_proj."},
+    positions_after_padding=True,
+)
+ELECTRA = replace(
+    BERT,
+    **_classes("Electra", "electra"),
+    prefix="electra",
+    pooler="",
+    pooler_activation="gelu",
+    plain={"pooler.": "classifier.", "classifier.": "classifier.out_proj."},
+)
 MPNET = replace(
     BERT,
     **_classes("MPNet", "mpnet"),
     prefix="mpnet",
     head_inputs=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
     head_output="attention.attn.o",
+    plain={"mpnet.pooler.": "classifier.", "classifier.": "classifier.out_proj."},
+    last_layer="",
     token_types=False,
     positions_after_padding=True,
     packed=False,
@@ -131,6 +156,9 @@ DEBERTA_V2 = replace(
     **_classes("DebertaV2", "deberta_v2"),
     prefix="deberta",
     head_inputs=tuple(f"attention.self.{name}_proj" for name in ("query", "key", "value", "pos_key", "pos_query")),
+    plain={},
+    fixed={"pooler_hidden_act": "gelu"},
+    last_layer="",
     packed=False,
 )
 DISTILBERT = Architecture(
@@ -144,6 +172,7 @@ DISTILBERT = Architecture(
     ffn_parts=(("ffn", "zero"),),
     dimensions=("n_layers", "n_heads", "dim", "hidden_dim"),
     pooler_activation="relu",
+    plain={"pooler.dense.": "pre_classifier."},
     token_types=False,
 )
 MODERNBERT = Architecture(
@@ -159,6 +188,7 @@ MODERNBERT = Architecture(
     ffn_matrices=3,
     pooler_class="transformers.models.modernbert.modeling_modernbert:ModernBertPredictionHead",
     pooler_source="head",
+    plain={"pooler.": "head."},
     final="final_norm",
     token_types=False,
     positions=("absolute", "sans_pos"),  # both are in configs, and neither is read

@@ -44,17 +44,10 @@ def bert_layer(layer: nn.Module, states: Tensor, *unused: Any, packing: Packing,
     return layer.feed_forward_chunk(layer.attention.output(context.flatten(2), first)).transpose(0, 1)
 
 
-#: Functions by ``model_type``. RoBERTa and ELECTRA have BERT's layers. Other families compute their whole last layer.
-LAST_LAYERS = dict.fromkeys(("bert", "roberta", "electra"), bert_layer)
+#: Functions by the names that adapters have for them (``last_layer`` of an architecture).
+LAST_LAYERS = {"bert": bert_layer}
 
 
-def only_first_token(last: nn.Module, model_type: str) -> bool:
-    """Make a model's last layer compute first tokens only, in place, if its family is in :data:`LAST_LAYERS`.
-
-    Returns:
-        Whether the layer was changed.
-    """
-    if model_type not in LAST_LAYERS:
-        return False
-    last.forward = MethodType(LAST_LAYERS[model_type], last)
-    return True
+def only_first_token(last: nn.Module, name: str) -> None:
+    """Make a model's last layer compute first tokens only, in place, by the function of :data:`LAST_LAYERS`."""
+    last.forward = MethodType(LAST_LAYERS[name], last)

@@ -61,11 +61,9 @@ class Classifier(nn.Module):
             self.pooler = pooler
         self.pooling = getattr(encoder.config, "classifier_pooling", "cls")
         self.first_position = architecture.first_position(encoder.config.to_dict())
-        self.first_only = (
-            architecture.packed
-            and self.pooling == "cls"
-            and only_first_token(self.layers[-1], encoder.config.model_type)
-        )
+        self.first_only = bool(architecture.last_layer) and self.pooling == "cls"
+        if self.first_only:
+            only_first_token(self.layers[-1], architecture.last_layer)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(encoder.config.hidden_size, outputs)
 

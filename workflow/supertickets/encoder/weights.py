@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file
 from torch import Tensor
 
-from supertickets.errors import DamagedError, UserError
+from supertickets.errors import UserError, reading
 
 #: Types of numbers that float32 takes: exactly, but for float64, which is rounded.
 READ = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
@@ -20,16 +20,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a weight file that an earlier stage has written, by name.
 
     Raises:
-        UserError: the file cannot be read, or holds numbers of another type than float32.
+        UserError: the file cannot be read.
     """
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise DamagedError(path, f"not a readable safetensors file ({error})")
-    for name, tensor in tensors.items():
-        if tensor.dtype != torch.float32:
-            raise DamagedError(path, f"holds other numbers than float32: {name} is {tensor.dtype}")
-    return tensors
+    with reading(path, "a readable safetensors file"):
+        return load_file(path)
 
 
 def read_any_weights(files: Mapping[str, Path | bytes], origin: object) -> dict[str, Tensor]:

@@ -23,8 +23,8 @@ def aggregate(results: Path, grid: dict[str, Any], parquet: Path, csv: Path, com
             those of :func:`~supertickets.evaluation.judge.corrected`.
     """
     groups = groups_of(grid)
-    table = read_groups(results, "scores", groups, grid)
+    table = read_groups(results, "scores", groups)
     with replacing(parquet) as part:
         table.to_parquet(part, index=False)
     write_csv(csv, table)
-    write_csv(comparisons, corrected(read_groups(results, "comparisons", groups, grid)))
+    write_csv(comparisons, corrected(read_groups(results, "comparisons", groups)))

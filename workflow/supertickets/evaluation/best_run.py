@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.errors import DamagedError
 from supertickets.evaluation.results import chosen_ratio, read_groups
 from supertickets.experiment.grid import group_runs
-from supertickets.experiment.paths import group_file
 
 
 def exported_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric: str, which: str) -> dict[str, Any]:
@@ -23,7 +21,6 @@ def exported_run(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     """
     ratios = [0.0] * len(grid["seeds"])
     if which == "super":
-        read_groups(results, "selections", [group], grid)  # a table of this experiment
         ratios = [chosen_ratio(results, group, seed) for seed in grid["seeds"]]
     return best_run(results, grid, group, metric, *ratios)
 
@@ -41,14 +38,12 @@ def best_run(results: Path, grid: dict[str, Any], group: dict[str, Any], metric:
         ratios: of the tickets, one of the grid's for all seeds, or one for each; 0 for the full models.
 
     Raises:
-        UserError: the file of the scores is damaged, or has none on validation.
+        UserError: the file of the scores is damaged.
     """
-    scores = read_groups(results, "scores", [group], grid)
+    scores = read_groups(results, "scores", [group])
     by_seed = dict(zip(grid["seeds"], ratios if len(ratios) > 1 else ratios * len(grid["seeds"]), strict=True))
     scores = scores[(scores["split"] == "validation") & (scores["metric"] == metric)]
     scores = scores[scores["ratio"] == scores["seed"].map(by_seed)]
-    if scores.empty:
-        raise DamagedError(results / "scores" / f"{group_file(group)}.parquet", f"no {metric} on validation")
     seed = int(scores.sort_values(["value", "seed"], ascending=[False, True])["seed"].iloc[0])
     runs = group_runs(grid, group)
     return next(run for run in runs if run["seed"] == seed and run["ratio"] == by_seed[seed] and run["draw"] == 1)

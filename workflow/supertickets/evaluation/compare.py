@@ -30,16 +30,19 @@ def runs_by_ratio(grid: Mapping[str, Any], group: Mapping[str, Any]) -> dict[flo
     return {0.0: full} | {ratio: [run for run in tickets if run["ratio"] == ratio] for ratio in ratios}
 
 
-def outcomes_by_ratio(results: Path, runs: Mapping[Key, list[Run]], separator: str) -> dict[str, dict[Key, Outcomes]]:
+def outcomes_by_ratio(
+    results: Path, runs: Mapping[Key, list[Run]], separator: str, task: str = ""
+) -> dict[str, dict[Key, Outcomes]]:
     """Read the outputs of the runs of each ratio, by split and ratio; all runs have the same examples.
 
     Args:
         results: the results folder.
         runs: as of :func:`runs_by_ratio`, or by something else than ratio.
         separator: the task's, as of :func:`~supertickets.evaluation.predictions.documents_of`.
+        task: for multi-task runs, the task whose predictions are read.
     """
     all_runs = [run for runs_of_ratio in runs.values() for run in runs_of_ratio]
-    by_split = read_outcomes(results, all_runs, separator=separator)
+    by_split = read_outcomes(results, all_runs, task, separator)
     ends = np.cumsum([len(runs_of_ratio) for runs_of_ratio in runs.values()])[:-1]
     return {
         split: {

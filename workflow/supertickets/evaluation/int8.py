@@ -9,21 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.errors import DamagedError
+from supertickets.evaluation.choice import least_of, require_validation
 from supertickets.evaluation.columns import TRIAL, Content, read_table
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.gain import by_halves, error_of_choice, full_and_tickets, reports
 from supertickets.evaluation.predictions import Outcomes
 from supertickets.evaluation.resampling import Sampled
 from supertickets.evaluation.results import reported_split, write_csv
-from supertickets.evaluation.select_ticket import (
-    EXPERIMENT,
-    by_halves,
-    error_of_choice,
-    full_and_tickets,
-    least_of,
-    reports,
-    require_validation,
-)
 from supertickets.evaluation.significance import NAMES, difference
 from supertickets.experiment.grid import groups_of, separator_of
 from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH
@@ -32,7 +24,6 @@ from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH
 CONTENT = Content(
     (*TRIAL, "way", "split", "metric"),
     ("ratio", "weight_remaining", "seeds", "examples", *NAMES),
-    of_documents=("documents",),
 )
 BySplit = Mapping[str, Mapping[float, Outcomes]]
 
@@ -41,7 +32,7 @@ def chosen_by_others(metric: str, by_split: BySplit, least: float) -> tuple[floa
     """The super ticket of all seeds, and those that count: the ones that the other seeds choose.
 
     Args:
-        metric, by_split, least: as of :func:`~supertickets.evaluation.select_ticket.reports`.
+        metric, by_split, least: as of :func:`~supertickets.evaluation.gain.reports`.
 
     Returns:
         The ratio that all choose; and for the test split, or else for each half of validation, the ratio of each seed.
@@ -89,7 +80,7 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     }
     rows = []
     for which, (cut, pair, error) in pairs.items():
-        row = {key: group[key] for key in EXPERIMENT} | {"way": which, "ratio": cut}
+        row = {key: group[key] for key in TRIAL} | {"way": which, "ratio": cut}
         row["weight_remaining"] = mean_cut(results, runs[cut])["weight_remaining"] if cut == cut else np.nan
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[0.0].counts}
         rows.append(row | difference(*pair, error))
@@ -122,15 +113,9 @@ def read_int8(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
         grid: the winning tickets at the main size.
 
     Raises:
-        UserError: a file is damaged, or of another experiment.
+        UserError: a file is damaged, or of another group.
     """
     tables = []
     for group in groups_of(grid):
-        path = results / f"{INT8.format(**group)}.csv"
-        table = read_table(path, content=CONTENT)
-        where = [str(group[key]) for key in TRIAL]
-        found = [*table[[*TRIAL, "way"]].itertuples(index=False, name=None)]
-        if sorted(found) != sorted((*where, which) for which in WHICH):
-            raise DamagedError(path, f"not a row for each of {', '.join(WHICH)}, of {', '.join(where)}")
-        tables.append(table)
+        tables.append(read_table(results / f"{INT8.format(**group)}.csv", CONTENT, group))
     return pd.concat(tables, ignore_index=True)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.gain import HONEST
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.power import Spread, needed_columns, needed_together
 from supertickets.evaluation.results import BY_OTHERS, read_groups, write_csv
 from supertickets.evaluation.results import POWER as POWER_COLUMNS
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, holm, holm_above, holm_of_tests
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.parts import FURTHER
@@ -22,8 +23,8 @@ from supertickets.experiment.parts import FURTHER
 #: and kind; reported splits apart from the others.
 FAMILY = ["model", "train_size", "kind", "reported"]
 WEIGHT = "weight_remaining"
-#: A difference that no task can have, in points, and the fewest seeds that find differences of usual sizes.
-LARGEST, FEWEST = 100.0, 6
+#: The fewest seeds that find differences of usual sizes.
+FEWEST = 6
 
 
 def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdicts: Path) -> None:
@@ -40,8 +41,8 @@ def judge(results: Path, grid: dict[str, Any], margins: dict[str, float], verdic
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups, grid, further=True)
-    comparisons = read_groups(results, "comparisons", groups, grid)
+    chosen = read_groups(results, "selections", groups, further=True)
+    comparisons = read_groups(results, "comparisons", groups)
     write_csv(verdicts, with_verdicts(chosen, corrected(comparisons), margins))
 
 
@@ -56,6 +57,11 @@ def corrected(comparisons: pd.DataFrame) -> pd.DataFrame:
     if "p_chance" in comparisons:
         columns["p_chance_holm"] = holm_of_tests(comparisons, "p_chance", FAMILY, ["task", "split"])
     return comparisons.assign(**columns)
+
+
+def tests_of(comparisons: pd.DataFrame) -> pd.Series:
+    """Count what is corrected together with each comparison: those of its :data:`FAMILY` that are defined."""
+    return comparisons["difference"].notna().groupby([comparisons[name] for name in FAMILY]).transform("sum")
 
 
 def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFrame:
@@ -73,11 +79,11 @@ def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapp
     by_family = chosen.groupby(family, sort=False)[f"p_{HONEST}"]
     chosen = chosen.assign(gain_p_holm=by_family.transform(lambda values: holm(values.to_numpy())))
     curves = comparisons[comparisons["kind"] == "winning"]
-    tests = curves.groupby(FAMILY)["ratio"].transform("size")
+    tests = tests_of(curves)
     verdicts = []
     for _, row in chosen.iterrows():
-        own = (curves[[*EXPERIMENT, "split"]] == row[[*EXPERIMENT, "split"]]).all(axis=1)
-        verdicts.append(verdict_of(row, curves[own], margins[row["task"]], tests[own].iloc[0]))
+        own = (curves[[*TRIAL, "split"]] == row[[*TRIAL, "split"]]).all(axis=1)
+        verdicts.append(verdict_of(row, curves[own], margins[row["task"]], int(tests[own].iloc[0])))
     return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 
 
@@ -111,7 +117,8 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
         return values | {
             "verdict": "undefined: some runs predict the same for all examples, or all labels are the same"
         }
-    first = curve[~undefined].iloc[0]
+    defined = curve[~undefined]
+    first = defined.iloc[0]
     if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
         constant = f"{first['chance']:.1f}, the score of one answer to all examples"
         return values | {"verdict": f"the full model ({first['full']:.1f}) is not shown to beat {constant}"}
@@ -119,8 +126,8 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     kept = curve[(holm_above(curve, -margin) <= 1 - LEVEL).cumprod().astype(bool)]
     if len(kept):
         values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}
-    spread, seeds, documents = Spread.of(curve[~undefined]), int(chosen["seeds"]), int(documents_in(curve).iloc[0])
-    values |= {"detectable": spread.detectable(seeds, documents, tests)} | needed_columns(spread, margin, curve)
+    spread, seeds, documents = Spread.of(defined), int(chosen["seeds"]), int(documents_in(curve).iloc[0])
+    values |= {"detectable": spread.detectable(seeds, documents, tests)} | needed_columns(spread, margin, defined)
     words = []
     gain = chosen[f"difference_{HONEST}"]
     if gain > 0 and chosen["gain_p_holm"] <= 1 - LEVEL:
@@ -128,7 +135,8 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     if len(kept):
         last = ", the lightest tried" if len(kept) == len(curve) else ""
         words.append(f"keeps within {margin:g} down to {values['keeps_weight']:.0%} weight{last}")
-    worse = curve[(curve["p_holm"] <= 1 - LEVEL) & (curve["difference"] < 0)]
+    beyond = curve[len(kept) :]  # a loss within the margin is one that is accepted
+    worse = beyond[(beyond["p_holm"] <= 1 - LEVEL) & (beyond["difference"] < 0)]
     for place, row in worse.head(1).iterrows():
         above = " (undecided above)" if curve.index.get_loc(place) > len(kept) else ""
         words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight{above}")
@@ -152,23 +160,27 @@ def deciding(values: Mapping[str, Any], spread: Spread, found: pd.Series, docume
     Args:
         values: ``margin``, ``detectable`` and what is needed (:func:`~supertickets.evaluation.power.needed_columns`).
         spread: of the differences.
-        found: ``seeds``, ``difference`` and ``p_holm`` of what is not shown to keep the score; of several ratios, of
-            the first one.
+        found: ``metric``, ``seeds``, ``difference`` and ``p_holm`` of what is not shown to keep the score; of several
+            ratios, of the first one.
         documents: number of them; of examples where each is a document of its own.
         tests: how many are corrected together.
     """
     seeds = int(found["seeds"])
     kind = "documents" if "documents_needed" in values else "examples"
+    keeps = f"would show that an equal model keeps within {values['margin']:g}"
     if spread == Spread(0.0, 0.0, 0.0):
         least = np.log((1 - LEVEL) / tests) / np.log1p(-min(values["margin"], 99.0) / 100)  # as significance.p_above
-        return f"no run differs on {documents} {kind}; {least:.0f} would show a margin of {values['margin']:g}"
+        return f"no run differs on {documents} {kind}; {least:.0f} {keeps}"
     ways = []
     for unit, now in (("seeds", seeds), (kind, documents)):
         if now < values[f"{unit}_needed"] < float("inf"):
             ways.append(f"{values[f'{unit}_needed']:.0f} {unit}")
     could = f"a difference of {values['detectable']:.1f} could have been found"
-    if values["detectable"] >= LARGEST:
-        return f"{seeds} seeds could have found no difference; take {FEWEST} or more"
+    if values["detectable"] > 100 - metric_of(found["metric"]).lowest:  # more than any two scores differ by
+        count, scarcer = min((documents, kind), (seeds, "seeds"))
+        could = f"{count} {scarcer} could have found no difference"
+        if scarcer == "seeds" and seeds < FEWEST:  # too few to tell how many are needed
+            return f"{could}; take {FEWEST} or more"
     if min(values["seeds_needed"] / seeds, values[f"{kind}_needed"] / documents) <= 1:
         lost = found["p_holm"] <= 1 - LEVEL and found["difference"] < 0
         shown = f"{'a loss, but not one' if lost else 'neither a loss nor'} within the margin of {values['margin']:g}"
@@ -177,5 +189,5 @@ def deciding(values: Mapping[str, Any], spread: Spread, found: pd.Series, docume
         both = needed_together(spread, values["margin"], seeds, documents, tests)
         ways = [f"{both[0]:.0f} seeds with {both[1]:.0f} {kind}"] if both else []
     if not ways:
-        return f"{could}; no affordable number of seeds and {kind} would show a margin of {values['margin']:g}"
-    return f"{could}; about {' or '.join(ways)} would show a margin of {values['margin']:g}"
+        return f"{could}; no affordable number of seeds and {kind} {keeps}"
+    return f"{could}; about {' or '.join(ways)} {keeps}"

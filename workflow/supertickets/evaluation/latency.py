@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from supertickets.errors import DamagedError
 from supertickets.evaluation.columns import TRIAL, Content, read_table
-from supertickets.evaluation.results import not_each
-from supertickets.experiment.grid import groups_of, ratios_of
+from supertickets.experiment.grid import groups_of
 from supertickets.experiment.latency import LATENCY
-from supertickets.files import read_json
+from supertickets.files import read_object
 
 #: What is the same for all models that are compared with each other.
 PLACE = ["backend", "device", "threads"]
@@ -23,6 +21,8 @@ KEYS = ["model", "task", "ratio"]
 TIMES = ("milliseconds", "milliseconds_low", "milliseconds_high")
 SPEEDUP = ("speedup", "speedup_low", "speedup_high")
 SIZES = ("ratio", "seed", "weight_remaining", "parameters", "multiply_adds", "bytes")
+#: What is said of the machine that measures, at least.
+MACHINE = ("versions", "processor", "cores", "precision")
 #: What a table of measurements holds.
 CONTENT = Content(
     (*TRIAL, "variant", *PLACE[:2]), (*SIZES, "threads", "batch_size", "length", "rounds", *TIMES, *SPEEDUP)
@@ -35,56 +35,29 @@ def variant_name(model: str, ratio: float) -> str:
 
 
 def read_latency(
-    results: Path,
-    groups: Iterable[Mapping[str, Any]],
-    ratios: Sequence[float] | Mapping[str, Sequence[float]],
-    rivals: Mapping[str, Iterable[str]] | None = None,
+    results: Path, groups: Iterable[Mapping[str, Any]], rivals: bool = False
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], dict[str, Any]]]:
     """Measured latency of some models and tasks.
 
     Args:
         results: the results folder.
         groups: model, task and train_size of each.
-        ratios: of the tickets that the tables are of, beside the full models; as those of a grid.
-        rivals: of each model, which the tables are of too; where None, they are left out.
+        rivals: with the rows of rivals.
 
     Returns:
         One table, sizes as text, and by model and task the machine that measured. Rivals have no ratio.
 
     Raises:
-        UserError: a file is no such table, or of other models.
+        UserError: a file is no such table, or of another group.
     """
     tables, machines = [], {}
     for group in groups:
-        model, task, size = (str(group[key]) for key in TRIAL)
-        path = results / f"{LATENCY.format(model=model, task=task)}.csv"
-        table = read_table(path, content=CONTENT)
-        if (table[list(TRIAL)] != [model, task, size]).any(axis=None):
-            raise DamagedError(path, f"not all of its rows are of {model}, {task} and {size} training examples")
-        expected = {(variant_name(model, ratio),) for ratio in (0.0, *ratios_of(ratios, model))}
-        if rivals is None:
-            table = table[table["ratio"].notna()]
-        else:
-            expected |= {(rival,) for rival in rivals[model]}
-        if wrong := not_each(table.astype({"variant": str}), CONDITION, ["variant"], expected):
-            raise DamagedError(path, wrong)
-        tables.append(table)
-        machines[model, task] = read_machine(path.with_suffix(".json"))
+        path = results / f"{LATENCY.format(**group)}.csv"
+        table = read_table(path, CONTENT, group)
+        tables.append(table if rivals else table[table["ratio"].notna()])
+        machine = read_object(path.with_suffix(".json"), *MACHINE)
+        machines[group["model"], group["task"]] = machine
     return pd.concat(tables, ignore_index=True), machines
-
-
-def read_machine(path: Path) -> dict[str, Any]:
-    """What measured a table.
-
-    Raises:
-        UserError: the file does not say it.
-    """
-    told = read_json(path)
-    if not isinstance(told, dict) or not isinstance(told.get("versions"), dict):
-        raise DamagedError(path, "does not say what measured")
-    if missing := [key for key in ("processor", "cores", "precision") if key not in told]:
-        raise DamagedError(path, f"does not say what measured: no {missing[0]}")
-    return told
 
 
 def place_text(row: Mapping[str, Any]) -> str:
@@ -128,7 +101,7 @@ def usual_latency(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame,
         Rows with model, task, ratio, ``milliseconds`` and ``speedup``, each with its interval; and what was measured
         where, in words.
     """
-    table, machines = read_latency(results, groups_of(grid), grid["ratios"])
+    table, machines = read_latency(results, groups_of(grid))
     table = usual(table)
     table = table[(table["length"] == table["length"].max()) & (table["batch_size"] == table["batch_size"].max())]
     row = table.iloc[0]

@@ -32,7 +32,7 @@ def read_contrasts(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
         grid: all kinds, winning and others.
     """
     groups = [group for group in groups_of(scoped(grid, "kinds")) if group["kind"] != "winning"]
-    return corrected(read_groups(results, "contrasts", groups, grid))
+    return corrected(read_groups(results, "contrasts", groups))
 
 
 def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, float]) -> pd.DataFrame:
@@ -50,17 +50,17 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         full model is not shown to beat chance, though one seed, of which nothing is tested, has them.
     """
     main = scoped(grid, "main")
-    compared = corrected(read_groups(results, "comparisons", groups_of(main), main))
+    compared = corrected(read_groups(results, "comparisons", groups_of(main)))
     contrasts = compared[:0]
     if "random" in grid["kinds"]:
         contrasts = read_contrasts(results, {**grid, "kinds": ["winning", "random"]})
         contrasts = contrasts[contrasts["reported"]]
     rows = []
-    for names, curve in compared[compared["reported"]].groupby(list(TRIAL), sort=False):
+    for names, curve in compared[compared["reported"]].groupby(TRIAL, sort=False):
         first = curve.iloc[0]
         row = first[[*TRIAL, "metric", "split", "seeds", "p_chance_holm"]].to_dict()
         row["margin"] = margins[first["task"]]
-        random = contrasts[(contrasts[list(TRIAL)] == list(names)).all(axis=1)]
+        random = contrasts[(contrasts[TRIAL] == list(names)).all(axis=1)]
         row["undefined"] = int(curve["difference"].isna().sum() + random["difference"].isna().sum())
         if first["seeds"] > 1 and not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
             curve, random = curve.assign(difference=np.nan), random[:0]

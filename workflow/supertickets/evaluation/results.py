@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from supertickets.errors import DamagedError, UserError
+from supertickets.errors import UserError
 from supertickets.evaluation.columns import CUT, TRIAL, Content, read_table
 from supertickets.evaluation.significance import NAMES
-from supertickets.experiment.grid import groups_of, ratios_of, with_full
+from supertickets.experiment.grid import groups_of
 from supertickets.experiment.parts import FURTHER
 from supertickets.experiment.paths import group_file
 from supertickets.files import replacing
@@ -29,7 +26,6 @@ _COMPARISONS = Content(
     (*TRIAL, "kind", "split", "metric"),
     ("ratio", *CUT, "seeds", "examples", "chance", "p_chance", *NAMES),
     ("reported",),
-    of_documents=("documents",),
 )
 #: p values with Holm's correction (:func:`supertickets.evaluation.judge.corrected`).
 CORRECTED = ("p_holm", "p_seeds_holm", "p_chance_holm")
@@ -50,8 +46,6 @@ _SELECTIONS = Content(
         *_each("same_split"),
         *_each("other_half"),
     ),
-    of_test=_each("other_split"),
-    of_documents=("documents",),
 )
 #: Columns of each table that other stages read, by the folder of a group's tables, or by a name of its own.
 TABLES = {
@@ -63,24 +57,20 @@ TABLES = {
         (*TRIAL, "kind", "split", "metric"),
         ("ratio", *CUT, "seeds", "examples", "other", "winning", *NAMES[2:]),
         ("reported",),
-        of_documents=("documents",),
     ),
     "rivals": Content(
         (*TRIAL, "rival", "way", "baseline", "split", "metric"),
         ("weight", "parameters", "ratio", "weight_remaining", "seeds", "examples", "chance", "p_chance", *NAMES),
-        of_documents=("documents",),
     ),
     "selections": _SELECTIONS,
     "verdicts.csv": replace(
         _SELECTIONS,
         texts=(*_SELECTIONS.texts, "verdict"),
         numbers=(*_SELECTIONS.numbers, "gain_p_holm", "margin", "chance", "keeps_ratio", "keeps_weight", *POWER),
-        of_documents=("documents", "documents_needed"),
     ),
     "decompositions": Content(
         (*TRIAL, "kind", "split", "loss", "part"),
         ("ratio", "weight_remaining", "runs", "examples", "value", "half"),
-        of_documents=("documents",),
     ),
     "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples")),
     # An average over tasks is of no one split and metric.
@@ -89,7 +79,6 @@ TABLES = {
         ("chance", "seeds", "examples", *NAMES),
         ("reported",),
         ("split", "metric"),
-        of_documents=("documents",),
     ),
 }
 
@@ -107,17 +96,14 @@ def chosen_ratio(results: Path, trial: Mapping[str, Any], seed: int) -> float:
     """Ratio of the super ticket of a model, task and train_size for a seed; 0 is the full model.
 
     Raises:
-        UserError: its file is damaged.
+        UserError: there is none, or its file is damaged.
     """
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
-    table = read_table(path, "ratio")
-    ratios = table["ratio"].drop_duplicates()  # that of further parts is the same
-    found = ratios if "ratios" not in table else pd.Series([ratio_of_seed(table.iloc[0], seed)])
-    if found.isna().all():
+    table = read_table(path, Content(numbers=("ratio",)), {key: trial[key] for key in TRIAL})
+    ratio = ratio_of_seed(table.iloc[0], seed)  # that of further parts is the same
+    if ratio != ratio:
         raise UserError(f"{path}: there is no super ticket: validation scores of every ratio are undefined")
-    if len(found) != 1 or not 0 <= found[0] <= 1:
-        raise DamagedError(path, "not one ratio from 0 to 1")
-    return float(found[0])
+    return ratio
 
 
 def ratio_of_seed(ticket: Mapping[str, Any] | pd.Series, seed: int) -> float:
@@ -128,42 +114,30 @@ def ratio_of_seed(ticket: Mapping[str, Any] | pd.Series, seed: int) -> float:
         seed: number of the seed.
 
     Returns:
-        Not-a-number where none was chosen, or that column is damaged.
+        Not-a-number where none was chosen.
     """
     if "ratios" not in ticket:
         return float(ticket["ratio"])
-    for word in str(ticket["ratios"]).split():
-        name, _, ratio = word.partition(":")
-        if name == str(seed) and re.fullmatch(r"[01](\.[0-9]{1,2})?", ratio):
-            return float(ratio)
-    return float("nan")
+    return float(dict(word.split(":") for word in ticket["ratios"].split())[str(seed)])
 
 
-def read_groups(
-    results: Path, folder: str, groups: Iterable[dict[str, Any]], grid: Mapping[str, Any], further: bool = False
-) -> pd.DataFrame:
+def read_groups(results: Path, folder: str, groups: Iterable[dict[str, Any]], further: bool = False) -> pd.DataFrame:
     """One table of what was computed from several groups of runs, sizes as text.
 
     Args:
         results: the results folder.
         folder: ``scores`` (Parquet), ``comparisons``, ``contrasts``, ``selections`` or ``decompositions`` (CSV) in it.
         groups: model, task, train_size and kind of each.
-        grid: what spans the runs, all of which, and no others, the tables are of.
         further: with selections on further parts (:data:`~supertickets.experiment.parts.FURTHER`); without them there
             is one row for each group.
 
     Raises:
-        UserError: a file is no such table, of another group, or of other runs.
+        UserError: a file is no such table, or of another group.
     """
     suffix = "parquet" if folder == "scores" else "csv"
-    tables = []
-    for group in groups:
-        path = results / folder / f"{group_file(group)}.{suffix}"
-        table = read_table(path, content=TABLES[folder])
-        if wrong := _not_of(group, table) or _not_all_of(grid, folder, group["model"], group["kind"], table):
-            raise DamagedError(path, wrong)
-        tables.append(table if further or folder != "selections" else without_further(table))
-    return pd.concat(tables, ignore_index=True)
+    tables = [read_table(results / folder / f"{group_file(group)}.{suffix}", TABLES[folder], group) for group in groups]
+    table = pd.concat(tables, ignore_index=True)
+    return table if further or folder != "selections" else without_further(table)
 
 
 def without_further(table: pd.DataFrame) -> pd.DataFrame:
@@ -171,72 +145,19 @@ def without_further(table: pd.DataFrame) -> pd.DataFrame:
     return table[~table["split"].isin(FURTHER)].reset_index(drop=True)
 
 
-def read_judged(results: Path, name: str, grid: Mapping[str, Any], further: bool = False) -> pd.DataFrame:
+def read_judged(results: Path, name: str, further: bool = False) -> pd.DataFrame:
     """A table of what was judged of all groups of runs, sizes as text.
 
     Args:
         results: the results folder.
         name: ``comparisons.csv`` or, of winning tickets alone, ``verdicts.csv``.
-        grid: what spans the runs, all of which, and no others, the table is of.
         further: with verdicts on further parts, as of :func:`read_groups`.
 
     Raises:
-        UserError: the file is no such table, or of other runs.
+        UserError: the file is no such table.
     """
-    path, keys = results / name, [*TRIAL, "kind"]
-    table = read_table(path, content=TABLES[name])
-    groups, folder = groups_of(grid), "comparisons"
-    if name == "verdicts.csv":
-        groups, folder = [group for group in groups if group["kind"] == "winning"], "selections"
-    found = dict([*table.assign(kind=table.get("kind", "winning")).groupby(keys)])
-    expected = {tuple(str(group[key]) for key in keys) for group in groups}
-    for group in sorted(expected ^ {*found}):
-        what = "no rows" if group in expected else "rows"
-        raise DamagedError(path, f"{what} of {', '.join(group)}, unlike the experiment")
-    for group, rows in found.items():
-        if wrong := _not_all_of(grid, folder, group[0], group[-1], rows):
-            raise DamagedError(path, f"{', '.join(group)}: {wrong}")
+    table = read_table(results / name, TABLES[name])
     return table if further or name != "verdicts.csv" else without_further(table)
-
-
-def _not_of(group: Mapping[str, Any], table: pd.DataFrame) -> str:
-    """Describe a value that belongs to another group; empty if there is none."""
-    kinds = pd.Series(group["kind"], table.index)
-    if group["kind"] == "winning" and {"runs", "seed"} & {*table}:  # scores and decompositions
-        kinds = kinds.mask(table["ratio"] == 0, "full")
-    for key, right in {**{key: str(group[key]) for key in TRIAL}, "kind": kinds}.items():
-        if key in table and (wrong := table[key] != right).any():
-            return f"its {key} is {table.loc[wrong, key].iloc[0]!r:.80}, of another group than its name says"
-    return ""
-
-
-def _not_all_of(grid: Mapping[str, Any], folder: str, model: str, kind: str, table: pd.DataFrame) -> str:
-    """Describe runs of a grid that a group's table lacks or has in excess; empty if there are none."""
-    ratios = {round(ratio, 9) for ratio in ratios_of(grid["ratios"], model)}
-    if folder == "selections":
-        ratios |= {0.0} if with_full(grid) else set()
-        ratio = round(table["ratio"].iloc[0], 9)
-        once = table["split"].is_unique and table["ratio"].nunique(dropna=False) == 1
-        valid = once and (ratio in ratios or np.isnan(ratio))
-        return "" if valid else f"its ratio is {ratio:g}, none of {sorted(ratios)}"
-    full = {0.0} if kind == "winning" and folder != "comparisons" else set()
-    keys = ["ratio"]
-    expected: set[tuple[Any, ...]] = {(ratio,) for ratio in ratios | full}
-    if folder == "scores":
-        keys = ["ratio", "seed", "draw"]
-        expected = {*product(ratios, grid["seeds"], range(1, grid["draws"][kind] + 1))}
-        expected |= {*product(full, grid["seeds"], [1])}
-    return not_each(table, [name for name in ("split", "metric", "loss", "part") if name in table], keys, expected)
-
-
-def not_each(table: pd.DataFrame, parts: list[str], keys: list[str], expected: Set[tuple[Any, ...]]) -> str:
-    """Describe a part of a table without one row for each expected value of its keys; empty if there is none."""
-    for where, rows in table.groupby(parts, dropna=False):
-        found = [*rows[keys].round(9).itertuples(index=False, name=None)]
-        if len(found) != len(expected) or {*found} != expected:
-            what = f"{len(found)} rows of {', '.join(map(str, where))}"
-            return f"{what}, not one for each of {len(expected)} {', '.join(keys)}"
-    return ""
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -272,8 +193,8 @@ def read_curves(results: Path, grid: Mapping[str, Any]) -> tuple[pd.DataFrame, p
     """
     groups = groups_of(grid)
     winning = [group for group in groups if group["kind"] == "winning"]
-    scores = read_groups(results, "scores", groups, grid)
-    chosen = read_groups(results, "selections", winning, grid)
+    scores = read_groups(results, "scores", groups)
+    chosen = read_groups(results, "selections", winning)
     return scores, with_chance(chosen, results, grid)
 
 
@@ -290,5 +211,5 @@ def with_chance(table: pd.DataFrame, results: Path, grid: Mapping[str, Any]) -> 
     """
     where = [*TRIAL, "split"]
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
-    chance = read_groups(results, "comparisons", winning, grid).drop_duplicates(where)[[*where, "chance"]]
+    chance = read_groups(results, "comparisons", winning).drop_duplicates(where)[[*where, "chance"]]
     return table.merge(chance, how="left", on=where)

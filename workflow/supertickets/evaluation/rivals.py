@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from supertickets.errors import DamagedError
+from supertickets.evaluation.choice import require_validation
 from supertickets.evaluation.columns import TRIAL, read_table
 from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
+from supertickets.evaluation.gain import HONEST, error_of_choice, reports
 from supertickets.evaluation.predictions import read_record
 from supertickets.evaluation.results import TABLES, reported_split, write_csv
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, error_of_choice, reports, require_validation
 from supertickets.evaluation.significance import difference, holm_of_tests
-from supertickets.experiment.grid import separator_of
-from supertickets.experiment.paths import RIVALS, folder_of
+from supertickets.experiment.grid import groups_of, separator_of
+from supertickets.experiment.paths import RIVALS
 
 #: What is compared with what: a rival with the full model, and the super ticket with the rival.
 PAIRS = (("rival", "full"), ("super", "rival"))
@@ -57,7 +56,7 @@ def compare_rivals(
     require_validation(results, runs[0.0][0], by_split)
     split = reported_split(by_split)
     outcomes = by_split[split]
-    full, whole = sampled(metric, outcomes[0.0], seeds), _parameters(results, runs[0.0])
+    full, whole = sampled(metric, outcomes[0.0], seeds), read_record(results, runs[0.0][0])["parameters"]
     rows = []
     for rival in rivals:
         tickets = {
@@ -65,8 +64,8 @@ def compare_rivals(
             for name, of_split in by_split.items()
         }
         ratio, pairs, _ = reports(metric, tickets, [HONEST])  # of pruned tickets: 0 is the rival here
-        parameters = _parameters(results, of_rivals[rival])
-        row = {key: group[key] for key in EXPERIMENT} | {"rival": rival}
+        parameters = read_record(results, of_rivals[rival][0])["parameters"]
+        row = {key: group[key] for key in TRIAL} | {"rival": rival}
         row |= {"weight": parameters / whole, "parameters": parameters, "ratio": ratio}
         row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"] if ratio == ratio else np.nan}
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[rival].counts}
@@ -78,21 +77,7 @@ def compare_rivals(
     write_csv(table, pd.DataFrame(rows))
 
 
-def _parameters(results: Path, runs: Sequence[Mapping[str, Any]]) -> int:
-    """Number of parameters of a model, task head included, which its runs agree on.
-
-    Raises:
-        UserError: a record says another number, or none.
-    """
-    found = [read_record(results, run).get("parameters") for run in runs]
-    for run, count in zip(runs, found, strict=True):
-        if type(count) is not int or count < 1 or count != found[0]:
-            path = results / folder_of(dict(run)) / "record.json"
-            raise DamagedError(path, f"parameters is {count!r:.80}, no number as in the records of other seeds")
-    return int(found[0])
-
-
-def read_rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def read_rivals(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
     """All comparisons with rivals, with ``p_holm``: for each model and pair corrected over rivals and tasks.
 
     So is ``p_chance_holm``, for each model.
@@ -100,22 +85,14 @@ def read_rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Seq
     Args:
         results: the results folder.
         grid: the winning tickets at the main size.
-        rivals: of each model.
 
     Raises:
-        UserError: a file is damaged, or has other rivals.
+        UserError: a file is damaged, or of another group.
     """
     tables = []
-    for model, task in product(grid["models"], grid["tasks"]):
-        path = results / f"{RIVALS.format(model=model, task=task)}.csv"
-        table = read_table(path, content=TABLES["rivals"])
-        size = str(grid["train_sizes"][0])
-        expected = {(model, task, size, rival, *pair) for rival in rivals[model] for pair in PAIRS}
-        found = [*table[[*TRIAL, "rival", "way", "baseline"]].itertuples(index=False, name=None)]
-        if len(found) != len(expected) or {*found} != expected:
-            named = ", ".join(rivals[model])
-            raise DamagedError(path, f"not two rows for each of {named}, of {model} on {task} at size {size}")
-        tables.append(table)
+    for group in groups_of(grid):
+        path = results / f"{RIVALS.format(**group)}.csv"
+        tables.append(read_table(path, TABLES["rivals"], group))
     joined = pd.concat(tables, ignore_index=True)
     tests = {"p": ["model", "way"], "p_chance": ["model"]}  # a rival is tested against chance once, in both its rows
     return joined.assign(

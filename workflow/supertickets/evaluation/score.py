@@ -13,7 +13,7 @@ import pandas as pd
 from supertickets.evaluation.columns import CUT
 from supertickets.evaluation.evaluate_module import Score
 from supertickets.evaluation.metric import predicted
-from supertickets.evaluation.predictions import predictions_file, read_outcomes, read_record, require_splits
+from supertickets.evaluation.predictions import predictions_file, read_outcomes, read_record
 from supertickets.experiment.grid import group_runs
 from supertickets.files import replacing
 
@@ -47,11 +47,9 @@ def score_runs(
     """Score runs of one model, task and size: the rows of :func:`score_run` for all of them.
 
     Raises:
-        UserError: as :func:`score_run`, or a run lacks predictions for a split that another run has.
+        UserError: as :func:`score_run`.
     """
-    by_run = {predictions_file(results, run): list(score_run(results, run, modules, task)) for run in runs}
-    require_splits({path: {row["split"] for row in rows} for path, rows in by_run.items()})
-    return [row for rows in by_run.values() for row in rows]
+    return [row for run in runs for row in score_run(results, run, modules, task)]
 
 
 def score_run(

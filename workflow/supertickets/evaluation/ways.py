@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.errors import UserError
 from supertickets.evaluation.columns import CUT
-from supertickets.evaluation.compare import constant_answer
+from supertickets.evaluation.compare import constant_answer, outcomes_by_ratio
 from supertickets.evaluation.evaluate_module import Score
-from supertickets.evaluation.predictions import predictions_file, read_outcomes, require_splits
 from supertickets.evaluation.resampling import Sampled, sample
 from supertickets.evaluation.results import reported_split
 from supertickets.evaluation.score import score_runs
 from supertickets.evaluation.significance import difference
-from supertickets.experiment.paths import folder_of
 
 #: Columns of a table of scores.
 SCORES = ("model", "task", "train_size", "way", "seed", *CUT, "split", "metric", "value", "examples")
@@ -82,30 +79,20 @@ def compare_ways(
         :func:`~supertickets.evaluation.significance.difference`.
 
     Raises:
-        UserError: two ways of a task have predictions for different examples or splits.
+        UserError: two ways of a task have predictions for different examples.
     """
     rows, reported_scores, chances = [], [], []
     for place, task in enumerate(trained):
-        outcomes = {
-            way: read_outcomes(results, runs, task.where["task"], task.separator) for way, runs in task.runs.items()
-        }
-        require_splits({predictions_file(results, task.runs[way][0]): by_split for way, by_split in outcomes.items()})
-        baseline = outcomes[baselines[0]]
-        for split in baseline:
-            for way, by_split in outcomes.items():
-                if not np.array_equal(by_split[split].labels, baseline[split].labels):
-                    raise UserError(
-                        f"{results}: {task.where}: {way} predicted other {split} examples than {baselines[0]}; delete "
-                        f"{results / folder_of(task.runs[way][0])} to have it made again"
-                    )
+        by_split = outcomes_by_ratio(results, task.runs, task.separator, task.where["task"])
+        for split, outcomes in by_split.items():
             # The examples of different tasks have independent resamples.
             scores = {
                 way: sample(task.metrics[0], runs.labels, runs.predicted, place, runs.documents)
-                for way, runs in ((way, by_split[split]) for way, by_split in outcomes.items())
+                for way, runs in outcomes.items()
             }
             where: dict[str, Any] = {**task.named, "split": split, "metric": task.metrics[0]}
-            where["reported"] = split == reported_split(baseline, scored)
-            where["chance"] = constant_answer(task.metrics[0], baseline[split], 1).scores.item()
+            where["reported"] = split == reported_split(by_split, scored)
+            where["chance"] = constant_answer(task.metrics[0], outcomes[baselines[0]], 1).scores.item()
             rows += _compared(where, scores, baselines, bool(task.separator))
             if where["reported"]:
                 reported_scores.append(scores)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import documents_in
+from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import read_int8
 from supertickets.evaluation.judge import corrected, deciding
 from supertickets.evaluation.latency import CONDITION, SPEEDUP, TIMES, read_latency, usual, variant_name
 from supertickets.evaluation.power import Spread, needed_columns
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import LEVEL, NAMES, holm, holm_above
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.int8 import FULL, SUPER
@@ -57,33 +57,33 @@ def candidates_of(
         UserError: a file is damaged.
     """
     groups = groups_of(grid)
-    chosen = read_groups(results, "selections", groups, grid)
-    curves = corrected(read_groups(results, "comparisons", groups, grid))
+    chosen = read_groups(results, "selections", groups)
+    curves = corrected(read_groups(results, "comparisons", groups))
     # The full model is in each row whose ticket has a score.
-    curves = curves[curves["reported"]].groupby(EXPERIMENT, sort=False, as_index=False).first()
+    curves = curves[curves["reported"]].groupby(TRIAL, sort=False, as_index=False).first()
     tickets = chosen.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
-    tickets = tickets.merge(curves[[*EXPERIMENT, "examples"]], on=EXPERIMENT)
+    tickets = tickets.merge(curves[[*TRIAL, "examples"]], on=TRIAL)
     tickets = tickets.rename(columns={"weight_remaining": "weight"})
     tables = [tickets.assign(candidate=TICKET, variant=_variants(tickets), rounded=False)]
     names = {model: list(words) for model, words in rivals.items()}
     if any(names.values()):
-        others = read_rivals(results, grid, names).query("way == 'rival'")
+        others = read_rivals(results, grid).query("way == 'rival'")
         called = [rivals[model][rival] for model, rival in zip(others["model"], others["rival"], strict=True)]
         tables.append(others.assign(candidate=called, variant=others["rival"], rounded=False))
     if int8:
         eight = read_int8(results, grid).rename(columns={"weight_remaining": "weight"})
         ways = eight["way"].map({FULL: INT8, SUPER: INT8_TICKET})
         tables.append(eight.assign(candidate=ways, variant=_variants(eight), rounded=True))
-    columns = [*EXPERIMENT, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
+    columns = [*TRIAL, "candidate", "variant", "rounded", "weight", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
     rows = pd.concat([table.reindex(columns=[*columns, *NAMES]) for table in tables], ignore_index=True)
-    of_full = curves[[*EXPERIMENT, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
-    rows = rows.merge(of_full, on=EXPERIMENT)
-    measured, machines = read_latency(results, groups, grid["ratios"], names)
+    of_full = curves[[*TRIAL, "chance", "p_chance_holm", "full"]].rename(columns={"full": "full_model"})
+    rows = rows.merge(of_full, on=TRIAL)
+    measured, machines = read_latency(results, groups, rivals=True)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
     rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket
-    rows = pd.concat([part for _, part in rows.groupby(EXPERIMENT, sort=False)], ignore_index=True)
+    rows = pd.concat([part for _, part in rows.groupby(TRIAL, sort=False)], ignore_index=True)
     return answered(judged(rows, margins)), machines
 
 
@@ -154,7 +154,7 @@ def judged(candidates: pd.DataFrame, margins: Mapping[str, float]) -> pd.DataFra
 def answered(candidates: pd.DataFrame) -> pd.DataFrame:
     """Add ``answer`` to candidates as of :func:`judged`, with ``chance``, ``p_chance_holm`` and ``full_model``."""
     tests = candidates.groupby("model")["candidate"].transform("size")
-    by_task = [*candidates.groupby(EXPERIMENT, sort=False).groups.values()]
+    by_task = [*candidates.groupby(TRIAL, sort=False).groups.values()]
     answers = pd.Series("", candidates.index)
     for place in by_task:
         answers[place] = answer_of(candidates.loc[place], int(tests[place[0]]))

@@ -12,7 +12,7 @@ from typing import Any
 from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.grid import main_size
 from supertickets.experiment.model_files import lacking
-from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.multi_task import OF_SINGLE_TASKS, shared_tasks
 from supertickets.experiment.paths import shared_name
 from supertickets.experiment.rivals import rivals_of, trained_models
 from supertickets.experiment.settings import SHORT, TAUGHT, asked_of
@@ -136,7 +136,7 @@ def _wrong_rivals(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
-    """Tasks and ratios of multi-task training that do not exist."""
+    """Tasks and ratios of multi-task training that do not exist, and settings that it does not have."""
     multi_task, known = config["multi_task"], config["define"]["tasks"]
     for index, name in enumerate(multi_task["tasks"]):
         if name not in known:
@@ -152,6 +152,9 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"multi_task.ratios.{name}: not a task or model/task of multi-task training ({', '.join(tasks)})"
         if ratio != round(ratio, 2):
             yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
+    for key in (key for key in multi_task["training"] if key in OF_SINGLE_TASKS):
+        value = multi_task["training"][key]
+        yield f"multi_task.training.{key} is {value!r}: it is of single tasks; write it under training_overrides"
 
 
 def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:

@@ -38,6 +38,16 @@ START, SHORT = 5, 1
 TABLE_RATE, COMPARED_RATE = 1e5, 5e5
 
 
+def grown(attempt: int, demand: int) -> int:
+    """Half more with every attempt: many are repeated because they were cancelled, and those continue.
+
+    Args:
+        attempt: its number, from 1.
+        demand: what the first asks for.
+    """
+    return math.ceil(demand * (1 + attempt) / 2)
+
+
 def memory_mb(weights_mb: float, examples: int, batch_size: int, max_length: int, cuda: bool) -> int:
     """Resident memory of a training, in MB.
 

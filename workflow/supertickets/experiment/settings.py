@@ -17,9 +17,14 @@ SCORES = ("sensitivity", "running_sensitivity", "taylor", "magnitude", "random")
 #: Settings that may be searched for, with what paths call them.
 SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
 
-
-#: Keys of training that came later, with their defaults, which no job's settings hold: what was trained before stays.
-LATER = {"eps": 1e-8, "bias_correction": True, "batches": "shuffled", "model_epoch": "last"}
+#: Keys of training that came later, with the defaults of the schema. Jobs' settings, and so records, hold other values
+#: alone.
+LATER = {
+    "eps": 1e-8,
+    "bias_correction": True,
+    "batches": "shuffled",
+    "model_epoch": "last",
+}
 #: What the published code does in every training.
 PUBLISHED = {"eps": 1e-6, "bias_correction": False, "batches": "consecutive"}
 
@@ -216,6 +221,6 @@ def tried_settings(config: Mapping[str, Any], model: str, task: str, choice: str
     return settings | choices_of(config["search"])[choice] | limit
 
 
-def stratified(config: Mapping[str, Any], task: str) -> bool:
-    """Whether a task's subsets are stratified; a regression has no classes."""
-    return config["stratify"] and outputs_of(config, task) > 1
+def subset_settings(config: Mapping[str, Any], task: str) -> Entry:
+    """How a task's training subsets are drawn. A regression has no classes to stratify."""
+    return {"stratify": int(config["stratify"] and outputs_of(config, task) > 1)}

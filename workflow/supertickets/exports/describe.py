@@ -11,18 +11,17 @@ import numpy as np
 import pandas as pd
 
 from supertickets.encoder.ticket import Ticket
-from supertickets.errors import DamagedError
-from supertickets.evaluation.columns import read_parquet
+from supertickets.evaluation.columns import TRIAL, read_parquet
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.latency import CONDITION, SIZES, SPEEDUP, TIMES, read_latency
 from supertickets.evaluation.metric import metric_of, predicted
 from supertickets.evaluation.predictions import documents_of, predictions_file
 from supertickets.evaluation.resampling import sample
 from supertickets.evaluation.results import read_groups, read_judged, reported_split_of
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST
 from supertickets.evaluation.significance import bounded, mean_intervals, percentile_interval
 from supertickets.experiment.grid import separator_of
 from supertickets.exports.card import card_of
-from supertickets.files import read_json, replacing, write_json
+from supertickets.files import read_object, replacing, write_json
 
 #: Keys of an int8 model's scores.
 INT8 = ("split", "metric", "examples", "value", "low", "high", "difference", "difference_low", "difference_high")
@@ -64,66 +63,70 @@ def describe_export(
     Raises:
         UserError: a file is damaged.
     """
-    made = read_json(record)
-    if lacking := [key for key in ("run", *OF_RECORD) if key not in made]:
-        raise DamagedError(record, f"not a record of a training: no {lacking[0]}")
-    run = made["run"]
+    made = read_object(record, "run", *OF_RECORD)
     own = read_parquet(predictions, ["id", "split", "label", "logits"])
-    judged = read_judged(results, "verdicts.csv", grid)
-    row = judged[(judged[EXPERIMENT] == [str(group[key]) for key in EXPERIMENT]).all(axis=1)].iloc[0]
-    split = reported_split_of(own["split"])
     content = {
-        **{key: group[key] for key in EXPERIMENT},
+        **{key: group[key] for key in TRIAL},
         "which": which,
-        "verdict": row["verdict"],
-        "margin": row["margin"],
-        "metric": metrics[0],
-        "split": split,
-        "chance": row["chance"],
-        "run": run,
-        "seeds": row["seeds"],
-        "scores": scores_of(
-            own,
-            read_groups(results, "scores", [group], grid),
-            run["ratio"],
-            metrics,
-            separator_of(grid, group["task"]),
-        ),
-        "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
-        "differs_from_run": largest_difference(own, predictions_file(results, run)),
-        **{key: made[key] for key in OF_RECORD},
-        "latency": latency_of(results, grid, group, run["ratio"]),
+        **found_of(results, grid, group, metrics, made, own),
         "ticket": Ticket.read(ticket).as_json(),
         "origins": origins,
         "pairs": bool(pairs),
         "max_length": max_length,
     }
     if int8 is not None:
-        content["int8"] = read_int8(int8)
+        content["int8"] = read_object(int8, *INT8)
     content = without_nan(content)
     write_json(verdict, content)
     with replacing(card) as part:
         part.write_text(card_of(content), encoding="utf-8")
 
 
-def latency_of(results: Path, grid: Mapping[str, Any], group: Mapping[str, Any], ratio: float) -> dict[str, Any]:
+def found_of(
+    results: Path,
+    grid: dict[str, Any],
+    group: dict[str, Any],
+    metrics: Sequence[str],
+    made: Mapping[str, Any],
+    own: pd.DataFrame,
+) -> dict[str, Any]:
+    """What was found of a task and of its exported model, as ``verdict.json`` names it: verdict, scores, gain, speed.
+
+    Args:
+        results, grid, group, metrics: as of :func:`describe_export`.
+        made: the record of the exported training.
+        own: its predictions.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    run = made["run"]
+    judged = read_judged(results, "verdicts.csv")
+    row = judged[(judged[TRIAL] == [str(group[key]) for key in TRIAL]).all(axis=1)].iloc[0]
+    separator = separator_of(grid, group["task"])
+    scores = read_groups(results, "scores", [group])
+    return {
+        "verdict": row["verdict"],
+        "margin": row["margin"],
+        "metric": metrics[0],
+        "split": reported_split_of(own["split"]),
+        "chance": row["chance"],
+        "run": run,
+        "seeds": row["seeds"],
+        "scores": scores_of(own, scores, run["ratio"], metrics, separator),
+        "gain": {key: row[f"{key}_{HONEST}"] for key in ("difference", "low", "high", "p")},
+        "differs_from_run": largest_difference(own, predictions_file(results, run)),
+        **{key: made[key] for key in OF_RECORD},
+        "latency": latency_of(results, group, run["ratio"]),
+    }
+
+
+def latency_of(results: Path, group: Mapping[str, Any], ratio: float) -> dict[str, Any]:
     """How long the model of a ratio takes: the ``machine`` that measured, and rows of what was ``measured``."""
-    table, machines = read_latency(results, [group], grid["ratios"])
+    table, machines = read_latency(results, [group])
     columns = [*SIZES[3:], *CONDITION, "rounds", *TIMES, *SPEEDUP]
     rows = table.loc[table["ratio"] == ratio, columns].to_dict("records")
     return {"machine": machines[group["model"], group["task"]], "measured": rows}
-
-
-def read_int8(path: Path) -> dict[str, Any]:
-    """What a model scores in eight bits.
-
-    Raises:
-        UserError: the file does not say it.
-    """
-    told = read_json(path)
-    if missing := [key for key in INT8 if not isinstance(told, dict) or key not in told]:
-        raise DamagedError(path, f"not scores of a model in eight bits: no {missing[0]}")
-    return told
 
 
 def scores_of(
@@ -164,10 +167,7 @@ def scores_of(
 
 def largest_difference(own: pd.DataFrame, path: Path) -> float:
     """How far the outputs of a repeated training are from those of the run, which it repeats."""
-    run = read_parquet(path, ["id", "split", "label", "logits"])
-    if not own[["id", "split"]].equals(run[["id", "split"]]):
-        raise DamagedError(path, "other examples than the exported model has predicted")
-    ours, theirs = (np.stack(table["logits"].tolist()) for table in (own, run))
+    ours, theirs = (np.stack(table["logits"].tolist()) for table in (own, read_parquet(path, ["logits"])))
     return float(np.abs(ours - theirs).max())
 
 

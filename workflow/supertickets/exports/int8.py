@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from supertickets.encoder.batches import sorted_batches
 from supertickets.encoder.encoded import Encoded
-from supertickets.errors import DamagedError, blamed_on
+from supertickets.errors import blamed_on
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.metric import predicted
 from supertickets.evaluation.predictions import documents_of
@@ -73,15 +73,9 @@ def outputs_of(model: Path, folder: Path, data: Encoded, own: pd.DataFrame, thre
         data: the tokenised task.
         own: predictions, with id and split.
         threads: of the CPU.
-
-    Raises:
-        UserError: an example is not in the task.
     """
     places = {key: row for row, key in enumerate(zip(data.parts, data.ids, strict=True))}
-    keys = [*zip(own["split"], own["id"], strict=True)]
-    if missing := [name for split, name in keys if (split, name) not in places]:
-        raise DamagedError(data.origin, f"has no example {missing[0]!r:.80}, which was predicted")
-    rows = np.array([places[key] for key in keys])
+    rows = np.array([places[key] for key in zip(own["split"], own["id"], strict=True)])
     session = session_of(model, threads)
     names = [each.name for each in session.get_inputs()]
     with blamed_on(f"{folder}: not a tokenizer"):

@@ -16,20 +16,6 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError, blamed_on
 from supertickets.exports.modeling_super_ticket import SuperTicketConfig, SuperTicketForSequenceClassification
 
-#: Where the pooler and the task head are in each family's own model for classification, by ``model_type``: beginnings
-#: of the names of weights, ours and theirs. All of them compute what a :class:`Classifier` does.
-HEADS: dict[str, dict[str, str]] = {
-    "bert": {},
-    "roberta": {"roberta.pooler.": "classifier.", "classifier.": "classifier.out_proj."},
-    "electra": {"pooler.": "classifier.", "classifier.": "classifier.out_proj."},
-    "mpnet": {"mpnet.pooler.": "classifier.", "classifier.": "classifier.out_proj."},
-    "distilbert": {"pooler.dense.": "pre_classifier."},
-    "deberta-v2": {},
-    "modernbert": {"pooler.": "head."},
-}
-#: Keys of configs that decide what these models compute after the encoder, and for which a classifier has one value.
-FIXED: dict[str, dict[str, Any]] = {"deberta-v2": {"pooler_hidden_act": "gelu"}}
-
 
 def plain_config(fields: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     """The config of a family's full model for classification.
@@ -38,7 +24,7 @@ def plain_config(fields: Mapping[str, Any], labels: Sequence[str]) -> dict[str, 
         fields: the encoder's ``config.json``.
         labels: names of the classes, or of the one value of a regression.
     """
-    return {**fields, **FIXED.get(fields["model_type"], {}), **label_fields(labels)}
+    return {**fields, **architecture_of(fields, "the encoder's config").fixed, **label_fields(labels)}
 
 
 def label_fields(labels: Sequence[str]) -> dict[str, Any]:
@@ -49,17 +35,15 @@ def label_fields(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def plain_name(name: str, model_type: str) -> str:
+def plain_name(name: str, architecture: Architecture) -> str:
     """The name in transformers of a weight of a :class:`Classifier`."""
-    heads = HEADS[model_type]
-    ours = next((begin for begin in heads if name.startswith(begin)), "")
-    return heads.get(ours, "") + name.removeprefix(ours)
+    ours = next((begin for begin in architecture.plain if name.startswith(begin)), "")
+    return architecture.plain.get(ours, "") + name.removeprefix(ours)
 
 
 def plain_tensors(model: Classifier) -> dict[str, Tensor]:
     """The weights of a classifier, cut as they are, by their names in transformers."""
-    model_type = str(model.encoder.config.model_type)
-    return {plain_name(name, model_type): tensor for name, tensor in model.state_dict().items()}
+    return {plain_name(name, model.architecture): tensor for name, tensor in model.state_dict().items()}
 
 
 def classifier_of(plain: PreTrainedModel) -> Classifier:
@@ -69,13 +53,13 @@ def classifier_of(plain: PreTrainedModel) -> Classifier:
         UserError: its family is not covered, or its config asks for something that no classifier computes.
     """
     fields, origin = plain.config.to_dict(), "the model's config"
-    architecture_of(fields, origin)
-    for key, value in FIXED.get(fields["model_type"], {}).items():
+    architecture = architecture_of(fields, origin)
+    for key, value in architecture.fixed.items():
         if fields.get(key, value) != value:
             raise UserError(f"{origin} says {key} {fields[key]!r}; only {value!r} is covered")
     model = build(fields, None, plain.config.num_labels, 0.0, origin)
     tensors = plain.state_dict()
-    names = {name: plain_name(name, fields["model_type"]) for name in model.state_dict()}
+    names = {name: plain_name(name, architecture) for name in model.state_dict()}
     if missing := [name for name in names.values() if name not in tensors]:
         raise UserError(f"the model has no {missing[0]}: a model for classification is needed")
     model.load_state_dict({ours: tensors[theirs] for ours, theirs in names.items()})

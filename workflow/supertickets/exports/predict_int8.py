@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supertickets.encoder.encoded import Encoded
+from supertickets.evaluation.choice import halves, least_of
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.compare import outcomes_by_ratio, runs_by_ratio
 from supertickets.evaluation.int8 import chosen_by_others
 from supertickets.evaluation.predictions import predictions_file
-from supertickets.evaluation.select_ticket import halves, least_of
 from supertickets.experiment.grid import group_runs, separator_of
 from supertickets.experiment.int8 import FULL
 from supertickets.exports.describe import largest_difference

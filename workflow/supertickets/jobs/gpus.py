@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import tempfile
@@ -30,36 +29,18 @@ def free_device(names: list[str], folder: Path | None = None) -> int:
         names: what each device is called by all processes of this machine.
         folder: where the files are; one of this user's in the folder for temporary files where None.
     """
+    place = folder or Path(tempfile.gettempdir()) / f"supertickets-{os.getuid()}"
     try:
-        place = _own_folder(folder or Path(tempfile.gettempdir()) / f"supertickets-{os.getuid()}")
-        try:
-            for number, (index, name) in product(range(MOST), enumerate(names)):
-                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-                handle = os.open(f"{name.replace('/', '-')}.{number}", flags, 0o600, dir_fd=place)
-                if lock(handle):
-                    _held.append(handle)
-                    return index
-                os.close(handle)
-        finally:
-            os.close(place)
+        place.mkdir(mode=0o700, exist_ok=True)
+        for number, (index, name) in product(range(MOST), enumerate(names)):
+            handle = os.open(place / f"{name.replace('/', '-')}.{number}", os.O_RDWR | os.O_CREAT, 0o600)
+            if lock(handle):
+                _held.append(handle)
+                return index
+            os.close(handle)
     except OSError as error:
         log.warning("the least busy device is not known (%s): taking one by process number", error)
     return os.getpid() % len(names)
-
-
-def _own_folder(path: Path) -> int:
-    """An open folder of this user alone, made where it is not there.
-
-    Raises:
-        OSError: it is a link or somebody else's, or cannot be made.
-    """
-    path.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    found = os.fstat(handle)
-    if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        os.close(handle)
-        raise PermissionError(errno.EPERM, "a folder that others may write", str(path))
-    return handle
 
 
 def visible_devices(count: int) -> list[str]:

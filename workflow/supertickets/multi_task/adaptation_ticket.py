@@ -38,25 +38,17 @@ def draw_adaptation_ticket(
     if run["ticket"] == "full":
         kept = full
     elif run["ticket"] == "union":
-        kept = Ticket.union(list(_tickets(tickets, [], dimensions).values()))
+        kept = Ticket.union(list(read_tickets(tickets).values()))
     else:
         name = run["task"]
         if run["ticket"] == "nearest":
             similarity = _similarity(run["task"], settings, full)
             name = max(similarity, key=similarity.__getitem__)
             origin |= {"nearest": name, "similarity": similarity}
-        kept = _tickets(tickets, [name], dimensions)[name]
+        kept = read_tickets(tickets, [name])[name]
     counts = {"heads_pruned": kept.heads_pruned, "ffn_pruned": kept.ffn_pruned}
     remaining = {"weight_remaining": kept.weight_remaining(dimensions)}
     write_json(ticket, kept.as_json() | counts | remaining | {"origin": origin})
-
-
-def _tickets(path: Path, tasks: list[str], shape: Shape) -> dict[str, Ticket]:
-    """The tickets of tasks (:func:`~supertickets.encoder.ticket.read_tickets`), all of them of this encoder."""
-    found = read_tickets(path, tasks)
-    for task, ticket in found.items():
-        ticket.require_dimensions(shape.layers, shape.heads, f"{path}, task {task}")
-    return found
 
 
 def _similarity(new: str, settings: dict[str, Any], full: Ticket) -> dict[str, float]:

@@ -21,7 +21,8 @@ from supertickets.engine.dropout import seed_dropout
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived, generator
 from supertickets.training.checkpoints import Checkpoints
-from supertickets.training.loop import Progress, Steps, Turn, backward, take_steps
+from supertickets.training.loop import Progress, Turn, backward, take_steps
+from supertickets.training.settings import Steps
 
 
 @dataclass(frozen=True)

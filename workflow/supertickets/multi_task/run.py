@@ -29,8 +29,10 @@ from supertickets.multi_task.loop import MultiTaskSettings, train_tasks
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
 from supertickets.training.checkpoints import Checkpoints
-from supertickets.training.loop import Progress, Settings, predict, settings_from
-from supertickets.training.run import checkpoint_of, identity_of, peak_memory, predictions_of, write_predictions
+from supertickets.training.loop import Progress
+from supertickets.training.predict import predict
+from supertickets.training.run import checkpoint_of, identity_of, predictions_of, record_of, write_predictions
+from supertickets.training.settings import Settings, settings_from
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def train_multi_task(
         shape: its dimensions.
         tickets: JSON file with each task's ticket by name.
         tasks: by name what each is trained from and with: files ``encoded`` and ``subset``, and ``settings``, content
-            of :class:`~supertickets.training.loop.Settings`, of which what differs between tasks counts.
+            of :class:`~supertickets.training.settings.Settings`, of which what differs between tasks counts.
         run: what the run is: model, mode, seed.
         settings: content of :class:`~supertickets.multi_task.loop.MultiTaskSettings`.
         record: JSON file to write: what was done, at what cost, from what.
@@ -84,36 +86,31 @@ def train_multi_task(
     with checkpoints.claimed():
         if checkpoints.take(made):
             return
-        data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
-        rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
-        parts = [examples.evaluated(own.evaluate) for examples, own in zip(data, by_task, strict=True)]
-        evaluated = [np.concatenate(list(members.values())) for members in parts]
+        data, rows, evaluated = _read(tasks, by_task)
         kept = list(read_tickets(tickets, tasks).values())
         tensors, models = shared_models(config, weights, kept, by_task, run["seed"], compute)
         log.info("%s: %s", run, {name: len(members) for name, members in zip(tasks, rows, strict=True)})
         seconds = {"load": time.perf_counter() - began}
-        places = [
-            replace(own, batches=mixed.batches).places(examples) for own, examples in zip(by_task, data, strict=True)
-        ]
+        places = [replace(own, batches=mixed.batches).places(one) for own, one in zip(by_task, data, strict=True)]
         progress, whole = train_models(tensors, models, data, rows, compute, mixed, run["seed"], checkpoints, places)
         began = time.perf_counter()
         tables = _predictions(tasks, models, data, evaluated, compute)
         seconds |= {"train": progress.seconds, "predict": time.perf_counter() - began}
         write_predictions(predictions, *tables)
         _save(trained, tasks, models, whole)
-        content = {
-            "run": run,
-            "tasks": _by_task(tasks, models, by_task, rows, progress, shape),
-            "seconds": seconds,
-            "device": str(compute.device),
-            "precision": compute.precision,
-            "memory_bytes": peak_memory(compute.device),
-            "settings": settings,
-            "versions": identity["versions"],
-            "inputs_sha256": identity["inputs_sha256"],
-        }
-        write_json(record, content)
+        found = {"tasks": _by_task(tasks, models, by_task, rows, progress, shape), "seconds": seconds}
+        write_json(record, record_of(run, found, compute, settings, identity))
         checkpoints.finish(made)
+
+
+def _read(
+    tasks: Mapping[str, Mapping[str, Any]], settings: Sequence[Settings]
+) -> tuple[list[Encoded], list[np.ndarray], list[np.ndarray]]:
+    """Each task's examples, and the rows of those to train on and of those to predict."""
+    data = [Encoded.read(Path(task["encoded"])) for task in tasks.values()]
+    rows = [examples.chosen_rows(Path(task["subset"])) for task, examples in zip(tasks.values(), data, strict=True)]
+    parts = [examples.evaluated(own.evaluate) for examples, own in zip(data, settings, strict=True)]
+    return data, rows, [np.concatenate(list(members.values())) for members in parts]
 
 
 def _predictions(
@@ -186,13 +183,10 @@ def shared_models(
         compute: where to.
 
     Raises:
-        UserError: the weights lack a tensor, or have one that is none of the encoder's.
+        UserError: the weights lack a tensor.
     """
     content, tensors = read_json(config), read_weights(weights)
     known, models = set(tensors), []
-    strange = known - set(build(content, None, 1, 0.0, str(config)).state_dict())
-    if strange:
-        raise DamagedError(weights, f"does not fit the model: it has no {min(strange)}")
     for ticket, own in zip(tickets, settings, strict=True):
         model = build(content, ticket, own.outputs, own.classifier_dropout, str(config))
         random = torch.Generator().manual_seed(derived(seed, "task head"))

@@ -34,7 +34,7 @@ def share_tickets(
         tickets: JSON file to write: by task the ticket, its ratio, counts and weight remaining.
 
     Raises:
-        UserError: a file is broken, or a ticket is of another encoder.
+        UserError: a file is damaged.
     """
     kept: dict[str, Ticket] = {}
     chosen: dict[str, float] = {}
@@ -47,9 +47,8 @@ def share_tickets(
         dimensions = Shape.read(shape, outputs[task])
         kept[task] = Ticket.full(dimensions.layers, dimensions.heads)
         if ratio:
-            path = results / ticket_file(trial | {"kind": KIND_OF_MODE[mode], "ratio": ratio, "draw": 1})
-            kept[task] = Ticket.read(path)
-            kept[task].require_dimensions(dimensions.layers, dimensions.heads, str(path))
+            run = trial | {"kind": KIND_OF_MODE[mode], "ratio": ratio, "draw": 1}
+            kept[task] = Ticket.read(results / ticket_file(run))
     if mode == "union":
         kept = dict.fromkeys(kept, Ticket.union(list(kept.values())))
     content = {

@@ -20,7 +20,7 @@ from supertickets.jobs.finished import give_up
 from supertickets.seeds import derived, generator
 from supertickets.tickets.importance_table import RawScores, write_importance
 from supertickets.tickets.sample import Sample
-from supertickets.training.loop import settings_from, with_chosen
+from supertickets.training.settings import settings_from, with_chosen
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def score_units(
         encoded: the tokenised task.
         subset: the run's training rows.
         seed: the run's seed.
-        settings: the fields of :class:`~supertickets.training.loop.Settings`; ``batch_size`` sets the batches.
+        settings: the fields of :class:`~supertickets.training.settings.Settings`; ``batch_size`` sets the batches.
         methods: modules of :mod:`supertickets.tickets.methods`.
         importance: CSV file to write.
         ticket: the ticket that ``weights`` are cut to; None for the full encoder.

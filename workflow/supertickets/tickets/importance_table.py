@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from supertickets.encoder.ticket import Ticket
-from supertickets.errors import DamagedError, UserError
+from supertickets.errors import DamagedError, reading
 from supertickets.files import replacing, require_whole
 
 #: Raw scores of a model's units: an array for each layer's heads, and an array for the feed-forward blocks.
@@ -54,30 +54,19 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
         ticket: the units that the scored model has.
 
     Raises:
-        UserError: a line is broken (names file and line), or the units are not those of the ticket.
+        UserError: the file is damaged, or its units are not those of the ticket.
     """
     layers = len(ticket.heads)
     scores = {"head": np.full((layers, ticket.heads_per_layer), -np.inf), "ffn": np.full(layers, -np.inf)}
     units = []
-    with path.open(newline="", encoding="utf-8") as stream:
-        table = csv.DictReader(stream)
-        try:
-            for row in table:
-                if row["method"] == method:
-                    kind, layer = row["kind"], int(row["layer"])
-                    head = int(row["head"]) if row["head"] else ""
-                    score = float(row["normalized"])
-                    # At most 1, but an l2 norm of tiny scores, whose squares nearly underflow, has few exact digits.
-                    if not abs(score) <= 1.25:
-                        raise ValueError(f"normalized is {score}, not from -1 to 1")
-                    if kind == "head":
-                        scores[kind][layer, int(head)] = score
-                    else:
-                        scores[kind][layer] = score
-                    units.append((kind, layer, head))
-        except (KeyError, IndexError, TypeError, ValueError, csv.Error) as error:
-            raise UserError(f"{path}, line {table.line_num}: not a line of importance scores ({error})") from error
+    require_whole(path)
+    with reading(path, "a table of importance scores"), path.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["method"] == method:
+                kind, layer = row["kind"], int(row["layer"])
+                head = int(row["head"]) if row["head"] else ""
+                scores[kind][(layer, int(head)) if kind == "head" else layer] = float(row["normalized"])
+                units.append((kind, layer, head))
     if units != list(ticket.units()):
         raise DamagedError(path, f"{len(units)} units have a {method} score, expected {len(list(ticket.units()))}")
-    require_whole(path)
     return scores

@@ -91,7 +91,6 @@ def prune(
     """
     dimensions = Shape.read(shape, settings["outputs"])
     scored = Ticket.read(previous) if previous else Ticket.full(dimensions.layers, dimensions.heads)
-    scored.require_dimensions(dimensions.layers, dimensions.heads, str(previous))
     scores = read_importance(importance, settings["importance"], scored)
     # Independent of the ratio, so that random tickets of one draw are nested, as winning tickets are.
     random = generator(run["seed"], f"ticket {run['model']} {run['task']} {run['kind']} {run['draw']}")

@@ -16,7 +16,8 @@ from supertickets.encoder.model import Classifier
 from supertickets.encoder.precision import computing
 from supertickets.engine.device import Compute
 from supertickets.tickets.gradients import Activity, measure
-from supertickets.training.loop import EVALUATION_BATCH, losses_of
+from supertickets.training.loop import losses_of
+from supertickets.training.predict import EVALUATION_BATCH
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from supertickets.errors import DamagedError, UserError
-from supertickets.files import read_json, write_json
+from supertickets.errors import UserError
+from supertickets.files import read_object, write_json
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,13 @@ def choose_settings(seeds: list[int], choices: dict[str, Any], chosen: Path) -> 
             those of every choice with its ``scores``, one per seed. A choice with a null counts as the worst.
 
     Raises:
-        UserError: there is a null among the scores of every choice, or a file holds no score.
+        UserError: there is a null among the scores of every choice, or a file is damaged.
     """
-    scores = {name: [_score(chosen.parent / f"seed{seed}" / f"{name}.json") for seed in seeds] for name in choices}
+    folder = chosen.parent
+    scores = {
+        name: [read_object(folder / f"seed{seed}" / f"{name}.json", "score")["score"] for seed in seeds]
+        for name in choices
+    }
     best = max(choices, key=lambda name: _mean(scores[name]))
     if _mean(scores[best]) == -math.inf:
         raise UserError(
@@ -36,14 +40,6 @@ def choose_settings(seeds: list[int], choices: dict[str, Any], chosen: Path) -> 
     log.info("%s, of %s", best, scores)
     tried = [{**choices[name], "scores": scores[name]} for name in choices]
     write_json(chosen, {"chosen": choices[best], "tried": tried})
-
-
-def _score(path: Path) -> float | None:
-    content = read_json(path)
-    score: Any = content.get("score", "missing") if isinstance(content, dict) else "missing"
-    if score is not None and not (type(score) in (int, float) and abs(score) < 101):  # it may be rounded
-        raise DamagedError(path, f"not the score of a choice: {content!r:.80}")
-    return score
 
 
 def _mean(scores: Sequence[float | None]) -> float:

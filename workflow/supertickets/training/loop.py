@@ -1,131 +1,33 @@
-"""Train a classifier and predict with it."""
+"""The steps of a training, of one task or several, and a classifier's training on one."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from supertickets.encoder.batches import Batch, epochs_of, sorted_batches
-from supertickets.encoder.encoded import Encoded
+from supertickets.encoder.batches import Batch, epochs_of
 from supertickets.encoder.model import Classifier
 from supertickets.encoder.narrow import Narrowed
 from supertickets.encoder.precision import computing
-from supertickets.engine.device import Compute
 from supertickets.engine.dropout import seed_dropout
-from supertickets.engine.optimizer import EPS, Optimizer, learning_rate
-from supertickets.errors import DamagedError, DivergedError
-from supertickets.files import read_json
-from supertickets.seeds import derived, generator, places_of
+from supertickets.engine.optimizer import Optimizer, learning_rate
+from supertickets.errors import DivergedError
+from supertickets.seeds import derived, generator
 from supertickets.training.best_epoch import BestEpoch
 from supertickets.training.checkpoints import Checkpoints, Trained
+from supertickets.training.settings import Steps
 
 log = logging.getLogger(__name__)
 
-#: Sentences per batch in passes without weight updates.
-EVALUATION_BATCH = 64
-#: What may take the place of each setting that is searched for, as in the config's schema.
-SEARCHED = {
-    "learning_rate": lambda rate: type(rate) in (int, float) and 0 < rate <= 1,
-    "batch_size": lambda size: type(size) is int and size >= 1,
-    "epochs": lambda epochs: type(epochs) is int and epochs >= 0,
-}
 #: Progress goes to the log this many times per training.
 PROGRESS_LINES = 20
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The steps of a training.
-
-    Attributes:
-        optimizer: ``adamax`` or ``adamw``.
-        learning_rate: peak rate.
-        batch_size: sentences per step.
-        epochs: passes over the training examples; 0 trains nothing.
-        warmup: share of the steps with a rising rate.
-        weight_decay: decoupled decay of matrices.
-        clip_norm: largest global norm of the gradient.
-        eps, bias_correction: of the optimizer (:class:`~supertickets.engine.optimizer.Updated`).
-        batches: ``shuffled`` (drawn for each epoch) or ``consecutive`` (of neighbours in the task's files, in one
-            order for all epochs).
-    """
-
-    optimizer: str
-    learning_rate: float
-    batch_size: int
-    epochs: int
-    warmup: float
-    weight_decay: float
-    clip_norm: float
-    eps: float = field(default=EPS, kw_only=True)
-    bias_correction: bool = field(default=True, kw_only=True)
-    batches: str = field(default="shuffled", kw_only=True)
-
-    def count(self, rows: np.ndarray) -> int:
-        """Number of batches of some examples."""
-        return math.ceil(len(rows) / self.batch_size)
-
-
-@dataclass(frozen=True)
-class Settings(Steps):
-    """How a model is trained; the keys of the config's ``training`` and of the task.
-
-    Attributes:
-        classifier_dropout: dropout before the task head.
-        evaluate: the most examples of each part that are predicted; None for all.
-        outputs: number of classes, or 1 for regression.
-        threads: CPU threads; part of the settings because results depend on it in the last digits.
-        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-        precision: ``auto`` (what the device is fast at), ``fp32`` or ``bf16``.
-        model_epoch: whose weights are the trained model's: ``last``, ``best`` (on validation), or the number of an
-            epoch, at which training stops.
-        best_by: ``metric`` that says which epoch is best, and the most ``validation`` examples that it is computed on,
-            None for all; None where no epoch is to be the best.
-        order_seed: seed of the task's definition, which tells the order of the task's files.
-        teacher: ``temperature`` and ``weight`` of a teacher (:mod:`supertickets.training.teacher`); None for none.
-    """
-
-    classifier_dropout: float
-    evaluate: Mapping[str, int | None]
-    outputs: int
-    threads: int
-    device: str
-    precision: str
-    teacher: Mapping[str, float] | None = None
-    model_epoch: int | str = "last"
-    best_by: Mapping[str, Any] | None = None
-    order_seed: int = 0
-
-    @property
-    def stop(self) -> int | None:
-        """The number of the epoch after which training stops; None for the last."""
-        return None if isinstance(self.model_epoch, str) else self.model_epoch
-
-    def places(self, data: Encoded) -> np.ndarray | None:
-        """The number of each labelled example in the task's files, where the order of batches depends on it."""
-        if self.batches == "shuffled":
-            return None
-        return places_of(int(np.isfinite(data.labels).sum()), self.order_seed)
-
-    def start(self) -> Compute:
-        """Fix the number of threads and say where and how precisely to compute.
-
-        Raises:
-            UserError: the config asks for CUDA, which is not there.
-        """
-        torch.set_num_threads(self.threads)
-        return Compute.chosen(self.device, self.precision)
-
 
 #: A task's number and the rows of a batch of it.
 Turn = tuple[int, np.ndarray]
@@ -206,9 +108,8 @@ def take_steps(
         if restored := checkpoints.restore(trained, device):
             progress, totals = Progress(**restored[0]), restored[1]
     began = time.perf_counter() - progress.seconds
-    for epoch, turns in zip(
-        range(settings.epochs if stop is None else min(stop, settings.epochs)), epochs, strict=False
-    ):
+    last = settings.epochs if stop is None else min(stop, settings.epochs)
+    for epoch, turns in zip(range(last), epochs, strict=False):
         if epoch < len(progress.losses):
             continue
         for task, rows in turns[progress.steps - epoch * len(turns) :]:
@@ -219,29 +120,47 @@ def take_steps(
             progress.steps += 1
             progress.seconds = time.perf_counter() - began
             if progress.steps % report_every == 0:
-                loss = _finite(float(summed) / len(rows), progress.steps, steps, settings)
-                pace = progress.seconds / progress.steps
-                log.info(
-                    "step %d of %d: loss %.4f, %.2f s a step, about %.0f s left",
-                    progress.steps, steps, loss, pace, pace * (steps - progress.steps),
-                )  # fmt: skip
+                _log_step(_finite(float(summed) / len(rows), progress.steps, steps, settings), progress, steps)
             if checkpoints:
                 checkpoints.after_step(trained, asdict(progress), totals)
-        examples = [sum(len(rows) for task, rows in turns if task == number) for number in range(len(counts))]
-        means = [
-            _finite(total / seen, progress.steps, steps, settings) if seen else None
-            for total, seen in zip(totals.tolist(), examples, strict=True)
-        ]
-        progress.turns.append([sum(task == number for task, _ in turns) for number in range(len(counts))])
-        progress.losses.append(means)
-        totals.zero_()
-        told = ["none" if mean is None else f"{mean:.4f}" for mean in means]
-        log.info("epoch %d of %d: mean loss %s", epoch + 1, settings.epochs, ", ".join(told))
+        _end_epoch(turns, totals, progress, steps, settings)
         if after_epoch:
             after_epoch(epoch + 1, progress.decay)
     if checkpoints:
         checkpoints.after_training(trained, asdict(progress), totals)
     return progress
+
+
+def _log_step(loss: float, progress: Progress, steps: int) -> None:
+    """Log the mean loss of the last batch, and about how long the rest of all steps takes."""
+    pace = progress.seconds / progress.steps
+    log.info(
+        "step %d of %d: loss %.4f, %.2f s a step, about %.0f s left",
+        progress.steps, steps, loss, pace, pace * (steps - progress.steps),
+    )  # fmt: skip
+
+
+def _end_epoch(turns: Sequence[Turn], totals: Tensor, progress: Progress, steps: int, settings: Steps) -> None:
+    """Add an epoch's turns and mean losses to the progress, log them, and sum anew.
+
+    Args:
+        turns: of the epoch.
+        totals: the sum of the epoch's losses by task; zero afterwards.
+        progress: of the training.
+        steps: of the whole training.
+        settings: of the training.
+    """
+    tasks = range(len(totals))
+    examples = [sum(len(rows) for task, rows in turns if task == number) for number in tasks]
+    means = [
+        _finite(total / seen, progress.steps, steps, settings) if seen else None
+        for total, seen in zip(totals.tolist(), examples, strict=True)
+    ]
+    progress.turns.append([sum(task == number for task, _ in turns) for number in tasks])
+    progress.losses.append(means)
+    totals.zero_()
+    told = ["none" if mean is None else f"{mean:.4f}" for mean in means]
+    log.info("epoch %d of %d: mean loss %s", len(progress.losses), settings.epochs, ", ".join(told))
 
 
 def _finite(loss: float, step: int, steps: int, settings: Steps) -> float:
@@ -301,71 +220,3 @@ def train(
             progress.epoch, progress.decay = best.take()
     view.decay = progress.decay
     return progress
-
-
-@torch.inference_mode()
-def predict(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
-    """Outputs for some examples, dropout off.
-
-    Args:
-        model: its word embedding narrowed.
-        view: the examples as the narrowed model takes them.
-        rows: the examples among them.
-
-    Returns:
-        float32, shape (rows, outputs), in the order of ``rows``.
-
-    Raises:
-        DivergedError: an output is not finite.
-    """
-    model.eval()
-    with computing(model, view.compute.precision):
-        return outputs_of(model, view, rows)
-
-
-def validation_score(model: Classifier, view: Narrowed, rows: np.ndarray, metric: str) -> float:
-    """The score of a model in training, dropout off; arguments and errors as of :func:`predict`.
-
-    The metric is loaded by its name, so that an edit of metrics reruns those trainings alone that need one.
-    """
-    model.eval()
-    with torch.no_grad():
-        outputs = outputs_of(model, view, rows)
-    model.train()
-    answers = outputs[:, 0] if outputs.shape[1] == 1 else outputs.argmax(axis=1)
-    plain = import_module(f"supertickets.evaluation.metrics.{metric}").METRIC.plain
-    return float(plain(answers.astype(np.float64), view.data.labels[rows]))
-
-
-def outputs_of(model: Classifier, view: Narrowed, rows: np.ndarray) -> np.ndarray:
-    """As :func:`predict`, of a model that is in evaluation mode and computes in its precision."""
-    groups = sorted_batches(np.arange(len(rows)), view.data.lengths[rows], EVALUATION_BATCH)
-    outputs = np.empty((len(rows), model.classifier.out_features), dtype=np.float32)
-    logits = [model(view.batch(rows[group])) for group in groups]
-    outputs[np.concatenate(groups)] = torch.cat(logits).cpu().numpy()
-    if not np.isfinite(outputs).all():
-        raise DivergedError(
-            "the trained model's outputs are not finite: training diverged; try a smaller learning_rate"
-        )
-    return outputs
-
-
-def with_chosen(settings: Mapping[str, Any], chosen: Path | None) -> dict[str, Any]:
-    """Settings with what a search chose (:func:`supertickets.training.choose_settings.choose_settings`) in their place.
-
-    Raises:
-        UserError: the file holds no such choice.
-    """
-    if chosen is None:
-        return dict(settings)
-    content = read_json(chosen)
-    values = content.get("chosen") if isinstance(content, dict) else None
-    searched = isinstance(values, dict) and values.keys() <= SEARCHED.keys()
-    if not values or not searched or not all(SEARCHED[name](value) for name, value in values.items()):
-        raise DamagedError(chosen, f"chosen is {values!r:.80}, no settings")
-    return {**settings, **values}
-
-
-def settings_from(content: Mapping[str, Any]) -> Settings:
-    """Settings from a stage's JSON argument; unknown or missing names raise TypeError."""
-    return Settings(**content)

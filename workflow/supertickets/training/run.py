@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,9 @@ from supertickets.files import replacing, sha256, write_json
 from supertickets.jobs.versions import versions
 from supertickets.seeds import derived
 from supertickets.training.checkpoints import Checkpoints
-from supertickets.training.loop import (
-    Settings,
-    by_labels,
-    predict,
-    settings_from,
-    train,
-    validation_score,
-    with_chosen,
-)
+from supertickets.training.loop import Losses, Progress, by_labels, train
+from supertickets.training.predict import predict, validation_score
+from supertickets.training.settings import Settings, settings_from, with_chosen
 from supertickets.training.teacher import Teacher
 
 log = logging.getLogger(__name__)
@@ -68,7 +62,7 @@ def train_run(
         encoded: the tokenised task.
         subset: rows to train on.
         run: what the run is: model, task, train_size, seed, kind, ratio, draw.
-        settings: content of :class:`~supertickets.training.loop.Settings`.
+        settings: content of :class:`~supertickets.training.settings.Settings`.
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label and logits of every evaluation example.
         shape: the encoder's dimensions.
@@ -92,37 +86,18 @@ def train_run(
     compute = training.start()
     inputs = {"config": config, "weights": finetuned or weights, "encoded": encoded, "subset": subset, "shape": shape}
     identity = identity_of(run, settings, {**inputs, "ticket": ticket, "teacher": teacher}, compute)
-    checkpoints = Checkpoints(
-        checkpoint or checkpoint_of(record),
-        identity,
-        "training.run:train_run",
-        checkpoint_minutes,
-        [f"evaluation.metrics.{training.best_by['metric']}"] if training.best_by else [],
-    )
+    path = checkpoint or checkpoint_of(record)
+    judge = [f"evaluation.metrics.{training.best_by['metric']}"] if training.best_by else []
+    checkpoints = Checkpoints(path, identity, "training.run:train_run", checkpoint_minutes, judge)
     made = [predictions, *([trained] if trained else []), record]
     with checkpoints.claimed():
         if checkpoints.take(made):
             return
         dimensions = Shape.read(shape, training.outputs)
         measured, table, model = _trained(inputs, ticket, teacher, run, training, compute, checkpoints, began)
-        kept = model.ticket
-        content = {
-            "run": run,
-            **({} if finetuned is None else {"finetuned": GIVEN}),
-            **measured,
-            "heads_pruned": kept.heads_pruned,
-            "ffn_pruned": kept.ffn_pruned,
-            "heads_kept": [len(heads) for heads in kept.heads],
-            "ffn_kept": list(kept.ffn),
-            "weight_remaining": kept.weight_remaining(dimensions),
-            "parameters": count_parameters(model),
-            "device": str(compute.device),
-            "precision": compute.precision,
-            "memory_bytes": peak_memory(compute.device),
-            "settings": settings,
-            "versions": identity["versions"],
-            "inputs_sha256": identity["inputs_sha256"],
-        }
+        given = {} if finetuned is None else {"finetuned": GIVEN}
+        found = given | measured | sizes_of(model, dimensions)
+        content = record_of(run, found, compute, settings, identity)
         write_predictions(predictions, table)
         if trained is not None:
             save_weights(model, trained)
@@ -164,16 +139,7 @@ def _trained(
     if teacher is not None and training.teacher is not None:
         losses_for = Teacher.read(teacher, data, rows, training.outputs, training.teacher, compute.device).losses_for
     seconds = {"load": time.perf_counter() - began}
-    judging, score = rows[:0], None
-    if training.best_by:
-        judging = data.first("validation", training.best_by["validation"])
-    with narrowed(model, data, np.concatenate([rows, judging]), compute) as view:
-        if training.best_by:
-            score = partial(validation_score, model, view, judging, training.best_by["metric"])
-        progress = train(
-            model, view, rows, training, run["seed"], checkpoints, losses_for, training.stop, score,
-            training.places(data),
-        )  # fmt: skip
+    progress = _train(model, data, rows, training, run["seed"], compute, checkpoints, losses_for)
     began = time.perf_counter()
     with narrowed(model, data, evaluated, compute) as view:
         outputs = predict(model, view, evaluated)
@@ -186,6 +152,34 @@ def _trained(
         "seconds": seconds,
     }
     return measured, predictions_of(data, evaluated, outputs), model
+
+
+def _train(
+    model: Classifier,
+    data: Encoded,
+    rows: np.ndarray,
+    training: Settings,
+    seed: int,
+    compute: Compute,
+    checkpoints: Checkpoints,
+    losses_for: Callable[[np.ndarray], Losses],
+) -> Progress:
+    """Train a model on some rows, in place; where the best epoch counts, each is scored on validation.
+
+    Args:
+        model, rows, seed, losses_for: as of :func:`~supertickets.training.loop.train`.
+        data: the encoded task.
+        training, compute, checkpoints: as of :func:`train_run`.
+    """
+    judging, score = rows[:0], None
+    if training.best_by:
+        judging = data.first("validation", training.best_by["validation"])
+    with narrowed(model, data, np.concatenate([rows, judging]), compute) as view:
+        if training.best_by:
+            score = partial(validation_score, model, view, judging, training.best_by["metric"])
+        return train(
+            model, view, rows, training, seed, checkpoints, losses_for, training.stop, score, training.places(data)
+        )
 
 
 def checkpoint_of(record: Path) -> Path:
@@ -210,6 +204,46 @@ def identity_of(
         "versions": versions(),
         "device": compute.device.type,
         "precision": compute.precision,
+    }
+
+
+def record_of(
+    run: Mapping[str, Any],
+    found: Mapping[str, Any],
+    compute: Compute,
+    settings: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The record of a training: what it is, what was found, and on what machine and from what.
+
+    Args:
+        run, settings: as of :func:`train_run`.
+        found: what is of this kind of training alone.
+        compute: where and how precisely.
+        identity: from :func:`identity_of`.
+    """
+    return {
+        "run": run,
+        **found,
+        "device": str(compute.device),
+        "precision": compute.precision,
+        "memory_bytes": peak_memory(compute.device),
+        "settings": settings,
+        "versions": identity["versions"],
+        "inputs_sha256": identity["inputs_sha256"],
+    }
+
+
+def sizes_of(model: Classifier, shape: Shape) -> dict[str, Any]:
+    """What a model has left of an encoder of this shape: units, their weight, and trained parameters."""
+    kept = model.ticket
+    return {
+        "heads_pruned": kept.heads_pruned,
+        "ffn_pruned": kept.ffn_pruned,
+        "heads_kept": [len(heads) for heads in kept.heads],
+        "ffn_kept": list(kept.ffn),
+        "weight_remaining": kept.weight_remaining(shape),
+        "parameters": count_parameters(model),
     }
 
 

@@ -21,10 +21,12 @@ from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import read_model
 from supertickets.encoder.narrow import narrowed
 from supertickets.encoder.weights import read_weights
-from supertickets.errors import DamagedError
+from supertickets.errors import reading
 from supertickets.files import replacing
 from supertickets.jobs.finished import give_up
-from supertickets.training.loop import Losses, losses_of, predict, settings_from, with_chosen
+from supertickets.training.loop import Losses, losses_of
+from supertickets.training.predict import predict
+from supertickets.training.settings import settings_from, with_chosen
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def teach(
         weights: the full model's.
         encoded: the tokenised task.
         subset: its training rows.
-        settings: the fields of :class:`~supertickets.training.loop.Settings`.
+        settings: the fields of :class:`~supertickets.training.settings.Settings`.
         teacher: safetensors file to write: logits, shape (rows, outputs), in the order of the subset.
         chosen: file of the settings that a search chose, which replace those in ``settings``; None without a search.
         temporary: 1 if the weights are deleted afterwards: the training that made them keeps them no longer.
@@ -106,14 +108,11 @@ class Teacher:
             device: where the training computes.
 
         Raises:
-            UserError: the file does not hold finite outputs for each of the rows.
+            UserError: the file does not hold outputs for each of the rows.
         """
-        said = read_weights(path).get(LOGITS)
-        if said is None or said.shape != (len(rows), outputs) or not said.isfinite().all():
-            shape = None if said is None else list(said.shape)
-            raise DamagedError(path, f"not finite outputs of shape {[len(rows), outputs]}; the shape is {shape}")
-        placed = torch.zeros(len(data.ids), outputs)
-        placed[torch.from_numpy(rows)] = said
+        said, placed = read_weights(path), torch.zeros(len(data.ids), outputs)
+        with reading(path, "the outputs of a teacher for these training examples"):
+            placed[torch.from_numpy(rows)] = said[LOGITS].view(len(rows), outputs)
         return cls(placed.to(device), **settings)
 
     def losses_for(self, rows: np.ndarray) -> Losses:

@@ -26,7 +26,7 @@ def draw_bias_variance(results: Path, grid: dict[str, Any], pdf: Path, png: Path
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    table = read_groups(results, "decompositions", groups_of(grid), grid)
+    table = read_groups(results, "decompositions", groups_of(grid))
     style.use()
     shown = table[table["loss"] != "zero-one loss"]
     trials = list(shown.groupby(["model", "task", "train_size"], sort=False))

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
@@ -41,13 +41,13 @@ def draw_gain_curve(
         axis: what stands in the place of weight remaining (:func:`~supertickets.report.figures.axes.placed`).
         pdf, png: files to write.
     """
-    compared, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("comparisons", "selections"))
     places = placed(results, grid, axis, compared[compared["reported"]])
     compared = places.rows
     style.use()
     figure, axes = grid_of_panels(chosen)
     for each, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
-        rows = compared[(compared[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)]
+        rows = compared[(compared[TRIAL] == ticket[TRIAL]).all(axis=1)]
         weight_axis(each, rows["weight_remaining"], places.label)
         panel(each, rows.sort_values("weight_remaining", ascending=False), ticket["ratio"], margins[ticket["task"]])
         each.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import style
 from supertickets.report.figures.gain_curve import note
@@ -40,14 +40,14 @@ def draw_rivals(
         rivals: of each model.
         pdf, png: files to write.
     """
-    compared, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("comparisons", "selections"))
     compared = compared[compared["reported"]]
-    others = read_rivals(results, grid, rivals).query("baseline == 'full'")
+    others = read_rivals(results, grid).query("baseline == 'full'")
     style.use()
     room = 0.75 + 0.2 * max(map(len, rivals.values()))  # for their names in the legend
     figure, axes = grid_of_panels(chosen, height=2.9, room=room)
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
-        curve, points = (table[(table[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)] for table in (compared, others))
+        curve, points = (table[(table[TRIAL] == ticket[TRIAL]).all(axis=1)] for table in (compared, others))
         curve = curve.sort_values("weight_remaining", ascending=False)
         gain_panel(axis, curve, ticket["ratio"], margins[ticket["task"]])
         draw_points(axis, points, min(curve["weight_remaining"].min(), points["weight"].min()))

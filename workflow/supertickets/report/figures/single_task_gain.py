@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.paths import size_text
@@ -33,7 +33,7 @@ def draw_single_task_gain(results: Path, grid: dict[str, Any], pdf: Path, png: P
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    main = read_groups(results, "selections", groups_of(grid), grid)
+    main = read_groups(results, "selections", groups_of(grid))
     style.use()
     names = main["task"] if main["model"].nunique() == 1 else main["model"] + ", " + main["task"]
     longest = names.str.len().max()

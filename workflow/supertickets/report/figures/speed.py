@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text, read_latency, usual
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
 from supertickets.report.figures import gain_curve, style
@@ -41,26 +41,26 @@ def draw_speed(
         pdf, png: files to write.
     """
     groups = groups_of(grid)
-    compared, chosen = (read_groups(results, folder, groups, grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups) for folder in ("comparisons", "selections"))
     compared = compared[compared["reported"]]
-    measured, machines = read_latency(results, groups, grid["ratios"], rivals)
+    measured, machines = read_latency(results, groups, rivals=True)
     measured = usual(measured)
     measured = measured[measured["length"] == measured["length"].max()]
-    columns = [*EXPERIMENT, "ratio", "batch_size", *SPEEDUP]
-    rows = compared.merge(measured[columns], on=[*EXPERIMENT, "ratio"])
+    columns = [*TRIAL, "ratio", "batch_size", *SPEEDUP]
+    rows = compared.merge(measured[columns], on=[*TRIAL, "ratio"])
     largest = measured["batch_size"].max()
     others = pd.DataFrame()
     if any(rivals.values()):
-        speeds = measured.loc[measured["batch_size"] == largest, [*EXPERIMENT, "variant", *SPEEDUP]]
-        others = read_rivals(results, grid, rivals).query("baseline == 'full'")
-        others = others.merge(speeds.rename(columns={"variant": "rival"}), on=[*EXPERIMENT, "rival"])
+        speeds = measured.loc[measured["batch_size"] == largest, [*TRIAL, "variant", *SPEEDUP]]
+        others = read_rivals(results, grid).query("baseline == 'full'")
+        others = others.merge(speeds.rename(columns={"variant": "rival"}), on=[*TRIAL, "rival"])
     style.use()
     figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * max(map(len, rivals.values())))  # for names in the legend
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
-        own = rows[(rows[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)]
+        own = rows[(rows[TRIAL] == ticket[TRIAL]).all(axis=1)]
         panel(axis, own.sort_values("ratio"), ticket["ratio"], margins[ticket["task"]])
         if len(others):
-            draw_rivals(axis, others[(others[EXPERIMENT] == ticket[EXPERIMENT]).all(axis=1)])
+            draw_rivals(axis, others[(others[TRIAL] == ticket[TRIAL]).all(axis=1)])
         axis.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
         set_title(axis, panel_title(ticket, chosen))
     speed = (

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
-from supertickets.encoder.ticket import Ticket, require_alike
+from supertickets.encoder.ticket import Ticket
 from supertickets.evaluation.results import ratio_of_seed, read_groups
 from supertickets.experiment.grid import by_seed, groups_of, ratios_of
 from supertickets.experiment.paths import size_text, ticket_file
@@ -28,7 +28,7 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
         grid: the winning tickets at the main size.
         pdf, png: files to write.
     """
-    chosen = read_groups(results, "selections", groups_of(grid), grid)
+    chosen = read_groups(results, "selections", groups_of(grid))
     tickets = chosen.dropna(subset="weight_remaining").iterrows()
     shares = {place: kept_shares(results, ticket, grid) for place, ticket in tickets}
     style.use()
@@ -66,7 +66,6 @@ def kept_shares(results: Path, ticket: pd.Series, grid: Mapping[str, Any]) -> tu
         each if ratio else Ticket.full(len(each.heads), each.heads_per_layer)
         for each, ratio in zip(tickets, ratios, strict=True)
     ]
-    require_alike(dict(zip(map(str, paths), tickets, strict=True)))
     layers = len(tickets[0].heads)
     heads, ffn = np.zeros((layers, tickets[0].heads_per_layer)), np.zeros(layers)
     for seed_ticket in tickets:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from supertickets.encoder.ticket import read_tickets, require_alike
+from supertickets.encoder.ticket import read_tickets
 from supertickets.experiment.paths import folder_of, shared_name, size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.units import draw_unit_panels, label_units
@@ -45,12 +45,8 @@ def ticket_shares(results: Path, model: str, tasks: list[str], seeds: list[int])
     heads, ffn = [], []
     runs = [{"shared": shared_name(tasks), "model": model, "mode": "super", "seed": seed} for seed in seeds]
     paths = [results / folder_of(run) / "tickets.json" for run in runs]
-    tickets = {path: read_tickets(path, tasks) for path in paths}
-    require_alike(
-        {f"{path}, task {task}": ticket for path, by_task in tickets.items() for task, ticket in by_task.items()}
-    )
-    for by_task in tickets.values():
-        of_tasks = list(by_task.values())
+    for path in paths:
+        of_tasks = list(read_tickets(path, tasks).values())
         layers, count = len(of_tasks[0].heads), of_tasks[0].heads_per_layer
         heads.append(
             [

@@ -78,7 +78,7 @@ def write_explorer(
         html: file to write.
         measured: whether latency is measured.
     """
-    compared, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("comparisons", "selections"))
+    compared, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("comparisons", "selections"))
     trainings, latency = read_trainings(results, grid, arithmetic, measured)
     changes, changed, texts = examples(results, grid, {task: definitions[task].get("labels", []) for task in margins})
     kept = tickets(results, grid, trainings).merge(changes, how="left").fillna({"counts": "This is the full model."})

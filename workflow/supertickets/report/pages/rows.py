@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from supertickets.data.examples import read_examples
-from supertickets.encoder.ticket import Ticket, require_alike
+from supertickets.encoder.ticket import Ticket
 from supertickets.evaluation.columns import read_parquet
 from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.evaluation.metric import metric_of, predicted
@@ -46,7 +46,7 @@ def read_trainings(
         ``weight``, ``arithmetic`` and, where it is measured, ``latency``, with its milliseconds in words (``time``).
         And what was measured where, in words.
     """
-    scores = read_groups(results, "scores", groups_of(grid), grid).rename(columns={"weight_remaining": "weight"})
+    scores = read_groups(results, "scores", groups_of(grid)).rename(columns={"weight_remaining": "weight"})
     keys = [*POINT[:-1], "seed"]
     full = scores.loc[scores["kind"] == "full", [*keys, "value"]].rename(columns={"value": "full"})
     rows = scores.merge(full, on=keys).rename(columns={"value": "score"})
@@ -106,7 +106,6 @@ def tickets(results: Path, grid: Mapping[str, Any], trainings: pd.DataFrame) -> 
         runs = [run for run in group_runs(grid, group) if run["kind"] != "full"]
         paths = {str(results / ticket_file(run)): run for run in runs}
         read = {path: Ticket.read(Path(path)) for path in paths}
-        require_alike(read)
         some = next(iter(read.values()))
         whole = Ticket.full(len(some.heads), some.heads_per_layer)
         pairs = [(run, read[path]) for path, run in paths.items()]

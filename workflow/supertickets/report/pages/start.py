@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.judge import corrected, with_verdicts
 from supertickets.evaluation.latency import KEYS, usual_latency
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
-from supertickets.evaluation.select_ticket import HONEST
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of, ratios_of
 from supertickets.experiment.paths import size_text
@@ -111,7 +111,7 @@ def write_start(
     """
     groups = groups_of(grid)
     scores, compared, chosen = (
-        read_groups(results, folder, groups, grid) for folder in ("scores", "comparisons", "selections")
+        read_groups(results, folder, groups) for folder in ("scores", "comparisons", "selections")
     )
     judged = with_verdicts(chosen, corrected(compared), margins)
     several = len(grid["models"]) > 1

@@ -21,6 +21,7 @@ from supertickets.report.tables.formats import (
     scope_note,
     t_intervals,
     undefined_note,
+    undefined_rows,
     write_formats,
 )
 
@@ -53,5 +54,5 @@ def write_contrasts(results: Path, grid: dict[str, Any], csv: Path, md: Path, te
         f"seeds and {resampled_text(table)}; p with Holm's correction over ratios and tasks, for each kind. "
         "Chance: the best score of one answer to all examples."
     )
-    text += few_seeds_note(grid) + undefined_note(shown.loc[shown["difference"].isna(), "task"].unique())
+    text += few_seeds_note(grid) + undefined_note(undefined_rows(shown.loc[shown["difference"].isna(), "task"]))
     write_formats(table, columns, text, Files(csv, md, tex), shown)

@@ -23,6 +23,7 @@ from supertickets.report.tables.formats import (
     reported_splits_text,
     scope_note,
     undefined_note,
+    undefined_rows,
     with_intervals,
     write_formats,
 )
@@ -53,7 +54,7 @@ def write_domain_adaptation(
         csv, md, tex: files to write.
     """
     folder = results / "adaptation" / starts_name(shared, single)
-    tables = [_of_model(folder / model, grid["seeds"], single, scored) for model in grid["models"]]
+    tables = [_of_model(folder / model, single, scored) for model in grid["models"]]
     table = pd.concat(tables, ignore_index=True)
     has_no_tickets = "difference_no_tickets" in table
     columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "size": ("Trained on", "")}
@@ -84,7 +85,7 @@ def write_domain_adaptation(
         f"over seeds and {resampled_text(table)}; p with Holm's correction over tasks and sizes. Ticket: the part of "
         "the encoder that the new task has. Chance: the best score of one answer to all examples."
     )
-    text += few_seeds_note(grid) + undefined_note(table.loc[table["score"].isna(), "task"].unique())
+    text += few_seeds_note(grid) + undefined_note(undefined_rows(table.loc[table["score"].isna(), "task"]))
     if has_no_tickets:
         on = " on the same tasks" if single else ""
         text += f" Over no tickets: the gain over the encoder that was trained{on} without tickets."
@@ -113,12 +114,10 @@ def _sources_text(shared: list[str], single: list[str]) -> str:
     return f"{together}{', '.join(single)}{', each' * (len(single) > 1)} alone"
 
 
-def _of_model(folder: Path, seeds: list[int], single: list[str], scored: str) -> pd.DataFrame:
+def _of_model(folder: Path, single: list[str], scored: str) -> pd.DataFrame:
     """Make the rows of one model: one for each task, size and way."""
-    starts = [f"{mode}-{ticket}" for mode in MODES for ticket in TICKETS]
-    known = [PRETRAINED, *starts, *(f"{task}:{start}" for task in single for start in starts)]
     without_tickets = [NO_TICKETS, *(f"{task}:{NO_TICKETS}" for task in single)]
-    scores, compared = read_ways(folder, seeds, known, PRETRAINED, *without_tickets)
+    scores, compared = read_ways(folder)
     table = summarized(reported(scores, scored), ["model", "task", "train_size", "split", "metric", "way"])
     table = with_differences(table, compared, PRETRAINED)
     keys, names = ["model", "task", "train_size", "way", "split", "metric"], ["difference", "low", "high", "p"]

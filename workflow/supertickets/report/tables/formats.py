@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import write_csv
 from supertickets.evaluation.significance import LEVEL
 from supertickets.files import replacing
@@ -71,7 +72,8 @@ def write_formats(
             caption=_latex(note),
             position_float=None if len(texts) > 40 else "centering",
         )
-        text = text.replace("<", "\\textless{}")  # LaTeX's standard fonts print "<" as another character
+        # LaTeX's standard fonts print these as other characters.
+        text = text.replace("<", "\\textless{}").replace(">", "\\textgreater{}")
         part.write_text(f"% \\usepackage{{booktabs, longtable}}\n{text}", encoding="utf-8")
     heads = [(head, bool(spec)) for head, spec in columns.values()]
     rows = texts.to_numpy().tolist()
@@ -115,6 +117,12 @@ def undefined_note(names: Iterable[str]) -> str:
     return f" Empty: undefined, as predictions or labels are the same for all examples ({what})." if what else ""
 
 
+def undefined_rows(names: pd.Series) -> list[str]:
+    """Count the rows of a table that undefined scores leave empty, in words, from what they are of."""
+    counts = names.value_counts(sort=False)
+    return [f"{count} row{'s' * (count > 1)} of {name}" for name, count in counts.items()]
+
+
 def untrained_note(compared: pd.DataFrame, names: pd.Series) -> str:
     """Say of what the full model has learned nothing, as a sentence for a note; empty if there is none.
 
@@ -139,9 +147,23 @@ def undefined_scores(scores: pd.DataFrame) -> list[str]:
 
 #: Formats of numbers.
 POINTS, SHARE, RATIO, COUNT, SCORE, STD = "+.1f", ".1%", ".2f", ".0f", ".1f", ".2f"
+#: Format of numbers that are text already.
+WRITTEN = "s"
 
 #: The first columns of tables.
 WHERE: Columns = {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")}
+
+
+def detectable(table: pd.DataFrame, name: str) -> list[str]:
+    """Format the smallest differences that are found as text: ``> 100`` where none that the metric allows is.
+
+    Args:
+        table: numbers, and ``metric``.
+        name: their column.
+    """
+    largest = [100 - metric_of(metric).lowest for metric in table["metric"]]
+    pairs = zip(table[name], largest, strict=True)
+    return ["" if pd.isna(value) else f"> {most}" if value > most else f"{value:{SCORE}}" for value, most in pairs]
 
 
 def with_intervals(table: pd.DataFrame, names: Sequence[str], spec: str, over_seeds: bool = True) -> list[str]:

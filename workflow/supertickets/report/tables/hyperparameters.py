@@ -7,10 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.errors import DamagedError
 from supertickets.evaluation.predictions import read_record
 from supertickets.experiment.grid import ratios_of, runs_of
-from supertickets.experiment.paths import run_folder
 from supertickets.experiment.settings import LATER
 from supertickets.report.tables.formats import Columns, Files, scope_note, write_formats
 
@@ -30,10 +28,8 @@ SETTINGS: Columns = {
 
 #: Those that are in records where they are not the default.
 UNUSUAL: Columns = {
-    "eps": ("Eps", "g"),
-    "bias_correction": ("Bias correction", ""),
-    "batches": ("Batches", ""),
-    "model_epoch": ("Epoch", ""),
+    name: (name.replace("_", " ").capitalize(), "g" if isinstance(default, float) else "")
+    for name, default in LATER.items()
 }
 
 
@@ -75,23 +71,10 @@ def write_hyperparameters(
 
 
 def _settings(results: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """Read the settings, steps and number of parameters from the record of a run.
-
-    Raises:
-        UserError: the record lacks one of :data:`SETTINGS`, or has an impossible value of it.
-    """
+    """Read the settings, steps and number of parameters from the record of a run."""
     record = read_record(results, run)
-    recorded = record.get("settings")
-    items = recorded.items() if isinstance(recorded, dict) else ()
-    settings = {key: value for key, value in items if not isinstance(value, dict)}
-    settings |= {key: record.get(key) for key in ("steps", "parameters")}
-    for name, (_, spec) in SETTINGS.items():
-        expected = str if not spec else int if spec.endswith("d") else int | float
-        value = settings.get(name)
-        if not isinstance(value, expected) or (spec and not abs(value) < 1e100):
-            path = results / run_folder(run) / "record.json"
-            raise DamagedError(path, f"its {name} is {value!r:.80}")
-    return settings
+    settings = {key: value for key, value in record["settings"].items() if not isinstance(value, dict)}
+    return settings | {key: record[key] for key in ("steps", "parameters")}
 
 
 def pruning_text(kind: str, settings: dict[str, Any]) -> str:

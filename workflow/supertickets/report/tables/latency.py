@@ -31,7 +31,7 @@ def write_latency(
         rivals: of each model.
         csv, md, tex: files to write.
     """
-    table, machines = read_latency(results, groups_of(grid), grid["ratios"], rivals)
+    table, machines = read_latency(results, groups_of(grid), rivals=True)
     full = table[table["ratio"] == 0].set_index(["model", "task", *CONDITION])["multiply_adds"]
     own = table.set_index(["model", "task", *CONDITION])["multiply_adds"]
     shown = table.assign(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.errors import DamagedError
 from supertickets.evaluation.results import reported, reported_split_of, resampled_text
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import BASELINE
@@ -24,6 +23,7 @@ from supertickets.report.tables.formats import (
     reported_splits_text,
     scope_note,
     undefined_note,
+    undefined_rows,
     with_intervals,
     write_formats,
 )
@@ -81,12 +81,15 @@ def write_multi_task_dev(
         "average. The average is over first metrics. Chance: the best score of one answer to all examples, by the "
         "first metric. Weight: the weight remaining in a task's model."
     )
-    text += few_seeds_note(grid) + undefined_note(tasks.loc[tasks["score"].isna(), "task"].unique())
+    text += few_seeds_note(grid) + undefined_note(undefined_rows(tasks.loc[tasks["score"].isna(), "task"]))
     if ratios:
         text += f" The ratios of the super tickets of {', '.join(ratios)} are set in the config."
     if {name.rpartition("/")[2] for name in ratios} != {*grid["tasks"]}:
-        flattered = ", which flatters them where validation is reported" * ("validation" in set(tasks["split"]))
-        text += f" Super tickets were chosen on validation{flattered}."
+        others = ", and the others where validation is reported" * ("validation" in set(tasks["split"]))
+        text += (
+            f" Super tickets were chosen on validation by the very runs of {WAYS['single_super']!r}, which flatters "
+            f"these on every split{others}."
+        )
     if any(name.endswith("_then_single") for name in table["way"]):
         text += " Then one: each task continues alone from the encoder of all tasks, with its ticket and its head."
     if published:
@@ -103,9 +106,7 @@ def write_multi_task_dev(
 def _of_model(results: Path, grid: dict[str, Any], model: str, published: dict[str, Any]) -> pd.DataFrame:
     """Make the rows of one model: the ways of each task, and of the average over tasks."""
     folder = results / "multi_task" / shared_name(grid["tasks"]) / model
-    scores, compared = read_ways(folder, grid["seeds"], WAYS, BASELINE)
-    if wrong := {*scores["task"]} ^ {*grid["tasks"]}:
-        raise DamagedError(folder / "scores.parquet", f"not of the tasks trained: {', '.join(sorted(wrong))}")
+    scores, compared = read_ways(folder)
     splits = scores.groupby("task")["split"].transform(reported_split_of)
     shown = scores[(scores["split"] == splits) | (scores["split"] == "validation_mismatched")]
     table = summarized(shown, ["model", "task", "train_size", "split", "metric", "way"])

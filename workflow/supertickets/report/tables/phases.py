@@ -39,9 +39,7 @@ def write_phases(
     others = [kind for kind in grid["kinds"] if kind != "winning"]
     for kind in others:
         rows = contrasts[contrasts["kind"] == kind]
-        table[f"beats_{kind}"] = [
-            _beaten(rows[(rows[list(TRIAL)] == row[list(TRIAL)]).all(axis=1)]) for _, row in table.iterrows()
-        ]
+        table[f"beats_{kind}"] = [_beaten(rows[(rows[TRIAL] == row[TRIAL]).all(axis=1)]) for _, row in table.iterrows()]
     names = [("first_ends", "Phase I to"), ("third_begins", "Phase III from")]
     shown = table.assign(**{name: [_boundary(row, name) for _, row in table.iterrows()] for name, _ in names})
     columns: Columns = {**WHERE, "margin": ("Margin", "g"), **{name: (head, "") for name, head in names}}
@@ -57,7 +55,8 @@ def write_phases(
     )
     names = table["model"] + " on " + table["task"]
     empty = table["first_ends"].isna() | (table["third_begins"].isna() & ("random" in others))
-    text += undefined_note(names[empty & (table["undefined"] > 0)])
+    counts = table["undefined"].astype(str) + " of the differences of " + names
+    text += undefined_note(counts[empty & (table["undefined"] > 0)])
     tested = table["seeds"] > 1
     if untrained := untrained_note(table[tested], names[tested]):
         text += f"{untrained} They have no phases; where winning tickets beat others is tested all the same."

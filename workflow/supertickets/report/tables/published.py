@@ -20,6 +20,8 @@ from supertickets.report.tables.formats import (
     Columns,
     Files,
     scope_note,
+    undefined_note,
+    undefined_rows,
     with_intervals,
     write_formats,
 )
@@ -40,10 +42,10 @@ def write_published(
         published: published numbers by model; ``workflow/published.yaml`` describes them.
         csv, md, tex: files to write.
     """
-    scores, chosen = (read_groups(results, folder, groups_of(grid), grid) for folder in ("scores", "selections"))
+    scores, chosen = (read_groups(results, folder, groups_of(grid)) for folder in ("scores", "selections"))
     scores = with_chance(scores[scores["split"].str.startswith("validation")], results, grid)
-    chosen = chosen.dropna(subset="weight_remaining")
-    compared = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
+    chosen = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
+    compared = chosen.dropna(subset="weight_remaining")
     rows: list[Row] = []
     for model, numbers in published.items():
         tickets = compared[compared["model"] == model]
@@ -86,6 +88,10 @@ def write_published(
         "of scores and are not to be matched. Cuts of sharing are of one seed; the weight is their mean over tasks. "
         "What is printed for it is the weight at the tasks' mean numbers of cut units, rounded down."
     )
+    empty = table["gain"].isna() & (table["task"] != "average")
+    text += undefined_note(undefined_rows(table.loc[empty, "task"]))
+    if without := sorted({*chosen["task"]} - {*compared["task"]}):
+        text += f" No super ticket, as validation scores of every ratio are undefined: {', '.join(without)}."
     write_formats(table, columns, text, Files(csv, md, tex), shown)
 
 

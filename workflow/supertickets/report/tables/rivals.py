@@ -37,7 +37,7 @@ def write_rivals(
         rivals: of each model.
         csv, md, tex: files to write; the CSV file has a row for each comparison, the others have one for each rival.
     """
-    table = read_rivals(results, grid, rivals)
+    table = read_rivals(results, grid)
     told = table.assign(interval=t_intervals(table, "low", "high", POINTS))
     shown, super_ticket = (told[told["way"] == way].set_index([*TRIAL, "rival"]) for way in ("rival", "super"))
     shown = shown.join(super_ticket[["difference", "interval", "p_holm"]].add_suffix("_super")).reset_index()

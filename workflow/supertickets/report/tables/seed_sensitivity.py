@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.columns import read_table
+from supertickets.evaluation.columns import TRIAL, read_table
 from supertickets.evaluation.results import TABLES, ratio_of_seed, read_groups, read_judged, reported
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.experiment.grid import NO_TICKETS, groups_of, source_of
 from supertickets.report.tables.formats import (
     SCORE,
@@ -48,10 +47,10 @@ def write_seed_sensitivity(
             with the part that is reported; beside each is ``comparisons.csv`` of these ways.
         csv, md, tex: files to write.
     """
-    verdicts = read_judged(results, "verdicts.csv", grid)
+    verdicts = read_judged(results, "verdicts.csv")
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
-    scores = read_groups(results, "scores", winning, grid)
-    keys = [*EXPERIMENT, "split", "metric"]
+    scores = read_groups(results, "scores", winning)
+    keys = [*TRIAL, "split", "metric"]
     rows = []
     for _, ticket in verdicts.iterrows():
         trial_scores = scores[(scores[keys] == ticket[keys]).all(axis=1)]
@@ -64,14 +63,12 @@ def write_seed_sensitivity(
                 trial_scores.loc[trial_scores["ratio"] == own, "value"],
             )
         )
-    tables = [(read_table(Path(path), content=TABLES["scores of ways"]), scored) for path, scored in others.items()]
+    tables = [(read_table(Path(path), TABLES["scores of ways"]), scored) for path, scored in others.items()]
     rows += [row for table, scored in tables for row in other_spreads(reported(table, scored))]
     # The scores of single tasks can be in both sources.
-    table = pd.DataFrame(rows).drop_duplicates([*EXPERIMENT, "training"], ignore_index=True)
+    table = pd.DataFrame(rows).drop_duplicates([*TRIAL, "training"], ignore_index=True)
     # That of new tasks is in no table of single tasks.
-    compared = [
-        read_table(Path(path).with_name("comparisons.csv"), content=TABLES["comparisons of ways"]) for path in others
-    ]
+    compared = [read_table(Path(path).with_name("comparisons.csv"), TABLES["comparisons of ways"]) for path in others]
     chance = pd.concat([of_tasks[[*keys, "chance"]] for of_tasks in (verdicts, *compared)]).drop_duplicates(keys)
     table = table.merge(chance, on=keys, how="left")
     columns = WHERE | {"training": ("Training", ""), "split": ("Split", ""), "metric": ("Metric", "")}
@@ -81,7 +78,8 @@ def write_seed_sensitivity(
         columns |= {f"{name}_{statistic}": (f"{head} {statistic}", SCORE) for statistic in ("min", "max")}
     text = (
         f"Spread over seeds of full models and super tickets: standard deviation and range. {scope_note(table, grid)} "
-        f"Scores on the {reported_splits_text(table)}. Chance: the best score of one answer to all examples."
+        f"Scores on the {reported_splits_text(table)}. Chance: the best score of one answer to all examples. Super, "
+        "trained alone: the ticket that these very runs chose on validation, which flatters its mean on every split."
         f"{undefined_note(undefined_scores(scores))}"
     )
     if others:
@@ -108,7 +106,7 @@ def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
 
 def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield rows of the spread over seeds for the ways of training in a table of reported scores."""
-    keys = [*EXPERIMENT, "split", "metric"]
+    keys = [*TRIAL, "split", "metric"]
     sources = filter(None, dict.fromkeys(scores["way"].map(source_of)))
     ways = SPREADS | {
         f"{source} alone, then new task": (f"{source}:{NO_TICKETS}", f"{source}:{WITH_TICKETS}") for source in sources

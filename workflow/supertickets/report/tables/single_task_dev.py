@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.gain import HONEST, WAYS
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_judged, resampled_text, without_further
-from supertickets.evaluation.select_ticket import EXPERIMENT, HONEST, WAYS
 from supertickets.evaluation.significance import LEVEL, average, mean_of
 from supertickets.report.tables.formats import (
     POINTS,
@@ -27,6 +28,7 @@ from supertickets.report.tables.formats import (
     scope_note,
     tasks_and_parts,
     undefined_note,
+    undefined_rows,
     with_intervals,
     write_formats,
 )
@@ -45,13 +47,13 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    verdicts = read_judged(results, "verdicts.csv", grid, further=True)
+    verdicts = read_judged(results, "verdicts.csv", further=True)
     ways = [way for way in WAYS if f"difference_{way}" in verdicts]
     table = verdicts.assign(**{name: verdicts[f"{name}_{HONEST}"] for name in (*MEANS, "low", "high")})
     means = averages(without_further(table), ways, len(grid["seeds"]))
     table = pd.concat([table, *means], ignore_index=True)
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
-    first = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "weight_remaining", "chance"]
+    first = [*TRIAL, "metric", "split", "seeds", "ratio", "weight_remaining", "chance"]
     table = table[[*first, *MEANS, "low", "high", "gain_p_holm", *names]]
     heads = dict(zip(WAYS, ("Gain", "Gain, same split", "Gain, other half", "Gain, test"), strict=True))
     columns = {**WHERE, "metric": ("Metric", ""), "weight_remaining": ("Weight", SHARE)}
@@ -72,7 +74,8 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
         f"Chance: the best score of one answer to all examples. Intervals: {LEVEL:.0%}, over seeds and "
         f"{resampled_text(verdicts)}.{few_seeds_note(grid)}"
     )
-    text += undefined_note(verdicts.loc[verdicts[f"difference_{HONEST}"].isna(), "task"].unique())
+    empty = verdicts[f"difference_{HONEST}"].isna()
+    text += undefined_note(undefined_rows(tasks_and_parts(verdicts)[empty]))
     text += further_note(verdicts)
     shown = table.assign(**{way: with_intervals(table, [f"{name}_{way}" for name in ENDS], POINTS) for way in ways})
     shown["task"] = tasks_and_parts(table)
@@ -86,7 +89,7 @@ def averages(table: pd.DataFrame, ways: list[str], seeds: int) -> Iterator[pd.Da
 
     Args:
         table: one row for each task, including the honest scores.
-        ways: the :data:`~supertickets.evaluation.select_ticket.WAYS` in the table.
+        ways: the :data:`~supertickets.evaluation.gain.WAYS` in the table.
         seeds: number of seeds.
     """
     for (model, size), rows in table.groupby(["model", "train_size"], sort=False):

@@ -5,23 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.power import POWER as POWER_SHARE
 from supertickets.evaluation.results import POWER, read_judged, resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import by_seed, with_full
 from supertickets.report.tables.formats import (
     COUNT,
     RATIO,
-    SCORE,
     SHARE,
     WHERE,
+    WRITTEN,
     Files,
     between,
+    detectable,
     further_note,
     reported_splits_text,
     scope_note,
     tasks_and_parts,
+    undefined_note,
+    undefined_rows,
     write_formats,
 )
 
@@ -40,8 +43,8 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         grid: the axes of the runs.
         csv, md, tex: files to write.
     """
-    table = read_judged(results, "verdicts.csv", grid, further=True)
-    names = [*EXPERIMENT, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
+    table = read_judged(results, "verdicts.csv", further=True)
+    names = [*TRIAL, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
     names += ["ratios"] * ("ratios" in table) + [
         "peak_ratio",
         "peak_low",
@@ -52,7 +55,11 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         *POWER,
     ]
     names += ["documents_needed"] * ("documents_needed" in table) + ["verdict"]
-    shown = table[names].assign(peak=between(table, "peak_low", "peak_high", RATIO), task=tasks_and_parts(table))
+    shown = table[names].assign(
+        peak=between(table, "peak_low", "peak_high", RATIO),
+        task=tasks_and_parts(table),
+        detectable=detectable(table, "detectable"),
+    )
     columns = WHERE | {
         "ratio": ("Ratio", RATIO),
         **({"ratios": ("Ratio by seed", "")} if "ratios" in table else {}),
@@ -62,7 +69,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         "peak_ratio": ("Peak", RATIO),
         "peak": ("Peak, interval", ""),
         "keeps_weight": ("Keeps to", SHARE),
-        "detectable": ("Detectable", SCORE),
+        "detectable": ("Detectable", WRITTEN),
         "verdict": ("Verdict", ""),
     }
     text = (
@@ -71,9 +78,11 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         "Peak: the ratio with the best mean score, 0 for the full model, with a bootstrap interval over seeds. Peak "
         f"and verdict are for the {reported_splits_text(table)}. Gains: see the table single_task_dev. Keeps to: the "
         "least weight down to which every ticket is shown to lose less than the margin (one-sided, Holm over ratios). "
-        "Loses: the lightest pruning that is significantly worse than the full model (Holm, over ratios and tasks). "
-        f"Detectable: the smallest difference that such an experiment finds in {POWER_SHARE:.0%} of cases. All tests "
-        f"are at {1 - LEVEL:.0%}, over seeds and {resampled_text(table)}."
+        "Loses: the lightest pruning beyond that which is significantly worse than the full model (Holm, over ratios "
+        f"and tasks). Detectable: the smallest difference that such an experiment finds in {POWER_SHARE:.0%} of cases "
+        "(>: more than scores can differ by). All tests are "
+        f"at {1 - LEVEL:.0%}, over seeds and {resampled_text(table)}."
     )
+    text += undefined_note(undefined_rows(shown.loc[table["verdict"].str.startswith("undefined:"), "task"]))
     text += further_note(table)
     write_formats(table[names], columns, text, Files(csv, md, tex), shown)

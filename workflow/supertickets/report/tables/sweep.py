@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.results import read_groups, read_judged, reported, resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import groups_of
 from supertickets.report.tables.formats import (
@@ -36,8 +36,8 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
         csv, md, tex: files to write; the CSV file has all splits and metrics, the others have the reported split and
             the first metric.
     """
-    scores = read_groups(results, "scores", groups_of(grid), grid)
-    keys = [*EXPERIMENT, "kind", "ratio", "split", "metric"]
+    scores = read_groups(results, "scores", groups_of(grid))
+    keys = [*TRIAL, "kind", "ratio", "split", "metric"]
     cut = ["heads_pruned", "ffn_pruned", "weight_remaining"]
     by_seed = scores.groupby([*keys, "seed"], sort=False, as_index=False)[["value", *cut, "examples"]].agg(mean_of)
     grouped = by_seed.groupby(keys, sort=False)
@@ -51,7 +51,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
     ).reset_index()
     spread = ["std", "min", "max"]
     table[spread] = table[spread].where(table["mean"].notna())  # as the mean, of all seeds or of none
-    comparisons = read_judged(results, "comparisons.csv", grid)
+    comparisons = read_judged(results, "comparisons.csv")
     tested = ["chance", "difference", "low", "high", "p", "p_holm", "seeds_low", "seeds_high", "p_seeds"]
     tested += ["p_seeds_holm", "examples_low", "examples_high"]
     tested += ["documents"] * ("documents" in comparisons)

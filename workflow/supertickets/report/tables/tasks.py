@@ -26,7 +26,7 @@ def write_tasks(
         definitions: definitions of the tasks, by name.
         csv, md, tex: files to write.
     """
-    scores = read_groups(results, "scores", groups_of(grid), grid)
+    scores = read_groups(results, "scores", groups_of(grid))
     rows = []
     for task in grid["tasks"]:
         file = results / "tasks" / f"{task}.parquet"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text
 from supertickets.evaluation.results import resampled_text
-from supertickets.evaluation.select_ticket import EXPERIMENT
 from supertickets.evaluation.significance import LEVEL
 from supertickets.evaluation.worth import candidates_of
 from supertickets.report.tables.formats import (
@@ -47,7 +47,7 @@ def write_worth(
         csv, md, tex: files to write; all have a row for each candidate.
     """
     table, machines = candidates_of(results, grid, margins, rivals, bool(int8))
-    first = table.drop_duplicates(EXPERIMENT).index
+    first = table.drop_duplicates(TRIAL).index
     shown = table.assign(
         interval=between(table, "low", "high", POINTS),
         times=with_intervals(table, SPEEDUP, ".2f", over_seeds=False),
