@@ -179,7 +179,7 @@ def _no_text(path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "change", "message"),
     [
-        ("movie", _rows(lambda rows: rows.assign(label=pd.Timestamp(1))), "no numbers in a column 'label'"),
+        ("movie", _rows(lambda rows: rows.assign(label=pd.Timestamp(1))), "column 'label' is missing or has no"),
         ("movie", _rows(lambda rows: rows[rows["split"] == "test"]), "no validation examples, on which"),
         ("movie", _rows(lambda rows: rows.groupby("split").head(1)), "validation has 1 examples.*give 2 at least"),
         ("rating", _rows(lambda rows: rows.groupby("split").head(3)), "validation has 3 examples.*give 4 at least"),

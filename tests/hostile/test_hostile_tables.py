@@ -238,7 +238,7 @@ CUT = {"heads_pruned": 0, "ffn_pruned": 0, "weight_remaining": 1.0}
         (json.dumps(CUT), "no 'run'"),
         (json.dumps({"run": FULL}), "no 'heads_pruned'"),
         (json.dumps({"run": MOVIE} | CUT), "is of run .*, expected"),
-        (json.dumps({"run": FULL} | CUT)[:-1] + ', "ffn_pruned": 1}', "the key 'ffn_pruned' is there twice"),
+        (json.dumps({"run": FULL} | CUT)[:-1] + ', "ffn_pruned": 1}', "duplicate key 'ffn_pruned'"),
         (json.dumps({"run": FULL} | CUT)[:-1], "line 1: not valid JSON"),
     ],
 )

@@ -203,7 +203,7 @@ def test_the_epochs_of_model_and_importance() -> None:
     ("changes", "message"),
     [
         ({"training": {"model_epoch": 0}}, "training.model_epoch is 0: not an allowed value"),
-        ({"training": {"importance_epoch": "first"}}, "training.importance_epoch is 'first': none of what"),
+        ({"training": {"importance_epoch": "first"}}, "training.importance_epoch is 'first': not an allowed value"),
         (
             {"training_overrides": {"movie": {"importance_epoch": 4}}},
             "importance_epoch of minilm/movie is 4: it is trained for 3 epochs; give at most that",

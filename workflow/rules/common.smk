@@ -183,6 +183,6 @@ def metric_modules_of(tasks):
 
 
 def judged_by(wildcards, settings=settings_at):
-    """Modules that a training with these settings loads to tell its best epoch, where that counts."""
+    """Modules that a training with these settings loads to find its best epoch, where that counts."""
     best = settings(wildcards).get("best_by")
     return metric_modules([best["metric"]]) if best else []

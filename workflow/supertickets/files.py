@@ -136,7 +136,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, value in pairs:
         if key in content:
-            raise ValueError(f"the key {key!r:.80} is there twice")
+            raise ValueError(f"duplicate key {key!r:.80}")
         content[key] = value
     return content
 

@@ -51,7 +51,7 @@ class Content:
         ):
             for name in names:
                 if name not in table or not right(table[name]):
-                    return f"no {what} in a column {name!r}"
+                    return f"column {name!r} is missing or has no {what}"
         return ""
 
 
@@ -93,7 +93,7 @@ def read_table(path: Path, content: Content, group: Mapping[str, Any] | None = N
             require_whole(path)
             table = pd.read_csv(path, dtype=dict.fromkeys(WORDS, str), keep_default_na=False, na_values=[""])
     if lack := content.lack(table):
-        raise DamagedError(path, f"not a table as it was written: {lack}")
+        raise DamagedError(path, f"not the table that was written: {lack}")
     for key, right in (group or {}).items():
         beside = {"full"} if key == "kind" else set()
         if key in table and not (own := table[key].isin({str(right)} | beside)).all():

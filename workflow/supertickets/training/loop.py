@@ -159,8 +159,8 @@ def _end_epoch(turns: Sequence[Turn], totals: Tensor, progress: Progress, steps:
     progress.turns.append([sum(task == number for task, _ in turns) for number in tasks])
     progress.losses.append(means)
     totals.zero_()
-    told = ["none" if mean is None else f"{mean:.4f}" for mean in means]
-    log.info("epoch %d of %d: mean loss %s", len(progress.losses), settings.epochs, ", ".join(told))
+    losses = ["none" if mean is None else f"{mean:.4f}" for mean in means]
+    log.info("epoch %d of %d: mean loss %s", len(progress.losses), settings.epochs, ", ".join(losses))
 
 
 def _finite(loss: float, step: int, steps: int, settings: Steps) -> float:

@@ -38,8 +38,8 @@ def write_rivals(
         csv, md, tex: files to write; the CSV file has a row for each comparison, the others have one for each rival.
     """
     table = read_rivals(results, grid)
-    told = table.assign(interval=t_intervals(table, "low", "high", POINTS))
-    shown, super_ticket = (told[told["way"] == way].set_index([*TRIAL, "rival"]) for way in ("rival", "super"))
+    rows = table.assign(interval=t_intervals(table, "low", "high", POINTS))
+    shown, super_ticket = (rows[rows["way"] == way].set_index([*TRIAL, "rival"]) for way in ("rival", "super"))
     shown = shown.join(super_ticket[["difference", "interval", "p_holm"]].add_suffix("_super")).reset_index()
     columns = WHERE | {
         "rival": ("Rival", ""),
