@@ -299,9 +299,7 @@ def test_a_seed_s_ticket_is_the_one_that_the_others_chose(rounded: Path) -> None
 
 
 @pytest.mark.usefixtures("closed")
-def test_the_figure_of_speed_has_eight_bits_beside_the_curves(
-    rounded: Path, tmp_path: Path, drawn: list[plt.Figure]
-) -> None:
+def test_the_figure_of_speed_has_int8_beside_the_curves(rounded: Path, tmp_path: Path, drawn: list[plt.Figure]) -> None:
     files = (tmp_path / "unused.pdf", tmp_path / "unused.png")
     draw_speed(rounded, TWO, MARGINS, RIVALS, 1, *files)
     for axis, (_, rows) in zip(drawn[-1].axes, read_int8(rounded, TWO).groupby("task", sort=False), strict=True):
@@ -378,7 +376,7 @@ def test_the_lightest_ticket_is_that_of_the_verdict(rounded: Path) -> None:
         assert own["score"] == KEEPS and own[["low", "high", "p_holm"]].isna().all()
 
 
-def test_without_rivals_and_eight_bits_the_ticket_is_alone(results: Path) -> None:
+def test_without_rivals_and_int8_the_ticket_is_alone(results: Path) -> None:
     table, _ = candidates_of(results, MAIN, MARGINS, {"minilm": {}}, int8=False)
     assert table["candidate"].tolist() == [TICKET] * 3 and not table["rounded"].any()
 

@@ -85,9 +85,9 @@ def machines_text(machines: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
 
 
 def usual(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of what somebody uses who sets nothing: the first backend, on a GPU if there is one, on all cores.
+    """Rows for the default settings: the first backend, on a GPU if there is one, on all cores.
 
-    Eight bits are passed over, as scores are not theirs.
+    Int8 is passed over, as scores are not of it.
     """
     table = table[table["backend"] != "int8"]
     rows = table[table["backend"] == table["backend"].iloc[0]]
@@ -95,15 +95,15 @@ def usual(table: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["threads"] == rows["threads"].max()]
 
 
-def in_eight_bits(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    """The rows of eight bits, with their speed-ups over the full model of whole numbers in the same place.
+def of_int8(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """The rows of int8, with their speed-ups over the full model of whole numbers in the same place.
 
     They were not measured in the same rounds as that model. So a speed-up is the quotient of two medians, and its
     interval goes from the least quotient of the ends of their intervals to the largest.
 
     Args:
         table: measured latency.
-        whole: rows of it by one other backend, in one place (:func:`usual`); eight bits, which compute on a CPU, have
+        whole: rows of it by one other backend, in one place (:func:`usual`); int8, which computes on a CPU, has
             none beside those of a GPU.
     """
     place = ["model", "task", "device", "threads", "batch_size", "length"]

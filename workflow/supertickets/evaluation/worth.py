@@ -16,7 +16,7 @@ from supertickets.evaluation.judge import corrected, deciding, with_verdicts
 from supertickets.evaluation.latency import (
     CONDITION,
     SPEEDUP,
-    in_eight_bits,
+    of_int8,
     read_latency,
     usual,
     variant_name,
@@ -108,7 +108,7 @@ def _rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Mapping
 
 
 def _rounded(results: Path, grid: Mapping[str, Any]) -> pd.DataFrame:
-    """Full models and super tickets in eight bits as candidates."""
+    """Full models and super tickets in int8 as candidates."""
     rows = read_int8(results, grid)
     return rows.assign(candidate=rows["way"].map({FULL: INT8, SUPER: INT8_TICKET}), rounded=True)
 
@@ -154,8 +154,8 @@ def with_lightest(candidates: pd.DataFrame) -> pd.DataFrame:
 def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
     """Speed-ups over the full model by the first backend that has whole numbers, of batches as the config lists first.
 
-    On a GPU if there is one and nothing is asked for in eight bits, which compute on a CPU; otherwise on all cores.
-    Those in eight bits are as of :func:`~supertickets.evaluation.latency.in_eight_bits`.
+    On a GPU if there is one and nothing is asked for in int8, which computes on a CPU; otherwise on all cores.
+    Those in int8 are as of :func:`~supertickets.evaluation.latency.of_int8`.
 
     Args:
         measured: latency of one model and task, in the order of measurement.
@@ -169,7 +169,7 @@ def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
     rows = measured[(measured[["batch_size", "length"]] == first[["batch_size", "length"]]).all(axis=1)]
     rows = rows[rows["device"] == "cpu"] if int8 else rows
     whole = usual(rows)
-    tables = {False: whole} | ({True: in_eight_bits(rows, whole)} if int8 else {})
+    tables = {False: whole} | ({True: of_int8(rows, whole)} if int8 else {})
     found = pd.concat([table.assign(rounded=rounded) for rounded, table in tables.items()])
     return found[["model", "task", "variant", "rounded", *CONDITION, *SPEEDUP]]
 

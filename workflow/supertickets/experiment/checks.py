@@ -62,7 +62,7 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_margin(config)
     yield from _wrong_evaluate(config)
     if (backends := config["latency"]["backends"]) == ["int8"]:
-        yield f"latency.backends is {backends}: most scores are not of eight bits; add torch or onnx, to compare those"
+        yield f"latency.backends is {backends}: most scores are not those of int8; add torch or onnx, to compare those"
     yield from wrong_finetuned(config)
     yield from _wrong_ratios(config)
     yield from _wrong_sizes(config)

@@ -183,7 +183,7 @@ def scored_importance(config: Config) -> dict[str, Any]:
 
 
 def worth_files(config: Config) -> list[str]:
-    """Super tickets, rivals and eight bits in score and speed."""
+    """Super tickets, rivals and int8 in score and speed."""
     return [
         *files(config, "main", "selections", "comparisons"),
         *(rivals_files(config) if config["rivals"] else []),
@@ -225,7 +225,7 @@ FIGURES = {
         "main",
         "What the winning tickets gain over the full models of the same seeds, against how much faster they compute, "
         "with 95% intervals of both. The shaded band is the margin; the star is the ticket with the best mean "
-        "validation score. Rivals (encoders with fewer layers, or smaller ones) and models in eight bits, if any, are "
+        "validation score. Rivals (encoders with fewer layers, or smaller ones) and models in int8, if any, are "
         "points.",
         worth_files,
         lambda config: {"margins": margins_of(config), **rivals(config), "int8": int(asks_int8(config))},
@@ -361,7 +361,7 @@ TABLES = {
     "worth": Shown(
         "main",
         "Whether pruning is worth it on each task: the super ticket, the lightest one that keeps the score, rivals and "
-        "eight bits against the full model, in score and in speed.",
+        "int8 against the full model, in score and in speed.",
         worth_files,
         worth_options,
     ),

@@ -15,8 +15,8 @@ from supertickets.evaluation.columns import TRIAL
 from supertickets.evaluation.int8 import read_int8
 from supertickets.evaluation.latency import (
     SPEEDUP,
-    in_eight_bits,
     machines_text,
+    of_int8,
     place_text,
     read_latency,
     usual,
@@ -35,7 +35,7 @@ from supertickets.report.figures.panels import finish, folded, grid_of_panels, p
 #: Colours of curves and of rivals, none of which is close to the star's.
 COLOURS = tuple(style.TASK_COLOURS[place] for place in (0, 2, 4, 5, 9))
 RIVAL_COLOURS = tuple(style.TASK_COLOURS[place] for place in (6, 8, 7))
-#: What is drawn in eight bits, by its way, and how.
+#: What is drawn in int8, by its way, and how.
 INT8 = {FULL: "full model in int8", SUPER: "super ticket in int8"}
 INT8_COLOURS, INT8_MARKERS = ("black",), ("h", "p")
 
@@ -51,7 +51,7 @@ def draw_speed(
 ) -> None:
     """Draw ticket minus full model against speed-up, for every model and task, a curve for each batch size.
 
-    Rivals and models in eight bits are points, by the largest batches.
+    Rivals and models in int8 are points, by the largest batches.
 
     Args:
         results: the results folder, with comparisons, selections and latency, and comparisons of rivals and in eight
@@ -59,7 +59,7 @@ def draw_speed(
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model.
-        int8: 1 if there are predictions in eight bits.
+        int8: 1 if there are predictions in int8.
         pdf, png: files to write.
     """
     groups = groups_of(grid)
@@ -79,7 +79,7 @@ def draw_speed(
         scored = read_int8(results, grid).dropna(subset="ratio")  # which is missing without a ticket
         names = [variant_name(*pair) for pair in zip(scored["model"], scored["ratio"], strict=True)]
         scored = scored.assign(variant=names, label=scored["way"].map(INT8))
-        eight = at_speeds(scored, in_eight_bits(table, measured), largest)
+        eight = at_speeds(scored, of_int8(table, measured), largest)
     style.use()
     named = max(map(len, rivals.values())) + len(INT8) * (len(eight) > 0)
     figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * named)  # for names in the legend

@@ -71,7 +71,7 @@ def _note(table: pd.DataFrame, grid: dict[str, Any], machines: dict[tuple[str, s
     text = (
         f"Is it worth it? {scope_note(table, grid)} Candidates: the super ticket, for each seed the one that the other "
         "seeds chose on validation; the lightest ticket that is shown to keep the score, if that is another; rivals; "
-        "and, where the config asks for int8, the full model and the super ticket in eight bits. Minus full: less the "
+        "and, where the config asks for int8, the full model and the super ticket in int8. Minus full: less the "
         f"full model of the same seed, on the {reported_splits_text(table)}, with {LEVEL:.0%} intervals over seeds and "
         f"{resampled_text(table)}; the lightest ticket has none, as its own scores have chosen it. Score: keeps, if "
         "shown to lose less than the margin; loses, if shown to lose, and more than the margin as measured; tests are "
