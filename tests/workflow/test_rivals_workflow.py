@@ -45,7 +45,7 @@ def test_rivals_are_added_to_an_experiment(workspace: Workspace) -> None:
     latency = pd.read_csv(workspace.folder / "results/latency/tiny/toy.csv")
     assert set(latency["variant"]) == {"tiny", "tiny-0.60", "tiny_first", "tiny_outer"}
     worth = pd.read_csv(workspace.folder / WORTH).set_index("candidate")
-    assert worth.index.tolist() == ["the super ticket", "the first layer", "tiny_outer"]
+    assert worth.index.tolist() == ["the super ticket", "the first layer", "layers 1 and 3"]
     assert set(worth["answer"]) == {"no answer from one seed"} and worth["speedup_low"].notna().all()
     # The same trainings as those of a model.
     workspace.configure(with_rivals(models=["tiny", "tiny_outer"]))
