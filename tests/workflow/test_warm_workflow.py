@@ -21,11 +21,13 @@ from supertickets.jobs.warm import COLD
 @pytest.mark.slow
 def test_warm_and_cold_jobs_make_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:
     cold = new_workspace(tmp_path / "cold", small_config(tasks=["toy"]))
-    table = "results/comparisons/tiny/toy/n32/winning.csv"
-    cold.make(table, **{COLD: "1"})
+    made = [
+        f"results/{path}" for path in ("comparisons/tiny/toy/n32/winning.csv", "scores/tiny/toy/n32/winning.parquet")
+    ]
+    cold.make(*made, **{COLD: "1"})
     runs = cold.predictions()
     assert len(runs) == 2 and runs.items() <= finished.predictions().items()
-    for path in (table, "results/scores/tiny/toy/n32/winning.parquet"):
+    for path in made:
         assert (cold.folder / path).read_bytes() == (finished.folder / path).read_bytes()
 
 
