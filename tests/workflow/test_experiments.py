@@ -184,9 +184,10 @@ CONFIGS = sorted(set((PROJECT / "configs").glob("*.yaml")) - {PROJECT / "configs
 def test_every_config_that_is_shipped_makes_every_target(tmp_path: Path, path: Path) -> None:
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     workspace = new_workspace(tmp_path / "project", config)
-    (workspace.folder / "more.yaml").write_text(path.read_text())
-    planned = workspace.planned("--configfile", "more.yaml")
     laid_over = yaml.safe_load(path.read_text())
+    laid_over["seeds"] = laid_over.get("seeds", config["seeds"])[:2]  # more of them are more of the same
+    (workspace.folder / "more.yaml").write_text(yaml.safe_dump(laid_over))
+    planned = workspace.planned("--configfile", "more.yaml")
     # The default's tasks of several-task training go with its own tasks.
     of_default = config if "tasks" not in laid_over else {}
     config |= {part: {} for part in ("multi_task", "adaptation") if not of_default} | laid_over
