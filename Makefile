@@ -18,7 +18,7 @@ figure: setup
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal
 
-# The slow ones too: twenty minutes on two idle cores.
+# The slow ones too.
 test-all: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
 
