@@ -32,12 +32,12 @@ from supertickets.report.figures import gain_curve, style
 from supertickets.report.figures.gains import intervals
 from supertickets.report.figures.panels import finish, folded, grid_of_panels, panel_title, set_title, undefined
 
-#: Colours of curves and of rivals, none of which is close to the star's.
-COLOURS = tuple(style.TASK_COLOURS[place] for place in (0, 2, 4, 5, 9))
-RIVAL_COLOURS = tuple(style.TASK_COLOURS[place] for place in (6, 8, 7))
+#: Colours of curves and of rivals, none of which is close to the star's; points alone are pale in pink and yellow.
+COLOURS = tuple(style.TASK_COLOURS[place] for place in (0, 2, 9, 6))
+RIVAL_COLOURS = tuple(style.TASK_COLOURS[place] for place in (4, 5, 7))
 #: What is drawn in int8, by its way, and how.
 INT8 = {FULL: "full model in int8", SUPER: "super ticket in int8"}
-INT8_COLOURS, INT8_MARKERS = ("black",), ("h", "p")
+INT8_COLOURS, INT8_MARKERS = ("black",), ("X", "P")
 
 
 def draw_speed(
