@@ -85,12 +85,11 @@ def copy_of(project: Path, folder: Path) -> None:
             shutil.copytree(project / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def make(project: Path, *targets: str) -> None:
-    """Let the workflow of a copy of the project make some files, on the CPU."""
+def make(project: Path, *targets: str, device: str = "cpu", precision: str = PRECISION) -> None:
+    """Let the workflow of a copy of the project make some files."""
     command = [sys.executable, "-m", "snakemake", "--cores", "all", *targets]
-    subprocess.run(
-        [*command, "--config", "device=cpu", f"precision={PRECISION}", "--quiet", "all"], cwd=project, check=True
-    )
+    config = ["--config", f"device={device}", f"precision={precision}"]
+    subprocess.run([*command, *config, "--quiet", "all"], cwd=project, check=True)
 
 
 def sts_b(glue: Path, model: Path) -> Task:

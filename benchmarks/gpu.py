@@ -1,4 +1,4 @@
-"""Training on a GPU: tokens per second of BERT-base alone and side by side, against the Trainer and the hardware."""
+"""A GPU: tokens per second of BERT-base alone and side by side, the default's main figure, and the tests of devices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from supertickets.files import write_json
 from supertickets.jobs.environment import set_environment
 
 from .children import SETTINGS, job_command, run
-from .data import ROOT, environment
+from .data import ROOT, copy_of, environment, make
 from .machine import gemm_rate
 from .overhead import WAYS
 from .results import write
@@ -37,6 +37,7 @@ from .training import arithmetic
 SHAPES = ((4096, 768, 768), (4096, 768, 3072), (4096, 3072, 768))
 PEAK = ((8192, 8192, 8192),)
 BATCH = 32
+TESTS = "tests/training/test_device.py"
 
 
 @dataclass(frozen=True)
@@ -148,13 +149,31 @@ def starts(folder: Path, device: str, processes: int) -> dict[str, float]:
     return seconds
 
 
+def figure(project: Path, folder: Path, device: str) -> str:
+    """How long a project's main figure takes on a device, from nothing; the GPU's profile trains several at once."""
+    if not find_spec("snakemake"):
+        return "The main figure was not made: this machine has no snakemake."
+    copy_of(project, folder)
+    began = time.perf_counter()
+    target = "results/figures/phase_transition.pdf"
+    make(folder, target, "--profile", "profiles/gpu", device=device, precision="auto")
+    return f"The main figure from nothing, through `profiles/gpu`: {time.perf_counter() - began:.0f} s."
+
+
+def tests() -> str:
+    """What the tests that compute on a GPU, where there is one, come to."""
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", TESTS]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    return f"`pytest {TESTS}`: {done.stdout.strip().splitlines()[-1]}."
+
+
 def per_token(shape: Shape, length: int) -> float:
     """Operations of a model for each token of a sentence."""
     return arithmetic(Ticket.full(shape.layers, shape.heads), shape, length, 1) / length
 
 
-def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, **changes: Any) -> None:
-    """Measure, and write ``results/gpu``; for the arguments see :func:`measure`."""
+def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, project: Path = ROOT, **changes: Any) -> None:
+    """Measure, and write ``results/gpu``; for the arguments see :func:`measure` and :func:`figure`."""
     if device == "cuda" and not torch.cuda.is_available():
         sys.exit("benchmarks gpu: torch finds no CUDA device here")
     with tempfile.TemporaryDirectory() as folder:
@@ -164,6 +183,8 @@ def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, **changes: Any) ->
         write_task(Path(folder) / "short.parquet", length, BATCH, BertConfig(**changes).vocab_size)
         most = max(size.processes for size in sizes)
         found = starts(Path(folder), device, most)
+        (Path(folder) / "project").mkdir()
+        own = f" {figure(project, Path(folder) / 'project', device)} {tests()}"
     rates = {name: gemm_rate(torch.bfloat16, 1, shapes, device) for name, shapes in (("step", SHAPES), ("peak", PEAK))}
     table = pd.DataFrame(rows)
     table["share of peak"] = [
@@ -175,6 +196,6 @@ def main(device: str = "cuda", sizes: Sequence[Size] = SIZES, **changes: Any) ->
         f"BERT-base with random weights, batches of {BATCH}, bf16: tokens per second of all processes together. Matrix"
         f" products in bf16 here: {step:.0f} TFLOP/s in a step's shapes, {peak:.0f} in large ones."
         f" {most} trainings of {SETTINGS['epochs']} steps side by side, starts and ends included: {found['warm']:.1f} s"
-        f" with warm jobs, {found['cold']:.1f} s with a Python for each."
+        f" with warm jobs, {found['cold']:.1f} s with a Python for each.{own}"
     )
     write("gpu", "python -m benchmarks gpu", text, table.round(3), {"gemm_flops": rates, "rows": rows, "starts": found})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
@@ -283,12 +284,14 @@ def test_multi_task_measures_every_way(written: Path, project: Workspace, forks:
 
 @pytest.mark.slow
 def test_gpu_needs_one_and_computes_the_same_table_elsewhere(
-    written: Path, monkeypatch: pytest.MonkeyPatch, forks: None
+    written: Path, project: Workspace, monkeypatch: pytest.MonkeyPatch, forks: None
 ) -> None:
     for name in (FOLDER, "PATH", "PYTHONPATH"):  # so that they are as before in the end
         monkeypatch.setenv(name, os.environ.get(name, ""))
-    gpu.main("cpu", [gpu.Size(16, 2, 1)], **SMALL)
-    assert "share of peak" in page_of(written, "gpu")
+    gpu.main("cpu", [gpu.Size(16, 2, 1)], project.folder, **SMALL)
+    page = page_of(written, "gpu")
+    assert "share of peak" in page and "The main figure from nothing" in page
+    assert re.search(r"test_device.py`: \d+ passed", page) and "failed" not in page
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="no CUDA device"):
         gpu.main()

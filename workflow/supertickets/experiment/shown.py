@@ -207,9 +207,9 @@ FIGURES = {
     "phase_transition": Shown(
         "main",
         "Score of the winning tickets against the share of weights that they keep; the dashed line is the full model. "
-        "Mean over seeds with its 95% t interval, that of the full model as a band; the star is the ticket with the "
-        "best mean validation score. Chance is the best score of one answer to all examples. In phase I no ticket "
-        "loses more than the margin on average.",
+        "Mean over seeds and, of three or more, its 95% t interval, that of the full model as a band; the star is the "
+        "ticket with the best mean validation score. Chance is the best score of one answer to all examples. In phase "
+        "I no ticket loses more than the margin on average.",
         lambda config: [*curves("main")(config), *axis_files(config)],
         lambda config: {"margins": margins_of(config), "axis": axis_of(config)},
     ),
