@@ -5,6 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 STAMP := $(VENV)/installed-$(shell cksum < requirements.lock | cut -d ' ' -f 1)
 SLURM_STAMP := $(VENV)/slurm-$(shell cksum < requirements-slurm.lock | cut -d ' ' -f 1)
+ONNX_STAMP := $(VENV)/onnx-$(shell cksum < requirements-onnx.lock | cut -d ' ' -f 1)
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
@@ -18,8 +19,8 @@ figure: setup
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal
 
-# The slow ones too.
-test-all: setup
+# The slow ones too, and those of exports to ONNX.
+test-all: $(ONNX_STAMP)
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
@@ -62,6 +63,10 @@ $(DOCS_STAMP):
 
 $(SLURM_STAMP): $(STAMP)
 	$(VENV)/bin/pip install --quiet --requirement requirements-slurm.lock
+	@touch $@
+
+$(ONNX_STAMP): $(STAMP)
+	$(VENV)/bin/pip install --quiet --requirement requirements-onnx.lock
 	@touch $@
 
 # What a reviewer runs before a change lands.
