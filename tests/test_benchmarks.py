@@ -290,7 +290,7 @@ def test_gpu_needs_one_and_computes_the_same_table_elsewhere(
         monkeypatch.setenv(name, os.environ.get(name, ""))
     gpu.main("cpu", [gpu.Size(16, 2, 1)], project.folder, **SMALL)
     page = page_of(written, "gpu")
-    assert "share of peak" in page and "The main figure from nothing" in page
+    assert "share of peak" in page and "The main figure, through `profiles/gpu`" in page
     assert re.search(r"test_device.py`: \d+ passed", page) and "failed" not in page
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="no CUDA device"):
