@@ -171,7 +171,7 @@ def tests() -> str:
     """What the tests that compute on a GPU, where there is one, come to."""
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", TESTS]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
-    return f"`pytest {TESTS}`: {(done.stdout + done.stderr).strip().splitlines()[-1]}."
+    return f"`pytest {TESTS}`: {(done.stdout or done.stderr).strip().splitlines()[-1]}."
 
 
 def per_token(shape: Shape, length: int) -> float:

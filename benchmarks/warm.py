@@ -1,4 +1,4 @@
-"""The smoke experiment with warm jobs, and with a Python for each job: time on the clock and of processors."""
+"""Two calls with warm jobs, and with a Python for each job: time on the clock and of processors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .data import ROOT, copy_of
 from .machine import PRECISION, SUFFIX
 from .results import write
 
-CONFIG = "configs/smoke.yaml"
+CALLS = {
+    "the smoke experiment": ("--configfile", "configs/smoke.yaml"),
+    "the default's main figure": ("results/figures/phase_transition.pdf",),
+}
 WAYS = {"warm": {}, "cold": {COLD: "1"}}
 
 
@@ -36,14 +39,21 @@ def measure(project: Path, *targets: str, **environment: str) -> dict[str, float
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main(project: Path = ROOT, targets: tuple[str, ...] = ("--configfile", CONFIG)) -> None:
+def main(project: Path = ROOT, calls: dict[str, tuple[str, ...]] = CALLS) -> None:
     """Measure, and write ``results/warm``."""
-    found = {way: measure(project, *targets, **environment) for way, environment in WAYS.items()}
-    rows = [{"jobs": way, "wall, s": seconds["wall"], "CPU, s": seconds["cpu"]} for way, seconds in found.items()]
-    ratios = {name: found["warm"][name] / found["cold"][name] for name in ("wall", "cpu")}
+    found = {
+        call: {way: measure(project, *targets, **environment) for way, environment in WAYS.items()}
+        for call, targets in calls.items()
+    }
+    rows, sentences = [], []
+    for call, ways in found.items():
+        rows += [
+            {"of": call, "jobs": way, "wall, s": spent["wall"], "CPU, s": spent["cpu"]} for way, spent in ways.items()
+        ]
+        wall, cpu = (ways["warm"][name] / ways["cold"][name] for name in ("wall", "cpu"))
+        sentences.append(f"Of {call}, warm jobs take {wall:.2f} of the time and {cpu:.2f} of the CPU time.")
     text = (
-        f"`snakemake --cores 2 {' '.join(targets)}` from nothing. Warm: one server has imported what jobs need, and"
-        " forks a process for each; its own start is included. Cold: each job starts a Python, which imports what it"
-        f" needs. Warm jobs take {ratios['wall']:.2f} of the time and {ratios['cpu']:.2f} of the CPU time."
+        "`snakemake --cores 2`, from nothing. Warm: one server has imported what jobs need, and forks a process for"
+        " each; its own start is included. Cold: each job starts a Python, which imports what it needs. "
     )
-    write(f"warm{SUFFIX}", "python -m benchmarks warm", text, pd.DataFrame(rows).round(1), found)
+    write(f"warm{SUFFIX}", "python -m benchmarks warm", text + " ".join(sentences), pd.DataFrame(rows).round(1), found)

@@ -243,8 +243,8 @@ def test_overhead_measures_a_run_as_its_rule_starts_it(
 
 @pytest.mark.slow
 def test_warm_measures_a_call_both_ways(written: Path, project: Workspace) -> None:
-    warm.main(project.folder, ("results/runs/tiny/toy/n32/seed1/full/record.json",))
-    assert "Warm jobs take 0." in page_of(written, f"warm{SUFFIX}")
+    warm.main(project.folder, {"a training": ("results/runs/tiny/toy/n32/seed1/full/record.json",)})
+    assert "Of a training, warm jobs take 0." in page_of(written, f"warm{SUFFIX}")
 
 
 def test_the_published_way_skips_blocks_and_multiplies_heads_by_zero() -> None:
