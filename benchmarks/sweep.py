@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def published(config: dict[str, Any], folder: Path, made: Path) -> tuple[float, 
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(CORES) as pool:
         drawn = {pool.submit(full_and_masked, config, folder, made, *trial): trial for trial in trials}
-        tickets = {}
+        tickets: dict[Future[dict[str, Any]], tuple[str, float]] = {}
         for done in as_completed(drawn):  # a trial's tickets do not wait for the other full models
             full, *requests = done.result()
             rows.append(full)

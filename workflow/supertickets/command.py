@@ -38,7 +38,7 @@ def prune(
     margin: float = 1.0,
     metric: str = "accuracy",
     seeds: int = 6,
-    ratios: str = "0.1,0.3,0.5,0.7",
+    ratios: str = "0.1,0.3,0.6,0.9",
     max_length: int = 128,
     cores: str = "all",
     export: bool = True,
