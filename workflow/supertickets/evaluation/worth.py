@@ -33,7 +33,7 @@ from supertickets.experiment.int8 import FULL, SUPER
 TICKET, INT8, INT8_TICKET, LIGHTEST = "the super ticket", "int8", "the super ticket in int8", "the ticket at {} weight"
 #: What all tickets of a task have for ``turn``: they are tested one after another, and count as one candidate.
 IN_TURN = "tickets"
-#: What is not said of the lightest ticket that keeps the score, because its own scores have chosen it.
+#: Columns left empty for the lightest ticket: its own scores chose it, so they would flatter it.
 NOT_OF_CHOSEN = ("low", "high", "p", "seeds_low", "seeds_high", "p_seeds", "examples_low", "examples_high")
 #: What is known of a candidate's score: shown to lose less than the margin; shown to lose, and more than the margin
 #: as measured; neither; nothing.

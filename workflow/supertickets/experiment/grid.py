@@ -52,10 +52,12 @@ def main_size(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]]) -> Siz
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Axes of the grid of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
-    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Models whose full model is given
-    are named under ``finetuned``, where there are any, other kinds than winning at the sizes after the first under
-    ``other_kinds``, and what is unusual in the choice of super tickets under
-    ``selection``.
+    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Keys that only
+    some grids have:
+
+    - ``finetuned``: models whose full model is given.
+    - ``other_kinds``: kinds at the other sizes.
+    - ``selection``: differences from the default choice of super tickets.
     """
     axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     alike = {kind: config["define"]["kinds"][kind]["like"] for kind in config["kinds"]}

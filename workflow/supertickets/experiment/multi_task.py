@@ -33,7 +33,7 @@ Config = Mapping[str, Any]
 #: Keys of training that multi-task training has not: each task's head has its own dropout, and the last epoch counts.
 OF_SINGLE_TASKS = ("classifier_dropout", "model_epoch", "importance_epoch")
 
-#: How the tasks of one are mixed, which any other way would do alike.
+#: Sampler of a training on one task; any would give the same batches.
 ALONE = {"sampler": "proportional", "temperature": 1, "cap": 1, "untouched": "frozen"}
 
 

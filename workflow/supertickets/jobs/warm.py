@@ -18,7 +18,7 @@ from types import FrameType
 
 #: Holds the folder of the workflow's Snakemake: the server's socket, and the pipe that ends with Snakemake.
 FOLDER = "SUPERTICKETS_WORKFLOW"
-#: Set to anything, every job starts a Python of its own.
+#: If this variable is set, every job starts its own Python.
 COLD = "SUPERTICKETS_COLD"
 
 #: Numerical libraries start threads when they are imported, and a process with threads must not be forked. A training
