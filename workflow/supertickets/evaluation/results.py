@@ -172,7 +172,7 @@ def reported_split(splits: Iterable[str], scored: str = "test") -> str:
 
 
 def reported_split_of(splits: pd.Series, scored: str = "test") -> str:
-    """The same, from a column of a task's splits."""
+    """The split that is reported (:func:`reported_split`), from a column of a task's splits."""
     return reported_split(splits.unique(), scored)
 
 

@@ -12,7 +12,8 @@ Size = int | float | str
 
 #: The way of training that others are compared with: one encoder for all tasks, no tickets.
 BASELINE = "full"
-#: The same for a new task: alone from the pre-trained weights, and from an encoder of several tasks without tickets.
+#: Ways that others of a new task are compared with: alone from the pre-trained weights, and from an encoder of several
+#: tasks without tickets.
 PRETRAINED, NO_TICKETS = "pretrained", "full-full"
 
 #: How super tickets are chosen unless a config says otherwise: a pruned one, the same ratio for all seeds.

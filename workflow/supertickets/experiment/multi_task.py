@@ -89,7 +89,7 @@ def example_files(config: Config, shared: str, model: str, seed: int) -> dict[st
 
 
 def task_settings(config: Config, shared: str, model: str, seed: int) -> dict[str, dict[str, Any]]:
-    """The same with the training settings of each task."""
+    """The files and the training settings of each task, by task."""
     files = example_files(config, shared, model, seed)
     consecutive = _training(config, shared, model)["batches"] == "consecutive"
     orders = {task: file_order(config, task) if consecutive else {} for task in files}

@@ -172,7 +172,7 @@ def largest_difference(own: pd.DataFrame, path: Path) -> float:
 
 
 def without_nan(content: Any) -> Any:
-    """The same as JSON has it: None for not-a-number, and plain numbers."""
+    """Content as JSON has it: None for not-a-number, and plain numbers."""
     if isinstance(content, Mapping):
         return {key: without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

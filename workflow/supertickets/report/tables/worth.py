@@ -39,8 +39,8 @@ def write_worth(
     """Write the answer for every model and task, beside what each candidate loses or gains and how fast it is.
 
     Args:
-        results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in eight
-            bits where there are any.
+        results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in int8
+            where there are any.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model, with their names in words.
