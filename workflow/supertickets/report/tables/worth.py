@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text
 from supertickets.evaluation.results import resampled_text
 from supertickets.evaluation.significance import LEVEL
@@ -48,7 +48,7 @@ def write_worth(
         csv, md, tex: files to write; all have a row for each candidate.
     """
     table, machines = candidates_of(results, grid, margins, rivals, bool(int8))
-    first = table.drop_duplicates(TRIAL).index
+    first = table.drop_duplicates(MODEL_TASK_SIZE).index
     shown = table.assign(
         interval=t_intervals(table, "low", "high", POINTS),
         times=with_intervals(table, SPEEDUP, ".2f", over_seeds=False),
