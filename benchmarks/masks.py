@@ -33,7 +33,7 @@ def masked_heads(variables: list[torch.Tensor], count: int) -> Callable[..., tup
 
 
 def masked_block(variables: list[torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """The same for a feed-forward block's output."""
+    """A hook that multiplies each token's output of a feed-forward block by a mask variable of one, and keeps these."""
 
     def hook(_: nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
         variables.append(torch.ones(output.shape[:2], requires_grad=True))

@@ -120,7 +120,7 @@ def plan(call: Sequence[str], folder: Path) -> tuple[int, Cost]:
 
 
 def plan_bare(jobs: int) -> tuple[int, Cost]:
-    """The same of a workflow of at least so many jobs that are as plain as can be: the peer."""
+    """Number of jobs of the peer, a workflow of at least so many of the plainest jobs, and what its dry run costs."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "Snakefile").write_text(BARE.format(chains=-(-(jobs - 1) // 3)))
         return plan([sys.executable, "-m", "snakemake", "--cores", str(CORES)], Path(folder))

@@ -37,7 +37,7 @@ def accident_config(epochs: int = 100) -> dict[str, Any]:
 
 
 def shared_config(epochs: int = 100) -> dict[str, Any]:
-    """The same with one encoder for two tasks, through a ticket of each, and a new task."""
+    """The config of :func:`accident_config` with one encoder for two tasks, through their tickets, and a new task."""
     shared = {"modes": ["super"], "ratios": {"toy": 0.3, "toy_value": 0.6}}
     parts = {"multi_task": shared, "adaptation": {"tasks": ["toy_new"], "train_sizes": [20]}}
     config = accident_config(epochs) | {"tasks": ["toy", "toy_value"]} | parts

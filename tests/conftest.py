@@ -216,7 +216,7 @@ class Workspace:
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
     def copy(self, folder: Path) -> Workspace:
-        """The same with all results, file times included."""
+        """A copy of the workspace with all results, file times included."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder)
 

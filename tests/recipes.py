@@ -52,7 +52,7 @@ def edited(name: str, folder: Path = LIBRARY) -> str:
 
 
 def edited_module(name: str, folder: Path) -> ModuleType:
-    """The same as a module, whose file is written to a folder."""
+    """An edited file as a module, written to a folder."""
     path = folder / Path(name).name
     path.write_text(edited(name))
     return module_from(path)

@@ -67,7 +67,7 @@ def inputs(compute: Compute = EXACT) -> Batch:
 
 
 def padded(data: Encoded) -> dict[str, torch.Tensor]:
-    """The same examples, padded for transformers."""
+    """Encoded examples, padded for transformers."""
     filled = torch.arange(9) < torch.tensor(LENGTHS)[:, None]
     arrays = {"input_ids": data.tokens, "token_type_ids": data.types}
     tensors = {name: torch.zeros(5, 9, dtype=torch.int64) for name in arrays}

@@ -23,7 +23,7 @@ from supertickets.evaluation.significance import difference, over_both, p_above,
 __all__ = ["few_resamples"]  # the fixture
 
 
-TRIAL = {"model": "m", "task": "t", "train_size": "9", "split": "test", "metric": "accuracy", "reported": True}
+REPORTED = {"model": "m", "task": "t", "train_size": "9", "split": "test", "metric": "accuracy", "reported": True}
 
 
 def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -39,15 +39,15 @@ def sweep(random: np.random.Generator, rights: dict[float, float]) -> tuple[pd.D
         parts[split] = {ratio: outcomes(random, labels, right, 5) for ratio, right in rights.items()}
     ratio, pairs, _ = reports("accuracy", parts, [HONEST])
     sampled = {ratio: sample("accuracy", runs.labels, runs.predicted) for ratio, runs in parts["test"].items()}
-    trial = {**TRIAL, "seeds": 5}
-    trial |= {"examples": 150, "chance": 50.0, "p_chance": 0.0}
+    base = {**REPORTED, "seeds": 5}
+    base |= {"examples": 150, "chance": 50.0, "p_chance": 0.0}
     rows = [
-        {**trial, "kind": "winning", "ratio": cut, "weight_remaining": 1 - cut} | difference(sampled[0.0], sampled[cut])
+        {**base, "kind": "winning", "ratio": cut, "weight_remaining": 1 - cut} | difference(sampled[0.0], sampled[cut])
         for cut in rights
         if cut > 0
     ]
     honest = {f"{name}_{HONEST}": value for name, value in difference(*pairs[HONEST]).items()}
-    chosen = {**trial, "ratio": ratio, "weight_remaining": 1 - ratio} | honest
+    chosen = {**base, "ratio": ratio, "weight_remaining": 1 - ratio} | honest
     chosen |= {"lightest_by_others": 1 - ratio, "heaviest_by_others": 1.0 if ratio == 0.2 else 1 - ratio}
     return pd.DataFrame([chosen]), corrected(pd.DataFrame(rows))
 
@@ -104,11 +104,11 @@ def test_runs_that_never_differ_have_no_interval_and_keep_their_score() -> None:
 
 def verdict_alone(values: dict[str, float], seeds: int, p_chance: float = 0.0, examples: int = 40, **more: Any) -> str:
     """The verdict on a task with one ratio, from its difference."""
-    trial = {**TRIAL, "seeds": seeds, "ratio": 0.1, "weight_remaining": 0.9, "examples": examples}
-    trial |= {"chance": 50.0, "p_chance": p_chance, **more}
-    rows = corrected(pd.DataFrame([trial | {"kind": "winning"} | values]))
-    trial |= {"lightest_by_others": 0.9, "heaviest_by_others": 0.9}
-    chosen = pd.DataFrame([trial | {f"{name}_{HONEST}": value for name, value in values.items()}])
+    base = {**REPORTED, "seeds": seeds, "ratio": 0.1, "weight_remaining": 0.9, "examples": examples}
+    base |= {"chance": 50.0, "p_chance": p_chance, **more}
+    rows = corrected(pd.DataFrame([base | {"kind": "winning"} | values]))
+    base |= {"lightest_by_others": 0.9, "heaviest_by_others": 0.9}
+    chosen = pd.DataFrame([base | {f"{name}_{HONEST}": value for name, value in values.items()}])
     return with_verdicts(chosen, rows, MARGIN)["verdict"].iloc[0]
 
 
@@ -152,8 +152,8 @@ def test_a_loss_that_is_kept_within_the_margin_is_no_loss_and_undefined_ratios_a
     def row(ratio: float, difference: float) -> dict[str, Any]:
         values = of_luck(difference, 0.01, 0.01) | {"p": 2 * stats.t.sf(abs(difference) / 0.02**0.5, 5)}
         values = values if difference == difference else dict.fromkeys(values, np.nan)
-        trial = {**TRIAL, "kind": "winning", "ratio": ratio, "weight_remaining": 1 - ratio, "seeds": 6}
-        return trial | {"examples": 900, "chance": 50.0, "p_chance": 0.0} | values
+        base = {**REPORTED, "kind": "winning", "ratio": ratio, "weight_remaining": 1 - ratio, "seeds": 6}
+        return base | {"examples": 900, "chance": 50.0, "p_chance": 0.0} | values
 
     def judged(*differences: float) -> pd.Series:
         rows = corrected(pd.DataFrame([row((place + 1) / 10, mean) for place, mean in enumerate(differences)]))

@@ -27,7 +27,7 @@ SCHEMA_CONTENT = yaml.safe_load(SCHEMA.read_text())
         ({"lengths": [2]}, r"latency.lengths\[0\] is 2: 2 is less than the minimum of 3"),
         ({"batch_sizes": []}, "latency.batch_sizes is"),
         ({"threads": 2}, "latency: unknown key threads"),
-        ({"backends": ["int8"]}, r"latency.backends is \['int8'\]: .*; add torch or onnx"),
+        ({"backends": ["int8"]}, r"latency.backends is \['int8'\]: .*: add torch or onnx"),
     ],
 )
 def test_how_latency_is_measured_has_limits(given: dict, message: str) -> None:
@@ -188,14 +188,15 @@ ENDLESS["tasks"] = ENDLESS
         ),
         (
             {"define": {"kinds": {"mine": {"temperature": 2}}}},
-            ["define.kinds.mine.temperature is 2: it is of a teacher; write teacher: full too"],
+            ["define.kinds.mine.temperature is 2: only kinds with a teacher have this key; add teacher: full"],
         ),
         ({"define": {"kinds": {"mine": {"teacher": "none"}}}}, ["define.kinds.mine.teacher is 'none'", "distillation"]),
         ({"multi_task": {"training": {"teacher": "full"}}}, ["multi_task.training: unknown key teacher"]),
         (
             {"multi_task": {"training": {"model_epoch": "best", "epochs": 1, "classifier_dropout": 0.1}}},
             [
-                "multi_task.training.model_epoch is 'best': it is of single tasks; write it under training_overrides",
+                "multi_task.training.model_epoch is 'best': only single-task training has this key; "
+                "write it under training_overrides",
                 "multi_task.training.classifier_dropout is 0.1",
             ],
         ),

@@ -109,7 +109,7 @@ def test_full_tickets_are_plain_multi_task_training(encoded: Path, tiny: Path) -
     how = MultiTaskSettings(**MULTI_TASK | {"clip_norm": 1e9})  # torch divides by it in another way
     tensors, models = shared_models(tiny / "config.json", weights, [FULL, FULL], own, 1, CPU)
     progress, trained = train_models(tensors, models, data, rows, CPU, how, 1)
-    # The same with one encoder of two heads and torch's optimizer; what has no gradient is left alone.
+    # What is expected: one encoder of two heads and torch's optimizer, which leaves alone what has no gradient.
     plain = [
         read_model(
             tiny / "config.json", weights, None, one.outputs, 0.1,

@@ -212,7 +212,7 @@ def test_the_epochs_of_model_and_importance() -> None:
         ({"training": {"eps": 0}}, "training.eps is 0"),
         ({"training": {"bias_correction": 1}}, "training.bias_correction is 1"),
         ({"training": {"batches": "sorted"}}, "training.batches is 'sorted'"),
-        ({"multi_task": {"training": {"model_epoch": "best"}}}, "model_epoch is 'best': it is of single tasks"),
+        ({"multi_task": {"training": {"model_epoch": "best"}}}, "model_epoch is 'best': only single-task training"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused(changes: dict[str, Any], message: str) -> None:

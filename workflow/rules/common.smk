@@ -115,7 +115,7 @@ def get_optional_files(wildcards, input, output):
 
 
 def get_training_options(wildcards, input, output):
-    """The same and how often a checkpoint is written, which is not recorded either."""
+    """Optional files of a training, and its checkpoint interval; Snakemake records neither."""
     return f"{get_optional_files(wildcards, input, output)} --checkpoint-minutes {config['checkpoint_minutes']}"
 
 

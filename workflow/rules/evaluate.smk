@@ -34,7 +34,7 @@ def get_group(wildcards):
 
 
 def get_main_group(wildcards):
-    """The same of a task's winning tickets at the main size."""
+    """The identity of a task's winning tickets at the main size, as JSON."""
     return canonical_json(main_group(config, wildcards.model, wildcards.task))
 
 
@@ -45,12 +45,12 @@ def group_grid(wildcards):
 
 
 def get_group_grid(wildcards):
-    """The same as JSON: thousands of paths do not fit on a command line."""
+    """Axes of the grid of a group, as JSON: thousands of paths do not fit on a command line."""
     return canonical_json(group_grid(wildcards))
 
 
 def get_resampled_grid(wildcards):
-    """The same, with the separator of the task's documents if it has any: these are resampled whole."""
+    """Axes of the grid of a group, with what separates the task's documents: these are resampled whole."""
     return canonical_json({**group_grid(wildcards), **separators_of(config, [wildcards.task])})
 
 
@@ -65,7 +65,7 @@ def get_group_runs(wildcards):
 
 
 def get_compared_runs(wildcards):
-    """The same with the full models, which tickets are compared with."""
+    """Records and predictions of a group and of the full models, which its tickets are compared with."""
     full = (run for run in group_runs(GRID, group_of(wildcards) | {"kind": "winning"}) if run["kind"] == "full")
     return list(dict.fromkeys([*run_files(full), *get_group_runs(wildcards)]))
 

@@ -33,12 +33,12 @@ def measured_mb(wildcards):
 
 
 def get_measuring_memory(wildcards, attempt):
-    """Memory of a job that holds them, in MB."""
+    """Memory of a job that measures latency, in MB."""
     return resources.grown(attempt, resources.measuring_mb(config, measured_mb(wildcards), bool(GPUS)))
 
 
 def get_measuring_minutes(wildcards, attempt):
-    """Time of the same, in minutes."""
+    """Time of a job that measures latency, in minutes."""
     return resources.grown(attempt, resources.measuring_minutes(config, measured_mb(wildcards)))
 
 

@@ -65,7 +65,7 @@ def get_table_memory(wildcards, attempt):
 
 
 def get_table_minutes(wildcards, attempt):
-    """Time of the same, in minutes."""
+    """Time of a job that reads and writes all examples of a task, in minutes."""
     return resources.grown(attempt, resources.table_minutes(sum(examples_of(wildcards.task).values())))
 
 

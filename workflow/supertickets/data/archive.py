@@ -22,7 +22,7 @@ COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open
 #: Exceptions that reading a damaged archive raises.
 DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 DAMAGED += (struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
-#: The same, or an archive without the member.
+#: Exceptions that reading a member raises: the archive is damaged, or has no such member.
 NOT_TAKEN: tuple[type[Exception], ...] = (*DAMAGED, LookupError)
 
 

@@ -152,7 +152,7 @@ class Encoded:
         return np.flatnonzero(flags)
 
     def renumbered(self, vocabulary: np.ndarray) -> Encoded:
-        """The same examples, with each token's position in ``vocabulary`` as its id.
+        """A copy of the task, with each token's position in ``vocabulary`` as its id.
 
         Examples with a token outside ``vocabulary`` are not usable afterwards.
         """

@@ -19,8 +19,8 @@ CUT = ("heads_pruned", "ffn_pruned", "weight_remaining")
 WORDS = (
     "model", "task", "train_size", "kind", "rival", "way", "baseline", "split", "metric", "loss", "part", "verdict",
 )  # fmt: skip
-#: Those that identify an experiment's runs of all seeds and kinds: model, task and size.
-TRIAL = [*WORDS[:3]]
+#: Those that name the runs of all seeds and kinds that figures and tables show together.
+MODEL_TASK_SIZE = [*WORDS[:3]]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from supertickets.evaluation.choice import least_of, require_validation
-from supertickets.evaluation.columns import TRIAL, Content, read_table
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, Content, read_table
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.gain import by_halves, error_of_choice, full_and_tickets, reports
 from supertickets.evaluation.predictions import Outcomes
@@ -22,7 +22,7 @@ from supertickets.experiment.int8 import FULL, INT8, SUPER, WHICH
 
 #: What the table of a model and task holds.
 CONTENT = Content(
-    (*TRIAL, "way", "split", "metric"),
+    (*MODEL_TASK_SIZE, "way", "split", "metric"),
     ("ratio", "weight_remaining", "seeds", "examples", *NAMES),
 )
 BySplit = Mapping[str, Mapping[float, Outcomes]]
@@ -65,8 +65,8 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     """
     seeds, least = len(grid["seeds"]), least_of(grid)
     runs = runs_by_ratio(grid, group)
-    trial = {key: group[key] for key in ("model", "task")}
-    rounded = {which: [{**trial, "seed": seed, "int8": which} for seed in grid["seeds"]] for which in WHICH}
+    names = {key: group[key] for key in ("model", "task")}
+    rounded = {which: [{**names, "seed": seed, "int8": which} for seed in grid["seeds"]] for which in WHICH}
     together = outcomes_by_ratio(results, {**runs, **rounded}, separator_of(grid, group["task"]))
     by_split = {name: {ratio: of_split[ratio] for ratio in runs} for name, of_split in together.items()}
     require_validation(results, runs[0.0][0], by_split)
@@ -80,7 +80,7 @@ def compare_int8(results: Path, grid: dict[str, Any], group: dict[str, Any], met
     }
     rows = []
     for which, (cut, pair, error) in pairs.items():
-        row = {key: group[key] for key in TRIAL} | {"way": which, "ratio": cut}
+        row = {key: group[key] for key in MODEL_TASK_SIZE} | {"way": which, "ratio": cut}
         row["weight_remaining"] = mean_cut(results, runs[cut])["weight_remaining"] if cut == cut else np.nan
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[0.0].counts}
         rows.append(row | difference(*pair, error))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, documents_in
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.power import Spread, needed_columns, needed_together
@@ -82,7 +82,7 @@ def with_verdicts(chosen: pd.DataFrame, comparisons: pd.DataFrame, margins: Mapp
     tests = tests_of(curves)
     verdicts = []
     for _, row in chosen.iterrows():
-        own = (curves[[*TRIAL, "split"]] == row[[*TRIAL, "split"]]).all(axis=1)
+        own = (curves[[*MODEL_TASK_SIZE, "split"]] == row[[*MODEL_TASK_SIZE, "split"]]).all(axis=1)
         verdicts.append(verdict_of(row, curves[own], margins[row["task"]], int(tests[own].iloc[0])))
     return pd.concat([chosen, pd.DataFrame(verdicts)], axis=1)
 

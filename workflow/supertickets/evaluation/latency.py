@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL, Content, read_table
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, Content, read_table
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.latency import LATENCY
 from supertickets.files import read_object
@@ -26,7 +26,7 @@ SIZES = ("ratio", "seed", "weight_remaining", "parameters", "multiply_adds", "by
 MACHINE = ("versions", "processor", "cores", "precision")
 #: What a table of measurements holds.
 CONTENT = Content(
-    (*TRIAL, "variant", *PLACE[:2]), (*SIZES, "threads", "batch_size", "length", "rounds", *TIMES, *SPEEDUP)
+    (*MODEL_TASK_SIZE, "variant", *PLACE[:2]), (*SIZES, "threads", "batch_size", "length", "rounds", *TIMES, *SPEEDUP)
 )
 
 
@@ -123,7 +123,7 @@ def with_measured_weight(chosen: pd.DataFrame, compared: pd.DataFrame) -> pd.Dat
         chosen: rows of selections.
         compared: comparisons of the winning tickets, of the same splits at least.
     """
-    names = [*TRIAL, "split", "ratio"]
+    names = [*MODEL_TASK_SIZE, "split", "ratio"]
     weights = chosen[names].merge(compared[[*names, "weight_remaining"]], how="left", on=names)["weight_remaining"]
     return chosen.assign(weight_remaining=np.where(chosen["ratio"] == 0, 1.0, weights))  # 0 is the full model
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.judge import corrected
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.significance import LEVEL, holm_above
@@ -56,11 +56,11 @@ def read_phases(results: Path, grid: Mapping[str, Any], margins: Mapping[str, fl
         contrasts = read_contrasts(results, {**grid, "kinds": ["winning", "random"]})
         contrasts = contrasts[contrasts["reported"]]
     rows = []
-    for names, curve in compared[compared["reported"]].groupby(TRIAL, sort=False):
+    for names, curve in compared[compared["reported"]].groupby(MODEL_TASK_SIZE, sort=False):
         first = curve.iloc[0]
-        row = first[[*TRIAL, "metric", "split", "seeds", "p_chance_holm"]].to_dict()
+        row = first[[*MODEL_TASK_SIZE, "metric", "split", "seeds", "p_chance_holm"]].to_dict()
         row["margin"] = margins[first["task"]]
-        random = contrasts[(contrasts[TRIAL] == list(names)).all(axis=1)]
+        random = contrasts[(contrasts[MODEL_TASK_SIZE] == list(names)).all(axis=1)]
         row["undefined"] = int(curve["difference"].isna().sum() + random["difference"].isna().sum())
         if first["seeds"] > 1 and not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
             curve, random = curve.assign(difference=np.nan), random[:0]

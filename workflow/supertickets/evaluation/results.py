@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.columns import CUT, TRIAL, Content, read_table
+from supertickets.evaluation.columns import CUT, MODEL_TASK_SIZE, Content, read_table
 from supertickets.evaluation.significance import NAMES
 from supertickets.experiment.grid import groups_of
 from supertickets.experiment.parts import FURTHER
@@ -23,7 +23,7 @@ def _each(way: str) -> tuple[str, ...]:
 
 
 _COMPARISONS = Content(
-    (*TRIAL, "kind", "split", "metric"),
+    (*MODEL_TASK_SIZE, "kind", "split", "metric"),
     ("ratio", *CUT, "seeds", "examples", "chance", "p_chance", *NAMES),
     ("reported",),
 )
@@ -35,7 +35,7 @@ POWER = ("detectable", "seeds_needed", "examples_needed")
 BY_OTHERS = ("lightest_by_others", "heaviest_by_others")
 _PEAK = ("peak_ratio", "peak_low", "peak_high")
 _SELECTIONS = Content(
-    (*TRIAL, "split", "metric"),
+    (*MODEL_TASK_SIZE, "split", "metric"),
     (
         "seeds",
         "ratio",
@@ -49,17 +49,19 @@ _SELECTIONS = Content(
 )
 #: Columns of each table that other stages read, by the folder of a group's tables, or by a name of its own.
 TABLES = {
-    "scores": Content((*TRIAL, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")),
+    "scores": Content(
+        (*MODEL_TASK_SIZE, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")
+    ),
     "comparisons": _COMPARISONS,
     # The two that are of all groups.
     "comparisons.csv": replace(_COMPARISONS, numbers=(*_COMPARISONS.numbers, *CORRECTED)),
     "contrasts": Content(
-        (*TRIAL, "kind", "split", "metric"),
+        (*MODEL_TASK_SIZE, "kind", "split", "metric"),
         ("ratio", *CUT, "seeds", "examples", "other", "winning", *NAMES[2:]),
         ("reported",),
     ),
     "rivals": Content(
-        (*TRIAL, "rival", "way", "baseline", "split", "metric"),
+        (*MODEL_TASK_SIZE, "rival", "way", "baseline", "split", "metric"),
         ("weight", "parameters", "ratio", "weight_remaining", "seeds", "examples", "chance", "p_chance", *NAMES),
     ),
     "selections": _SELECTIONS,
@@ -69,13 +71,13 @@ TABLES = {
         numbers=(*_SELECTIONS.numbers, "gain_p_holm", "margin", "chance", "keeps_ratio", "keeps_weight", *POWER),
     ),
     "decompositions": Content(
-        (*TRIAL, "kind", "split", "loss", "part"),
+        (*MODEL_TASK_SIZE, "kind", "split", "loss", "part"),
         ("ratio", "weight_remaining", "runs", "examples", "value", "half"),
     ),
-    "scores of ways": Content((*TRIAL, "way", "split", "metric"), ("seed", *CUT, "value", "examples")),
+    "scores of ways": Content((*MODEL_TASK_SIZE, "way", "split", "metric"), ("seed", *CUT, "value", "examples")),
     # An average over tasks is of no one split and metric.
     "comparisons of ways": Content(
-        (*TRIAL, "way", "baseline"),
+        (*MODEL_TASK_SIZE, "way", "baseline"),
         ("chance", "seeds", "examples", *NAMES),
         ("reported",),
         ("split", "metric"),
@@ -99,7 +101,7 @@ def chosen_ratio(results: Path, trial: Mapping[str, Any], seed: int) -> float:
         UserError: there is none, or its file is damaged.
     """
     path = results / "selections" / f"{group_file({**trial, 'kind': 'winning'})}.csv"
-    table = read_table(path, Content(numbers=("ratio",)), {key: trial[key] for key in TRIAL})
+    table = read_table(path, Content(numbers=("ratio",)), {key: trial[key] for key in MODEL_TASK_SIZE})
     ratio = ratio_of_seed(table.iloc[0], seed)  # that of further parts is the same
     if ratio != ratio:
         raise UserError(f"{path}: there is no super ticket: validation scores of every ratio are undefined")
@@ -172,7 +174,7 @@ def reported_split(splits: Iterable[str], scored: str = "test") -> str:
 
 
 def reported_split_of(splits: pd.Series, scored: str = "test") -> str:
-    """The same, from a column of a task's splits."""
+    """The split that is reported (:func:`reported_split`), from a column of a task's splits."""
     return reported_split(splits.unique(), scored)
 
 
@@ -209,7 +211,7 @@ def with_chance(table: pd.DataFrame, results: Path, grid: Mapping[str, Any]) -> 
     Raises:
         UserError: a file is damaged.
     """
-    where = [*TRIAL, "split"]
+    where = [*MODEL_TASK_SIZE, "split"]
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
     chance = read_groups(results, "comparisons", winning).drop_duplicates(where)[[*where, "chance"]]
     return table.merge(chance, how="left", on=where)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from supertickets.evaluation.choice import require_validation
-from supertickets.evaluation.columns import TRIAL, read_table
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, read_table
 from supertickets.evaluation.compare import against_chance, mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.gain import HONEST, error_of_choice, reports
 from supertickets.evaluation.predictions import read_record
@@ -65,7 +65,7 @@ def compare_rivals(
         }
         ratio, pairs, _ = reports(metric, tickets, [HONEST])  # of pruned tickets: 0 is the rival here
         parameters = read_record(results, of_rivals[rival][0])["parameters"]
-        row = {key: group[key] for key in TRIAL} | {"rival": rival}
+        row = {key: group[key] for key in MODEL_TASK_SIZE} | {"rival": rival}
         row |= {"weight": parameters / whole, "parameters": parameters, "ratio": ratio}
         row |= {"weight_remaining": mean_cut(results, runs[ratio])["weight_remaining"] if ratio == ratio else np.nan}
         row |= {"split": split, "metric": metric, "seeds": seeds, **outcomes[rival].counts}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from supertickets.errors import UserError
 from supertickets.evaluation.choice import choose, choose_own, least_of, peak, require_validation, scores_of_tickets
-from supertickets.evaluation.columns import CUT, TRIAL
+from supertickets.evaluation.columns import CUT, MODEL_TASK_SIZE
 from supertickets.evaluation.compare import mean_cut, outcomes_by_ratio, runs_by_ratio, sampled
 from supertickets.evaluation.gain import HONEST, OF_FURTHER, WAYS, error_of_choice, reports
 from supertickets.evaluation.predictions import Outcomes, predictions_file
@@ -69,7 +69,7 @@ def select_ticket(results: Path, grid: dict[str, Any], group: dict[str, Any], me
     weights = {each: mean_cut(results, runs[each])["weight_remaining"] for each in runs}
     rows = []
     for split in (reported_split(by_split), *(part for part in FURTHER if part in by_split)):
-        row = {key: group[key] for key in TRIAL} | {"metric": metric, "split": split, "seeds": seeds}
+        row = {key: group[key] for key in MODEL_TASK_SIZE} | {"metric": metric, "split": split, "seeds": seeds}
         row |= {name: count for name, count in by_split[split][0.0].counts.items() if name == "documents"} | chosen
         row |= _gains(metric, by_split, split, least, by_seed(grid), weights)
         rows.append(row)

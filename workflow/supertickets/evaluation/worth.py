@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, documents_in
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import read_int8
 from supertickets.evaluation.judge import corrected, deciding, with_verdicts
@@ -33,7 +33,7 @@ from supertickets.experiment.int8 import FULL, SUPER
 TICKET, INT8, INT8_TICKET, LIGHTEST = "the super ticket", "int8", "the super ticket in int8", "the ticket at {} weight"
 #: What all tickets of a task have for ``turn``: they are tested one after another, and count as one candidate.
 IN_TURN = "tickets"
-#: What is not said of the lightest ticket that keeps the score, because its own scores have chosen it.
+#: Columns left empty for the lightest ticket: its own scores chose it, so they would flatter it.
 NOT_OF_CHOSEN = ("low", "high", "p", "seeds_low", "seeds_high", "p_seeds", "examples_low", "examples_high")
 #: What is known of a candidate's score: shown to lose less than the margin; shown to lose, and more than the margin
 #: as measured; neither; nothing.
@@ -50,8 +50,8 @@ def candidates_of(
     """All candidates to replace the full models of a grid, with the answers.
 
     Args:
-        results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in eight
-            bits where there are any.
+        results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in int8
+            where there are any.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model, with their names in words.
@@ -73,27 +73,27 @@ def candidates_of(
     compared = corrected(compared)
     curves = compared[compared["reported"]]
     # The full model is in each row whose ticket has a score.
-    of_full = curves.groupby(TRIAL, sort=False, as_index=False).first()
-    of_full = of_full[[*TRIAL, "examples", "chance", "p_chance_holm", "full"]]
+    of_full = curves.groupby(MODEL_TASK_SIZE, sort=False, as_index=False).first()
+    of_full = of_full[[*MODEL_TASK_SIZE, "examples", "chance", "p_chance_holm", "full"]]
     super_tickets = with_measured_weight(chosen, compared).assign(candidate=TICKET, rounded=False)
     super_tickets = super_tickets.assign(**{name: chosen[f"{name}_{HONEST}"] for name in NAMES})
-    super_tickets = super_tickets.merge(of_full[[*TRIAL, "examples"]], on=TRIAL)
+    super_tickets = super_tickets.merge(of_full[[*MODEL_TASK_SIZE, "examples"]], on=MODEL_TASK_SIZE)
     tickets = in_turn(curves, with_verdicts(chosen, compared, margins)).assign(rounded=False)
     tables = [super_tickets, tickets, *_rivals(results, grid, rivals)]
     if int8:
         tables.append(_rounded(results, grid))
     columns = ["candidate", "variant", "rounded", "weight_remaining", "split", "metric", "seeds", "examples"]
     columns += ["documents"] * any("documents" in table for table in tables)
-    columns = [*TRIAL, *columns, *NAMES, "turn", "kept"]
+    columns = [*MODEL_TASK_SIZE, *columns, *NAMES, "turn", "kept"]
     rows = pd.concat([_variants(table).reindex(columns=columns) for table in tables], ignore_index=True)
     rows = rows.rename(columns={"weight_remaining": "weight"})
     of_full = of_full.drop(columns="examples").rename(columns={"full": "full_model"})
-    rows = rows.merge(of_full, on=TRIAL)
+    rows = rows.merge(of_full, on=MODEL_TASK_SIZE)
     measured, machines = read_latency(results, groups, rivals=True)
     speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
     rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
     rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket
-    rows = pd.concat([part for _, part in rows.groupby(TRIAL, sort=False)], ignore_index=True)
+    rows = pd.concat([part for _, part in rows.groupby(MODEL_TASK_SIZE, sort=False)], ignore_index=True)
     return answered(with_lightest(judged(rows, margins))), machines
 
 
@@ -132,7 +132,9 @@ def in_turn(curves: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         With ``candidate``; ``turn``, :data:`IN_TURN`; and ``kept``, whether the verdict says that it keeps the score.
         What is in :data:`NOT_OF_CHOSEN` is missing.
     """
-    rows = curves.sort_values("ratio", kind="stable").merge(verdicts[[*TRIAL, "keeps_ratio"]], on=TRIAL)
+    rows = curves.sort_values("ratio", kind="stable").merge(
+        verdicts[[*MODEL_TASK_SIZE, "keeps_ratio"]], on=MODEL_TASK_SIZE
+    )
     called = [LIGHTEST.format(f"{weight:.0%}") for weight in rows["weight_remaining"]]
     rows = rows.assign(candidate=called, turn=IN_TURN, kept=rows["ratio"] <= rows["keeps_ratio"])
     return rows.assign(**dict.fromkeys(NOT_OF_CHOSEN, np.nan))
@@ -146,8 +148,8 @@ def with_lightest(candidates: pd.DataFrame) -> pd.DataFrame:
     """
     others = candidates["turn"] != IN_TURN
     keeps = candidates[~others & (candidates["score"] == KEEPS) & candidates["kept"].eq(True)]
-    lightest = candidates.index.isin(keeps.groupby(TRIAL).tail(1).index)
-    rows = candidates[others | lightest].drop_duplicates([*TRIAL, "variant", "rounded"])
+    lightest = candidates.index.isin(keeps.groupby(MODEL_TASK_SIZE).tail(1).index)
+    rows = candidates[others | lightest].drop_duplicates([*MODEL_TASK_SIZE, "variant", "rounded"])
     return rows.drop(columns=["turn", "kept"]).reset_index(drop=True)
 
 
@@ -235,7 +237,7 @@ def holm_in_turn(p: pd.Series, turns: pd.Series) -> np.ndarray:
 
 def answered(candidates: pd.DataFrame) -> pd.DataFrame:
     """Add ``answer`` to candidates as of :func:`judged`, with ``chance``, ``p_chance_holm`` and ``full_model``."""
-    by_task = [*candidates.groupby(TRIAL, sort=False).groups.values()]
+    by_task = [*candidates.groupby(MODEL_TASK_SIZE, sort=False).groups.values()]
     answers = pd.Series("", candidates.index)
     for place in by_task:
         answers[place] = answer_of(candidates.loc[place], int(candidates.loc[place[0], "tests"]))

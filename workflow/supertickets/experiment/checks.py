@@ -62,7 +62,10 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from _wrong_margin(config)
     yield from _wrong_evaluate(config)
     if (backends := config["latency"]["backends"]) == ["int8"]:
-        yield f"latency.backends is {backends}: most scores are not those of int8; add torch or onnx, to compare those"
+        yield (
+            f"latency.backends is {backends}: scores are computed without int8, so their speed is needed too: "
+            "add torch or onnx"
+        )
     yield from wrong_finetuned(config)
     yield from _wrong_ratios(config)
     yield from _wrong_sizes(config)
@@ -156,7 +159,10 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"multi_task.ratios.{name} is {ratio}: a ratio has at most two decimals"
     for key in (key for key in multi_task["training"] if key in OF_SINGLE_TASKS):
         value = multi_task["training"][key]
-        yield f"multi_task.training.{key} is {value!r}: it is of single tasks; write it under training_overrides"
+        yield (
+            f"multi_task.training.{key} is {value!r}: only single-task training has this key; "
+            "write it under training_overrides"
+        )
 
 
 def _wrong_adaptation(config: Mapping[str, Any]) -> Iterator[str]:
@@ -231,7 +237,8 @@ def _wrong_kinds(config: Mapping[str, Any]) -> Iterator[str]:
         )
     for name, settings in kinds.items():
         for key in settings.keys() & TAUGHT.keys() if "teacher" not in settings else ():
-            yield f"define.kinds.{name}.{key} is {settings[key]}: it is of a teacher; write teacher: full too"
+            value = settings[key]
+            yield f"define.kinds.{name}.{key} is {value}: only kinds with a teacher have this key; add teacher: full"
     for kind in config["kinds"]:
         if kind not in kinds:
             continue

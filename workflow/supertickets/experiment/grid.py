@@ -12,7 +12,8 @@ Size = int | float | str
 
 #: The way of training that others are compared with: one encoder for all tasks, no tickets.
 BASELINE = "full"
-#: The same for a new task: alone from the pre-trained weights, and from an encoder of several tasks without tickets.
+#: Ways that others of a new task are compared with: alone from the pre-trained weights, and from an encoder of several
+#: tasks without tickets.
 PRETRAINED, NO_TICKETS = "pretrained", "full-full"
 
 #: How super tickets are chosen unless a config says otherwise: a pruned one, the same ratio for all seeds.
@@ -52,10 +53,12 @@ def main_size(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]]) -> Siz
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Axes of the grid of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
-    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Models whose full model is given
-    are named under ``finetuned``, where there are any, other kinds than winning at the sizes after the first under
-    ``other_kinds``, and what is unusual in the choice of super tickets under
-    ``selection``.
+    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Keys that only
+    some grids have:
+
+    - ``finetuned``: models whose full model is given.
+    - ``other_kinds``: kinds at the other sizes.
+    - ``selection``: differences from the default choice of super tickets.
     """
     axes = ("models", "tasks", "train_sizes", "seeds", "kinds", "ratios")
     alike = {kind: config["define"]["kinds"][kind]["like"] for kind in config["kinds"]}

@@ -33,7 +33,7 @@ Config = Mapping[str, Any]
 #: Keys of training that multi-task training has not: each task's head has its own dropout, and the last epoch counts.
 OF_SINGLE_TASKS = ("classifier_dropout", "model_epoch", "importance_epoch")
 
-#: How the tasks of one are mixed, which any other way would do alike.
+#: Sampler of a training on one task; any would give the same batches.
 ALONE = {"sampler": "proportional", "temperature": 1, "cap": 1, "untouched": "frozen"}
 
 
@@ -89,7 +89,7 @@ def example_files(config: Config, shared: str, model: str, seed: int) -> dict[st
 
 
 def task_settings(config: Config, shared: str, model: str, seed: int) -> dict[str, dict[str, Any]]:
-    """The same with the training settings of each task."""
+    """The files and the training settings of each task, by task."""
     files = example_files(config, shared, model, seed)
     consecutive = _training(config, shared, model)["batches"] == "consecutive"
     orders = {task: file_order(config, task) if consecutive else {} for task in files}

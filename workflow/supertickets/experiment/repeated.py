@@ -22,7 +22,7 @@ def repeated_grid(config: Config, model: str) -> dict[str, Any]:
 
 
 def selected_grid(config: Config, model: str) -> dict[str, Any]:
-    """The same, and how super tickets are chosen among them, if that is unusual."""
+    """Axes of the grid of a model's winning tickets, and how super tickets are chosen, if that is unusual."""
     return repeated_grid(config, model) | selection_of(config)
 
 

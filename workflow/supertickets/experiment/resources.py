@@ -118,7 +118,7 @@ def measured_mb(config: Config, weights_mb: float, *rivals: float) -> list[float
     Args:
         config: of the experiment.
         weights_mb: of the encoder's weights in float32, in MB.
-        rivals: the same of each rival.
+        rivals: size of the weights of each rival, in MB.
     """
     return [weights_mb] * (1 + most_ratios(config)) + [*rivals]
 
@@ -138,7 +138,7 @@ def measuring_mb(config: Config, weights_mb: Sequence[float], cuda: bool) -> int
 
 
 def measuring_minutes(config: Config, weights_mb: Sequence[float]) -> int:
-    """Time of the same, in minutes: with one thread, and with more as if they were not faster."""
+    """Time of a job that measures latency, in minutes: more threads count as no faster than one."""
     models, asked = len(weights_mb), config["latency"]
     tokens = sum(asked["batch_sizes"]) * sum(asked["lengths"]) * (asked["rounds"] + WARM_UP)
     operations = 2 * (sum(weights_mb) * 1e6 / 4) * tokens * 2 * len(asked["backends"])

@@ -17,8 +17,8 @@ SCORES = ("sensitivity", "running_sensitivity", "taylor", "magnitude", "random")
 #: Settings that may be searched for, with what paths call them.
 SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
 
-#: Keys of training that came later, with the defaults of the schema. Jobs' settings, and so records, hold other values
-#: alone.
+#: Keys of training that came later, with the defaults of the schema. Settings of jobs, and records, omit them while
+#: they have their defaults.
 LATER = {
     "eps": 1e-8,
     "bias_correction": True,

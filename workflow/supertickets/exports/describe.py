@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from supertickets.encoder.ticket import Ticket
-from supertickets.evaluation.columns import TRIAL, read_parquet
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, read_parquet
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.latency import CONDITION, SIZES, SPEEDUP, TIMES, read_latency
 from supertickets.evaluation.metric import metric_of, predicted
@@ -66,7 +66,7 @@ def describe_export(
     made = read_object(record, "run", *OF_RECORD)
     own = read_parquet(predictions, ["id", "split", "label", "logits"])
     content = {
-        **{key: group[key] for key in TRIAL},
+        **{key: group[key] for key in MODEL_TASK_SIZE},
         "which": which,
         **found_of(results, grid, group, metrics, made, own),
         "ticket": Ticket.read(ticket).as_json(),
@@ -102,7 +102,7 @@ def found_of(
     """
     run = made["run"]
     judged = read_judged(results, "verdicts.csv")
-    row = judged[(judged[TRIAL] == [str(group[key]) for key in TRIAL]).all(axis=1)].iloc[0]
+    row = judged[(judged[MODEL_TASK_SIZE] == [str(group[key]) for key in MODEL_TASK_SIZE]).all(axis=1)].iloc[0]
     separator = separator_of(grid, group["task"])
     scores = read_groups(results, "scores", [group])
     return {
@@ -172,7 +172,7 @@ def largest_difference(own: pd.DataFrame, path: Path) -> float:
 
 
 def without_nan(content: Any) -> Any:
-    """The same as JSON has it: None for not-a-number, and plain numbers."""
+    """Content as JSON has it: None for not-a-number, and plain numbers."""
     if isinstance(content, Mapping):
         return {key: without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

@@ -31,7 +31,7 @@ from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.engine.device import Compute
 from supertickets.errors import UserError
 from supertickets.evaluation.best_run import best_run
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.latency import variant_name
 from supertickets.evaluation.median import median_interval
 from supertickets.evaluation.results import write_csv
@@ -169,7 +169,7 @@ def measure_latency(
     variants += [rival_variant(rival, folder, outputs) for rival, folder in folders.items()]
     with tempfile.TemporaryDirectory() as folder:
         rows = list(measured(variants, places, settings, Path(folder)))
-    columns = {key: str(group[key]) for key in TRIAL}
+    columns = {key: str(group[key]) for key in MODEL_TASK_SIZE}
     write_csv(table, pd.DataFrame([columns | row for row in rows]).astype({"seed": "Int64"}))  # a rival has none
     write_json(machine, info)
     keep(kept, identity, made)

@@ -18,13 +18,13 @@ from types import FrameType
 
 #: Holds the folder of the workflow's Snakemake: the server's socket, and the pipe that ends with Snakemake.
 FOLDER = "SUPERTICKETS_WORKFLOW"
-#: Set to anything, every job starts a Python of its own.
+#: If this variable is set, every job starts its own Python.
 COLD = "SUPERTICKETS_COLD"
 
 #: Numerical libraries start threads when they are imported, and a process with threads must not be forked. A training
 #: sets torch's number of threads itself.
 ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
-#: The same for Arrow's allocator; and torch looks for GPUs without touching CUDA.
+#: Environment of the server: Arrow's allocator starts no thread either, and torch looks for GPUs without touching CUDA.
 SERVER = {**ONE_THREAD, "JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 
 #: Signals that end a job. The server's process group is its own, so they come to the job from here alone.

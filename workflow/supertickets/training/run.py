@@ -69,8 +69,7 @@ def train_run(
         trained: safetensors file to write; None: not written.
         ticket: the ticket that ``weights`` hold; None for the full encoder.
         chosen: settings that a search chose, which take the place of those in ``settings``; None where there was none.
-        finetuned: weights of a full model that is trained already, in place of ``weights``: it is not trained; None
-            where it is.
+        finetuned: weights of a full model that the user gives; it is not trained. None: train from ``weights``.
         teacher: outputs of the full model for the training rows, which the run learns from as ``settings`` say; None
             for none.
         checkpoint: safetensors file for the state of an unfinished training; beside the record where None.

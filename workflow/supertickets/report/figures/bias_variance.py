@@ -29,9 +29,9 @@ def draw_bias_variance(results: Path, grid: dict[str, Any], pdf: Path, png: Path
     table = read_groups(results, "decompositions", groups_of(grid))
     style.use()
     shown = table[table["loss"] != "zero-one loss"]
-    trials = list(shown.groupby(["model", "task", "train_size"], sort=False))
+    groups = list(shown.groupby(["model", "task", "train_size"], sort=False))
     figure, axes = grid_of_panels(shown.drop_duplicates(["model", "task", "train_size"]))
-    for axis, (_, rows) in zip(axes, trials, strict=True):
+    for axis, (_, rows) in zip(axes, groups, strict=True):
         panel(axis, rows)
         set_title(axis, panel_title(rows.iloc[0], shown))
     finish(figure, axes, note(shown))

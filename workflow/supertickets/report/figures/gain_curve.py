@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
@@ -47,7 +47,7 @@ def draw_gain_curve(
     style.use()
     figure, axes = grid_of_panels(chosen)
     for each, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
-        rows = compared[(compared[TRIAL] == ticket[TRIAL]).all(axis=1)]
+        rows = compared[(compared[MODEL_TASK_SIZE] == ticket[MODEL_TASK_SIZE]).all(axis=1)]
         weight_axis(each, rows["weight_remaining"], places.label)
         panel(each, rows.sort_values("weight_remaining", ascending=False), ticket["ratio"], margins[ticket["task"]])
         each.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))

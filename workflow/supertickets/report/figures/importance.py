@@ -41,9 +41,9 @@ def draw_importance(results: Path, grid: dict[str, Any], importance: dict[str, s
     layers = max(len(ffn) for _, ffn in scores)
     figure, axes = grid_of_panels(shown, 0.9 + 0.17 * layers, room=1.7)
     limits = [(min(0.0, *map(np.min, part)), max(map(np.max, part))) for part in zip(*scores, strict=True)]
-    for axis, (_, trial), (heads, ffn) in zip(axes, shown.iterrows(), scores, strict=True):
+    for axis, (_, group), (heads, ffn) in zip(axes, shown.iterrows(), scores, strict=True):
         meshes = panel(axis, heads, ffn, limits)
-        set_title(axis, panel_title(trial, shown, []))
+        set_title(axis, panel_title(group, shown, []))
     add_keys(figure, axes, meshes)
     count = len(grid["seeds"])
     seeds = f"mean over {count} seeds" if count > 1 else "one seed"

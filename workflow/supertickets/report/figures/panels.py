@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.significance import LEVEL, mean_intervals, mean_of
 from supertickets.experiment.paths import size_text
@@ -62,7 +62,7 @@ def panels(
     chosen: pd.DataFrame,
     draw: Panel,
     remark: str,
-    keys: list[str] = TRIAL,
+    keys: list[str] = MODEL_TASK_SIZE,
     places: str = WEIGHT,
 ) -> plt.Figure:
     """Draw a figure with one panel for each super ticket, and a note below.
@@ -292,7 +292,7 @@ def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bo
     return text + " III: none is better than random tickets by more than that." * random
 
 
-def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = TRIAL) -> str:
+def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = MODEL_TASK_SIZE) -> str:
     """Write the title of a panel: the task, the size if the panel has one, and the model if there are several."""
     words = [ticket["model"]] if chosen["model"].nunique() > 1 else []
     words += [ticket["task"], *([size_text(ticket["train_size"])] if "train_size" in keys else [])]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
@@ -39,7 +39,7 @@ def draw_phase_transition(
     style.use()
     remark = REMARK.format(dots=PAIRS if len(grid["seeds"]) == 2 else DOTS)
     scores, chosen = read_curves(results, grid)
-    chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
+    chosen = chosen.merge(read_phases(results, grid, margins)[[*MODEL_TASK_SIZE, *PHASES]])
     places = placed(results, grid, axis, scores)
     if chosen["first_ends"].notna().any():
         remark += phases_remark(margins, grid["tasks"])

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups
 from supertickets.evaluation.rivals import read_rivals
@@ -47,7 +47,9 @@ def draw_rivals(
     room = 0.75 + 0.2 * max(map(len, rivals.values()))  # for their names in the legend
     figure, axes = grid_of_panels(chosen, height=2.9, room=room)
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
-        curve, points = (table[(table[TRIAL] == ticket[TRIAL]).all(axis=1)] for table in (compared, others))
+        curve, points = (
+            table[(table[MODEL_TASK_SIZE] == ticket[MODEL_TASK_SIZE]).all(axis=1)] for table in (compared, others)
+        )
         curve = curve.sort_values("weight_remaining", ascending=False)
         gain_panel(axis, curve, ticket["ratio"], margins[ticket["task"]])
         draw_points(axis, points, min(curve["weight_remaining"].min(), points["weight"].min()))

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.int8 import read_int8
 from supertickets.evaluation.latency import (
     SPEEDUP,
@@ -54,8 +54,8 @@ def draw_speed(
     Rivals and models in int8 are points, by the largest batches.
 
     Args:
-        results: the results folder, with comparisons, selections and latency, and comparisons of rivals and in eight
-            bits where there are any.
+        results: the results folder, with comparisons, selections and latency, and comparisons of rivals and in int8
+            where there are any.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model.
@@ -68,10 +68,10 @@ def draw_speed(
     table, machines = read_latency(results, groups, rivals=True)
     table = table[table["length"] == table["length"].max()]
     measured = usual(table)
-    columns = [*TRIAL, "ratio", "batch_size", *SPEEDUP]
-    rows = compared.merge(measured[columns], on=[*TRIAL, "ratio"])
+    columns = [*MODEL_TASK_SIZE, "ratio", "batch_size", *SPEEDUP]
+    rows = compared.merge(measured[columns], on=[*MODEL_TASK_SIZE, "ratio"])
     largest = measured["batch_size"].max()
-    others = eight = pd.DataFrame()
+    others = in_int8 = pd.DataFrame()
     if any(rivals.values()):
         scored = read_rivals(results, grid).query("baseline == 'full'")
         others = at_speeds(scored.assign(variant=scored["rival"], label=scored["rival"]), measured, largest)
@@ -79,16 +79,16 @@ def draw_speed(
         scored = read_int8(results, grid).dropna(subset="ratio")  # which is missing without a ticket
         names = [variant_name(*pair) for pair in zip(scored["model"], scored["ratio"], strict=True)]
         scored = scored.assign(variant=names, label=scored["way"].map(INT8))
-        eight = at_speeds(scored, of_int8(table, measured), largest)
+        in_int8 = at_speeds(scored, of_int8(table, measured), largest)
     style.use()
-    named = max(map(len, rivals.values())) + len(INT8) * (len(eight) > 0)
+    named = max(map(len, rivals.values())) + len(INT8) * (len(in_int8) > 0)
     figure, axes = grid_of_panels(chosen, room=0.75 + 0.2 * named)  # for names in the legend
     for axis, (_, ticket) in zip(axes, chosen.iterrows(), strict=True):
-        own = rows[(rows[TRIAL] == ticket[TRIAL]).all(axis=1)]
+        own = rows[(rows[MODEL_TASK_SIZE] == ticket[MODEL_TASK_SIZE]).all(axis=1)]
         panel(axis, own.sort_values("ratio"), ticket["ratio"], margins[ticket["task"]])
-        for points, *look in ((others, RIVAL_COLOURS, style.POINT_MARKERS[1:]), (eight, INT8_COLOURS, INT8_MARKERS)):
+        for points, *look in ((others, RIVAL_COLOURS, style.POINT_MARKERS[1:]), (in_int8, INT8_COLOURS, INT8_MARKERS)):
             if len(points):
-                draw_points(axis, points[(points[TRIAL] == ticket[TRIAL]).all(axis=1)], *look)
+                draw_points(axis, points[(points[MODEL_TASK_SIZE] == ticket[MODEL_TASK_SIZE]).all(axis=1)], *look)
         axis.set_ylabel(folded(f"gain in {metric_of(ticket['metric']).name} (points)", 25))
         set_title(axis, panel_title(ticket, chosen))
     speed = (
@@ -98,7 +98,7 @@ def draw_speed(
     )
     if len(others):
         speed += f" Other points: rivals, full models of other encoders, minus the model's, by batches of {largest}."
-    if len(eight):
+    if len(in_int8):
         speed += (
             f" In int8, by onnxruntime and batches of {largest}: minus the full model in its own precision; the "
             "speed-up is the quotient of two medians of different rounds."
@@ -129,8 +129,8 @@ def panel(axis: Axes, rows: pd.DataFrame, ratio: float, margin: float) -> None:
 
 def at_speeds(scored: pd.DataFrame, measured: pd.DataFrame, batch_size: int) -> pd.DataFrame:
     """Comparisons with the full model, each ``variant`` with its speed-up by batches of a size."""
-    speeds = measured.loc[measured["batch_size"] == batch_size, [*TRIAL, "variant", *SPEEDUP]]
-    return scored.merge(speeds, on=[*TRIAL, "variant"])
+    speeds = measured.loc[measured["batch_size"] == batch_size, [*MODEL_TASK_SIZE, "variant", *SPEEDUP]]
+    return scored.merge(speeds, on=[*MODEL_TASK_SIZE, "variant"])
 
 
 def draw_points(axis: Axes, rows: pd.DataFrame, colours: Sequence[Any], markers: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.phases import PHASES, read_phases
 from supertickets.evaluation.results import read_curves
 from supertickets.report.figures import style
@@ -31,7 +31,7 @@ def draw_ticket_kinds(results: Path, grid: dict[str, Any], margins: dict[str, fl
     """
     style.use()
     scores, chosen = read_curves(results, grid)
-    chosen = chosen.merge(read_phases(results, grid, margins)[[*TRIAL, *PHASES]])
+    chosen = chosen.merge(read_phases(results, grid, margins)[[*MODEL_TASK_SIZE, *PHASES]])
     remark = REMARK + DOTS * (len(grid["seeds"]) == 2)
     if chosen["first_ends"].notna().any():
         remark += phases_remark(margins, grid["tasks"], "random" in grid["kinds"])

@@ -56,10 +56,10 @@ def draw_ticket_masks(results: Path, grid: dict[str, Any], pdf: Path, png: Path)
 def kept_shares(results: Path, ticket: pd.Series, grid: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Compute the share of seeds whose ticket keeps each head, shape (layers, heads), and block, shape (layers,)."""
     seeds, smallest = grid["seeds"], ratios_of(grid["ratios"], ticket["model"])[0]
-    trial = {**{key: ticket[key] for key in ("model", "task", "train_size")}, "kind": "winning", "draw": 1}
+    common = {**{key: ticket[key] for key in ("model", "task", "train_size")}, "kind": "winning", "draw": 1}
     ratios = [ratio_of_seed(ticket, seed) for seed in seeds]
     # The full model has no file: any ticket has the dimensions.
-    runs = [{**trial, "seed": seed, "ratio": ratio or smallest} for seed, ratio in zip(seeds, ratios, strict=True)]
+    runs = [{**common, "seed": seed, "ratio": ratio or smallest} for seed, ratio in zip(seeds, ratios, strict=True)]
     paths = [results / ticket_file(run) for run in runs]
     tickets = [Ticket.read(path) for path in paths]
     tickets = [

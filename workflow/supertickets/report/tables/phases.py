@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.phases import read_contrasts, read_phases
 from supertickets.evaluation.significance import LEVEL
 from supertickets.report.tables.formats import (
@@ -39,7 +39,9 @@ def write_phases(
     others = [kind for kind in grid["kinds"] if kind != "winning"]
     for kind in others:
         rows = contrasts[contrasts["kind"] == kind]
-        table[f"beats_{kind}"] = [_beaten(rows[(rows[TRIAL] == row[TRIAL]).all(axis=1)]) for _, row in table.iterrows()]
+        table[f"beats_{kind}"] = [
+            _beaten(rows[(rows[MODEL_TASK_SIZE] == row[MODEL_TASK_SIZE]).all(axis=1)]) for _, row in table.iterrows()
+        ]
     names = [("first_ends", "Phase I to"), ("third_begins", "Phase III from")]
     shown = table.assign(**{name: [_boundary(row, name) for _, row in table.iterrows()] for name, _ in names})
     columns: Columns = {**WHERE, "margin": ("Margin", "g"), **{name: (head, "") for name, head in names}}

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from supertickets.errors import UserError
-from supertickets.evaluation.columns import TRIAL, documents_in
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, documents_in
 from supertickets.evaluation.judge import corrected, tests_of
 from supertickets.evaluation.power import POWER, Spread, needed_columns
 from supertickets.evaluation.results import read_groups, resampled_text
@@ -54,8 +54,8 @@ def write_power(results: Path, grid: dict[str, Any], margins: dict[str, float], 
         raise UserError(f"{results}/comparisons: there is one seed, and so no spread over seeds")
     tests = tests_of(compared)
     rows = [
-        dict(zip(TRIAL, names, strict=True)) | _planned(curve, margins[names[1]], int(tests[curve.index[0]]))
-        for names, curve in compared.groupby(TRIAL, sort=False)
+        dict(zip(MODEL_TASK_SIZE, names, strict=True)) | _planned(curve, margins[names[1]], int(tests[curve.index[0]]))
+        for names, curve in compared.groupby(MODEL_TASK_SIZE, sort=False)
     ]
     table = pd.DataFrame(rows)
     columns: Columns = {**WHERE, "seeds": ("Seeds", COUNT), "examples": ("Examples", COUNT)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.results import resampled_text
 from supertickets.evaluation.rivals import read_rivals
 from supertickets.evaluation.significance import LEVEL
@@ -39,7 +39,9 @@ def write_rivals(
     """
     table = read_rivals(results, grid)
     rows = table.assign(interval=t_intervals(table, "low", "high", POINTS))
-    shown, super_ticket = (rows[rows["way"] == way].set_index([*TRIAL, "rival"]) for way in ("rival", "super"))
+    shown, super_ticket = (
+        rows[rows["way"] == way].set_index([*MODEL_TASK_SIZE, "rival"]) for way in ("rival", "super")
+    )
     shown = shown.join(super_ticket[["difference", "interval", "p_holm"]].add_suffix("_super")).reset_index()
     columns = WHERE | {
         "rival": ("Rival", ""),

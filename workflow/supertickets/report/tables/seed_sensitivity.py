@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL, read_table
+from supertickets.evaluation.columns import MODEL_TASK_SIZE, read_table
 from supertickets.evaluation.results import TABLES, ratio_of_seed, read_groups, read_judged, reported
 from supertickets.experiment.grid import NO_TICKETS, groups_of, source_of
 from supertickets.report.tables.formats import (
@@ -50,23 +50,23 @@ def write_seed_sensitivity(
     verdicts = read_judged(results, "verdicts.csv")
     winning = [group for group in groups_of(grid) if group["kind"] == "winning"]
     scores = read_groups(results, "scores", winning)
-    keys = [*TRIAL, "split", "metric"]
+    keys = [*MODEL_TASK_SIZE, "split", "metric"]
     rows = []
     for _, ticket in verdicts.iterrows():
-        trial_scores = scores[(scores[keys] == ticket[keys]).all(axis=1)]
-        own = trial_scores["seed"].map({seed: ratio_of_seed(ticket, seed) for seed in grid["seeds"]})
+        of_ticket = scores[(scores[keys] == ticket[keys]).all(axis=1)]
+        own = of_ticket["seed"].map({seed: ratio_of_seed(ticket, seed) for seed in grid["seeds"]})
         rows.append(
             ticket[[*keys, "seeds", "ratio"]].to_dict()
             | {"training": "alone"}
             | spread_of(
-                trial_scores.loc[trial_scores["ratio"] == 0, "value"],
-                trial_scores.loc[trial_scores["ratio"] == own, "value"],
+                of_ticket.loc[of_ticket["ratio"] == 0, "value"],
+                of_ticket.loc[of_ticket["ratio"] == own, "value"],
             )
         )
     tables = [(read_table(Path(path), TABLES["scores of ways"]), scored) for path, scored in others.items()]
     rows += [row for table, scored in tables for row in other_spreads(reported(table, scored))]
     # The scores of single tasks can be in both sources.
-    table = pd.DataFrame(rows).drop_duplicates([*TRIAL, "training"], ignore_index=True)
+    table = pd.DataFrame(rows).drop_duplicates([*MODEL_TASK_SIZE, "training"], ignore_index=True)
     # That of new tasks is in no table of single tasks.
     compared = [read_table(Path(path).with_name("comparisons.csv"), TABLES["comparisons of ways"]) for path in others]
     chance = pd.concat([of_tasks[[*keys, "chance"]] for of_tasks in (verdicts, *compared)]).drop_duplicates(keys)
@@ -106,7 +106,7 @@ def spread_of(full: pd.Series, ticket: pd.Series) -> dict[str, float]:
 
 def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield rows of the spread over seeds for the ways of training in a table of reported scores."""
-    keys = [*TRIAL, "split", "metric"]
+    keys = [*MODEL_TASK_SIZE, "split", "metric"]
     sources = filter(None, dict.fromkeys(scores["way"].map(source_of)))
     ways = SPREADS | {
         f"{source} alone, then new task": (f"{source}:{NO_TICKETS}", f"{source}:{WITH_TICKETS}") for source in sources
@@ -116,5 +116,5 @@ def other_spreads(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for training, (full, ticket) in ways.items():
             if {full, ticket} & by_way.keys():
                 spread = spread_of(*(by_way.get(way, pd.Series(dtype=float)) for way in (full, ticket)))
-                trial = dict(zip(keys, values, strict=True))
-                yield {**trial, "seeds": rows["seed"].nunique(), "training": training} | spread
+                named = dict(zip(keys, values, strict=True))
+                yield {**named, "seeds": rows["seed"].nunique(), "training": training} | spread

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.gain import HONEST, WAYS
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_judged, resampled_text, without_further
@@ -53,7 +53,7 @@ def write_single_task_dev(results: Path, grid: dict[str, Any], csv: Path, md: Pa
     means = averages(without_further(table), ways, len(grid["seeds"]))
     table = pd.concat([table, *means], ignore_index=True)
     names = [f"{name}_{way}" for way in ways for name in (*MEANS, "low", "high", "p")]
-    first = [*TRIAL, "metric", "split", "seeds", "ratio", "weight_remaining", "chance"]
+    first = [*MODEL_TASK_SIZE, "metric", "split", "seeds", "ratio", "weight_remaining", "chance"]
     table = table[[*first, *MEANS, "low", "high", "gain_p_holm", *names]]
     heads = dict(zip(WAYS, ("Gain", "Gain, same split", "Gain, other half", "Gain, test"), strict=True))
     columns = {**WHERE, "metric": ("Metric", ""), "weight_remaining": ("Weight", SHARE)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.power import POWER as POWER_SHARE
 from supertickets.evaluation.results import POWER, read_judged, resampled_text
 from supertickets.evaluation.significance import LEVEL
@@ -49,7 +49,7 @@ def write_super_tickets(results: Path, grid: dict[str, Any], csv: Path, md: Path
         csv, md, tex: files to write.
     """
     table = read_judged(results, "verdicts.csv", further=True)
-    names = [*TRIAL, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
+    names = [*MODEL_TASK_SIZE, "metric", "split", "seeds", "ratio", "heads_pruned", "ffn_pruned", "weight_remaining"]
     names += ["ratios"] * ("ratios" in table) + [
         "peak_ratio",
         "peak_low",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.results import read_groups, read_judged, reported, resampled_text
 from supertickets.evaluation.significance import LEVEL, mean_of
 from supertickets.experiment.grid import groups_of
@@ -37,7 +37,7 @@ def write_sweep(results: Path, grid: dict[str, Any], csv: Path, md: Path, tex: P
             the first metric.
     """
     scores = read_groups(results, "scores", groups_of(grid))
-    keys = [*TRIAL, "kind", "ratio", "split", "metric"]
+    keys = [*MODEL_TASK_SIZE, "kind", "ratio", "split", "metric"]
     cut = ["heads_pruned", "ffn_pruned", "weight_remaining"]
     by_seed = scores.groupby([*keys, "seed"], sort=False, as_index=False)[["value", *cut, "examples"]].agg(mean_of)
     grouped = by_seed.groupby(keys, sort=False)

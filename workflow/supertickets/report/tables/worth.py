@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from supertickets.evaluation.columns import TRIAL
+from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.latency import SPEEDUP, machines_text, place_text
 from supertickets.evaluation.results import resampled_text
 from supertickets.evaluation.significance import LEVEL
@@ -39,8 +39,8 @@ def write_worth(
     """Write the answer for every model and task, beside what each candidate loses or gains and how fast it is.
 
     Args:
-        results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in eight
-            bits where there are any.
+        results: the results folder, with selections, comparisons and latency, and comparisons of rivals and in int8
+            where there are any.
         grid: the winning tickets at the main size.
         margins: by task the loss, in points, that still counts as kept.
         rivals: of each model, with their names in words.
@@ -48,7 +48,7 @@ def write_worth(
         csv, md, tex: files to write; all have a row for each candidate.
     """
     table, machines = candidates_of(results, grid, margins, rivals, bool(int8))
-    first = table.drop_duplicates(TRIAL).index
+    first = table.drop_duplicates(MODEL_TASK_SIZE).index
     shown = table.assign(
         interval=t_intervals(table, "low", "high", POINTS),
         times=with_intervals(table, SPEEDUP, ".2f", over_seeds=False),
