@@ -13,7 +13,7 @@ from typing import Any
 
 from supertickets.experiment.grid import Size, ratios_of
 from supertickets.experiment.multi_task import of_single, shared_tasks
-from supertickets.experiment.paths import tasks_of
+from supertickets.experiment.paths import ENCODER, RESULTS, tasks_of
 from supertickets.experiment.settings import limits_of, training_of
 from supertickets.experiment.task_sizes import known_sizes
 
@@ -154,7 +154,7 @@ UNKNOWN_WEIGHTS = {"base": 440, "large": 1340}
 def weights_mb(config: Config, model: str) -> float:
     """Size of an encoder's float32 weights in MB, from its files where they exist."""
     entry = config["define"]["models"][model]
-    folders = [f"results/pretrained/{model}", *([entry["path"]] if "path" in entry else [])]
+    folders = [f"{RESULTS}/{ENCODER}".format(model=model), *([entry["path"]] if "path" in entry else [])]
     sizes = (sum(path.stat().st_size for path in Path(folder).glob("model*.safetensors")) for folder in folders)
     found = next(filter(None, sizes), 0)
     return found / 1e6 if found else UNKNOWN_WEIGHTS[entry.get("size", "base")]
