@@ -128,9 +128,7 @@ rule describe_export:
         "../../envs/supertickets.yaml"
     params:
         **work("exports.describe:describe_export", lambda wildcards: metric_modules(get_metrics(wildcards))),
-        grid=lambda wildcards: canonical_json(
-            with_separators(shown_grid(config, "sizes"), config, [wildcards.task])
-        ),
+        grid=lambda wildcards: canonical_json(with_separators(shown_grid(config, "sizes"), config, [wildcards.task])),
         group=get_main_group,
         metrics=lambda wildcards: canonical_json(get_metrics(wildcards)),
         origins=lambda wildcards: canonical_json(origins_of(config, wildcards.model, wildcards.task)),
