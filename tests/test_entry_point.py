@@ -91,8 +91,10 @@ def test_every_rule_names_the_function_that_does_its_work() -> None:
 def test_a_named_function_exists_and_describes_its_parameters(name: str) -> None:
     function = load(name)
     parser = parser_of(function)
+    described = (function.__doc__ or "").partition("Args:")[2]
     for parameter in inspect.signature(function).parameters:
-        assert re.search(rf"\b{parameter}\b", function.__doc__ or ""), f"{name} does not describe {parameter}"
+        line = rf"^ +(\w+, )*{parameter}(, \w+)*: "
+        assert re.search(line, described, re.MULTILINE), f"{name} does not describe {parameter}"
         assert f"--{parameter.replace('_', '-')}" in parser.format_help()
 
 

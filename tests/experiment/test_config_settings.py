@@ -9,7 +9,15 @@ from supertickets.experiment.config import check_config
 from supertickets.experiment.grid import SELECTION, grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.multi_task import OF_SINGLE_TASKS
 from supertickets.experiment.paths import kind_and_draw, run_folder
-from supertickets.experiment.settings import LATER, outputs_of, pruning_of, separators_of, teacher_of, training_of
+from supertickets.experiment.settings import (
+    LATER,
+    outputs_of,
+    pruning_of,
+    separators_of,
+    teacher_of,
+    training_of,
+    with_separators,
+)
 from supertickets.training.settings import Settings, Steps
 
 
@@ -46,6 +54,8 @@ def test_separators_are_those_of_tasks_that_have_documents() -> None:
     config = check_config({})
     assert separators_of(config, ["movie", "amazon", "nyt"]) == {"separators": {"amazon": "_", "nyt": "_"}}
     assert separators_of(config, ["movie", "cola", "mnli"]) == {}
+    assert with_separators({"seeds": [1]}, config, ["amazon"]) == {"seeds": [1], "separators": {"amazon": "_"}}
+    assert with_separators({"seeds": [1]}, config, ["movie"]) == {"seeds": [1]}
 
 
 def test_published_settings_are_those_of_the_encoders_size() -> None:

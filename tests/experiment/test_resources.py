@@ -12,7 +12,15 @@ import pytest
 import yaml
 from conftest import PROJECT, Workspace, new_workspace, tiny_config
 
-from supertickets.experiment.resources import grown, judging_minutes, memory_mb, minutes, table_minutes
+from supertickets.experiment.config import check_config
+from supertickets.experiment.resources import (
+    grown,
+    judging_minutes,
+    memory_mb,
+    minutes,
+    table_minutes,
+    training_demand,
+)
 from supertickets.jobs.gpus import free_device, visible_devices
 
 HOLD = "from supertickets.jobs.gpus import free_device; import sys, pathlib; \
@@ -54,6 +62,29 @@ def test_more_is_asked_for_larger_models_and_data_and_longer_trainings() -> None
 
 def test_every_attempt_asks_for_half_more() -> None:
     assert [grown(attempt, 101) for attempt in (1, 2, 3)] == [101, 152, 202]
+
+
+def test_a_training_asks_for_its_own_examples_and_settings() -> None:
+    tasks = {"tasks": ["movie", "amazon"], "train_sizes": [64, "all"], "seeds": [1]}
+    shared = {"multi_task": {"tasks": ["movie", "amazon"], "training": {"batch_size": 512}}}
+    new = {"adaptation": {"tasks": ["tweets"], "train_sizes": [32], "from_single": ["movie"]}}
+    limits = {"evaluate": {"validation": 10, "test": "all"}}
+    config = check_config({**tasks, **shared, **new, **limits, "training_overrides": {"amazon": {"epochs": 9}}})
+    counts = {
+        "movie": {"train": 100, "validation": 20, "test": 30},
+        "amazon": {"train": 200, "validation": 20, "test": 30},
+    }
+
+    def found(size: int | str, **names: str) -> tuple[dict[str, int], list[tuple[float, int]]]:
+        return training_demand(config, {"model": "minilm", **names}, size, counts.__getitem__)
+
+    epochs, batch_size = config["training"]["epochs"], config["training"]["batch_size"]
+    assert found(64, task="movie") == ({"epochs": epochs, "batch_size": batch_size}, [(64, 40)])
+    assert found("all", task="amazon") == ({"epochs": 9, "batch_size": batch_size}, [(200, 40)])
+    most, examples = found(64, shared="amazon+movie")
+    assert most == {"epochs": 9, "batch_size": 512} and examples == [(64, 40), (64, 40)]
+    # An encoder of one task that new ones continue from has this task's settings.
+    assert found(64, shared="movie") == found(64, task="movie")
 
 
 def test_jobs_ask_for_what_they_need_and_a_user_overrides_it(fresh: Workspace) -> None:

@@ -30,7 +30,6 @@ from supertickets.multi_task.loop import MultiTaskSettings
 from supertickets.multi_task.run import shared_models, train_models
 from supertickets.tickets.importance import score_units
 from supertickets.training.choose_settings import choose_settings
-from supertickets.training.run import train_run
 from supertickets.training.settings import Settings, with_chosen
 
 __all__ = ["encoded"]  # the fixture
@@ -242,22 +241,6 @@ def test_a_task_whose_text_is_no_text_is_not_sampled(encoded: Path, tmp_path: Pa
     pq.write_table(table.append_column("split", split), tmp_path / "task.parquet")
     with pytest.raises(UserError, match=r"task.parquet: not a table .*; delete it"):
         subsample(tmp_path / "task.parquet", "all", 1, 0, tmp_path / "subset.json")
-
-
-def test_a_subset_of_another_size_is_not_trained_on(encoded: Path, tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"subset.json: \d+ rows; train_size is 5; delete it"):
-        train_run(
-            config=tiny / "config.json",
-            weights=tiny / "model.safetensors",
-            encoded=encoded / "encoded.parquet",
-            subset=encoded / "subset.json",
-            run={"model": "tiny", "task": "toy", "train_size": 5, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1},
-            settings=SETTINGS,
-            record=tmp_path / "record.json",
-            predictions=tmp_path / "predictions.parquet",
-            shape=tiny / "shape.json",
-        )
-    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("column", ["id", "text", "text_pair"])

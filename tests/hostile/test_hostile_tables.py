@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 from made_up_runs import GRID, write_runs
 
-from supertickets.encoder.ticket import Ticket
 from supertickets.errors import UserError
 from supertickets.evaluation import int8, latency
 from supertickets.evaluation.best_run import exported_run
@@ -29,7 +28,6 @@ from supertickets.experiment.paths import run_folder
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.ways import read_ways
-from supertickets.tickets.importance_table import read_importance, write_importance
 
 MOVIE = {"model": "minilm", "task": "movie", "train_size": 64, "kind": "winning"}
 FULL = {**MOVIE, "seed": 1, "kind": "full", "ratio": 0.0, "draw": 1}
@@ -75,7 +73,7 @@ def test_tables_lack_no_column(tmp_path: Path, name: str) -> None:
             read_table(write(path, wrong), content)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe,\x00\n", b'"a', b"ratio\n", b"ratio\n0.3"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe,\x00\n", b'"a', b"ratio\n"])
 def test_files_that_are_no_tables(tmp_path: Path, content: bytes) -> None:
     for name in ("a.csv", "a.parquet"):
         with pytest.raises(UserError, match=rf"{name}: not a table .*FileNotFoundError"):
@@ -83,16 +81,6 @@ def test_files_that_are_no_tables(tmp_path: Path, content: bytes) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=rf"{name}: not (a|the) table .*; delete it"):
             read_table(tmp_path / name, Content(numbers=("ratio",)))
-
-
-@pytest.mark.parametrize("lost", [1, 2])
-def test_lines_that_have_lost_their_end(tmp_path: Path, lost: int) -> None:
-    ticket = Ticket.full(1, 2)
-    write_importance(tmp_path / "a.csv", ticket, {"taylor": ([np.array([0.1, 0.3])], np.array([0.7]))})
-    read_importance(tmp_path / "a.csv", "taylor", ticket)
-    (tmp_path / "a.csv").write_bytes((tmp_path / "a.csv").read_bytes()[:-lost])
-    with pytest.raises(UserError, match=r"a.csv: not a table \(its last line has no newline\); delete it"):
-        read_importance(tmp_path / "a.csv", "taylor", ticket)
 
 
 def test_names_that_look_like_something_else_are_names(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def area(width: float, height: float) -> float:
     if width < 0:
         raise ValueError(f"{width} is below 0")  # nothing has a negative width
     log.info("the area of %s", width)
+    with reading(FILE, "a width"), blamed_on(f"{FILE}: no width"):
+        yield Problem(3, "not a width")
     return width * height
 '''
 
@@ -59,8 +61,11 @@ def test_a_stage_consists_of_what_it_imports() -> None:
         ("\n\ndef area", "\n\n# A comment, é.\n\n\n\ndef area"),
         ('f"{width} is below 0"', '\n            f"a width of {width}: give 0 or more",\n            width,\n        '),
         ('"the area of %s", width', '"the area of something that is %s wide", width'),
+        ('FILE, "a width"', 'str(FILE), "the width of something"'),
+        ('f"{FILE}: no width"', 'f"{FILE}: there is no width"'),
+        ('3, "not a width"', '3, f"{width} is not a width"'),
     ],
-    ids=["docstring", "no docstring", "comment", "comment and blank lines", "error", "log"],
+    ids=["docstring", "no docstring", "comment", "comment and blank lines", "error", "log", "read", "blame", "line"],
 )
 def test_words_are_not_in_the_fingerprint(before: str, after: str) -> None:
     assert before in SOURCE

@@ -235,6 +235,10 @@ def test_an_edit_of_words_reruns_nothing(workspace: Workspace) -> None:
     change(workspace, "training/loop.py", '"""', '"""In other words: ')
     change(workspace, "encoder/model.py", "", "\n# A comment.\n")
     change(workspace, "encoder/rewind.py", "raise UserError(", 'raise UserError("again: "')
+    change(workspace, "encoder/encoded.py", '"an encoded task"', '"a task that is encoded"')
+    change(workspace, "training/checkpoints.py", "training starts over", "it begins again")
+    change(workspace, "training/checkpoints.py", "nothing of it is kept", "and nothing is kept")
+    change(workspace, "data/readers.py", "not JSON (", "no JSON (")
     assert workspace.planned(FIGURE) == {}
 
 

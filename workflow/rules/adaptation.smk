@@ -157,7 +157,7 @@ rule compare_adaptation:
     params:
         **work("multi_task.scores:compare_adaptation", get_new_metric_modules),
         grid=lambda wildcards: canonical_json(
-            {**adaptation_grid(config, wildcards.model), **separators_of(config, config["adaptation"]["tasks"])}
+            with_separators(adaptation_grid(config, wildcards.model), config, config["adaptation"]["tasks"])
         ),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q}"

@@ -22,10 +22,9 @@ from supertickets.experiment.config import check_config, without_defaults_of_oth
 from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
-from supertickets.experiment.rivals import trained_models
-from supertickets.experiment.settings import choices_of, metrics_of, separators_of, training_of, unsearched
+from supertickets.experiment.settings import choices_of, metrics_of, training_of, unsearched, with_separators
 from supertickets.experiment.shown import everything, files, shown_grid
-from supertickets.experiment.task_files import inputs, is_local
+from supertickets.experiment.task_files import inputs
 from supertickets.files import canonical_json
 from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.environment import set_environment

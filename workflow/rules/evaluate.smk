@@ -51,12 +51,12 @@ def get_group_grid(wildcards):
 
 def get_resampled_grid(wildcards):
     """Axes of the grid of a group, with what separates the task's documents: these are resampled whole."""
-    return canonical_json({**group_grid(wildcards), **separators_of(config, [wildcards.task])})
+    return canonical_json(with_separators(group_grid(wildcards), config, [wildcards.task]))
 
 
 def get_selecting_grid(wildcards):
     """Axes of the grid of a model's winning tickets, how super tickets are chosen, and separators, as JSON."""
-    return canonical_json({**selected_grid(config, wildcards.model), **separators_of(config, [wildcards.task])})
+    return canonical_json(with_separators(selected_grid(config, wildcards.model), config, [wildcards.task]))
 
 
 def get_group_runs(wildcards):
@@ -223,7 +223,7 @@ rule compare_rivals:
     params:
         **work("evaluation.rivals:compare_rivals", get_first_metric_module),
         grid=lambda wildcards: canonical_json(
-            {**repeated_grid(config, wildcards.model), **separators_of(config, [wildcards.task])}
+            with_separators(repeated_grid(config, wildcards.model), config, [wildcards.task])
         ),
         group=get_main_group,
         rivals=lambda wildcards: canonical_json(rivals_of(config, wildcards.model)),

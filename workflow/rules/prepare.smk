@@ -7,6 +7,7 @@
 #         results/finetuned/{model}/{task}.safetensors  weights of a full model of the user's own
 #         results/subsets/{task}/n{train_size}/seed{seed}.json  rows to train on
 
+from supertickets.experiment.downloads import origin_of, prepared_from
 from supertickets.experiment.exports import labels_of
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET, TOKENIZER_FILES
@@ -18,7 +19,7 @@ def get_model_source(wildcards):
     """The package that holds a model, its download from the hub, or the files of the user's own folder."""
     entry = DEFINED["models"][wildcards.model]
     if "hub" in entry:
-        return {"source": rules.fetch_hub_model.output[0].format(model=origin_of(wildcards.model))}
+        return {"source": rules.fetch_hub_model.output[0].format(model=origin_of(config, wildcards.model))}
     if "package" in entry:
         return {"source": f"results/packages/{entry['package']}"}
     source, *files = model_files(entry["path"])
@@ -29,11 +30,6 @@ def get_finetuned(wildcards):
     """The weights of a full model that the user gives, where the model has one."""
     given = "finetuned" in DEFINED["models"][wildcards.model]
     return {"finetuned": f"results/{FINETUNED}".format(**wildcards)} if given else {}
-
-
-def prepared_from(entry):
-    """A model's entry without keys that do not affect the encoder."""
-    return {key: value for key, value in entry.items() if key not in ("licence", "like", "finetuned")}
 
 
 rule prepare_model:
@@ -54,7 +50,7 @@ rule prepare_model:
         mem_mb=get_copying_memory,
     params:
         **work("encoder.pretrained:prepare_model"),
-        settings=lambda wildcards: canonical_json(prepared_from(DEFINED["models"][wildcards.model])),
+        settings=lambda wildcards: canonical_json(prepared_from(config, wildcards.model)),
     shell:
         "python -P -m supertickets {params.work} --source {input.source:q} --definition {params.settings:q}"
         ' --pretrained "$(dirname {output.config:q})" > {log:q} 2>&1'

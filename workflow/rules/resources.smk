@@ -4,8 +4,7 @@
 from functools import cache
 
 from supertickets.experiment import resources
-from supertickets.experiment.multi_task import of_single, shared_tasks
-from supertickets.experiment.paths import tasks_of
+from supertickets.experiment.multi_task import shared_tasks
 
 #: GPUs that a training asks for: device auto means one too, so that a cluster has no CPU train for weeks by mistake.
 GPUS = int(config["device"] != "cpu")
@@ -30,11 +29,7 @@ def predicted_examples(task):
 
 def training_demand(wildcards):
     """The most epochs and the largest batch of a training, and examples trained on and predicted, by task."""
-    alone = "task" in wildcards.keys() or of_single(config, wildcards.shared)
-    tasks = [wildcards.task] if "task" in wildcards.keys() else tasks_of(wildcards.shared)
-    size = trained_size(wildcards)
-    counts = [(resources.trained_examples(examples_of(task), size), predicted_examples(task)) for task in tasks]
-    return resources.largest_settings(config, wildcards.model, tasks if alone else None, size), counts
+    return resources.training_demand(config, dict(wildcards.items()), trained_size(wildcards), examples_of)
 
 
 def get_training_memory(wildcards, attempt):

@@ -271,7 +271,7 @@ rule rewind:
         " --ticket {input.ticket:q} --rewound {output:q} > {log:q} 2>&1"
 
 
-rule retrain:
+use rule finetune as retrain with:
     input:
         unpack(get_teacher),
         **chosen(),
@@ -289,23 +289,9 @@ rule retrain:
         trial("{kind}-{ratio}/train.log"),
     benchmark:
         trial("{kind}-{ratio}/benchmark.tsv")
-    conda:
-        "../../envs/supertickets.yaml"
-    threads: config["threads"]
-    resources:
-        mem_mb=get_training_memory,
-        runtime=get_training_minutes,
-        gpu=GPUS,
     params:
-        **work("training.run:train_run", judged_by),
         run=get_ticket_run,
         settings=get_retraining_settings,
-        options=get_training_options,
-    shell:
-        "python -P -m supertickets {params.work} --config {input.config:q} --weights {input.weights:q}"
-        " --shape {input.shape:q} --encoded {input.encoded:q} --subset {input.subset:q} --run {params.run:q}"
-        " --settings {params.settings:q} --record {output.record:q} --predictions {output.predictions:q}"
-        " {params.options} > {log:q} 2>&1"
 
 
 # An iterative kind prunes in steps. Each but the last is a ticket of its own, which is retrained and scored.

@@ -201,13 +201,3 @@ def require_sha256(content: bytes | Path, expected: str, origin: str) -> None:
         raise UserError(
             f"{origin}: its sha256 is {actual}, expected {expected}; it is damaged or is not the pinned version"
         )
-
-
-def require_whole(path: Path) -> None:
-    """Refuse a truncated file of lines; a number that lost its last digits would still be read as a number.
-
-    Raises:
-        UserError: the last line does not end with a newline.
-    """
-    if not path.read_bytes().endswith(b"\n"):
-        raise DamagedError(path, "not a table (its last line has no newline)")

@@ -86,7 +86,8 @@ class Encoded:
     def require_fit(self, embeddings: int, outputs: int, types: float, positions: float) -> None:
         """Refuse examples that an encoder cannot take: no embedding for a token, or an invalid label.
 
-        torch would fail too, but on a GPU it does not say at what.
+        torch would fail too, but on a GPU it does not say at what. :func:`tokenise` has checked its own tokens;
+        ``supertickets.score_units`` takes any texts, labels and tokenizer.
 
         Args:
             embeddings: number of tokens that the encoder has an embedding of.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import AutoConfig
@@ -75,19 +76,24 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
             if (longest := max(lengths)) > max_length:
                 what = f"makes {longest} tokens of a text, and max_length is {max_length}"
                 raise UserError(f"{tokenizer}: tokenizer.json {what}: its special tokens leave no room; give more")
-            # Labels as a numpy array, because NaN in a pandas column would become null.
-            columns = [
-                rows["id"],
-                rows["split"],
-                rows["label"].to_numpy(),
-                tokens["input_ids"],
-                tokens["token_type_ids"],
-            ]
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+            writer.write_table(_table_of(rows, tokens))
+    words = sum(lengths) - len(lengths) * encode.num_special_tokens_to_add(pair=paired)
+    _log_counts(lengths, max_length, unknowns, words)
+
+
+def _table_of(rows: pd.DataFrame, tokens: Mapping[str, list[list[int]]]) -> pa.Table:
+    """Some rows of the encoded task."""
+    # Labels as a numpy array, because NaN in a pandas column would become null.
+    own = [rows["id"], rows["split"], rows["label"].to_numpy()]
+    columns = [*own, tokens["input_ids"], tokens["token_type_ids"]]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _log_counts(lengths: list[int], max_length: int, unknowns: int, words: int) -> None:
+    """Log how long examples are, and how many of their tokens, without special ones, are not in the vocabulary."""
     log.info("%d examples, %d tokens, longest %d", len(lengths), sum(lengths), max(lengths))
     log.info("%d examples reach max_length %d and may be cut", sum(n >= max_length for n in lengths), max_length)
-    words = sum(lengths) - len(lengths) * encode.num_special_tokens_to_add(pair=paired)
     share = unknowns / max(words, 1)
     log.info("%d tokens (%.1f%%) are not in the vocabulary", unknowns, 100 * share)
     if share > MOST_UNKNOWN:
@@ -95,7 +101,7 @@ def tokenise(tokenizer: Path, examples: Path, max_length: int, encoded: Path, un
         log.warning("more than %.0f%% of the tokens are not in the vocabulary: %s", 100 * MOST_UNKNOWN, what)
 
 
-def _columns(rows: Any, paired: bool) -> tuple[list[str], list[str] | None]:
+def _columns(rows: pd.DataFrame, paired: bool) -> tuple[list[str], list[str] | None]:
     """The texts of some rows, and the second ones of pairs."""
     return rows["text"].tolist(), rows["text_pair"].tolist() if paired else None
 

@@ -108,44 +108,63 @@ def verdict_of(chosen: pd.Series, curve: pd.DataFrame, margin: float, tests: int
     curve = curve.sort_values("ratio")
     values: dict[str, Any] = {"margin": margin, "chance": curve["chance"].iloc[0]}
     values |= dict.fromkeys(("keeps_ratio", "keeps_weight", *POWER_COLUMNS), float("nan"))
-    if chosen["seeds"] < 2:
-        return values | {"verdict": "no verdict from one seed"}
-    if chosen.get("documents") == 1:
-        return values | {"verdict": f"no verdict from one document of {chosen['split']}"}
+    if reason := _why_none(chosen, curve):
+        return values | {"verdict": reason}
     undefined = curve["difference"].isna()
-    if undefined.all() or pd.isna(chosen["ratio"]):
-        return values | {
-            "verdict": "undefined: some runs predict the same for all examples, or all labels are the same"
-        }
     defined = curve[~undefined]
     first = defined.iloc[0]
-    if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
-        constant = f"{first['chance']:.1f}, the score of one answer to all examples"
-        return values | {"verdict": f"the full model ({first['full']:.1f}) is not shown to beat {constant}"}
     values |= {"keeps_ratio": 0.0, "keeps_weight": 1.0}
     kept = curve[(holm_above(curve, -margin) <= 1 - LEVEL).cumprod().astype(bool)]
     if len(kept):
         values |= {"keeps_ratio": float(kept.iloc[-1]["ratio"]), "keeps_weight": float(kept.iloc[-1][WEIGHT])}
     spread, seeds, documents = Spread.of(defined), int(chosen["seeds"]), int(documents_in(curve).iloc[0])
     values |= {"detectable": spread.detectable(seeds, documents, tests)} | needed_columns(spread, margin, defined)
-    words = []
-    gain = chosen[f"difference_{HONEST}"]
-    if gain > 0 and chosen["gain_p_holm"] <= 1 - LEVEL:
-        words.append(f"gains {gain:.1f} at {_weights(chosen)} weight")
-    if len(kept):
-        last = ", the lightest tried" if len(kept) == len(curve) else ""
-        words.append(f"keeps within {margin:g} down to {values['keeps_weight']:.0%} weight{last}")
-    beyond = curve[len(kept) :]  # a loss within the margin is one that is accepted
-    worse = beyond[(beyond["p_holm"] <= 1 - LEVEL) & (beyond["difference"] < 0)]
-    for place, row in worse.head(1).iterrows():
-        above = " (undecided above)" if curve.index.get_loc(place) > len(kept) else ""
-        words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight{above}")
+    words = _shown(chosen, curve, len(kept), margin)
     ratios = ", ".join(format(ratio, "g") for ratio in curve.loc[undefined, "ratio"])
     if not words:
         words = ["undecided" if ratios else f"undecided: {deciding(values, spread, first, documents, len(curve))}"]
     if ratios:
         words.append(f"undefined at ratio {ratios}")
     return values | {"verdict": "; ".join(words)}
+
+
+def _why_none(chosen: pd.Series, curve: pd.DataFrame) -> str:
+    """Why a task has no verdict, empty where it has one; arguments as of :func:`verdict_of`."""
+    if chosen["seeds"] < 2:
+        return "no verdict from one seed"
+    if chosen.get("documents") == 1:
+        return f"no verdict from one document of {chosen['split']}"
+    defined = curve[curve["difference"].notna()]
+    if defined.empty or pd.isna(chosen["ratio"]):
+        return "undefined: some runs predict the same for all examples, or all labels are the same"
+    first = defined.iloc[0]
+    if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
+        constant = f"{first['chance']:.1f}, the score of one answer to all examples"
+        return f"the full model ({first['full']:.1f}) is not shown to beat {constant}"
+    return ""
+
+
+def _shown(chosen: pd.Series, curve: pd.DataFrame, kept: int, margin: float) -> list[str]:
+    """What is shown of a super ticket's gain, and of the ratios that keep the score or lose.
+
+    Args:
+        chosen, margin: as of :func:`verdict_of`.
+        curve: the same, by ascending ratio.
+        kept: number of ratios, from the lowest, that keep the score.
+    """
+    words = []
+    gain = chosen[f"difference_{HONEST}"]
+    if gain > 0 and chosen["gain_p_holm"] <= 1 - LEVEL:
+        words.append(f"gains {gain:.1f} at {_weights(chosen)} weight")
+    if kept:
+        last = ", the lightest tried" if kept == len(curve) else ""
+        words.append(f"keeps within {margin:g} down to {curve.iloc[kept - 1][WEIGHT]:.0%} weight{last}")
+    beyond = curve[kept:]  # a loss within the margin is one that is accepted
+    worse = beyond[(beyond["p_holm"] <= 1 - LEVEL) & (beyond["difference"] < 0)]
+    for place, row in worse.head(1).iterrows():
+        above = " (undecided above)" if curve.index.get_loc(place) > kept else ""
+        words.append(f"loses {-row['difference']:.1f} at {row[WEIGHT]:.0%} weight{above}")
+    return words
 
 
 def _weights(chosen: pd.Series) -> str:

@@ -68,6 +68,23 @@ def candidates_of(
     Raises:
         UserError: a file is damaged.
     """
+    rows = _scored(results, grid, margins, rivals, int8)
+    measured, machines = read_latency(results, groups_of(grid), rivals=True)
+    speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
+    rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
+    rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket
+    rows = pd.concat([part for _, part in rows.groupby(MODEL_TASK_SIZE, sort=False)], ignore_index=True)
+    return answered(with_lightest(judged(rows, margins))), machines
+
+
+def _scored(
+    results: Path,
+    grid: Mapping[str, Any],
+    margins: Mapping[str, float],
+    rivals: Mapping[str, Mapping[str, str]],
+    int8: bool,
+) -> pd.DataFrame:
+    """Candidates with their scores beside those of the full models; arguments as of :func:`candidates_of`."""
     groups = groups_of(grid)
     chosen, compared = (read_groups(results, folder, groups) for folder in ("selections", "comparisons"))
     compared = corrected(compared)
@@ -88,13 +105,7 @@ def candidates_of(
     rows = pd.concat([_variants(table).reindex(columns=columns) for table in tables], ignore_index=True)
     rows = rows.rename(columns={"weight_remaining": "weight"})
     of_full = of_full.drop(columns="examples").rename(columns={"full": "full_model"})
-    rows = rows.merge(of_full, on=MODEL_TASK_SIZE)
-    measured, machines = read_latency(results, groups, rivals=True)
-    speeds = [speeds_of(table, int8) for _, table in measured.groupby(["model", "task"], sort=False)]
-    rows = rows.merge(pd.concat(speeds, ignore_index=True), how="left", on=["model", "task", "variant", "rounded"])
-    rows = rows.astype(dict.fromkeys(("threads", "batch_size", "length"), "Int64"))  # missing without a ticket
-    rows = pd.concat([part for _, part in rows.groupby(MODEL_TASK_SIZE, sort=False)], ignore_index=True)
-    return answered(with_lightest(judged(rows, margins))), machines
+    return rows.merge(of_full, on=MODEL_TASK_SIZE)
 
 
 def _rivals(results: Path, grid: Mapping[str, Any], rivals: Mapping[str, Mapping[str, str]]) -> list[pd.DataFrame]:

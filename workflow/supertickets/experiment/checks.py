@@ -39,21 +39,9 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     Yields:
         What is wrong: the key, its value, and what would be right.
     """
-    define = config["define"]
-    for key, kind in (("models", "models"), ("rivals", "models"), ("tasks", "tasks"), ("kinds", "kinds")):
-        for index, name in enumerate(config[key]):
-            if name not in define[kind]:
-                yield f"{key}[{index}] is {name!r}: no such name; known are {', '.join(sorted(define[kind]))}"
+    yield from _unknown_names(config)
     yield from _wrong_rivals(config)
-    tasks, models, sizes = _tasks_in_use(config), trained_models(config), _all_sizes(config)
-    for name in config["training_overrides"]:
-        own, size = _without_size(name)
-        if size not in ("", *sizes) or (own and not _names(own, tasks, models) and own not in models):
-            known = f"{', '.join(tasks)}; {', '.join(models)}"
-            ending = f"; each may end in /n and a size, {', '.join(sizes)}, and so may nothing: n{sizes[0]}"
-            yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known}){ending}"
-        elif own in tasks and own in models:
-            yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
+    yield from _wrong_overrides(config)
     yield from _wrong_multi_task(config)
     yield from _wrong_adaptation(config)
     yield from _wrong_kinds(config)
@@ -69,6 +57,34 @@ def inconsistencies(config: Mapping[str, Any], regression_metrics: Collection[st
     yield from wrong_finetuned(config)
     yield from _wrong_ratios(config)
     yield from _wrong_sizes(config)
+    yield from _wrong_definitions(config, regression_metrics)
+
+
+def _unknown_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Models, tasks and kinds that are not defined."""
+    for key, kind in (("models", "models"), ("rivals", "models"), ("tasks", "tasks"), ("kinds", "kinds")):
+        defined = config["define"][kind]
+        for index, name in enumerate(config[key]):
+            if name not in defined:
+                yield f"{key}[{index}] is {name!r}: no such name; known are {', '.join(sorted(defined))}"
+
+
+def _wrong_overrides(config: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of training_overrides that are not a model, task or size of the experiment, or are two of them."""
+    tasks, models, sizes = _tasks_in_use(config), trained_models(config), _all_sizes(config)
+    for name in config["training_overrides"]:
+        own, size = _without_size(name)
+        if size not in ("", *sizes) or (own and not _names(own, tasks, models) and own not in models):
+            known = f"{', '.join(tasks)}; {', '.join(models)}"
+            ending = f"; each may end in /n and a size, {', '.join(sizes)}, and so may nothing: n{sizes[0]}"
+            yield f"training_overrides.{name}: not a task, a model or model/task of this experiment ({known}){ending}"
+        elif own in tasks and own in models:
+            yield f"training_overrides.{name}: a task and a model have this name; write model/{name} or {name}/task"
+
+
+def _wrong_definitions(config: Mapping[str, Any], regression_metrics: Collection[str]) -> Iterator[str]:
+    """Definitions of models and tasks of the experiment that name what is not there, or do not fit."""
+    define = config["define"]
     for kind, name, entry in _in_use(config):
         origin = define["models"].get(entry["like"], {"like": ""}) if "like" in entry else {}
         if "like" in origin or "layers" in origin:

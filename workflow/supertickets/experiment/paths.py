@@ -1,4 +1,4 @@
-"""Where results are, and how a run is named. The only place that spells these paths."""
+"""Where results are, and how a run is named. Other modules of the library take these paths from here."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ IMPORTANCE = f"{TRIAL}/importance/{{weights}}.csv"
 #: A fine-tuned model of the user's own, in the form of a training's weights, its classes in the order of the task's.
 FINETUNED = "finetuned/{model}/{task}.safetensors"
 
+#: Folder of an encoder, as it is prepared.
+ENCODER = "pretrained/{model}"
+
 #: Tokenised task, rows of a training subset, dimensions of an encoder, and the settings that a search chose.
 ENCODED = "encoded/{model}/{task}.parquet"
 SUBSET = "subsets/{task}/n{train_size}/seed{seed}.json"
-SHAPE = "pretrained/{model}/shape.json"
+SHAPE = f"{ENCODER}/shape.json"
 SEARCH = "search/{model}/{task}/n{train_size}"
 
 #: Comparison of a model's tickets with its rivals, without the suffix.

@@ -7,12 +7,13 @@ all-MiniLM-L6-v2; the rate of a GPU is a guess.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from supertickets.experiment.grid import Size, ratios_of
-from supertickets.experiment.multi_task import shared_tasks
+from supertickets.experiment.multi_task import of_single, shared_tasks
+from supertickets.experiment.paths import ENCODER, RESULTS, tasks_of
 from supertickets.experiment.settings import limits_of, training_of
 from supertickets.experiment.task_sizes import known_sizes
 
@@ -153,7 +154,7 @@ UNKNOWN_WEIGHTS = {"base": 440, "large": 1340}
 def weights_mb(config: Config, model: str) -> float:
     """Size of an encoder's float32 weights in MB, from its files where they exist."""
     entry = config["define"]["models"][model]
-    folders = [f"results/pretrained/{model}", *([entry["path"]] if "path" in entry else [])]
+    folders = [f"{RESULTS}/{ENCODER}".format(model=model), *([entry["path"]] if "path" in entry else [])]
     sizes = (sum(path.stat().st_size for path in Path(folder).glob("model*.safetensors")) for folder in folders)
     found = next(filter(None, sizes), 0)
     return found / 1e6 if found else UNKNOWN_WEIGHTS[entry.get("size", "base")]
@@ -192,3 +193,23 @@ def largest_settings(
     settings += [] if tasks else [{**config["training"], **config["multi_task"]["training"]}]
     choices = {key: config["search"][key] for key in ("epochs", "batch_size")}
     return {key: max([*values, *(one[key] for one in settings)]) for key, values in choices.items()}
+
+
+def training_demand(
+    config: Config, names: Mapping[str, str], size: Size, counted: Callable[[str], Mapping[str, int]]
+) -> tuple[dict[str, int], list[tuple[float, int]]]:
+    """The :func:`largest_settings` of a training, and by task the numbers of examples trained on and predicted.
+
+    Args:
+        config: of the experiment.
+        names: of the training: ``model``, and ``task`` or, of multi-task training, ``shared``.
+        size: number of training examples, or a share of them.
+        counted: gives the :func:`examples_of` a task.
+    """
+    if "task" in names:
+        tasks, alone = [names["task"]], True
+    else:
+        tasks, alone = tasks_of(names["shared"]), of_single(config, names["shared"])
+    parts = {task: counted(task) for task in tasks}
+    counts = [(trained_examples(part, size), predicted_examples(config, task, part)) for task, part in parts.items()]
+    return largest_settings(config, names["model"], tasks if alone else None, size), counts

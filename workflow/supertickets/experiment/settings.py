@@ -94,6 +94,11 @@ def separators_of(config: Mapping[str, Any], tasks: Iterable[str]) -> Entry:
     return {"separators": separators} if separators else {}
 
 
+def with_separators(grid: Mapping[str, Any], config: Mapping[str, Any], tasks: Iterable[str]) -> Entry:
+    """A grid with the :func:`separators_of` some tasks, where they have any."""
+    return {**grid, **separators_of(config, tasks)}
+
+
 def limits_of(config: Mapping[str, Any], task: str) -> dict[str, int | None]:
     """The most validation and test examples of a task that are predicted; None for all."""
     asked = {

@@ -36,7 +36,7 @@ from supertickets.evaluation.latency import variant_name
 from supertickets.evaluation.median import median_interval
 from supertickets.evaluation.results import write_csv
 from supertickets.evaluation.significance import LEVEL
-from supertickets.experiment.paths import ticket_file
+from supertickets.experiment.paths import ENCODER, ticket_file
 from supertickets.exports.plain import cut_model, cut_tensors, plain_config, plain_model, plain_tensors
 from supertickets.exports.timing import interleaved
 from supertickets.exports.to_onnx import NEEDED, quantise, require_extra, session_of, write_onnx
@@ -145,7 +145,7 @@ def measure_latency(
     """
     fields = read_json(config)
     require_lengths(fields, settings["lengths"], group["model"], config)
-    folders = {rival: results / "pretrained" / rival for rival in rivals}
+    folders = {rival: results / ENCODER.format(model=rival) for rival in rivals}
     of_rivals = {rival: read_json(folder / "config.json") for rival, folder in folders.items()}
     for rival, its_fields in of_rivals.items():
         require_lengths(its_fields, settings["lengths"], rival, folders[rival] / "config.json")

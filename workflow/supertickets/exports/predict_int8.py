@@ -21,6 +21,7 @@ from supertickets.evaluation.int8 import chosen_by_others
 from supertickets.evaluation.predictions import predictions_file
 from supertickets.experiment.grid import group_runs, separator_of
 from supertickets.experiment.int8 import FULL
+from supertickets.experiment.paths import ENCODER
 from supertickets.exports.describe import largest_difference
 from supertickets.exports.folder import export_model
 from supertickets.exports.int8 import outputs_of
@@ -75,7 +76,7 @@ def predict_int8(
         UserError: the extra is not installed, or an input is unusable.
     """
     require_extra()
-    model = results / "pretrained" / group["model"]
+    model = results / ENCODER.format(**group)
     rounded: dict[float, pd.DataFrame] = {}
     parts = [*_runs(results, grid, group, metric, which, seed)]
     with alone(predictions.with_suffix(".lock")):

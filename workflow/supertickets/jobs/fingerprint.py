@@ -24,8 +24,8 @@ NOT_FOLLOWED = ("jobs", "errors.py", "files.py", "__main__.py")
 #: Name of the logger in every module of the library.
 LOGGER = "log"
 
-#: What begins the message of an error that a library raises.
-BLAMED = "blamed_on"
+#: Calls that hold a message, beside errors and the logger: what begins one, and a line that cannot be read.
+MESSAGES = ("blamed_on", "reading", "Problem")
 
 #: Stands for a line feed inside of a string while blank lines are dropped.
 LINE_FEED = b"\x01"
@@ -142,8 +142,8 @@ def statements(source: str) -> str:
 
 
 def _speaks(function: ast.expr) -> bool:
-    """Whether a call makes an error, begins the message of one, or writes to the log."""
+    """Whether a call makes an error, holds the message of one, or writes to the log."""
     if isinstance(function, ast.Name):
-        return function.id.endswith("Error") or function.id == BLAMED
+        return function.id.endswith("Error") or function.id in MESSAGES
     holder = function.value if isinstance(function, ast.Attribute) else None
     return isinstance(holder, ast.Name) and holder.id == LOGGER

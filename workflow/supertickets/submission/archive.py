@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from supertickets.errors import DamagedError, UserError
+from supertickets.errors import UserError, reading
 from supertickets.files import replacing, write_json
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def write_submission(predictions: dict[str, str], archive: Path) -> None:
             stem holds task, rows and source of each.
 
     Raises:
-        UserError: a task is unknown, or the predictions are not one for each example of a test file. Nothing is
+        UserError: a task is unknown, or its predictions are not of the examples of its test file. Nothing is
             written.
     """
     tasks = list(dict.fromkeys(file.task for file in FILES))
@@ -103,6 +103,7 @@ def write_submission(predictions: dict[str, str], archive: Path) -> None:
         log.info("%s: %d rows, %s", file.name, file.size, source)
     with replacing(archive) as part:
         _write_zip(part, answers)
+        # The format is the server's: an archive that it would refuse is found before it is sent.
         if problems := validate_submission(part):
             raise UserError(f"{archive}: the server would refuse it: {problems[0]} ({len(problems)} problems in all)")
         write_json(archive.with_suffix(".json"), sources)
@@ -112,39 +113,21 @@ def _logits(path: Path, file: ServerFile) -> np.ndarray:
     """The logits for one file of the server, in the order of its examples, shape (examples, outputs).
 
     Raises:
-        UserError: the file is damaged, or does not have one row of finite numbers for each example.
+        UserError: the file lacks a column, or its ids are not those of the test file, as they are where the user's
+            files of GLUE are of another version.
     """
-    try:
+    outputs = len(file.labels) if file.labels else 1
+    with reading(path, "a Parquet file with columns id, split, logits"):
         table = pq.ParquetFile(path).read(["id", "split", "logits"])
         table.validate(full=True)  # refuses text that is not UTF-8
-        if not pa.types.is_floating(table["logits"].type.value_type):
-            raise TypeError(f"logits are {table['logits'].type}")
-        table = table.filter(pc.equal(table["split"].cast(pa.string()), file.part))
-        ids, logits = table["id"].cast(pa.string()), table["logits"].cast(pa.list_(table["logits"].type.value_type))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file, expected the predictions of {file.task}")
-    # AttributeError: logits that are not lists. ValueError and TypeError: damage.
-    except (pa.ArrowException, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise DamagedError(path, f"not a Parquet file with columns id, split, logits ({error})") from error
-    where = f"{path}, split {file.part}"
-    if len(ids) != file.size:
-        raise UserError(f"{where}: {len(ids)} rows, expected {file.size}")
-    places = pc.index_in(ids, value_set=pa.array([str(index) for index in range(file.size)]))
-    if places.null_count:
-        unknown = ids.filter(pc.is_null(places))[0].as_py()
-        raise UserError(f"{where}: id {unknown!r}, expected an index from 0 to {file.size - 1}")
-    counts = np.bincount(places.to_numpy(), minlength=file.size)
-    if counts.max() > 1:
-        repeated = f"id {counts.argmax()} occurs {counts.max()} times, {counts.argmin()} never"
-        raise UserError(f"{where}: {repeated}; expected each index once")
-    outputs = len(file.labels) if file.labels else 1
-    lengths = pc.fill_null(pc.list_value_length(logits), 0).to_numpy()
-    for row in np.flatnonzero(lengths != outputs)[:1]:
-        raise UserError(f"{where}: {lengths[row]} logits for id {ids[row]}, expected {outputs}: {_wanted(file)}")
-    values = pc.list_flatten(logits).to_numpy().reshape(-1, outputs)
-    for row in np.flatnonzero(~np.isfinite(values).all(axis=1))[:1]:
-        raise UserError(f"{where}: logits {values[row].tolist()} for id {ids[row]}, expected finite numbers")
-    return values[np.argsort(places.to_numpy())]
+        table = table.filter(pc.equal(table["split"], file.part))
+        ids = table["id"].cast(pa.string()).combine_chunks()
+        logits = pc.list_flatten(table["logits"]).to_numpy().reshape(len(table), outputs)
+    places = pc.index_in(pa.array([str(index) for index in range(file.size)]), value_set=ids)
+    if len(ids) != file.size or places.null_count:
+        found = f"{len(ids)} rows lack {places.null_count} of the ids 0 to {file.size - 1} of the test file"
+        raise UserError(f"{path}, split {file.part}: {found}; expected each once")
+    return logits[places.to_numpy()]
 
 
 def _answers(logits: np.ndarray, labels: tuple[str, ...] | None) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from supertickets.encoder.ticket import Ticket
 from supertickets.errors import DamagedError, reading
-from supertickets.files import replacing, require_whole
+from supertickets.files import replacing
 
 #: Raw scores of a model's units: an array for each layer's heads, and an array for the feed-forward blocks.
 RawScores = tuple[list[np.ndarray], np.ndarray]
@@ -59,7 +59,6 @@ def read_importance(path: Path, method: str, ticket: Ticket) -> dict[str, np.nda
     layers = len(ticket.heads)
     scores = {"head": np.full((layers, ticket.heads_per_layer), -np.inf), "ffn": np.full(layers, -np.inf)}
     units = []
-    require_whole(path)
     with reading(path, "a table of importance scores"), path.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             if row["method"] == method:

@@ -121,9 +121,9 @@ class Checkpoints:
         self._last, self._writing = time.monotonic(), False
         number, self._signal = self._signal, 0  # one that came meanwhile counts too
         if number:
-            kept = f"{self.path} holds it, and the same call continues it" if written else "nothing of it is kept"
             raise InterruptedRunError(
-                f"stopped by {signal.Signals(number).name} after step {progress['steps']} of the training; {kept}"
+                f"stopped by {signal.Signals(number).name} after step {progress['steps']} of the training; "
+                + (f"{self.path} holds it, and the same call continues it" if written else "nothing of it is kept")
             )
 
     def _write(self, trained: Trained, progress: Mapping[str, Any], running: Tensor) -> bool:
@@ -165,11 +165,20 @@ class Checkpoints:
         except (
             OSError, SafetensorError, LookupError, ValueError, TypeError, AttributeError, RecursionError, MemoryError
         ) as error:  # fmt: skip
-            self._set_aside(f"it is damaged ({error})")
+            log.warning(
+                "checkpoint %s is not used: it is damaged (%s); it is set aside, training starts over", self.path, error
+            )
+            self._set_aside()
             return None
         other = sorted(key for key in {*found, *self._identity} if found.get(key) != self._identity.get(key))
         if other:
-            self._set_aside(f"it belongs to a training with other {', '.join(other)}")
+            log.warning(
+                "checkpoint %s is not used: it belongs to a training with other %s; it is set aside, "
+                "training starts over",
+                self.path,
+                ", ".join(other),
+            )
+            self._set_aside()
             return None
         tensors = {name: torch.from_numpy(np.array(array)).to(device) for name, array in arrays.items()}
         trained.restore(_below("trained.", tensors))
@@ -187,12 +196,12 @@ class Checkpoints:
             raise ValueError("its sha256 is not that of its content")
         return arrays, texts
 
-    def _set_aside(self, why: str) -> None:
+    def _set_aside(self) -> None:
         aside = self.path.with_suffix(".unusable")
         if aside.is_dir() and not aside.is_symlink():
             shutil.rmtree(aside)
-        log.warning("checkpoint %s is not used: %s; it is set aside as %s, training starts over", self.path, why, aside)
         self.path.replace(aside)
+        log.info("it is now %s", aside)
 
     def take(self, wanted: Sequence[Path]) -> bool:
         """Write the files of this very training, where it has ended before (:mod:`supertickets.jobs.finished`)."""

@@ -9,7 +9,7 @@ from typing import Any
 from supertickets.encoder.rewind import rewind
 from supertickets.encoder.ticket import Shape, Ticket
 from supertickets.evaluation.best_run import exported_run
-from supertickets.experiment.paths import ticket_file
+from supertickets.experiment.paths import ENCODER, SUBSET, ticket_file
 from supertickets.files import write_json
 from supertickets.jobs.locks import alone
 from supertickets.training.run import train_run
@@ -77,8 +77,7 @@ def repeat_run(
         run: a full model, or a winning ticket.
     """
     log.info("repeating %s", run)
-    model = results / "pretrained" / run["model"]
-    size = run["train_size"]
+    model = results / ENCODER.format(**run)
     weights, found = model / "model.safetensors", None
     # Fixed names: files that a killed process leaves are replaced, then deleted, by the next process.
     rewound, unwanted = (predictions.with_suffix(ending) for ending in (".rewound.safetensors", ".record.json"))
@@ -92,7 +91,7 @@ def repeat_run(
                 config=model / "config.json",
                 weights=weights,
                 encoded=encoded,
-                subset=results / f"subsets/{run['task']}/n{size}/seed{run['seed']}.json",
+                subset=results / SUBSET.format(**run),
                 run=run,
                 settings=settings,
                 record=record or unwanted,

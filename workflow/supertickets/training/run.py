@@ -20,7 +20,6 @@ from supertickets.encoder.model import Classifier, read_model, save_weights
 from supertickets.encoder.narrow import narrowed
 from supertickets.encoder.ticket import Shape
 from supertickets.engine.device import Compute
-from supertickets.errors import DamagedError
 from supertickets.files import replacing, sha256, write_json
 from supertickets.jobs.versions import versions
 from supertickets.seeds import derived
@@ -123,9 +122,6 @@ def _trained(
     """
     data = Encoded.read(inputs["encoded"])
     rows = data.chosen_rows(inputs["subset"])
-    size = run.get("train_size")
-    if isinstance(size, int) and size != len(rows):
-        raise DamagedError(inputs["subset"], f"{len(rows)} rows; train_size is {size}")
     parts = data.evaluated(training.evaluate)
     random = torch.Generator().manual_seed(derived(run["seed"], "task head"))
     model = read_model(

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
 from supertickets.encoder.ticket import Shape, Ticket
-from supertickets.experiment.paths import TRIAL
+from supertickets.experiment.paths import IMPORTANCE, SHAPE
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import add_legend, finish
 from supertickets.tickets.importance_table import read_importance
@@ -35,14 +35,12 @@ def mean_importance(
     results: Path, model: str, grid: dict[str, Any], importance: dict[str, str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average normalized scores over seeds: of heads, shape (tasks, layers, heads), and blocks, (tasks, layers)."""
-    shape = Shape.read(results / "pretrained" / model / "shape.json", 1)
+    shape = Shape.read(results / SHAPE.format(model=model), 1)
     full = Ticket.full(shape.layers, shape.heads)
     heads, ffn = [], []
     for task in grid["tasks"]:
-        trials = [
-            TRIAL.format(model=model, task=task, train_size=grid["train_sizes"][0], seed=seed) for seed in grid["seeds"]
-        ]
-        paths = [results / trial / "importance" / f"{importance['weights']}.csv" for trial in trials]
+        trial = {"model": model, "task": task, "train_size": grid["train_sizes"][0], "weights": importance["weights"]}
+        paths = [results / IMPORTANCE.format(**trial, seed=seed) for seed in grid["seeds"]]
         scores = [read_importance(path, importance["method"], full) for path in paths]
         heads.append(np.mean([seed_scores["head"] for seed_scores in scores], axis=0))
         ffn.append(np.mean([seed_scores["ffn"] for seed_scores in scores], axis=0))

@@ -29,6 +29,26 @@ from supertickets.report.tables.formats import (
 Row = dict[str, Any]
 #: What was published for averages over tasks only.
 OF_AVERAGES = ("published_gain", "published_super_weight", "published_shared_weight", "printed_shared_weight")
+#: Columns that are shown, with their headings and formats.
+COLUMNS: Columns = {
+    "model": ("Model", ""),
+    "task": ("Task", ""),
+    "metric": ("Metric", ""),
+    "chance": ("Chance", SCORE),
+    "full": ("Full", ""),
+    "ticket": ("Super", ""),
+    "gain": ("Gain", ""),
+    "published_gain": ("Published gain", POINTS),
+    "published_super": ("Super, published", SCORE),
+    "units": ("Cut", ""),
+    "weight_remaining": ("Weight", SHARE),
+    "published_super_weight": ("Weight, published", SHARE),
+    "published_full": ("Multi-task, published", SCORE),
+    "published_shared": ("Sharing, published", SCORE),
+    "published_units": ("Cut, sharing", ""),
+    "published_shared_weight": ("Weight, sharing", SHARE),
+    "printed_shared_weight": ("As printed", SHARE),
+}
 
 
 def write_published(
@@ -46,17 +66,7 @@ def write_published(
     scores = with_chance(scores[scores["split"].str.startswith("validation")], results, grid)
     chosen = chosen[[row.task in published.get(row.model, {"tasks": ()})["tasks"] for row in chosen.itertuples()]]
     compared = chosen.dropna(subset="weight_remaining")
-    rows: list[Row] = []
-    for model, numbers in published.items():
-        tickets = compared[compared["model"] == model]
-        task_rows = [
-            row
-            for _, ticket in tickets.iterrows()
-            for row in _of_task(scores, ticket, numbers["tasks"][ticket["task"]])
-        ]
-        rows += [row | _means(row["by_seed"], row["lowest"]) for row in task_rows]
-        if set(tickets["task"]) == set(numbers["tasks"]):
-            rows.append(_average(pd.DataFrame(task_rows), numbers))
+    rows = _rows(scores, compared, published)
     if not rows:
         raise UserError(
             f"{results}/selections: no published task has a super ticket: scores on validation are undefined"
@@ -68,14 +78,34 @@ def write_published(
         units=_pairs(table, "heads_pruned", "ffn_pruned"),
         published_units=_pairs(table, "published_heads_pruned", "published_ffn_pruned"),
     )
-    columns: Columns = {"model": ("Model", ""), "task": ("Task", ""), "metric": ("Metric", "")}
-    columns |= {"chance": ("Chance", SCORE), "full": ("Full", ""), "ticket": ("Super", ""), "gain": ("Gain", "")}
-    columns |= {"published_gain": ("Published gain", POINTS), "published_super": ("Super, published", SCORE)}
-    columns |= {"units": ("Cut", ""), "weight_remaining": ("Weight", SHARE)}
-    columns |= {"published_super_weight": ("Weight, published", SHARE)}
-    columns |= {"published_full": ("Multi-task, published", SCORE), "published_shared": ("Sharing, published", SCORE)}
-    columns |= {"published_units": ("Cut, sharing", ""), "published_shared_weight": ("Weight, sharing", SHARE)}
-    columns |= {"printed_shared_weight": ("As printed", SHARE)}
+    text = _text(grid, table, chosen, compared)
+    write_formats(table, COLUMNS, text, Files(csv, md, tex), shown)
+
+
+def _rows(scores: pd.DataFrame, compared: pd.DataFrame, published: Mapping[str, Any]) -> list[Row]:
+    """A row for each published score of a task with a super ticket, and averages of models where all tasks have one."""
+    rows: list[Row] = []
+    for model, numbers in published.items():
+        tickets = compared[compared["model"] == model]
+        task_rows = [
+            row
+            for _, ticket in tickets.iterrows()
+            for row in _of_task(scores, ticket, numbers["tasks"][ticket["task"]])
+        ]
+        rows += [row | _means(row["by_seed"], row["lowest"]) for row in task_rows]
+        if set(tickets["task"]) == set(numbers["tasks"]):
+            rows.append(_average(pd.DataFrame(task_rows), numbers))
+    return rows
+
+
+def _text(grid: Mapping[str, Any], table: pd.DataFrame, chosen: pd.DataFrame, compared: pd.DataFrame) -> str:
+    """The text below the table.
+
+    Args:
+        grid: as of :func:`write_published`.
+        table: its rows.
+        chosen, compared: super tickets of published tasks: of all, and of those that have one.
+    """
     text = (
         f"Our scores and published scores. {scope_note(compared, grid)} Scores on the validation split, for MNLI also "
         f"on its mismatched part; means over seeds with {LEVEL:.0%} t intervals over seeds. Chance: the best score of "
@@ -92,7 +122,7 @@ def write_published(
     text += undefined_note(undefined_rows(table.loc[empty, "task"]))
     if without := sorted({*chosen["task"]} - {*compared["task"]}):
         text += f" No super ticket, as validation scores of every ratio are undefined: {', '.join(without)}."
-    write_formats(table, columns, text, Files(csv, md, tex), shown)
+    return text
 
 
 def _of_task(scores: pd.DataFrame, ticket: pd.Series, numbers: Mapping[str, Any]) -> Iterator[Row]:
