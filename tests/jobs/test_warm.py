@@ -29,6 +29,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from supertickets.errors import UserError
@@ -56,6 +57,15 @@ def end(how: str) -> None:
 def look(path: Path) -> None:
     """Write the number of the parent, and how many threads it has."""
     path.write_text(f"{os.getppid()} {len(os.listdir(f'/proc/{os.getppid()}/task'))}")
+
+
+def files() -> None:
+    """Print which open files are a second standard input, output or error."""
+    links = {}
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the list
+            links[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+    print([number for number, link in links.items() if number > 2 and link in (links[0], links[1], links[2])])
 
 
 def wait(ready: Path, goes_on: Path) -> None:
@@ -242,6 +252,22 @@ def test_who_connects_and_sends_nothing_harms_no_job(workflow: Workflow, tmp_pat
     command = ["/bin/sh", "-c", shell, sys.executable, str(tmp_path / "closed")]
     assert subprocess.run(command, env=workflow.environment, check=True).returncode == 0
     assert workflow.server(tmp_path / "out")[0] == server
+
+
+def test_too_many_open_files_end_no_server(workflow: Workflow, tmp_path: Path) -> None:
+    number, _ = workflow.server(tmp_path / "out")
+    server = psutil.Process(number)
+    before = server.rlimit(psutil.RLIMIT_NOFILE)
+    server.rlimit(psutil.RLIMIT_NOFILE, (3, before[1]))
+    job = workflow.start("look", "--path", str(tmp_path / "out"))
+    with pytest.raises(psutil.TimeoutExpired):
+        job.wait(1)
+    server.rlimit(psutil.RLIMIT_NOFILE, before)
+    assert job.wait(20) == 0 and int((tmp_path / "out").read_text().split()[0]) == number
+
+
+def test_a_job_has_its_standard_files_once(workflow: Workflow) -> None:
+    assert workflow.run("files")[:2] == (0, "[]\n")
 
 
 def test_by_hand_and_without_a_folder_a_job_is_cold(workflow: Workflow, tmp_path: Path) -> None:

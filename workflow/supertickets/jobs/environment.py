@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from supertickets.jobs.orphans import ALIVE
-from supertickets.jobs.warm import FOLDER
+from supertickets.jobs.warm import COLD, FOLDER
 
 #: glibc returns large freed blocks to the system at once, and a training asks for the same ones at every step. Keeping
 #: them saves the page faults and changes no result.
@@ -39,6 +39,8 @@ def set_environment(workflow: Path) -> Path:
         os.mkfifo(f"{folder}/{ALIVE}")
         os.open(f"{folder}/{ALIVE}", os.O_RDWR)  # until this process ends, and in no other
     os.environ[FOLDER] = folder
+    if not Path("/proc/self/task").is_dir():  # a server could not see that it has one thread, which alone may be forked
+        os.environ[COLD] = "1"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(workflow), os.environ.get("PYTHONPATH")]))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name, value in MALLOC.items():

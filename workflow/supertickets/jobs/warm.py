@@ -95,10 +95,8 @@ def _send(connection: socket.socket, arguments: Sequence[str]) -> None:
     mask = os.umask(0)
     os.umask(mask)
     place = os.getcwd()  # noqa: PTH109 (as above)
-    request = [sys.executable, list(arguments), place, dict(os.environ), mask, os.getpid()]
-    content = marshal.dumps(request)
-    socket.send_fds(connection, [len(content).to_bytes(8, "big")], [0, 1, 2])
-    connection.sendall(content)
+    socket.send_fds(connection, [b"+"], [0, 1, 2])  # files go with a byte
+    connection.sendall(marshal.dumps([sys.executable, list(arguments), place, dict(os.environ), mask, os.getpid()]))
 
 
 def _status(connection: socket.socket, shell: int) -> int:
