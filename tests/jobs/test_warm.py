@@ -15,9 +15,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import snakemake.benchmark
 from conftest import ended, output_of
 from test_entry_point import NAMED
 
+from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.fingerprint import LIBRARY
 from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD, PASSED_ON
 
@@ -57,6 +59,13 @@ def end(how: str) -> None:
 def look(path: Path) -> None:
     """Write the number of the parent, and how many threads it has."""
     path.write_text(f"{os.getppid()} {len(os.listdir(f'/proc/{os.getppid()}/task'))}")
+
+
+def spend() -> None:
+    """Take memory and time, and end before Snakemake looks again."""
+    held, end = b"x" * 2**27, time.process_time() + 0.1
+    while time.process_time() < end:
+        held.count(b"y")
 
 
 def files() -> None:
@@ -252,6 +261,27 @@ def test_who_connects_and_sends_nothing_harms_no_job(workflow: Workflow, tmp_pat
     command = ["/bin/sh", "-c", shell, sys.executable, str(tmp_path / "closed")]
     assert subprocess.run(command, env=workflow.environment, check=True).returncode == 0
     assert workflow.server(tmp_path / "out")[0] == server
+
+
+def test_the_server_is_not_measured_with_the_first_job(workflow: Workflow, tmp_path: Path) -> None:
+    job, _, server = workflow.waiting(tmp_path)
+    assert server not in job.children(recursive=True)
+
+
+@pytest.mark.parametrize("shell", ["exec", "true; "])  # one becomes its command, one waits for it
+def test_a_benchmark_measures_a_job_that_ends_before_it_looks_again(
+    workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    workflow.server(tmp_path / "out")
+    monkeypatch.setattr(snakemake.benchmark, "BenchmarkTimer", snakemake.benchmark.BenchmarkTimer)
+    measure_warm_jobs(workflow.folder)
+    command = ["/bin/sh", "-c", f"{shell} '{sys.executable}' -P -m supertickets trial:spend; exit $?"]
+    kept = {*workflow.folder.iterdir()}
+    process = psutil.Popen(command, env=workflow.environment)
+    with snakemake.benchmark.benchmarked(process.pid) as found:
+        assert process.wait(20) == 0
+    assert found.max_rss > 128 and 0.1 < found.cpu_time < 1
+    assert {*workflow.folder.iterdir()} == kept
 
 
 def test_too_many_open_files_end_no_server(workflow: Workflow, tmp_path: Path) -> None:

@@ -43,11 +43,11 @@ def serve(folder: Path, listener: socket.socket) -> None:
     if workflow is None or has_ended(workflow):
         return
     signal.signal(signal.SIGCHLD, lambda number, frame: os.write(waker, b"+"))  # wakes select() at the end of a job
-    library, jobs = _library(), dict[int, tuple[socket.socket, int]]()
+    library, jobs = _library(), dict[int, tuple[socket.socket, Path]]()
     while workflow not in (ready := select.select([listener, workflow, awake], [], [])[0]):
         if awake in ready:
             os.read(awake, 4096)
-            _report(jobs, folder)
+            _report(jobs)
         if listener in ready:
             try:
                 connection = listener.accept()[0]
@@ -61,9 +61,10 @@ def serve(folder: Path, listener: socket.socket) -> None:
             if job is None:
                 connection.close()  # the one that asks does the job itself
                 continue
-            jobs[job[0]] = connection, job[1]
+            process, note = job[0], folder / job[1]
+            jobs[process] = connection, note
             with suppress(OSError):  # nobody measures it then
-                (folder / str(job[1])).write_text(str(job[0]))
+                note.write_text(str(process))
 
 
 def _library() -> list[tuple[str, int, int]]:
@@ -72,7 +73,7 @@ def _library() -> list[tuple[str, int, int]]:
     return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
 
 
-def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, int] | None:
+def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, str] | None:
     """Fork the process of a job, unless it needs another Python or other code than this one's.
 
     Args:
@@ -82,13 +83,13 @@ def _begin(connection: socket.socket, library: list[Any], workflow: int, others:
         others: files of this process that the job's closes.
 
     Returns:
-        The number of the job's process, and of the one that asks; None if this process does not do it.
+        The number of the job's process, and where to note it; None if this process does not do it.
     """
     connection.settimeout(PATIENCE_SECONDS)
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     try:
         with connection.makefile("rb") as stream:
-            python, arguments, place, environment, mask, asking = marshal.load(stream)
+            python, arguments, place, environment, mask, note = marshal.load(stream)
         connection.settimeout(None)
         if len(files) < 3 or python != sys.executable or _library() != library:
             return None
@@ -98,7 +99,7 @@ def _begin(connection: socket.socket, library: list[Any], workflow: int, others:
             return None
         gc.freeze()  # what is imported stays, and pages that no collection touches are shared
         if process := os.fork():
-            return process, asking
+            return process, note
         try:
             _run(connection, workflow, files, others, arguments, place, environment, mask)
         except BaseException:
@@ -154,19 +155,21 @@ def _status_of(arguments: list[str]) -> int:
     return 0
 
 
-def _report(jobs: dict[int, tuple[socket.socket, int]], folder: Path) -> None:
-    """Send the status of each job that has ended to the process that waits for it.
+def _report(jobs: dict[int, tuple[socket.socket, Path]]) -> None:
+    """Note what each job that has ended used, and send its status to the process that waits for it.
 
     Most have sent it themselves; a second one is not read.
     """
     with suppress(ChildProcessError):  # none is left
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            if ended[0] not in jobs:  # started by something that was imported
+        while (ended := os.wait4(-1, os.WNOHANG))[0]:
+            process, status, used = ended
+            if process not in jobs:  # started by something that was imported
                 continue
-            connection, asking = jobs.pop(ended[0])
+            connection, note = jobs.pop(process)
+            with suppress(OSError):  # a full disk
+                note.write_text(f"{process} {used.ru_maxrss / 1024} {used.ru_utime + used.ru_stime}")
             with suppress(OSError), connection:
-                connection.send(os.waitstatus_to_exitcode(ended[1]).to_bytes(STATUS_BYTES, "big", signed=True))
-            (folder / str(asking)).unlink(missing_ok=True)
+                connection.send(os.waitstatus_to_exitcode(status).to_bytes(STATUS_BYTES, "big", signed=True))
 
 
 if __name__ == "__main__":
