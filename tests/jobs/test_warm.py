@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ from test_entry_point import NAMED
 from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.fingerprint import LIBRARY
 from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD, PASSED_ON
+from supertickets.server import _library
 
 TRIAL = '''
 """What jobs do in the tests."""
@@ -185,6 +187,7 @@ def test_one_server_for_all_jobs_which_ends_with_the_workflow(workflow: Workflow
 def test_an_edited_library_or_another_python_is_not_the_servers(workflow: Workflow, tmp_path: Path) -> None:
     server, _ = workflow.server(tmp_path / "out")
     assert workflow.server(tmp_path / "out")[0] == server
+    assert "a Python of its own" not in workflow.run("look", "--path", str(tmp_path / "out"))[2]
     other = tmp_path / "python"
     other.symlink_to(Path(sys.executable).resolve())
     assert workflow.server(tmp_path / "out", python=str(other))[0] == os.getpid()
@@ -192,6 +195,20 @@ def test_an_edited_library_or_another_python_is_not_the_servers(workflow: Workfl
     edited.write_text(edited.read_text().replace("{os.getppid()} {len", "{os.getppid()} 77{len"))
     number, threads = workflow.server(tmp_path / "out")
     assert number == os.getpid() and str(threads).startswith("77")
+    assert "starts a Python of its own" in workflow.run("look", "--path", str(tmp_path / "out"))[2]
+    assert workflow.run("look", "--path", str(tmp_path / "out"), **{COLD: "1"})[2] == ""  # as asked for
+
+
+def test_an_installation_is_noticed_and_compiled_files_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    (tmp_path / "torch-1.dist-info").mkdir()
+    before = _library()
+    (tmp_path / "__pycache__").mkdir()
+    assert _library() == before
+    (tmp_path / "torch-1.dist-info").rename(tmp_path / "torch-2.dist-info")
+    assert _library() != before
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])

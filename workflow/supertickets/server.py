@@ -20,6 +20,7 @@ import shutil
 import signal
 import socket
 import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -68,13 +69,17 @@ def serve(folder: Path, listener: socket.socket) -> None:
 
 
 def _library() -> list[tuple[str, int, int]]:
-    """Times and sizes of the library's files: after an edit a job needs a process that has not imported the old one."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+    """Times and sizes of the library's files, and of what says which packages are installed.
+
+    After an edit or an installation a job needs a process that has not imported the old ones.
+    """
+    folders = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
+    paths = [*Path(__file__).parent.rglob("*.py"), *(path for folder in folders for path in folder.glob("*.dist-info"))]
+    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(paths)]
 
 
 def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, str] | None:
-    """Fork the process of a job, unless it needs another Python or other code than this one's.
+    """Fork the process of a job, unless it needs another Python, or other code or packages, than this one's.
 
     Args:
         connection: to the process that asks for it.
