@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -315,6 +316,31 @@ def test_too_many_open_files_end_no_server(workflow: Workflow, tmp_path: Path) -
 
 def test_a_job_has_its_standard_files_once(workflow: Workflow) -> None:
     assert workflow.run("files")[:2] == (0, "[]\n")
+
+
+def test_a_call_removes_what_killed_ones_have_left() -> None:
+    with tempfile.TemporaryDirectory() as temporary:  # short enough for a socket
+        elsewhere = Path(temporary) / "supertickets-elsewhere"  # of a call on another machine, which may run on
+        elsewhere.mkdir()
+        os.mkfifo(elsewhere / "alive-elsewhere")
+        os.utime(elsewhere, (0, 0))
+        calls, folders = [], []
+        for _ in range(4):
+            call = psutil.Popen(
+                [sys.executable, "-c", SNAKEMAKE, str(LIBRARY.parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": str(LIBRARY.parent), "TMPDIR": temporary}, text=True,
+            )  # fmt: skip
+            calls.append(call)
+            folders.append(Path(call.stdout.readline().strip()))
+            if len(calls) < 3:  # the third runs on
+                call.kill()
+                call.communicate()
+            if len(calls) != 2:  # the second has just begun
+                os.utime(folders[-1], (0, 0))
+        assert {*Path(temporary).iterdir()} == {elsewhere, *folders[1:]}
+        for call in calls[2:]:
+            call.communicate("")
+        assert {*Path(temporary).iterdir()} == {elsewhere, folders[1]}
 
 
 def test_by_hand_and_without_a_folder_a_job_is_cold(workflow: Workflow, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from supertickets.jobs.orphans import ALIVE
+from supertickets.jobs.orphans import ALIVE, alive, has_ended
 from supertickets.jobs.warm import COLD, FOLDER
 
 #: glibc returns large freed blocks to the system at once, and a training asks for the same ones at every step. Keeping
@@ -19,6 +20,9 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MAL
 
 #: Of the folder for temporary files, so that it can hold a socket: the address of one has at most 104 bytes.
 LONGEST = 60
+#: Of the names of folders; and how old one is at least that is surely whole, with the pipe that its call has opened.
+PREFIX = "supertickets-"
+SETTLED_SECONDS = 60
 
 
 def set_environment(workflow: Path) -> Path:
@@ -33,7 +37,9 @@ def set_environment(workflow: Path) -> Path:
         That folder.
     """
     long = len(os.fsencode(tempfile.gettempdir())) > LONGEST
-    folder = tempfile.mkdtemp(prefix="supertickets-", dir="/tmp" if long and os.access("/tmp", os.W_OK) else None)
+    place = "/tmp" if long and os.access("/tmp", os.W_OK) else tempfile.gettempdir()
+    _remove_left(Path(place))
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=place)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with suppress(OSError):  # a file system without pipes: jobs start cold, and do not notice this process's end
         os.mkfifo(f"{folder}/{ALIVE}")
@@ -46,3 +52,15 @@ def set_environment(workflow: Path) -> Path:
     for name, value in MALLOC.items():
         os.environ.setdefault(name, str(value))
     return Path(folder)
+
+
+def _remove_left(place: Path) -> None:
+    """Remove folders of calls on this machine that were killed before they had a server, or together with it."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another call has just removed it
+            found = folder.lstat()
+            settled = found.st_uid == os.getuid() and time.time() - found.st_mtime > SETTLED_SECONDS
+            if settled and (pipe := alive(folder)) is not None:
+                if has_ended(pipe):
+                    shutil.rmtree(folder, ignore_errors=True)
+                os.close(pipe)
