@@ -55,4 +55,4 @@ def test_a_call_measures_its_warm_jobs_and_leaves_nothing(tmp_path: Path) -> Non
     tables = [path for path in results.rglob("*.tsv") if "benchmark" in str(path.relative_to(results))]
     measured = pd.concat(pd.read_csv(path, sep="\t").assign(path=path) for path in tables)
     assert len(measured) == 5 and (measured["max_rss"] > 50).all(), measured  # MB: the process that waits has 20
-    assert (measured["cpu_time"] > 0.02).all(), measured
+    assert (measured["cpu_time"] > 0).all() and measured["cpu_time"].max() > 0.2

@@ -45,7 +45,8 @@ def serve(folder: Path, listener: socket.socket) -> None:
         return
     signal.signal(signal.SIGCHLD, lambda number, frame: os.write(waker, b"+"))  # wakes select() at the end of a job
     library, jobs = _library(), dict[int, tuple[socket.socket, Path]]()
-    while workflow not in (ready := select.select([listener, workflow, awake], [], [])[0]):
+    watched: list[Any] = [listener, workflow, awake]
+    while workflow not in (ready := select.select(watched, [], [])[0]):
         if awake in ready:
             os.read(awake, 4096)
             _report(jobs)
