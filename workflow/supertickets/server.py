@@ -76,7 +76,7 @@ def _library() -> list[tuple[str, int, int]]:
     """
     folders = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
     paths = [*Path(__file__).parent.rglob("*.py"), *(path for folder in folders for path in folder.glob("*.dist-info"))]
-    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(paths)]
+    return [(str(path), (found := path.stat()).st_mtime_ns, found.st_size) for path in sorted(paths)]
 
 
 def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, str] | None:
