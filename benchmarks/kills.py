@@ -26,7 +26,12 @@ EXPERIMENTS = {
     "multi-task": (shared_config, SHARED_TARGETS, 20),
     "single-task": (accident_config, TARGETS, 40),
 }
-NAMES = {"all": "workflow and jobs killed", "workflow": "workflow killed, not its jobs", "job": "one job killed"}
+NAMES = {
+    "all": "Snakemake, the server of warm jobs and all jobs killed at once",
+    "workflow": "Snakemake alone killed",
+    "server": "the server alone killed",
+    "job": "one process of a job killed: its shell, the command that waits, or the job itself",
+}
 
 
 def disturbed(config: dict[str, Any], targets: Sequence[str], kills: int) -> tuple[Tally, float]:
@@ -54,8 +59,8 @@ def main() -> None:
         found[name] = dataclasses.asdict(tally)
         texts.append(f"{name} at {kills}, each up to {longest:.0f} s after its start")
     text = (
-        f"The tiny workflows of `tests/accidents.py`, killed at random moments (seed {SEED}): {'; '.join(texts)}, "
-        "which is how long it takes undisturbed. A call that has ended by itself is not counted."
+        f"The tiny workflows of `tests/accidents.py`, killed with SIGKILL at random moments (seed {SEED}): "
+        f"{'; '.join(texts)}, which is how long it takes undisturbed. A call that has ended by itself is not counted."
     )
     table = pd.DataFrame(columns).rename_axis("what").reset_index()
     write("kills", "python -m benchmarks kills", text, table, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,10 @@ SHARED_TARGETS = (
 )
 #: Of a record what no two runs have in common.
 MEASURED = ("seconds", "memory_bytes")
-WAYS = ("all", "workflow", "job")
+WAYS = ("all", "workflow", "server", "job")
+#: Linux: whatever loses its parent below this process becomes its child, such as the server of warm jobs.
+PR_SET_CHILD_SUBREAPER = 36
+LIBC = ctypes.CDLL(None)
 
 
 def accident_config(epochs: int = 100) -> dict[str, Any]:
@@ -101,6 +106,30 @@ def _children_of(process: int) -> list[int]:
         return []
 
 
+def server_of(process: int) -> int | None:
+    """Number of the server of Snakemake's warm jobs, once nothing but Snakemake is above it; None if there is none."""
+    for number in _children_of(process):
+        with suppress(OSError):  # it has ended
+            if b"supertickets.server" in Path(f"/proc/{number}/cmdline").read_bytes():
+                return number
+    return None
+
+
+def kill_all(process: int) -> None:
+    """Kill a process and all below it as if at one moment: they are stopped first, so that none starts another."""
+    stopped: set[int] = set()
+    while new := {process, *children(process)} - stopped:
+        _send(signal.SIGSTOP, new)
+        stopped |= new
+    _send(signal.SIGKILL, stopped)
+
+
+def _send(number: int, processes: set[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 class Disturber:
     """Calls the workflow of a workspace again and again, and kills it.
 
@@ -141,33 +170,35 @@ class Disturber:
             shutil.rmtree(self.workspace.folder / name, ignore_errors=True)
         self._known = {}
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """A call of the workflow."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *self.targets]
         return subprocess.Popen(
             command, cwd=self.workspace.folder, start_new_session=True, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, preexec_fn=lambda: LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0),
         )  # fmt: skip
 
     def _kill(self, way: str, after: float) -> bool:
-        """Start a call and kill it, or one of its jobs; whether the workflow has come to its end."""
+        """Start a call and kill all, or one of its processes; whether the workflow has come to its end."""
         self._unlock()
-        process = self._start()
+        process = self.start()
         try:
             code = process.wait(after)
         except subprocess.TimeoutExpired:
-            code = None
-            below = children(process.pid)
-            self.tally.kills[way] += way != "job" or bool(below)
+            server = server_of(process.pid)
+            draw = {
+                "server": [server] if server else [],
+                "job": [number for number in children(process.pid) if number != server],
+            }.get(way, [process.pid])
+            self.tally.kills[way] += bool(draw)
             if way == "all":
-                os.killpg(process.pid, signal.SIGKILL)
-            elif way == "workflow":  # its jobs notice
-                process.kill()
-            elif below:
-                os.kill(self.random.choice(below), signal.SIGKILL)
-            if way == "job":
-                code = process.wait(120)  # the others are finished, and the next call makes what is missing
-            else:
-                process.wait()
+                kill_all(process.pid)
+            elif draw:
+                _send(signal.SIGKILL, {self.random.choice(draw)})
+            # After one of its processes alone it finishes other jobs, and the next call makes what is missing.
+            code = process.wait(600)
+            if way == "server" and draw and code:
+                self.tally.wrong.append(f"{after:.1f} s: the call failed after its server was killed")
         self._look()
         return code == 0
 

@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,11 +17,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+import snakemake.benchmark
 from conftest import ended, output_of
 from test_entry_point import NAMED
 
+from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.fingerprint import LIBRARY
 from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD, PASSED_ON
+from supertickets.server import _library
 
 TRIAL = '''
 """What jobs do in the tests."""
@@ -29,6 +34,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from supertickets.errors import UserError
@@ -56,6 +62,22 @@ def end(how: str) -> None:
 def look(path: Path) -> None:
     """Write the number of the parent, and how many threads it has."""
     path.write_text(f"{os.getppid()} {len(os.listdir(f'/proc/{os.getppid()}/task'))}")
+
+
+def spend() -> None:
+    """Take memory and time, and end before Snakemake looks again."""
+    held, end = b"x" * 2**27, time.process_time() + 0.1
+    while time.process_time() < end:
+        held.count(b"y")
+
+
+def files() -> None:
+    """Print which open files are a second standard input, output or error."""
+    links = {}
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the list
+            links[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+    print([number for number, link in links.items() if number > 2 and link in (links[0], links[1], links[2])])
 
 
 def wait(ready: Path, goes_on: Path) -> None:
@@ -166,6 +188,7 @@ def test_one_server_for_all_jobs_which_ends_with_the_workflow(workflow: Workflow
 def test_an_edited_library_or_another_python_is_not_the_servers(workflow: Workflow, tmp_path: Path) -> None:
     server, _ = workflow.server(tmp_path / "out")
     assert workflow.server(tmp_path / "out")[0] == server
+    assert "a Python of its own" not in workflow.run("look", "--path", str(tmp_path / "out"))[2]
     other = tmp_path / "python"
     other.symlink_to(Path(sys.executable).resolve())
     assert workflow.server(tmp_path / "out", python=str(other))[0] == os.getpid()
@@ -173,6 +196,20 @@ def test_an_edited_library_or_another_python_is_not_the_servers(workflow: Workfl
     edited.write_text(edited.read_text().replace("{os.getppid()} {len", "{os.getppid()} 77{len"))
     number, threads = workflow.server(tmp_path / "out")
     assert number == os.getpid() and str(threads).startswith("77")
+    assert "starts a Python of its own" in workflow.run("look", "--path", str(tmp_path / "out"))[2]
+    assert workflow.run("look", "--path", str(tmp_path / "out"), **{COLD: "1"})[2] == ""  # as asked for
+
+
+def test_an_installation_is_noticed_and_compiled_files_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    (tmp_path / "torch-1.dist-info").mkdir()
+    before = _library()
+    (tmp_path / "__pycache__").mkdir()
+    assert _library() == before
+    (tmp_path / "torch-1.dist-info").rename(tmp_path / "torch-2.dist-info")
+    assert _library() != before
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
@@ -242,6 +279,68 @@ def test_who_connects_and_sends_nothing_harms_no_job(workflow: Workflow, tmp_pat
     command = ["/bin/sh", "-c", shell, sys.executable, str(tmp_path / "closed")]
     assert subprocess.run(command, env=workflow.environment, check=True).returncode == 0
     assert workflow.server(tmp_path / "out")[0] == server
+
+
+def test_the_server_is_not_measured_with_the_first_job(workflow: Workflow, tmp_path: Path) -> None:
+    job, _, server = workflow.waiting(tmp_path)
+    assert server not in job.children(recursive=True)
+
+
+@pytest.mark.parametrize("shell", ["exec", "true; "])  # one becomes its command, one waits for it
+def test_a_benchmark_measures_a_job_that_ends_before_it_looks_again(
+    workflow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    workflow.server(tmp_path / "out")
+    monkeypatch.setattr(snakemake.benchmark, "BenchmarkTimer", snakemake.benchmark.BenchmarkTimer)
+    measure_warm_jobs(workflow.folder)
+    command = ["/bin/sh", "-c", f"{shell} '{sys.executable}' -P -m supertickets trial:spend; exit $?"]
+    kept = {*workflow.folder.iterdir()}
+    process = psutil.Popen(command, env=workflow.environment)
+    with snakemake.benchmark.benchmarked(process.pid) as found:
+        assert process.wait(20) == 0
+    assert found.max_rss > 128 and 0.1 < found.cpu_time < 1
+    assert {*workflow.folder.iterdir()} == kept
+
+
+def test_too_many_open_files_end_no_server(workflow: Workflow, tmp_path: Path) -> None:
+    number, _ = workflow.server(tmp_path / "out")
+    server = psutil.Process(number)
+    before = server.rlimit(psutil.RLIMIT_NOFILE)
+    server.rlimit(psutil.RLIMIT_NOFILE, (3, before[1]))
+    job = workflow.start("look", "--path", str(tmp_path / "out"))
+    with pytest.raises(psutil.TimeoutExpired):
+        job.wait(1)
+    server.rlimit(psutil.RLIMIT_NOFILE, before)
+    assert job.wait(20) == 0 and int((tmp_path / "out").read_text().split()[0]) == number
+
+
+def test_a_job_has_its_standard_files_once(workflow: Workflow) -> None:
+    assert workflow.run("files")[:2] == (0, "[]\n")
+
+
+def test_a_call_removes_what_killed_ones_have_left() -> None:
+    with tempfile.TemporaryDirectory() as temporary:  # short enough for a socket
+        elsewhere = Path(temporary) / "supertickets-elsewhere"  # of a call on another machine, which may run on
+        elsewhere.mkdir()
+        os.mkfifo(elsewhere / "alive-elsewhere")
+        os.utime(elsewhere, (0, 0))
+        calls, folders = [], []
+        for _ in range(4):
+            call = psutil.Popen(
+                [sys.executable, "-c", SNAKEMAKE, str(LIBRARY.parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": str(LIBRARY.parent), "TMPDIR": temporary}, text=True,
+            )  # fmt: skip
+            calls.append(call)
+            folders.append(Path(call.stdout.readline().strip()))
+            if len(calls) < 3:  # the third runs on
+                call.kill()
+                call.communicate()
+            if len(calls) != 2:  # the second has just begun
+                os.utime(folders[-1], (0, 0))
+        assert {*Path(temporary).iterdir()} == {elsewhere, *folders[1:]}
+        for call in calls[2:]:
+            call.communicate("")
+        assert {*Path(temporary).iterdir()} == {elsewhere, folders[1]}
 
 
 def test_by_hand_and_without_a_folder_a_job_is_cold(workflow: Workflow, tmp_path: Path) -> None:

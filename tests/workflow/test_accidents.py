@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
-from accidents import TARGETS, Disturber, accident_config, contents, finished_runs
-from conftest import PROJECT, Workspace, new_workspace
+from accidents import TARGETS, Disturber, accident_config, children, contents, finished_runs, kill_all, server_of
+from conftest import PROJECT, Workspace, ended, new_workspace
 from safetensors.numpy import load_file
 
 from supertickets.jobs.finished import IDENTITY, SUFFIX
@@ -34,6 +35,23 @@ def test_killed_at_random_moments(undisturbed: Workspace, tmp_path_factory: pyte
     tally = Disturber(workspace, contents(undisturbed), seed=7).run(kills=3, longest=12)
     assert not tally.wrong, tally
     assert sum(tally.kills.values()) == 3 and tally.finished
+
+
+@pytest.mark.slow
+def test_a_kill_of_all_spares_neither_the_server_nor_a_warm_job(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path / "the project", accident_config())
+    record = "results/runs/tiny/toy/n32/seed1/full/record.json"
+    call = Disturber(workspace, {}, seed=0, targets=[record]).start()
+    wait_for((workspace.folder / record).with_name("train.log"), "step")
+    server = server_of(call.pid)
+    assert server and len(children(server)) == 1
+    below = [psutil.Process(number) for number in children(call.pid)]
+    kill_all(call.pid)
+    call.wait()
+    deadline = time.monotonic() + 10
+    while not all(map(ended, below)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert all(map(ended, below))
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ import shutil
 import signal
 import socket
 import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -29,7 +30,7 @@ from typing import Any
 
 from supertickets.call import main
 from supertickets.jobs.orphans import alive, end_with_workflow, has_ended
-from supertickets.jobs.warm import ONE_THREAD, STARTED, STATUS_BYTES
+from supertickets.jobs.warm import ONE_THREAD, SECONDS, STARTED, STATUS_BYTES
 
 #: For a connected process to send its job; this process does nothing else meanwhile.
 PATIENCE_SECONDS = 2
@@ -42,46 +43,44 @@ def serve(folder: Path, listener: socket.socket) -> None:
     workflow, (awake, waker) = alive(folder), os.pipe()
     if workflow is None or has_ended(workflow):
         return
-    os.set_blocking(waker, False)
-    signal.set_wakeup_fd(waker)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # but written to the pipe
-    library, jobs = _library(), dict[int, tuple[socket.socket, int]]()
+    signal.signal(signal.SIGCHLD, lambda number, frame: os.write(waker, b"+"))  # wakes select() at the end of a job
+    library, jobs = _library(), dict[int, tuple[socket.socket, Path]]()
     watched: list[Any] = [listener, workflow, awake]
-    while True:
-        ready = select.select(watched, [], [])[0]
-        if workflow in ready:
-            return
+    while workflow not in (ready := select.select(watched, [], [])[0]):
         if awake in ready:
             os.read(awake, 4096)
-            _report(jobs, folder)
+            _report(jobs)
         if listener in ready:
-            connection = listener.accept()[0]
+            try:
+                connection = listener.accept()[0]
+            except OSError:  # too many files are open
+                time.sleep(SECONDS)
+                continue
             others = [listener.fileno(), awake, waker, *(other.fileno() for other, _ in jobs.values())]
             job = None
-            with suppress(OSError, ValueError, EOFError, TypeError):  # the client has gone, or fork failed
+            with suppress(OSError, ValueError, EOFError, TypeError):  # who asks has gone, or this process cannot fork
                 job = _begin(connection, library, workflow, others)
             if job is None:
                 connection.close()  # the one that asks does the job itself
                 continue
-            jobs[job[0]] = connection, job[1]
+            process, note = job[0], folder / job[1]
+            jobs[process] = connection, note
             with suppress(OSError):  # nobody measures it then
-                (folder / str(job[1])).write_text(str(job[0]))
+                note.write_text(str(process))
 
 
 def _library() -> list[tuple[str, int, int]]:
-    """Times and sizes of the library's files: after an edit a job needs a process that has not imported the old one."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+    """Times and sizes of the library's files, and of what says which packages are installed.
+
+    After an edit or an installation a job needs a process that has not imported the old ones.
+    """
+    folders = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
+    paths = [*Path(__file__).parent.rglob("*.py"), *(path for folder in folders for path in folder.glob("*.dist-info"))]
+    return [(str(path), (found := path.stat()).st_mtime_ns, found.st_size) for path in sorted(paths)]
 
 
-def _threads() -> int:
-    """How many threads this process has, those of libraries included; 1 if that is unknown."""
-    tasks = Path("/proc/self/task")
-    return len(list(tasks.iterdir())) if tasks.is_dir() else 1
-
-
-def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, int] | None:
-    """Fork the process of a job, unless it needs another Python or other code than this one's.
+def _begin(connection: socket.socket, library: list[Any], workflow: int, others: list[int]) -> tuple[int, str] | None:
+    """Fork the process of a job, unless it needs another Python, or other code or packages, than this one's.
 
     Args:
         connection: to the process that asks for it.
@@ -90,35 +89,30 @@ def _begin(connection: socket.socket, library: list[Any], workflow: int, others:
         others: files of this process that the job's closes.
 
     Returns:
-        The number of the job's process, and of the one that asks; None if this process does not do it.
+        The number of the job's process, and where to note it; None if this process does not do it.
     """
     connection.settimeout(PATIENCE_SECONDS)
-    length, files, _, _ = socket.recv_fds(connection, 8, 3)
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
     try:
-        if len(length) < 8 or len(files) < 3:
-            return None
-        content = b""
-        while len(content) < int.from_bytes(length, "big"):
-            content += (part := connection.recv(2**16))
-            if not part:
-                return None
+        with connection.makefile("rb") as stream:
+            python, arguments, place, environment, mask, note = marshal.load(stream)
         connection.settimeout(None)
-        python, arguments, place, environment, mask, asking = marshal.loads(content)
-        if python != sys.executable or _library() != library:
+        if len(files) < 3 or python != sys.executable or _library() != library:
             return None
         with suppress(Exception):  # the job meets the same error, and reports it
             importlib.import_module(f"supertickets.{arguments[0].partition(':')[0]}")
-        if _threads() > 1:  # a copy would lack all but one, and their locks stay locked
+        if len(list(Path("/proc/self/task").iterdir())) > 1:  # a copy has only one, and keeps the locks of the others
             return None
         gc.freeze()  # what is imported stays, and pages that no collection touches are shared
         if process := os.fork():
-            return process, asking
+            return process, note
         try:
             _run(connection, workflow, files, others, arguments, place, environment, mask)
         except BaseException:
             traceback.print_exc()
+            sys.stdout.flush()
         finally:
-            os._exit(1)
+            os._exit(1)  # not sys.exit(): what comes after, and what is registered for an exit, is the server's
     finally:
         for number in files:
             os.close(number)
@@ -129,12 +123,11 @@ def _run(
     environment: dict[str, str], mask: int,
 ) -> None:  # fmt: skip
     """Do a job in a process of its own, as if it had been started in the ordinary way, and end the process."""
-    signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for number in others:
-        os.close(number)
     for number, file in enumerate(files):
         os.dup2(file, number)
+    for number in (*files, *others):
+        os.close(number)
     os.chdir(place)
     os.umask(mask)
     os.environ.clear()
@@ -165,25 +158,24 @@ def _status_of(arguments: list[str]) -> int:
         sys.stdout.flush()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    except BaseException:
-        traceback.print_exc()
-        return 1
     return 0
 
 
-def _report(jobs: dict[int, tuple[socket.socket, int]], folder: Path) -> None:
-    """Send the status of each job that has ended to the process that waits for it.
+def _report(jobs: dict[int, tuple[socket.socket, Path]]) -> None:
+    """Note what each job that has ended used, and send its status to the process that waits for it.
 
     Most have sent it themselves; a second one is not read.
     """
     with suppress(ChildProcessError):  # none is left
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            if ended[0] not in jobs:  # started by something that was imported
+        while (ended := os.wait4(-1, os.WNOHANG))[0]:
+            process, status, used = ended
+            if process not in jobs:  # started by something that was imported
                 continue
-            connection, asking = jobs.pop(ended[0])
+            connection, note = jobs.pop(process)
+            with suppress(OSError):  # a full disk
+                note.write_text(f"{process} {used.ru_maxrss / 1024} {used.ru_utime + used.ru_stime}")
             with suppress(OSError), connection:
-                connection.send(os.waitstatus_to_exitcode(ended[1]).to_bytes(STATUS_BYTES, "big", signed=True))
-            (folder / str(asking)).unlink(missing_ok=True)
+                connection.send(os.waitstatus_to_exitcode(status).to_bytes(STATUS_BYTES, "big", signed=True))
 
 
 if __name__ == "__main__":

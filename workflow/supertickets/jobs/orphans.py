@@ -17,8 +17,8 @@ from typing import Any
 
 from supertickets.jobs.warm import SECONDS
 
-#: A named pipe in the workflow's folder, which only Snakemake has opened to write.
-ALIVE = "alive"
+#: A named pipe in the workflow's folder, which only Snakemake has opened to write; another machine cannot see that.
+ALIVE = f"alive-{os.uname().nodename}"
 
 
 def alive(folder: Path) -> int | None:
