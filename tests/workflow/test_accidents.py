@@ -176,6 +176,7 @@ def test_a_read_only_results_folder_is_one_clear_error(undisturbed: Workspace, m
     assert contents(workspace) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_results_from_the_future_are_refused_with_what_mends_it(undisturbed: Workspace, tmp_path: Path) -> None:
     workspace = undisturbed.copy(tmp_path / "the project")
     workspace.configure(accident_config() | {"ratios": [0.3, 0.5, 0.6]})

@@ -120,6 +120,7 @@ def test_another_margin_judges_and_draws_again(workspace: Workspace) -> None:
     assert workspace.planned(*shown) == {"judge": 1, "draw_figure": 1}
 
 
+@pytest.mark.slow
 def test_another_epoch_to_score_reruns_the_tickets_and_the_best_epoch_all_trainings(workspace: Workspace) -> None:
     before = workspace.predictions()
     workspace.configure(small_config(training_overrides={"toy": {"importance_epoch": 1}}))
@@ -144,6 +145,7 @@ def test_one_more_seed_adds_its_own_jobs_only(workspace: Workspace) -> None:
     assert workspace.planned(FIGURE) == {"subsample": 2} | ALL_TRAININGS
 
 
+@pytest.mark.slow
 def test_latency_reruns_what_shows_it_and_is_no_part_of_the_main_figure(workspace: Workspace) -> None:
     shown = ("results/tables/latency.csv", "results/tables/worth.csv", "results/figures/speed.pdf")
     measured = {"measure_latency": 1, "write_table": 2, "draw_figure": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 from conftest import Workspace, small_config
 
 TABLE, WORTH = "results/tables/rivals.csv", "results/tables/worth.csv"
@@ -20,6 +21,7 @@ def with_rivals(**changes: object) -> dict[str, object]:
     return config
 
 
+@pytest.mark.slow
 def test_rivals_are_added_to_an_experiment(workspace: Workspace) -> None:
     before = workspace.predictions()
     workspace.configure(with_rivals(rivals=["tiny_first", "tiny_outer"]))

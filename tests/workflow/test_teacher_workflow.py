@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pandas as pd
+import pytest
 from conftest import Workspace, small_config
 
 TABLE = "results/tables/contrasts.csv"
@@ -18,6 +19,7 @@ def with_teacher(**settings: Any) -> dict[str, object]:
     return config
 
 
+@pytest.mark.slow
 def test_tickets_with_a_teacher_are_compared_with_those_without(workspace: Workspace) -> None:
     before = workspace.predictions()
     workspace.configure(with_teacher())
