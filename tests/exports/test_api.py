@@ -135,7 +135,7 @@ def test_what_it_cannot_do_is_one_clear_error(tmp_path: Path) -> None:
             lambda: supertickets.score_units(model, tokenizer, ["a"], ["maybe"]),
         ),
         (
-            "label of '0' is 7.0, not a class from 0 to 1",
+            "^label of '0' is 7.0, not a class from 0 to 1$",
             lambda: supertickets.score_units(model, tokenizer, ["a"], [7]),
         ),
     ):

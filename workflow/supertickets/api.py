@@ -28,7 +28,7 @@ from supertickets.encoder.families import architecture_of, dimensions_of
 from supertickets.encoder.narrow import require_fit
 from supertickets.encoder.ticket import Ticket
 from supertickets.engine.device import Compute
-from supertickets.errors import UserError
+from supertickets.errors import DamagedError, UserError
 from supertickets.exports.folder import load, write_models
 from supertickets.exports.modeling_super_ticket import SuperTicketForSequenceClassification
 from supertickets.exports.plain import classifier_of, cut_model, cut_tensors
@@ -87,9 +87,11 @@ def score_units(
         tokens=np.fromiter(chain.from_iterable(tokens), dtype=np.int64),
         types=np.fromiter(chain.from_iterable(types), dtype=np.int64),
         offsets=np.cumsum([0, *map(len, tokens)]),
-        origin="texts",
     )
-    require_fit(classifier, data, len(classifier.word_embedding.weight))
+    try:
+        require_fit(classifier, data, len(classifier.word_embedding.weight))
+    except DamagedError as error:  # there is no file that could be made again
+        raise UserError(error.what) from error
     batches = sorted_batches(np.arange(len(texts)), data.lengths, batch_size)
     sample = Sample(classifier, data, batches, Compute(model.device, "fp32"), generator(0, "importance random"))
     heads, ffn = normalize(*method_of(method)(sample))

@@ -49,6 +49,7 @@ class DamagedError(UserError):
     """
 
     def __init__(self, where: object, what: str) -> None:
+        self.what = what
         super().__init__(f"{where}: {one_line(what)}; delete it to have it made again")
 
 
