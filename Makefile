@@ -15,6 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 figure: setup
 	. $(VENV)/bin/activate && snakemake --cores all $(if $(CONFIG),--configfile $(CONFIG)) -- \
 	  results/figures/phase_transition.pdf results/pages/start.html results/pages/explorer.html
+	@echo "results/figures/phase_transition.pdf and .png, results/pages/start.html, results/pages/explorer.html"
 
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal

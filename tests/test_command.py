@@ -89,7 +89,7 @@ def test_a_failing_job_is_one_line_at_the_end(pruned: Callable[..., str]) -> Non
 
 def test_a_dry_run_says_what_would_run_and_writes_the_config(pruned: Callable[..., str]) -> None:
     printed = pruned("minilm", "--dry-run", "--no-export", "--metric", "macro_f1,accuracy", "--seeds", "3")
-    assert "Verdict" not in printed and "To continue, edit out/config.yaml; then\n" in printed
+    assert "Verdict" not in printed and "To change the experiment, edit out/config.yaml; then\n" in printed
     config = check_config(yaml.safe_load(Path("out/config.yaml").read_text()))
     task = config["define"]["tasks"]["complaints-2024"]
     assert config["models"] == ["minilm"] and config["seeds"] == [1, 2, 3] and config["train_sizes"] == ["all"]

@@ -91,7 +91,7 @@ def prune(
     _run([sys.executable, "-m", *command, *targets, *(["--dry-run"] if dry_run else []), "--quiet", "rules"], out)
     if not dry_run:
         _report(config, out, exports[0] if export else "")
-    print(f"To continue, edit {out / 'config.yaml'}; then\n    {shlex.join(command)}")
+    print(f"To change the experiment, edit {out / 'config.yaml'}; then\n    {shlex.join(command)}")
 
 
 def _snakefile() -> Path:
