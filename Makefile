@@ -9,7 +9,7 @@ ONNX_STAMP := $(VENV)/onnx-$(shell cksum < requirements-onnx.lock | cut -d ' ' -
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: figure test test-all test-slurm benchmark docs setup check lock
+.PHONY: figure test test-all test-onnx test-slurm benchmark docs setup check lock
 
 # CONFIG=my.yaml lays a config over config.yaml.
 figure: setup
@@ -20,9 +20,13 @@ figure: setup
 test: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal
 
-# The slow ones too, and those of exports to ONNX.
-test-all: $(ONNX_STAMP)
+# The slow ones too.
+test-all: setup
 	. $(VENV)/bin/activate && pytest --numprocesses 2 --dist worksteal -m "not slurm"
+
+# Those of exports to ONNX, which are skipped without what they need.
+test-onnx: $(ONNX_STAMP)
+	. $(VENV)/bin/activate && pytest -m "" tests/exports/test_onnx.py tests/exports/test_latency.py
 
 # Starts and stops a Slurm cluster of its own on this machine; needs root and Debian's packages slurm-wlm and munge.
 test-slurm: $(SLURM_STAMP)
