@@ -10,13 +10,19 @@ import subprocess
 import sys
 import time
 
-#: Linux: orphans below this process become its children, so that their CPU time is counted.
+#: Linux: orphans below a process become its children, so that their CPU time is counted.
 PR_SET_CHILD_SUBREAPER = 36
+LIBC = ctypes.CDLL(None)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever loses its own below it, such as the server of warm jobs."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def main() -> None:
     """Print seconds as JSON."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     folder, environment, *command = sys.argv[1:]
     began = time.perf_counter()
     subprocess.run(command, cwd=folder, env=os.environ | json.loads(environment), check=True, stdout=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 from conftest import Workspace, tiny_config
 
+from benchmarks.reaped import adopt_orphans
 from supertickets.jobs.finished import IDENTITY, KEPT, SUFFIX
 
 TARGETS = ("results/figures/phase_transition.pdf", "results/tables/super_tickets.csv", "results/scores.parquet")
@@ -30,9 +30,6 @@ SHARED_TARGETS = (
 #: Of a record what no two runs have in common.
 MEASURED = ("seconds", "memory_bytes")
 WAYS = ("all", "workflow", "server", "job")
-#: Linux: whatever loses its parent below this process becomes its child, such as the server of warm jobs.
-PR_SET_CHILD_SUBREAPER = 36
-LIBC = ctypes.CDLL(None)
 
 
 def accident_config(epochs: int = 100) -> dict[str, Any]:
@@ -175,7 +172,7 @@ class Disturber:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *self.targets]
         return subprocess.Popen(
             command, cwd=self.workspace.folder, start_new_session=True, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, preexec_fn=lambda: LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0),
+            stderr=subprocess.DEVNULL, preexec_fn=adopt_orphans,
         )  # fmt: skip
 
     def _kill(self, way: str, after: float) -> bool:

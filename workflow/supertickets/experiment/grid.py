@@ -53,8 +53,7 @@ def main_size(train_sizes: Sequence[Size] | Mapping[str, Sequence[Size]]) -> Siz
 def grid_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Axes of the grid of a checked config: models, tasks, train_sizes, seeds, kinds, ratios, and draws by kind.
 
-    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Keys that only
-    some grids have:
+    One ticket of each kind is drawn at a ratio, ``random_draws`` of the random ones. Keys that only some grids have:
 
     - ``finetuned``: models whose full model is given.
     - ``other_kinds``: kinds at the other sizes.

@@ -289,7 +289,7 @@ def margins_text(margins: Mapping[str, float], tasks: Iterable[str]) -> str:
 def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bool = False) -> str:
     """Explain the names of phases (:func:`mark_phases`); ``random``: the third is known, from random tickets."""
     text = f" Phase I: no winning ticket loses more than {margins_text(margins, tasks)} on average."
-    return text + " II: between them. III: none is better than random tickets by more than that." * random
+    return text + " III: none is better than random tickets by more than that. II: between the two." * random
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = MODEL_TASK_SIZE) -> str:

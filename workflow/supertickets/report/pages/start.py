@@ -51,15 +51,14 @@ BODY = """
 are pruned. It is trained again from the pre-trained weights. <em>Keeps</em>: every ticket down to that weight is shown
 to lose less than the margin, {{ margins }} (one-sided, Holm over ratios). <em>Gains</em>: the super ticket is
 significantly better than the full models of the same seeds (Holm, over tasks). <em>Loses</em>: the lightest pruning
-that is significantly worse (Holm, over ratios and tasks); <em>undecided above</em>: of lighter pruning nothing is
-shown. All tests are at {{ level }}, over seeds and {{ resampled }}
-together.</p>
+that is significantly worse (Holm, over ratios and tasks); <em>undecided above</em>: of some lighter pruning
+nothing is shown. All tests are at {{ level }}, over seeds and {{ resampled }} together.</p>
 
 {{ table(heads, rows) }}
 <p class="note">The super ticket is the ticket with the best mean validation score. {{ choice }}Full
 model, super ticket and gain are means over seeds on examples and trainings that were not used to choose it: for each
-seed the ticket that the other seeds chose. The star in the curve is the ticket of the ratio in the table, which all
-seeds chose together. {{ intervals }}{{ latency }}</p>
+seed the ticket that the other seeds chose. The star in the curve is at the ratio in the table, which all seeds
+chose together. {{ intervals }}{{ latency }}</p>
 
 <h2>The curve</h2>
 <figure>
