@@ -67,6 +67,7 @@ def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) ->
         "ffn_pruned": int(run["kind"] != "full"),
         "steps": 24,
         "parameters": 22_000_000,
+        "precision": "fp32",
     }
     record |= {"weight_remaining": 1 - run["ratio"] / 2, "settings": settings}
     (where / "record.json").write_text(json.dumps(record))

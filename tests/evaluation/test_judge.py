@@ -185,7 +185,10 @@ def test_a_full_model_that_has_learned_nothing_has_no_other_verdict() -> None:
     values = difference(answer, sample("accuracy", labels, constant))
     assert values["p"] == 1
     verdict = verdict_alone(values, 3, values["p"])
-    assert verdict == "the full model (75.0) is not shown to beat 50.0, the score of one answer to all examples"
+    beats = "is not shown to beat 50.0, the score of one answer to all examples"
+    assert verdict == f"the full model (75.0; 3 seeds, 40 examples) {beats}"
+    verdict = verdict_alone(values, 3, values["p"], examples=1040, documents=7)
+    assert verdict == f"the full model (75.0; 3 seeds, 1,040 examples in 7 documents) {beats}"
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def answers(*rows: dict[str, Any], margin: float = 1.0) -> list[str]:
 
 
 UNKNOWN = {"p": np.nan, "full": np.nan, "full_model": np.nan}
+BEATS = "is not shown to beat 50.0, the score of one answer to all examples"
 NO_SCORE = "undefined: some runs predict the same for all examples, or all labels are the same"
 SENTENCES = {
     "keeps": ([row(TICKET, -0.2, 1.5)], "worth it: 1.50 times as fast (1.46 to 1.54), keeps within 1 point"),
@@ -120,11 +121,11 @@ SENTENCES = {
     "one document": ([row(TICKET, 0, 1.5, documents=1, error=np.nan)], "no answer from one document of test"),
     "nothing learned": (
         [row(TICKET, 0, 1.5, p_chance_holm=0.2, full=49.7, full_model=50.1)],  # of halves, and of the whole split
-        "no answer: the full model (50.1) is not shown to beat 50.0, the score of one answer to all examples",
+        f"no answer: the full model (50.1; 6 seeds, 1,000 examples) {BEATS}",
     ),
     "nobody knows if it has": (
         [row(TICKET, np.nan, 1.5, **UNKNOWN), row(RIVAL, 0, 2, p_chance_holm=np.nan, full_model=np.nan)],
-        "no answer: the full model (80.0) is not shown to beat 50.0, the score of one answer to all examples",
+        f"no answer: the full model (80.0; 6 seeds, 1,000 examples) {BEATS}",
     ),
 }  # fmt: skip
 

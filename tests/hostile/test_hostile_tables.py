@@ -216,25 +216,25 @@ def test_predictions_of_other_examples_than_those_of_other_runs(
         compare_ways(tmp_path, [ways], ["full"], average=False)
 
 
-CUT = {"heads_pruned": 0, "ffn_pruned": 0, "weight_remaining": 1.0}
+READ = {"heads_pruned": 0, "ffn_pruned": 0, "weight_remaining": 1.0, "precision": "fp32"}
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("[]", "not an object of JSON"),
-        (json.dumps(CUT), "no 'run'"),
+        (json.dumps(READ), "no 'run'"),
         (json.dumps({"run": FULL}), "no 'heads_pruned'"),
-        (json.dumps({"run": MOVIE} | CUT), "is of run .*, expected"),
-        (json.dumps({"run": FULL} | CUT)[:-1] + ', "ffn_pruned": 1}', "duplicate key 'ffn_pruned'"),
-        (json.dumps({"run": FULL} | CUT)[:-1], "line 1: not valid JSON"),
+        (json.dumps({"run": MOVIE} | READ), "is of run .*, expected"),
+        (json.dumps({"run": FULL} | READ)[:-1] + ', "ffn_pruned": 1}', "duplicate key 'ffn_pruned'"),
+        (json.dumps({"run": FULL} | READ)[:-1], "line 1: not valid JSON"),
     ],
 )
 def test_records_that_lack_what_is_read(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / run_folder(FULL) / "record.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"run": FULL} | CUT))
-    assert read_record(tmp_path, FULL) == {"run": FULL} | CUT
+    path.write_text(json.dumps({"run": FULL} | READ))
+    assert read_record(tmp_path, FULL) == {"run": FULL} | READ
     path.write_text(content)
     with pytest.raises(UserError, match=rf"seed1/full/record.json.*{message}.*; delete"):
         read_record(tmp_path, FULL)

@@ -13,9 +13,11 @@ import pytest
 from drawing import FIGURES, draw, points
 from made_up_runs import GRID, MAIN, outputs, verdicts
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from scipy import stats
 
 from supertickets.encoder.ticket import Ticket
+from supertickets.evaluation.phases import PHASES
 from supertickets.experiment.paths import size_text
 from supertickets.report.figures import style, ticket_importance
 from supertickets.report.figures.data_size import by_number
@@ -24,6 +26,7 @@ from supertickets.report.figures.gains import draw_gains, no_intervals_text
 from supertickets.report.figures.importance import draw_importance
 from supertickets.report.figures.panels import (
     BAND,
+    BESIDE,
     draw_chance,
     finish,
     grid_of_panels,
@@ -55,8 +58,11 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
     np.testing.assert_allclose(places, means.index)
     np.testing.assert_allclose(values, means)
     counts = ("200 test examples of movie", "200 validation examples of dev_only")
-    for words in ("minilm", "3 seeds", *counts, "95%", "chosen on validation"):
+    for words in ("minilm, trained in fp32", "3 seeds", *counts, "95%", "chosen on validation"):
         assert words in text
+    (dots,) = (dots for dots in axes[0].collections if isinstance(dots, PathCollection))
+    beside = dots.get_offset_transform().transform((0, 0)) - axes[0].transData.transform((0, 0))
+    assert beside == pytest.approx([BESIDE * axes[0].figure.dpi / 72, 0])  # not over the means
     assert "see gain_curve" in text and "1 (movie), 2.5 (rating), 1 (dev_only) points on average" in text
     star = next(line for line in axes[0].lines if line.get_marker() == "*")
     assert star.get_xdata()[0] == pytest.approx(1 - verdicts(results).loc["movie", "ratio"] / 2)
@@ -65,10 +71,12 @@ def test_the_phase_transition_shows_what_the_scores_say(results: Path, drawn: li
 def test_a_score_of_100_is_drawn_whole_and_one_seed_has_no_band() -> None:
     shared = {"model": "minilm", "task": "movie", "train_size": "64", "split": "test", "metric": "accuracy"}
     rows = pd.DataFrame([shared | {"seed": 1, "draw": 1, "examples": 9, "weight_remaining": 0.7, "value": 60.0}])
+    rows["precision"] = "bf16"
     figure = panels(rows, pd.DataFrame([shared]), lambda axis, *_: axis.plot(0.7, [[100, 60, 0]], "o"), BAND + "Dots.")
     low, high = figure.axes[0].get_ylim()
     assert -5 < low < 0 and 100 < high < 105
-    assert figure.get_supxlabel().split("examples of movie. ")[1] == "Dots." and "One seed." in figure.get_supxlabel()
+    text = figure.get_supxlabel().replace("\n", " ")
+    assert text.split("examples of movie. ")[1] == "Dots." and "One seed." in text
 
 
 def test_scores_of_two_seeds_are_joined_by_lines_and_have_no_intervals() -> None:
@@ -447,6 +455,36 @@ def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: P
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
+def of_one_seed(first: float, third: float) -> pd.Series:
+    """Phases without intervals."""
+    return pd.Series(dict.fromkeys(PHASES, np.nan) | {"first_ends": first, "third_begins": third})
+
+
+@pytest.mark.parametrize(
+    ("first", "third", "expected"),
+    [
+        ((0.0, 0.2), (np.nan, np.nan), [[0.975, 0.875]]),  # half way between tickets, as boundaries are
+        ((0.1, 0.5), (0.3, np.inf), [[0.925, 0.7], [0.875, 0.7]]),  # up to the edge of the panel
+        ((0.2, 0.2), (0.3, 0.3), [[0.875, 0.875], [0.875, 0.875]]),
+    ],
+)
+def test_phases_have_the_intervals_of_their_table(
+    first: tuple[float, float], third: tuple[float, float], expected: list[list[float]]
+) -> None:
+    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
+    rows["weight_remaining"] = 1 - rows["ratio"] / 2
+    _, axis = plt.subplots()
+    axis.plot([1.0, 0.7], [60.0, 70.0])
+    axis.set_xlim(1.0, 0.7)
+    limits = axis.get_ylim()
+    mark_phases(axis, rows, pd.Series(dict(zip(PHASES, (0.2, *first, 0.3, *third), strict=True))))
+    bars = [line for line in axis.lines if line.get_marker() == "|"]
+    assert [list(bar.get_xdata()) for bar in bars] == [pytest.approx(ends) for ends in expected]
+    assert all(0.95 < height < 1 for bar in bars for height in bar.get_ydata())  # as a share of the panel
+    assert axis.get_ylim() == limits
+
+
 @pytest.mark.parametrize(
     ("first", "third", "names", "boundaries"),
     [
@@ -468,7 +506,7 @@ def test_phases_are_named_where_they_are(
     axis.plot([1.0, 0.75], [60.0, 70.0])
     axis.set_xlim(1.0, 0.75)
     limits = axis.get_ylim()
-    mark_phases(axis, rows, pd.Series({"first_ends": first, "third_begins": third}))
+    mark_phases(axis, rows, of_one_seed(first, third))
     assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
     assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
     assert {text.get_position()[1] for text in axis.texts} == {1.01}  # above the panel, which stays as it is
@@ -484,7 +522,7 @@ def test_names_of_narrow_phases_do_not_overlap(third: float, columns: int) -> No
     figure, axes = plt.subplots(1, columns, squeeze=False, figsize=(style.PAGE_WIDTH, 3), layout="constrained")
     axis = axes[0, 0]
     axis.set_xlim(1.0, 0.5)
-    mark_phases(axis, rows, pd.Series({"first_ends": 0.0, "third_begins": third}))
+    mark_phases(axis, rows, of_one_seed(0.0, third))
     figure.draw_without_rendering()
     names = [text.get_window_extent() for text in axis.texts]
     assert len(names) == 2 + (third == 0.2) and all(left.x1 < right.x0 for left, right in pairwise(names))
@@ -496,6 +534,8 @@ def test_names_of_narrow_phases_do_not_overlap(third: float, columns: int) -> No
 def test_the_remark_on_phases_names_the_margins(numbers: tuple[float, float], text: str) -> None:
     margins = dict(zip(("movie", "rating"), numbers, strict=True)) | {"another": 7.0}
     remark = phases_remark(margins, ["movie", "rating"])
-    assert remark == f" Phase I: no winning ticket loses more than {text} on average."
-    ending = "random tickets by more than that. II: between the two."
-    assert phases_remark(margins, ["movie"], random=True).endswith(ending)
+    phase, shown = f" Phase I: no winning ticket loses more than {text} on average.", "each end is shown at 95%."
+    assert remark == f"{phase} Bar at the top: where it may end; {shown}"
+    third = "than random tickets by more than that. II: between the two. Bar at the top: "
+    both = phases_remark(margins, ["movie"], random=True)
+    assert both.endswith(f"{third}where it may end (upper) and III begin (lower); {shown}")

@@ -139,9 +139,22 @@ def _why_none(chosen: pd.Series, curve: pd.DataFrame) -> str:
         return "undefined: some runs predict the same for all examples, or all labels are the same"
     first = defined.iloc[0]
     if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
-        constant = f"{first['chance']:.1f}, the score of one answer to all examples"
-        return f"the full model ({first['full']:.1f}) is not shown to beat {constant}"
+        return unlearned_text(first, first["full"])
     return ""
+
+
+def unlearned_text(found: pd.Series, score: float) -> str:
+    """Say that a full model is not shown to have learned anything, and of how many seeds and examples.
+
+    Args:
+        found: ``chance``, ``seeds``, ``examples``, and ``documents`` of a task that has them.
+        score: the full model's.
+    """
+    size = f"{int(found['seeds'])} seeds, {int(found['examples']):,} examples"
+    if found.get("documents", np.nan) > 0:
+        size += f" in {int(found['documents']):,} documents"
+    constant = f"{found['chance']:.1f}, the score of one answer to all examples"
+    return f"the full model ({score:.1f}; {size}) is not shown to beat {constant}"
 
 
 def _shown(chosen: pd.Series, curve: pd.DataFrame, kept: int, margin: float) -> list[str]:

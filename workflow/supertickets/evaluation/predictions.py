@@ -64,13 +64,13 @@ def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[s
         task: for a multi-task run, the task whose part of the record is returned.
 
     Raises:
-        UserError: the record is of another run, or lacks the numbers of units that the run's ticket cuts.
+        UserError: the record is of another run, or lacks its precision or the numbers of units that the ticket cuts.
     """
     path = results / folder_of(run) / "record.json"
     record = read_object(path, "run")
     if record["run"] != run:
         raise UserError(f"{path}: is of run {record['run']}, expected {run}; delete the folder")
-    return require_keys(path, record.get("tasks", {}).get(task, record), *CUT)
+    return require_keys(path, record | record.get("tasks", {}).get(task, {}), *CUT, "precision")
 
 
 def predictions_file(results: Path, run: Mapping[str, Any]) -> Path:

@@ -50,7 +50,8 @@ _SELECTIONS = Content(
 #: Columns of each table that other stages read, by the folder of a group's tables, or by a name of its own.
 TABLES = {
     "scores": Content(
-        (*MODEL_TASK_SIZE, "kind", "split", "metric"), ("seed", "ratio", "draw", *CUT, "value", "examples")
+        (*MODEL_TASK_SIZE, "kind", "precision", "split", "metric"),
+        ("seed", "ratio", "draw", *CUT, "value", "examples"),
     ),
     "comparisons": _COMPARISONS,
     # The two that are of all groups.

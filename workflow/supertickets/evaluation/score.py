@@ -29,8 +29,8 @@ def score_group(results: Path, grid: dict[str, Any], group: dict[str, Any], metr
         group: model, task, train_size and kind.
         metrics: names of the task's metrics, separated by commas.
         scores: Parquet file to write: model, task, train_size, seed, kind, ratio, draw, heads_pruned, ffn_pruned,
-            weight_remaining, split, metric, value (the score times 100, missing where it is undefined), examples
-            (number of scored examples).
+            weight_remaining, precision (of the training), split, metric, value (the score times 100, missing where it
+            is undefined), examples (number of scored examples).
     """
     runs = list(group_runs(grid, group))
     log.info("scoring %d runs", len(runs))
@@ -75,7 +75,7 @@ def score_run(
                 log.warning("%s: %s on %s is undefined: predictions or labels are constant", path, name, split)
             yield {
                 **run,
-                **{key: record[key] for key in CUT},
+                **{key: record[key] for key in (*CUT, "precision")},
                 "split": split,
                 "metric": name,
                 "value": score[name],

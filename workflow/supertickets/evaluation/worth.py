@@ -12,7 +12,7 @@ import pandas as pd
 from supertickets.evaluation.columns import MODEL_TASK_SIZE, documents_in
 from supertickets.evaluation.gain import HONEST
 from supertickets.evaluation.int8 import read_int8
-from supertickets.evaluation.judge import corrected, deciding, with_verdicts
+from supertickets.evaluation.judge import corrected, deciding, unlearned_text, with_verdicts
 from supertickets.evaluation.latency import (
     CONDITION,
     SPEEDUP,
@@ -275,8 +275,7 @@ def answer_of(rows: pd.DataFrame, tests: int) -> str:
         return "undefined: some runs predict the same for all examples, or all labels are the same"
     if not first["p_chance_holm"] <= 1 - LEVEL:  # nor where it is undefined
         full = rows["full_model"].combine_first(rows["full"]).dropna().iloc[0]
-        constant = f"{first['chance']:.1f}, the score of one answer to all examples"
-        return f"no answer: the full model ({full:.1f}) is not shown to beat {constant}"
+        return f"no answer: {unlearned_text(first, full)}"
     rows = rows.assign(shown=rows["speedup"].round(2))
     good = rows[(rows["score"] == KEEPS) & rows["faster"]]
     if len(good):

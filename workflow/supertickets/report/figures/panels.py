@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
+from matplotlib.transforms import offset_copy
 
 from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.metric import metric_of
@@ -29,6 +30,12 @@ WEIGHT = "weight remaining"
 
 #: Name of the first phase in a panel.
 FIRST_PHASE = "phase I"
+
+#: Heights, as shares of a panel's, of the intervals of where phase I ends and III begins.
+INTERVALS = {"first_ends": 0.985, "third_begins": 0.955}
+
+#: Horizontal distance in points of the scores of single seeds from their mean.
+BESIDE = 5
 
 #: Distance in points of a panel's title from the panel, below which the names of its phases stand.
 TITLE_PAD = 16
@@ -173,7 +180,7 @@ def curve(
         rows: scores of one model, task, size, kind, metric and split; draws of the same seed are averaged.
         look: ``color``, ``marker``, and ``label``, the name in the legend.
         shift: offset of the weights, so that the intervals of several curves do not overlap.
-        dots: draw the scores of single seeds too.
+        dots: draw the scores of single seeds too, beside their interval where there is one.
 
     Returns:
         Table by ratio: ``mean``, ``half`` (half width of the interval), ``seeds`` and ``weight``, the heaviest ticket
@@ -185,8 +192,10 @@ def curve(
     table = table.sort_values("weight", ascending=False)
     axis.errorbar(table["weight"] + shift, table["mean"], yerr=table["half"], **style.LINE, **look)
     if dots:
-        places = seeds["weight_remaining"] + shift
-        axis.scatter(places, seeds["value"], s=9, color=look["color"], edgecolors="white", linewidth=0.5, zorder=4)
+        beside = BESIDE if (table["half"] > 0).any() else 0
+        place = offset_copy(axis.transData, axis.figure, x=beside, units="points")
+        look_of_dots = {"s": 9, "color": look["color"], "edgecolors": "white", "linewidth": 0.5, "zorder": 4}
+        axis.scatter(seeds["weight_remaining"] + shift, seeds["value"], transform=place, **look_of_dots)
     return table
 
 
@@ -237,6 +246,7 @@ def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
     beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which needs random tickets
     names = pd.Series(FIRST_PHASE, weights.index).where(weights.index <= phases["first_ends"], beyond)
     names = names.mask(weights.index >= phases["third_begins"], "III")
+    mark_intervals(axis, weights, phases)
     left, right = axis.get_xlim()
     begins = free = 0.0  # as shares of the panel's width: of a phase, and of what no name covers yet
     for name, members in weights.groupby(names, sort=False):
@@ -252,6 +262,27 @@ def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
         look = {"color": style.COLOURS["full"], "fontsize": 7.5, "ha": "center", "va": "bottom"}
         axis.text(place, 1.01, name, transform=axis.transAxes, **look)
         begins, free = ends, place + half
+
+
+def mark_intervals(axis: Axes, weights: pd.Series, phases: pd.Series) -> None:
+    """Draw the intervals of the boundaries of phases at the top of a panel.
+
+    Args:
+        axis: the axis to draw on, with its horizontal limits.
+        weights: weight remaining by ratio, the full model first.
+        phases: as of :func:`mark_phases`.
+    """
+    _, edge = axis.get_xlim()
+    look = {"color": "0.6", "linewidth": 1, "marker": "|", "markersize": 4, "transform": axis.get_xaxis_transform()}
+    for name, height in INTERVALS.items():
+        ratios = phases[[f"{name}_low", f"{name}_high"]]
+        if ratios.isna().any():
+            continue
+        places = []
+        for ratio in ratios:
+            lighter = weights.index > ratio if name == "first_ends" else weights.index >= ratio
+            places.append((weights[~lighter].iloc[-1] + weights[lighter].iloc[0]) / 2 if lighter.any() else edge)
+        axis.plot(places, [height, height], **look)
 
 
 def undefined(axis: Axes, what: str = "scores") -> None:
@@ -289,7 +320,9 @@ def margins_text(margins: Mapping[str, float], tasks: Iterable[str]) -> str:
 def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bool = False) -> str:
     """Explain the names of phases (:func:`mark_phases`); ``random``: the third is known, from random tickets."""
     text = f" Phase I: no winning ticket loses more than {margins_text(margins, tasks)} on average."
-    return text + " III: none is better than random tickets by more than that. II: between the two." * random
+    third = " III: none is better than random tickets by more than that. II: between the two."
+    bars = "where it may end" + " (upper) and III begin (lower)" * random
+    return f"{text}{third * random} Bar at the top: {bars}; each end is shown at {LEVEL:.0%}."
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = MODEL_TASK_SIZE) -> str:
@@ -326,4 +359,5 @@ def note(rows: pd.DataFrame, remark: str) -> str:
     missing = rows[rows["value"].isna()].groupby("task", sort=False).size()
     for task, count in missing.items():
         remark += f" Not drawn: means with one of {count} undefined scores of {task} (the same prediction for all)."
-    return f"Encoder: {models}. {spread} {scored_on(rows)} {remark}"
+    precisions = " and ".join(rows["precision"].unique())
+    return f"Encoder: {models}, trained in {precisions}. {spread} {scored_on(rows)} {remark}"

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 #: The largest page, in bytes, that Chromium shows in a report of one file.
 SHOWN = 1_500_000
 #: Columns of scores that the page does not need.
-UNSHOWN = ["train_size", "kind", "draw", "heads_pruned", "ffn_pruned", "examples", "full"]
+UNSHOWN = ["train_size", "kind", "draw", "heads_pruned", "ffn_pruned", "precision", "examples", "full"]
 
 BODY = """
 {% block style %}

@@ -70,7 +70,8 @@ which examples it loses and wins against its full model.</p>
 
 <h2>The experiment</h2>
 <ul>
-<li>{{ "Encoder" if models|length == 1 else "Encoders" }}: {{ models|join(", ") }}, on {{ size }}.</li>
+<li>{{ "Encoder" if models|length == 1 else "Encoders" }}: {{ models|join(", ") }}, trained on {{ size }}
+in {{ precisions }}.</li>
 <li>{{ seeds|length }} {{ "seed" if seeds|length == 1 else "seeds" }}: {{ seeds|join(", ") }}. A seed draws the training
 examples and the order in which they are seen.</li>
 {% for model, ratios in ratios.items() -%}
@@ -131,6 +132,7 @@ def write_start(
         f"Super tickets of {listed(grid['models'])} on {listed(grid['tasks'])}",
         BODY,
         models=grid["models"],
+        precisions=listed(scores["precision"].unique()),
         found=[{"name": name_of(row, several), "verdict": row["verdict"]} for _, row in judged.iterrows()],
         margins=margins_text(margins, grid["tasks"]),
         level=f"{1 - LEVEL:.0%}",
