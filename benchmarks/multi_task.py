@@ -25,7 +25,7 @@ SEEDS = (1, 2, 3, 4, 5)
 TRAIN, THREADS = 128, 2
 RATIOS = (0.1, 0.3, 0.5, 0.7)
 MULTI_TASK = {name: SETTINGS[name] for name in ("optimizer", "learning_rate", "batch_size", "epochs", "warmup")}
-MULTI_TASK |= {name: SETTINGS[name] for name in ("weight_decay", "clip_norm")}
+MULTI_TASK |= {name: SETTINGS[name] for name in ("weight_decay", "clip_norm", "eps", "bias_correction", "batches")}
 MULTI_TASK |= {"sampler": "proportional", "temperature": 1.0, "cap": 1}
 #: What each way does with units that a task lacks: how its models are made, and how they are updated.
 WAYS = {

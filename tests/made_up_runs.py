@@ -61,6 +61,7 @@ def write_run(folder: Path, run: dict[str, Any], random: np.random.Generator) ->
     where.mkdir(parents=True)
     settings = {"optimizer": "adamw", "learning_rate": 1e-4, "batch_size": 8, "epochs": 3, "warmup": 0.1}
     settings |= {"weight_decay": 0.01, "clip_norm": 1.0, "classifier_dropout": 0.1, "evaluate": {"test": 200}}
+    settings |= {"eps": 1e-8, "bias_correction": True, "batches": "shuffled", "model_epoch": "last"}
     record = {
         "run": run,
         "heads_pruned": round(72 * run["ratio"]),

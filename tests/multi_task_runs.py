@@ -17,6 +17,7 @@ from supertickets.encoder.tokenise import tokenise
 from supertickets.multi_task.run import train_multi_task
 
 MULTI_TASK = {name: SETTINGS[name] for name in ("batch_size", "epochs", "warmup", "weight_decay", "clip_norm")}
+MULTI_TASK |= {name: SETTINGS[name] for name in ("eps", "bias_correction", "batches")}
 MULTI_TASK |= {"optimizer": "adamw", "learning_rate": 1e-2, "sampler": "proportional", "temperature": 1.0, "cap": 10}
 MULTI_TASK |= {"untouched": "frozen"}
 #: Layers in which each task holds other heads, in which one holds all, and blocks of both, one and no task.

@@ -275,6 +275,7 @@ def test_a_ticket_trains_and_its_weights_come_back(family: str, folder: Path, tm
     weights = cut_files(folder, tmp_path, CUT)
     settings = Settings(
         optimizer="adamw", learning_rate=1e-2, batch_size=2, epochs=6, warmup=0.1, weight_decay=0.01, clip_norm=1.0,
+        eps=1e-8, bias_correction=True, batches="shuffled", model_epoch="last",
         classifier_dropout=0.0, evaluate={}, outputs=3, threads=1, device="cpu", precision=precision,
     )  # fmt: skip
     data, rows, compute = sentences(family), np.arange(5), Compute(CPU, precision)

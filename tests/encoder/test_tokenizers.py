@@ -17,7 +17,7 @@ from conftest import SPECIAL, WORDS, write_tiny_model
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.tokenise import tokenise
 from supertickets.errors import UserError
-from supertickets.experiment.model_files import SAVE_TOKENIZER
+from supertickets.experiment.missing_files import SAVE_TOKENIZER
 
 TEXTS = ["good Film", "bad book", "The book was good"]
 NORMAL = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}

@@ -11,7 +11,8 @@ import torch
 from conftest import SPECIAL, WORDS, write_tiny_model
 from safetensors.numpy import load_file
 
-from supertickets.experiment.model_files import lacking, model_files
+from supertickets.experiment.missing_files import lacking
+from supertickets.experiment.model_files import model_files
 
 
 @pytest.fixture

@@ -65,8 +65,8 @@ def test_settings_of_a_size_win_over_those_of_none() -> None:
     rate, epochs, batch = (config["training"][key] for key in ("learning_rate", "epochs", "batch_size"))
     assert of("movie") == of("movie", 180) == (0.5, 4, 3) and of("movie", 60) == (0.2, 4, batch)
     assert of("amazon") == (rate, epochs, 3) and of("amazon", 60) == (0.1, 9, batch)
-    scored = {size: scored_settings(config, "minilm", "movie", size).get("model_epoch") for size in (180, 60)}
-    assert scored == {180: None, 60: 2}
+    scored = {size: scored_settings(config, "minilm", "movie", size)["model_epoch"] for size in (180, 60)}
+    assert scored == {180: "last", 60: 2}
     assert largest_settings(config, "minilm", ["amazon"], 60)["epochs"] == 9
 
 

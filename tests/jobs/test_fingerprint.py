@@ -28,6 +28,12 @@ def area(width: float, height: float) -> float:
     if width < 0:
         raise ValueError(f"{width} is below 0")  # nothing has a negative width
     log.info("the area of %s", width)
+    if not height:
+        what = f"{width} by {height}"
+        raise ValueError(what)
+    elif message("flat"):
+        what = "low"
+        return what
     with reading(FILE, "a width"), blamed_on(f"{FILE}: no width"):
         yield Problem(3, "not a width")
     return width * height
@@ -53,6 +59,15 @@ def test_a_stage_consists_of_what_it_imports() -> None:
 
 
 @pytest.mark.parametrize(
+    "function",
+    ["encoder.pretrained:prepare_model", "data.task:prepare_task", "encoder.tokenise:tokenise", "data.subset:subsample",
+     "training.run:train_run", "multi_task.run:train_multi_task"],
+)  # fmt: skip
+def test_paths_of_results_are_in_no_training_and_in_nothing_before_one(function: str) -> None:
+    assert not {"experiment/paths", "experiment/submission", "experiment/shown"} & modules(function)
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         ('"""A module."""', '"""Another text,\n\nof three lines."""'),
@@ -64,8 +79,13 @@ def test_a_stage_consists_of_what_it_imports() -> None:
         ('FILE, "a width"', 'str(FILE), "the width of something"'),
         ('f"{FILE}: no width"', 'f"{FILE}: there is no width"'),
         ('3, "not a width"', '3, f"{width} is not a width"'),
+        ('f"{width} by {height}"', '"no height"'),
+        ('"flat"', 'f"{height} is flat"'),
     ],
-    ids=["docstring", "no docstring", "comment", "comment and blank lines", "error", "log", "read", "blame", "line"],
+    ids=[
+        *("docstring", "no docstring", "comment", "comment and blank lines", "error", "log", "read", "blame", "line"),
+        *("block that ends in an error", "message"),
+    ],
 )
 def test_words_are_not_in_the_fingerprint(before: str, after: str) -> None:
     assert before in SOURCE
@@ -81,6 +101,8 @@ def test_words_are_not_in_the_fingerprint(before: str, after: str) -> None:
         ("# to the byte", "# To the byte"),
         ("raise ValueError", "raise TypeError"),
         ("height: float", "height: int"),
+        ("raise ValueError(what)", "return what"),
+        ('"low"', '"lower"'),
     ],
 )
 def test_statements_are_in_the_fingerprint(before: str, after: str) -> None:

@@ -18,7 +18,7 @@ from scipy import stats
 
 from supertickets.encoder.ticket import Ticket
 from supertickets.evaluation.phases import PHASES
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style, ticket_importance
 from supertickets.report.figures.data_size import by_number
 from supertickets.report.figures.gain_curve import panel as gain_curve_panel

@@ -79,6 +79,7 @@ def test_the_order_of_a_tasks_files_is_known(tmp_path: Path) -> None:
 def test_tasks_that_are_trained_together_have_batches_of_neighbours_too() -> None:
     common = {"optimizer": "adamax", "learning_rate": 0.1, "batch_size": 2, "epochs": 2, "warmup": 0.0}
     common |= {"weight_decay": 0.0, "clip_norm": 1.0, "sampler": "proportional", "temperature": 1.0, "cap": 1}
+    common |= {"eps": 1e-8, "bias_correction": True}
     settings = MultiTaskSettings(**common, untouched="frozen", batches="consecutive")
     rows = [np.arange(6), np.arange(4)]
     turns = schedule(rows, settings, 1, [np.arange(6)[::-1], np.arange(4)])
@@ -170,23 +171,20 @@ def test_published_settings_are_those_of_the_code() -> None:
     assert all("order_seed" in task["settings"] for task in task_settings(config, "cola+rte", "bert-base", 1).values())
 
 
-def test_defaults_are_in_no_jobs_settings() -> None:
+def test_the_last_epoch_is_scored_unless_another_is_asked_for() -> None:
     usual = training_of(check_config({}), "minilm", "movie")
-    keys = {"eps": 1e-8, "bias_correction": True, "batches": "shuffled", "model_epoch": "last"}
-    asked = check_config({"training": {**keys, "importance_epoch": "last"}})
-    assert training_of(asked, "minilm", "movie") == usual and not keys.keys() & usual.keys()
+    asked = check_config({"training": {"model_epoch": "last", "importance_epoch": "last"}})
+    assert training_of(asked, "minilm", "movie") == usual and "importance_epoch" not in usual
     assert importance_epoch(asked, "minilm", "movie") is None
     assert scored_settings(asked, "minilm", "movie") == usual
-    assert not keys.keys() & multi_task_settings(asked, "amazon+movie", "minilm").keys()
-    settings = settings_from(usual)
-    assert {key: getattr(settings, key) for key in keys} == keys
+    assert not {"importance_epoch", "model_epoch"} & multi_task_settings(asked, "amazon+movie", "minilm").keys()
 
 
 def test_the_epochs_of_model_and_importance() -> None:
     def of(**training: Any) -> tuple[Any, Any]:
         config = check_config({"training": {"epochs": 4, **training}})
         own = training_of(config, "minilm", "movie")
-        return own.get("model_epoch", "last"), scored_settings(config, "minilm", "movie").get("model_epoch", "last")
+        return own["model_epoch"], scored_settings(config, "minilm", "movie")["model_epoch"]
 
     assert of() == ("last", "last") and of(importance_epoch=2) == ("last", 2)
     assert of(model_epoch="best") == ("best", "best")

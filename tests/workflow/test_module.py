@@ -17,6 +17,8 @@ FIGURE = "results/figures/phase_transition.pdf"
 JOBS = ["prepare_model", "prepare_task", "tokenise", "subsample", "finetune", "score_units", "prune", "rewind"]
 JOBS += ["retrain", "score_group", "compare_group", "select_ticket", "draw_figure"]
 
+PAGE = "results/pages/start.html"
+
 OUTER = f"""
 configfile: "outer.yaml"
 
@@ -24,6 +26,7 @@ configfile: "outer.yaml"
 rule mine:
     input:
         "{FIGURE}",
+        config.get("page", []),
     output:
         "mine.txt",
     shell:
@@ -71,6 +74,17 @@ def test_as_a_module_of_another_workflow(elsewhere: Path) -> None:
     assert planned(snakemake(elsewhere, "--dry-run")) == {f"tickets_{job}": 1 for job in JOBS} | {"mine": 1}
     snakemake(elsewhere, "results/encoded/tiny/toy.parquet")  # its jobs find the library
     assert planned(snakemake(elsewhere, "--dry-run")) == {f"tickets_{job}": 1 for job in JOBS[3:]} | {"mine": 1}
+
+
+def test_pages_of_a_module_show_latency_where_all_of_it_is_asked_for(elsewhere: Path) -> None:
+    (elsewhere / "Snakefile").write_text(OUTER)
+    plan = ("--dry-run", "--printshellcmds")
+    for asked in ([PAGE], ["--config", f"page={PAGE}"]):  # by name, and by the first rule
+        said = snakemake(elsewhere, *plan, *asked)
+        assert "--no-measured" in said and not {"tickets_measure_latency", "measure_latency"} & planned(said).keys()
+    for asked in (["tickets_all"], ["tickets_all", FIGURE]):
+        said = snakemake(elsewhere, *plan, *asked)
+        assert " --measured" in said and "--no-measured" not in said and "tickets_measure_latency" in planned(said)
 
 
 def test_from_another_folder(elsewhere: Path) -> None:

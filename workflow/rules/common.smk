@@ -21,7 +21,8 @@ from supertickets.errors import UserError
 from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
 from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
-from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw, size_from
+from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw
+from supertickets.experiment.train_sizes import size_from
 from supertickets.experiment.settings import choices_of, metrics_of, training_of, unsearched, with_separators
 from supertickets.experiment.shown import everything, files, shown_grid
 from supertickets.experiment.task_files import inputs

@@ -13,7 +13,7 @@
 from supertickets.experiment.exports import has_pairs, origins_of, require_trained
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.int8 import asks_int8
-from supertickets.experiment.paths import MODEL_FILES
+from supertickets.experiment.model_files import MODEL_FILES
 from supertickets.experiment.repeated import repeated_inputs, selected_grid
 from supertickets.experiment.settings import separators_of
 

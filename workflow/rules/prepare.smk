@@ -9,8 +9,8 @@
 
 from supertickets.experiment.downloads import origin_of, prepared_from
 from supertickets.experiment.exports import labels_of
-from supertickets.experiment.model_files import model_files
-from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET, TOKENIZER_FILES
+from supertickets.experiment.model_files import TOKENIZER_FILES, model_files
+from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET
 from supertickets.experiment.settings import subset_settings
 from supertickets.experiment.task_files import resolved
 

@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
 
 
+def message(text: str) -> str:
+    """The text itself, which is only ever shown: another one makes no result anew, as of a text in an error's call."""
+    return text
+
+
 class UserError(Exception):
     """Bad input, or a run that cannot give a result.
 

@@ -21,15 +21,14 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers
 
-from supertickets.errors import UserError
-from supertickets.experiment.model_files import INDEX, read_index
-from supertickets.experiment.paths import TOKENIZER_FILES, WEIGHTS
+from supertickets.errors import UserError, message
+from supertickets.experiment.model_files import INDEX, TOKENIZER_FILES, WEIGHTS, read_index
 from supertickets.files import blob_id, require_sha256, sha256
 
 log = logging.getLogger(__name__)
 
 #: What to do where a file of a model is missing. The error for a folder of one's own says what to run there.
-OTHER_COMMIT = (
+OTHER_COMMIT = message(
     "take a commit or a repository that has it, or download this one to a folder of your own (hf download), and name "
     "that by path"
 )
@@ -59,9 +58,13 @@ NONSENSE = (TypeError, LookupError, AttributeError, ArithmeticError, OSError)
 
 #: Refusals in plain words; the first class that matches is used.
 REASONS = {
-    errors.GatedRepoError: "it is gated; accept its terms on its page of the hub, and give your token in HF_TOKEN",
-    errors.RepositoryNotFoundError: "there is no such repository, or it is private; check the name, or set HF_TOKEN",
-    errors.RevisionNotFoundError: "it has no such commit; take one from its history on the hub",
+    errors.GatedRepoError: message(
+        "it is gated; accept its terms on its page of the hub, and give your token in HF_TOKEN"
+    ),
+    errors.RepositoryNotFoundError: message(
+        "there is no such repository, or it is private; check the name, or set HF_TOKEN"
+    ),
+    errors.RevisionNotFoundError: message("it has no such commit; take one from its history on the hub"),
 }
 
 

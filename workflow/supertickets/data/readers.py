@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from supertickets.errors import UserError, one_line
-from supertickets.experiment.parts import form_of
+from supertickets.experiment.file_forms import form_of
 from supertickets.files import LARGEST
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 
 from supertickets.data.examples import read_examples
 from supertickets.errors import UserError
-from supertickets.experiment.paths import size_from
+from supertickets.experiment.train_sizes import size_from
 from supertickets.files import write_json
 from supertickets.seeds import generator
 

@@ -14,7 +14,7 @@ import pandas as pd
 from supertickets.data.archive import read_member
 from supertickets.data.examples import write_examples
 from supertickets.data.readers import read_rows
-from supertickets.errors import UserError
+from supertickets.errors import UserError, message
 from supertickets.experiment.parts import UNLABELLED
 from supertickets.files import read_whole
 from supertickets.seeds import generator, places_of
@@ -86,7 +86,7 @@ def _check_parts(table: pd.DataFrame, definition: Mapping[str, Any], left_out: s
     """Refuse a task with an empty part, or a scored part that is too small."""
     files, sizes = definition["files"], table["split"].value_counts()
     if definition.get("no_label"):
-        left_out += f"; rows whose target is in no_label, {definition['no_label']}, are left out"
+        left_out += message(f"; rows whose target is in no_label, {definition['no_label']}, are left out")
     if "part" in files[0]:
         expected = {file["part"]: file["path"] for file in files}
     else:
@@ -152,10 +152,11 @@ def labelled(table: pd.DataFrame, definition: Mapping[str, Any], name: str, numb
 def _problems(table: pd.DataFrame, values: pd.Series, what: str) -> pd.Series:
     """The problem of each broken row, by index; ``what`` describes correct values."""
     unknown = values.isna()
-    problems = table.loc[unknown, "target"].map(lambda target: f"{target!r:.80} is not {what}")
+    problems = table.loc[unknown, "target"].map(lambda target: message(f"{target!r:.80} is not {what}"))
     for column in (column for column in TEXTS if column in table):
         empty = table.index[table[column] == ""]
-        problems = pd.concat([problems.drop(empty, errors="ignore"), pd.Series("the text is empty", index=empty)])
+        of_empty = pd.Series(message("the text is empty"), index=empty)
+        problems = pd.concat([problems.drop(empty, errors="ignore"), of_empty])
     return problems.sort_index()
 
 
@@ -163,10 +164,10 @@ def _values(targets: pd.Series, definition: Mapping[str, Any], numbered: bool) -
     """Targets as numbers, NaN for unknown ones, and a description of correct targets."""
     if "threshold" in definition or definition["type"] == "regression":
         numbers = pd.to_numeric(targets, errors="coerce")
-        what = f"a number from {-LARGEST_TARGET:g} to {LARGEST_TARGET:g}"
+        what = message(f"a number from {-LARGEST_TARGET:g} to {LARGEST_TARGET:g}")
         return numbers.where(numbers.abs() <= LARGEST_TARGET), what
     names = [str(index) for index in range(len(definition["labels"]))] if numbered else definition["labels"]
-    return targets.map({name: float(index) for index, name in enumerate(names)}), f"one of the labels {names}"
+    return targets.map({name: float(index) for index, name in enumerate(names)}), message(f"one of the labels {names}")
 
 
 def split(table: pd.DataFrame, settings: Mapping[str, Any]) -> pd.Series:

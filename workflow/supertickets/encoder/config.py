@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from supertickets.encoder.families import Architecture, architecture_of
-from supertickets.errors import UserError
+from supertickets.errors import UserError, message
 
 #: Keys that are left out: classes of a former head, of which transformers makes lists, and ways to call a model.
 OF_OTHER_TASKS = ("num_labels", "id2label", "label2id")
@@ -21,9 +21,9 @@ NEUTRAL = {"gradient_checkpointing": False, "dtype": "float32", "torch_dtype": "
 
 #: Keys that ask for another encoder than the family's, where they hold anything; transformers ignores some of them.
 REFUSED = {
-    "pruned_heads": "layers that lack heads are not read; take the model before heads were pruned",
-    "quantization_config": "quantised weights are not read; save the model in float32",
-    "per_layer_config": "layers must be alike",
+    "pruned_heads": message("layers that lack heads are not read; take the model before heads were pruned"),
+    "quantization_config": message("quantised weights are not read; save the model in float32"),
+    "per_layer_config": message("layers must be alike"),
 }
 
 

@@ -22,8 +22,8 @@ from supertickets.encoder.fit import require_model
 from supertickets.encoder.layers import some_layers
 from supertickets.encoder.weights import read_any_weights
 from supertickets.errors import UserError
-from supertickets.experiment.model_files import INDEX, lacking, weight_names
-from supertickets.experiment.paths import TOKENIZER_FILES, WEIGHTS
+from supertickets.experiment.missing_files import lacking
+from supertickets.experiment.model_files import INDEX, TOKENIZER_FILES, WEIGHTS, weight_names
 from supertickets.files import read_whole, replacing, require_readable, require_sha256, write_json
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from supertickets.errors import UserError, reading
+from supertickets.errors import UserError, message, reading
 from supertickets.files import read_json, read_object
 
 
@@ -65,8 +65,8 @@ class Ticket:
         for layer, kept in enumerate(self.heads):
             if not kept:
                 raise UserError(f"ticket: layer {layer} keeps no attention head; at least one must stay")
-            _check_indices(kept, self.heads_per_layer, f"heads of layer {layer}")
-        _check_indices(self.ffn, len(self.heads), "ffn layers")
+            _check_indices(kept, self.heads_per_layer, message(f"heads of layer {layer}"))
+        _check_indices(self.ffn, len(self.heads), message("ffn layers"))
 
     def units(self) -> Iterator[tuple[str, int, int | str]]:
         """Iterate over kept units: (``head``, layer, head), then (``ffn``, layer, empty), each layer by layer."""

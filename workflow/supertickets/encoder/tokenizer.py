@@ -9,15 +9,15 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from supertickets.errors import UserError, blamed_on
-from supertickets.experiment.model_files import SAVE_TOKENIZER
+from supertickets.errors import UserError, blamed_on, message
+from supertickets.experiment.missing_files import SAVE_TOKENIZER
 
 log = logging.getLogger(__name__)
 
 #: Texts of which tokenizers make different tokens if they differ in case, accents, punctuation or scripts.
 PROBES = ("Good Film", "Ünïcode café", "it's NOT  3.14", "电影 a film")
 #: What to do where tokenizer.json and the class of tokenizer_config.json differ, in the encoder's own folder.
-REMEDY = (
+REMEDY = message(
     f"where the class is right, run in the encoder's own folder: {SAVE_TOKENIZER}; where tokenizer.json is, write "
     '"tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json'
 )

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, load_file
 from torch import Tensor
 
-from supertickets.errors import UserError, reading
+from supertickets.errors import UserError, message, reading
 
 #: Types of numbers that float32 takes: exactly, but for float64, which is rounded.
 READ = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
@@ -55,4 +55,4 @@ def read_any_weights(files: Mapping[str, Path | bytes], origin: object) -> dict[
 
 
 def _of_no_type(reason: object) -> str:
-    return f"has an unsupported number type ({reason}); save it in float32"
+    return message(f"has an unsupported number type ({reason}); save it in float32")

@@ -11,7 +11,7 @@ from typing import Any
 
 from supertickets.experiment.finetuned import wrong_finetuned
 from supertickets.experiment.grid import main_size
-from supertickets.experiment.model_files import lacking
+from supertickets.experiment.missing_files import lacking
 from supertickets.experiment.multi_task import OF_SINGLE_TASKS, shared_tasks
 from supertickets.experiment.paths import shared_name
 from supertickets.experiment.rivals import rivals_of, trained_models

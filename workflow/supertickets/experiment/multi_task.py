@@ -23,9 +23,9 @@ from supertickets.experiment.settings import (
     asked_of,
     file_order,
     metrics_of,
+    of_steps,
     outputs_of,
     training_of,
-    unusual,
 )
 
 Config = Mapping[str, Any]
@@ -104,7 +104,7 @@ def outputs_by_task(config: Config, shared: str) -> dict[str, int]:
 def multi_task_settings(config: Config, shared: str, model: str) -> dict[str, Any]:
     """How one encoder is trained on all tasks; arguments as of :func:`trials_of`."""
     asked = ALONE if of_single(config, shared) else config["multi_task"]
-    return {**{key: asked[key] for key in ALONE}, **unusual(_training(config, shared, model))}
+    return {**{key: asked[key] for key in ALONE}, **of_steps(_training(config, shared, model))}
 
 
 def of_single(config: Config, shared: str) -> bool:

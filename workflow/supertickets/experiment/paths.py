@@ -35,21 +35,8 @@ SEARCH = "search/{model}/{task}/n{train_size}"
 #: Comparison of a model's tickets with its rivals, without the suffix.
 RIVALS = "rivals/{model}/{task}"
 
-#: Files of a tokenizer that a model folder holds.
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
-#: File of the weights.
-WEIGHTS = "model.safetensors"
-#: All files of a model folder.
-MODEL_FILES = ("config.json", *TOKENIZER_FILES, WEIGHTS)
-
-
 #: File of results of a group of runs, without folder and suffix.
 GROUP_FILE = "{model}/{task}/n{train_size}/{kind}"
-
-
-def size_from(text: str) -> int | float | str:
-    """A training size from a path: a number of examples, a share of them below 1, or ``all``."""
-    return text if text == "all" else float(text) if "." in text else int(text)
 
 
 def drawn_kind(kind: str, draw: int) -> str:
@@ -117,16 +104,3 @@ def group_files(folder: str, groups: Iterable[dict[str, Any]]) -> list[str]:
     """What was computed from some groups of runs, in a folder of the results folder."""
     suffix = "parquet" if folder == "scores" else "csv"
     return [f"{RESULTS}/{folder}/{group_file(group)}.{suffix}" for group in groups]
-
-
-def head_name(task: str, parameter: str) -> str:
-    """Name of a parameter of a task's head in the weights of a multi-task encoder."""
-    return f"{task}/{parameter}"
-
-
-def size_text(train_size: str) -> str:
-    """How many training examples, for a title."""
-    size = size_from(train_size)
-    if isinstance(size, float):
-        return f"{100 * size:g}% of the training examples"
-    return f"{size} training examples"

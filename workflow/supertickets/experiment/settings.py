@@ -17,14 +17,6 @@ SCORES = ("sensitivity", "running_sensitivity", "taylor", "magnitude", "random")
 #: Settings that may be searched for, with what paths call them.
 SHORT = {"learning_rate": "lr", "batch_size": "batch", "epochs": "epochs"}
 
-#: Keys of training that came later, with the defaults of the schema. Settings of jobs, and records, omit them while
-#: they have their defaults.
-LATER = {
-    "eps": 1e-8,
-    "bias_correction": True,
-    "batches": "shuffled",
-    "model_epoch": "last",
-}
 #: What the published code does in every training.
 PUBLISHED = {"eps": 1e-6, "bias_correction": False, "batches": "consecutive"}
 
@@ -122,7 +114,7 @@ def training_of(config: Mapping[str, Any], model: str, task: str, size: Size | N
     asked = asked_of(config, model, task, size)
     best = {"best_by": {"metric": metrics_of(config, task)[0], "validation": limits["validation"]}}
     return {
-        **unusual(asked),
+        **of_steps(asked),
         **(best if asked["model_epoch"] == "best" else {}),
         **(file_order(config, task) if asked["batches"] == "consecutive" else {}),
         "evaluate": limits,
@@ -150,16 +142,9 @@ def asked_of(config: Mapping[str, Any], model: str, task: str, size: Size | None
     }
 
 
-def unusual(asked: Mapping[str, Any]) -> Entry:
-    """Keys of ``training`` as the settings of jobs hold them: without those of :data:`LATER` that have their default.
-
-    Nor are those of a step of its own (:func:`importance_epoch`).
-    """
-    return {
-        key: value
-        for key, value in asked.items()
-        if key != "importance_epoch" and (key not in LATER or value != LATER[key])
-    }
+def of_steps(asked: Mapping[str, Any]) -> Entry:
+    """Keys of ``training`` as the settings of jobs hold them: without that of a job of its own, the scored epoch."""
+    return {key: value for key, value in asked.items() if key != "importance_epoch"}
 
 
 def file_order(config: Mapping[str, Any], task: str) -> Entry:

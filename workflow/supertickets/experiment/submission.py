@@ -9,11 +9,17 @@ import yaml
 
 from supertickets.errors import UserError
 from supertickets.experiment.config import CATALOGUE
-from supertickets.experiment.parts import SERVER_PARTS, UNLABELLED
+from supertickets.experiment.parts import UNLABELLED
 from supertickets.experiment.settings import training_of, unsearched
 from supertickets.experiment.task_files import parts_of
 
 Config = Mapping[str, Any]
+
+#: What the GLUE server wants to be predicted of each task.
+SERVER_PARTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("cola", "sst2", "mrpc", "qqp", "stsb", "qnli", "rte", "wnli"), UNLABELLED[:1]),
+    "mnli": UNLABELLED,
+}
 
 
 def server_settings(config: Config, model: str, task: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from supertickets.experiment.parts import form_of
+from supertickets.experiment.file_forms import form_of
 from supertickets.experiment.task_files import is_local, resolved
 
 Entry = dict[str, Any]

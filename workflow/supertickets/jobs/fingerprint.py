@@ -1,9 +1,9 @@
 """Fingerprint of the code behind a rule: of the function that does its work and of all that it imports.
 
 The workflow puts the fingerprint among a rule's params: an edit of a statement reruns the stages whose modules hold
-it, and no others, whatever the files' times are. Words are not statements: comments, docstrings, blank lines, and what
-is written where an error is made or a message is logged do not count. Nor does what keeps a job safe but decides no
-number (:data:`NOT_FOLLOWED`).
+it, and no others, whatever the files' times are. Words are not statements: comments, docstrings, blank lines, what is
+written where an error is made or a message is logged, and texts in a block that ends in an error do not count. Nor does
+what keeps a job safe but decides no number (:data:`NOT_FOLLOWED`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from typing import TypeGuard
 
 LIBRARY = Path(__file__).parents[1]
 
 #: What decides no result, below the library.
-NOT_FOLLOWED = ("jobs", "errors.py", "files.py", "__main__.py")
+NOT_FOLLOWED = ("jobs/", "errors.py", "files.py", "__main__.py", "experiment/missing_files.py")
 
 #: Name of the logger in every module of the library.
 LOGGER = "log"
 
-#: Calls that hold a message, beside errors and the logger: what begins one, and a line that cannot be read.
-MESSAGES = ("blamed_on", "reading", "Problem")
+#: Calls that hold a message, beside errors and the logger: its text, what begins one, and a line that cannot be read.
+MESSAGES = ("message", "blamed_on", "reading", "Problem")
 
 #: Stands for a line feed inside of a string while blank lines are dropped.
 LINE_FEED = b"\x01"
@@ -78,7 +79,7 @@ def code_of(function: str, *loaded: str) -> str:
 def _imports_of(path: Path) -> tuple[Path, ...]:
     """Modules of the library that a module imports anywhere in it, but for :data:`NOT_FOLLOWED`."""
     imported = _resolve(path)
-    return tuple(dict.fromkeys(found for found in imported if found.parts[0] not in NOT_FOLLOWED))
+    return tuple(dict.fromkeys(found for found in imported if not found.as_posix().startswith(NOT_FOLLOWED)))
 
 
 def _resolve(path: Path) -> Iterator[Path]:
@@ -126,19 +127,37 @@ def statements(source: str) -> str:
 
     code, words = bytearray(content), []
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
+        if _is_text(node):
             content[span(node)] = content[span(node)].replace(b"\n", LINE_FEED)
             code[span(node)] = code[span(node)].replace(b"#", b" ")
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             words.append(span(node.value))
         elif isinstance(node, ast.Call) and _speaks(node.func):
             words.append(slice(span(node.func).stop, span(node).stop))
+        for block in _failing(node):
+            words += [span(text) for text in ast.walk(block) if _is_text(text)]
     # Outside of strings, "#" begins a comment.
     words += [slice(*comment.span()) for comment in re.finditer(rb"#[^\n]*", code)]
     for word in words:
         content[word] = bytes(word.stop - word.start)
     lines = (line.rstrip() for line in content.replace(b"\0", b"").split(b"\n"))
     return b"\n".join(line for line in lines if line).replace(LINE_FEED, b"\n").decode()
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.expr]:
+    """Whether a node is a string, perhaps with values in it."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes))
+
+
+def _failing(node: ast.AST) -> Iterator[ast.stmt]:
+    """Statements of the blocks of a node that always end in an error, which make no result."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if not isinstance(block, list) or not block or not isinstance(block[-1], ast.Raise):
+            continue
+        inside = (inner for statement in block for inner in ast.walk(statement))
+        if not any(isinstance(inner, ast.Return | ast.Yield | ast.Continue | ast.Break) for inner in inside):
+            yield from block
 
 
 def _speaks(function: ast.expr) -> bool:

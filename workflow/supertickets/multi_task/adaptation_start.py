@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from supertickets.encoder.rewind import read_arrays, write_cut
-from supertickets.experiment.paths import head_name
+from supertickets.multi_task.head_names import head_name
 
 
 def start_adaptation(shared: Path, config: Path, ticket: Path, task: str, start: Path) -> None:

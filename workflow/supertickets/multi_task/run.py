@@ -23,8 +23,8 @@ from supertickets.encoder.ticket import Shape, Ticket, read_tickets
 from supertickets.encoder.weights import read_weights
 from supertickets.engine.device import Compute
 from supertickets.errors import DamagedError
-from supertickets.experiment.paths import head_name
 from supertickets.files import read_json, replacing, write_json
+from supertickets.multi_task.head_names import head_name
 from supertickets.multi_task.loop import MultiTaskSettings, train_tasks
 from supertickets.multi_task.shared_encoder import SharedEncoder
 from supertickets.seeds import derived
@@ -64,7 +64,7 @@ def train_multi_task(
         record: JSON file to write: what was done, at what cost, from what.
         predictions: Parquet file to write: id, split, label, logits and task of every evaluation example.
         trained: safetensors file to write: the whole encoder, and each task's head, named by
-            :func:`~supertickets.experiment.paths.head_name`.
+            :func:`~supertickets.multi_task.head_names.head_name`.
         checkpoint_minutes: time between two checkpoints, which are beside the record; 0 for none but that
             of a stop.
 

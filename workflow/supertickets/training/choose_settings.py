@@ -1,4 +1,4 @@
-"""Choices of training settings, and the best of them. Imported at every start of the workflow."""
+"""The best of the training settings that were tried."""
 
 from __future__ import annotations
 

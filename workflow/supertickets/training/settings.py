@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch
 
 from supertickets.encoder.encoded import Encoded
 from supertickets.engine.device import Compute
-from supertickets.engine.optimizer import EPS
 from supertickets.files import read_object
 from supertickets.seeds import places_of
 
@@ -42,9 +41,9 @@ class Steps:
     warmup: float
     weight_decay: float
     clip_norm: float
-    eps: float = field(default=EPS, kw_only=True)
-    bias_correction: bool = field(default=True, kw_only=True)
-    batches: str = field(default="shuffled", kw_only=True)
+    eps: float
+    bias_correction: bool
+    batches: str
 
     def count(self, rows: np.ndarray) -> int:
         """Number of batches of some examples."""
@@ -76,8 +75,8 @@ class Settings(Steps):
     threads: int
     device: str
     precision: str
+    model_epoch: int | str
     teacher: Mapping[str, float] | None = None
-    model_epoch: int | str = "last"
     best_by: Mapping[str, Any] | None = None
     order_seed: int = 0
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from supertickets.evaluation.results import read_curves
 from supertickets.experiment.grid import main_size
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import curve, panels, side_by_side
 from supertickets.report.figures.ticket_kinds import DOTS

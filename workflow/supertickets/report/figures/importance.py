@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from supertickets.experiment.grid import groups_of
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title
 from supertickets.report.figures.units import label_units, mean_importance, method_text

@@ -16,7 +16,7 @@ from matplotlib.transforms import offset_copy
 from supertickets.evaluation.columns import MODEL_TASK_SIZE
 from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.significance import LEVEL, mean_intervals, mean_of
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style
 
 #: Beginning of a remark on panels that draw the full model's interval; it is omitted for one seed.

@@ -15,7 +15,7 @@ from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import groups_of
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.gains import TWO_SEEDS, draw_gains
 from supertickets.report.figures.panels import finish

@@ -14,7 +14,8 @@ from matplotlib.collections import QuadMesh
 from supertickets.encoder.ticket import Ticket
 from supertickets.evaluation.results import ratio_of_seed, read_groups
 from supertickets.experiment.grid import by_seed, groups_of, ratios_of
-from supertickets.experiment.paths import size_text, ticket_file
+from supertickets.experiment.paths import ticket_file
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.panels import finish, grid_of_panels, panel_title, set_title, write
 from supertickets.report.figures.units import label_units

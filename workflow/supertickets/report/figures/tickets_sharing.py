@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from supertickets.encoder.ticket import read_tickets
-from supertickets.experiment.paths import folder_of, shared_name, size_text
+from supertickets.experiment.paths import folder_of, shared_name
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures import style
 from supertickets.report.figures.units import draw_unit_panels, label_units
 

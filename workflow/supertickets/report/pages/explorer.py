@@ -18,7 +18,7 @@ from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import ratio_of_seed, read_groups, reported_split, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import by_seed, groups_of, ratios_of
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures.panels import WEIGHT, margins_text
 from supertickets.report.html import write_html
 from supertickets.report.pages.charts import controls, explorer_chart

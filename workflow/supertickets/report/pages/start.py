@@ -16,7 +16,7 @@ from supertickets.evaluation.metric import metric_of
 from supertickets.evaluation.results import read_groups, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import by_seed, groups_of, ratios_of
-from supertickets.experiment.paths import size_text
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.figures.panels import margins_text
 from supertickets.report.html import write_html
 from supertickets.report.tables.formats import POINTS, SCORE, between, with_intervals

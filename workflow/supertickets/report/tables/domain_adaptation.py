@@ -10,7 +10,8 @@ import pandas as pd
 from supertickets.evaluation.results import reported, resampled_text
 from supertickets.evaluation.significance import LEVEL
 from supertickets.experiment.grid import NO_TICKETS, PRETRAINED, source_of
-from supertickets.experiment.paths import size_text, starts_name
+from supertickets.experiment.paths import starts_name
+from supertickets.experiment.train_sizes import size_text
 from supertickets.report.tables.formats import (
     POINTS,
     SCORE,

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from supertickets.evaluation.predictions import read_record
+from supertickets.experiment.config import check_config
 from supertickets.experiment.grid import ratios_of, runs_of
-from supertickets.experiment.settings import LATER
 from supertickets.report.tables.formats import Columns, Files, scope_note, write_formats
 
 #: Header and format of each setting in Markdown and LaTeX.
@@ -26,10 +26,12 @@ SETTINGS: Columns = {
     "parameters": ("Parameters", ",d"),
 }
 
-#: Those that are in records where they are not the default.
+#: Those that are shown where one is not the schema's default.
 UNUSUAL: Columns = {
-    name: (name.replace("_", " ").capitalize(), "g" if isinstance(default, float) else "")
-    for name, default in LATER.items()
+    "eps": ("Eps", "g"),
+    "bias_correction": ("Bias correction", ""),
+    "batches": ("Batches", ""),
+    "model_epoch": ("Model epoch", ""),
 }
 
 
@@ -53,8 +55,8 @@ def write_hyperparameters(
                 ticket = {**run, "kind": "winning", "ratio": ratios_of(grid["ratios"], run["model"])[0]}
                 settings = _settings(results, ticket) | {"parameters": settings["parameters"]}
             rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | settings)
-    unusual = {name: column for name, column in UNUSUAL.items() if any(name in row for row in rows)}
-    table = pd.DataFrame([row | {name: row.get(name, LATER[name]) for name in unusual} for row in rows])
+    table, usual = pd.DataFrame(rows), check_config({})["training"]
+    unusual = {name: column for name, column in UNUSUAL.items() if (table[name] != usual[name]).any()}
     columns: Columns = (
         {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS | unusual
     )
