@@ -78,6 +78,13 @@ def test_what_reads_results_reaches_no_torch(package: str) -> None:
             assert not {name.split(".")[0] for name in imported(file)} & {"torch", "transformers"}, (path, file)
 
 
+def test_rules_import_what_is_light_alone() -> None:
+    """They are parsed at every start of the workflow, and in every job."""
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    packages = {*re.findall(r"^from supertickets\.(\w+)", rules, re.MULTILINE)}
+    assert packages == {"errors", "experiment", "files", "jobs"}
+
+
 def test_who_installs_the_library_alone_has_what_its_public_api_needs() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     needed = {re.match(r"\w+", line)[0] for line in project["dependencies"]}

@@ -87,7 +87,7 @@ ENDLESS["tasks"] = ENDLESS
         ({"multi_task": {"ratios": {"/movie": 0.3}}}, ["multi_task.ratios./movie: not a task or model/task"]),
         (
             {"multi_task": {"tasks": [letter * 100 for letter in "abc"]}},
-            ["the names of these 3 tasks make a folder's of 302 characters, and it can have 255"],
+            ["the folder of these 3 tasks would have a name of 302 characters; 255 are possible"],
         ),
         ({"define": {"tasks": {"x": None}}}, ["define.tasks.x is empty: give it keys, or leave it out"]),
         ({"ratios": [float("nan")]}, ["ratios[0] is nan: a finite number is needed"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +120,14 @@ def test_a_damaged_task_is_not_sampled(tmp_path: Path) -> None:
     assert not (tmp_path / "subset.json").exists()
 
 
-@pytest.mark.parametrize("kind", ["pipe", "folder", "shorter"])
-def test_checkpoints_that_are_no_files_or_shorter_than_they_say(
-    encoded: Path, tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+def test_a_checkpoint_that_is_shorter_than_it_says(
+    encoded: Path, tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "run"
     out.mkdir()
     path = out / "checkpoint.safetensors"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        header = json.dumps({"x": {"dtype": "F32", "shape": [2**48], "data_offsets": [0, 2**50]}}).encode()
-        path.write_bytes(len(header).to_bytes(8, "little") + header)
+    header = json.dumps({"x": {"dtype": "F32", "shape": [2**48], "data_offsets": [0, 2**50]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
     run(encoded, tiny, out)
     assert any("is not used: it is damaged" in record.message for record in caplog.records)
     assert (out / "record.json").exists() and (out / "checkpoint.unusable").exists()

@@ -68,7 +68,7 @@ def name_other_versions():
 
 
 def report_full_disk():
-    """Logs are on the same disk: where it is full to the end, no job has had room to say it."""
+    """Report a full disk, for which jobs had no room in their logs."""
     try:
         with tempfile.TemporaryFile(dir="results", buffering=0) as probe:
             probe.write(bytes(2**20))
@@ -78,7 +78,7 @@ def report_full_disk():
 
 
 def report_errors():
-    """What failed jobs say, once more and last: Snakemake has shown it below whole commands, while others ran."""
+    """Repeat the failed jobs' errors at the end: Snakemake showed them below whole commands, while others ran."""
     failed = {Path(log) for job in workflow.scheduler.failed for log in job.log}
     for message, logs in reported(failed).items():
         others = f" and {len(logs) - 1} more" if len(logs) > 1 else ""

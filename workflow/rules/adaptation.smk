@@ -17,6 +17,7 @@ from supertickets.experiment.adaptation import (
     new_importance,
 )
 from supertickets.experiment.paths import ADAPTATION
+from supertickets.experiment.settings import with_separators
 
 
 wildcard_constraints:

@@ -22,18 +22,17 @@ from supertickets.experiment.config import check_config, without_defaults_of_oth
 from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw
+from supertickets.experiment.settings import choices_of, metrics_of, training_of, unsearched
+from supertickets.experiment.shown import files
 from supertickets.experiment.train_sizes import size_from
-from supertickets.experiment.settings import choices_of, metrics_of, training_of, unsearched, with_separators
-from supertickets.experiment.shown import everything, files, shown_grid
-from supertickets.experiment.task_files import inputs
 from supertickets.files import canonical_json
 from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.fingerprint import code_of
 
 measure_warm_jobs(set_environment(WORKFLOW))
-# A plan of thousands of jobs is millions of objects that stay; looking for garbage among them takes a sixth of the
-# time. And at the end a tenth: without it they go with the process, all at once.
+# A plan of thousands of jobs is millions of objects. Collecting garbage among them would cost a sixth of the time, and
+# freeing them one by one at exit a tenth.
 gc.set_threshold(200_000, 50, 100)
 atexit.register(gc.freeze)
 

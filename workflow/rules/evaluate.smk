@@ -14,7 +14,8 @@ from supertickets.experiment.grid import group_runs
 from supertickets.experiment.paths import GROUP_FILE, RIVALS, run_files
 from supertickets.experiment.repeated import main_group, repeated_grid, selected_grid
 from supertickets.experiment.rivals import require_rivals, rival_runs, rivals_of
-from supertickets.experiment.settings import margins_of
+from supertickets.experiment.settings import margins_of, with_separators
+from supertickets.experiment.shown import shown_grid
 
 
 localrules:

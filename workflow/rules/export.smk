@@ -10,12 +10,13 @@
 #         verdict.json, README.md  what it is, what it scores, how fast it is, and the verdict on its task
 #         run/          record, predictions and ticket of the training, and all logs
 
-from supertickets.experiment.exports import has_pairs, origins_of, require_trained
+from supertickets.experiment.exports import has_pairs, labels_of, origins_of, require_trained
 from supertickets.experiment.grid import separator_of
 from supertickets.experiment.int8 import asks_int8
 from supertickets.experiment.model_files import MODEL_FILES
 from supertickets.experiment.repeated import repeated_inputs, selected_grid
-from supertickets.experiment.settings import separators_of
+from supertickets.experiment.settings import separators_of, with_separators
+from supertickets.experiment.shown import shown_grid
 
 
 localrules:

@@ -22,6 +22,7 @@ from supertickets.experiment.multi_task import (
     trials_of,
 )
 from supertickets.experiment.paths import MULTI_TASK, shared_name
+from supertickets.experiment.settings import with_separators
 
 #: The tasks of multi-task training, as paths name them; "none" where it is switched off.
 SHARED = shared_name(shared_tasks(config)) or "none"

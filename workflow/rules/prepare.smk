@@ -12,7 +12,7 @@ from supertickets.experiment.exports import labels_of
 from supertickets.experiment.model_files import TOKENIZER_FILES, model_files
 from supertickets.experiment.paths import ENCODED, FINETUNED, SHAPE, SUBSET
 from supertickets.experiment.settings import subset_settings
-from supertickets.experiment.task_files import resolved
+from supertickets.experiment.task_files import inputs, resolved
 
 
 def get_model_source(wildcards):

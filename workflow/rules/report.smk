@@ -9,7 +9,7 @@
 #         results/pages/{page}.html
 
 from supertickets.experiment.latency import latency_files
-from supertickets.experiment.shown import FIGURES, PAGES, TABLES, report_files
+from supertickets.experiment.shown import FIGURES, PAGES, TABLES, everything, report_files, shown_grid
 
 
 # What a browser says first of a report.
@@ -153,7 +153,7 @@ rule write_page:
             "results/pages/{page}.html",
             caption="../report/caption.rst",
             category="Experiment",  # the first by the alphabet, which menus of reports go by
-            labels=lambda wildcards: {"shown": {"start": "at a glance"}.get(wildcards.page, wildcards.page)},
+            labels=lambda wildcards: {"shown": PAGES[wildcards.page].label or wildcards.page},
         ),
     log:
         "results/logs/pages/{page}.log",

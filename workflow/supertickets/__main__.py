@@ -12,7 +12,7 @@ import sys
 
 from supertickets.jobs.warm import COLD, FOLDER, ONE_THREAD, run_warm
 
-#: Why the server of a workflow has not done a job; it does not say which.
+#: Possible reasons why the server refused a job; it does not say which applies.
 WHY = "the workflow's server has ended, or has another Python, or other code or packages than there are now"
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ from supertickets.call import main
 from supertickets.jobs.orphans import alive, end_with_workflow, has_ended
 from supertickets.jobs.warm import ONE_THREAD, SECONDS, STARTED, STATUS_BYTES
 
-#: For a connected process to send its job; this process does nothing else meanwhile.
+#: Timeout for reading a job from a connected process; the server is blocked meanwhile.
 PATIENCE_SECONDS = 2
-#: Jobs that begin just when Snakemake is killed still find the folder, and end.
+#: Delay before the folder is removed, so that jobs that are starting find it, and end.
 KEPT_SECONDS = 3
 
 
@@ -58,10 +58,10 @@ def serve(folder: Path, listener: socket.socket) -> None:
                 continue
             others = [listener.fileno(), awake, waker, *(other.fileno() for other, _ in jobs.values())]
             job = None
-            with suppress(OSError, ValueError, EOFError, TypeError):  # who asks has gone, or this process cannot fork
+            with suppress(OSError, ValueError, EOFError, TypeError):  # the client has gone, or this process cannot fork
                 job = _begin(connection, library, workflow, others)
             if job is None:
-                connection.close()  # the one that asks does the job itself
+                connection.close()  # the client runs the job itself
                 continue
             process, note = job[0], folder / job[1]
             jobs[process] = connection, note
@@ -139,7 +139,7 @@ def _run(
     sys.stdout.flush()
     sys.stderr.flush()
     done.set()
-    with suppress(OSError):  # who waits for it was killed
+    with suppress(OSError):  # the client was killed
         connection.send(status.to_bytes(STATUS_BYTES, "big"))
     os._exit(status)
 

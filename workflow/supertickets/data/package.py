@@ -22,7 +22,7 @@ from supertickets.files import replacing, require_sha256
 
 log = logging.getLogger(__name__)
 
-#: Where pip's settings are from, each before those that it gives way to.
+#: Where pip's settings are from, the strongest first.
 SCOPES = (":env:", "download", "global")
 
 

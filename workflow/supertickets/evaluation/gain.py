@@ -20,7 +20,7 @@ from supertickets.seeds import generator
 #: report: ``same_split`` on validation, as published, ``other_half`` on the halves of validation that did not choose,
 #: and ``other_split`` on test.
 WAYS = ("other_seeds", "same_split", "other_half", "other_split")
-#: Those of a further part, which is other examples than those that choose, as test is.
+#: The ways for MNLI's mismatched part, whose examples choose nothing, like those of test.
 OF_FURTHER = ("other_seeds", "other_split")
 #: The way that holds out both training runs and examples.
 HONEST = WAYS[0]

@@ -96,7 +96,7 @@ def usual(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_int8(table: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    """The rows of int8, with their speed-ups over the full model of whole numbers in the same place.
+    """The rows of int8, with their speed-ups over the full model in float32 in the same place.
 
     They were not measured in the same rounds as that model. So a speed-up is the quotient of two medians, and its
     interval goes from the least quotient of the ends of their intervals to the largest.

@@ -31,7 +31,7 @@ from supertickets.experiment.int8 import FULL, SUPER
 
 #: What candidates are called, beside rivals; the lightest ticket that keeps the score by its weight.
 TICKET, INT8, INT8_TICKET, LIGHTEST = "the super ticket", "int8", "the super ticket in int8", "the ticket at {} weight"
-#: What all tickets of a task have for ``turn``: they are tested one after another, and count as one candidate.
+#: Value of ``turn`` for tickets: they are tested in sequence, and corrected as one candidate.
 IN_TURN = "tickets"
 #: Columns left empty for the lightest ticket: its own scores chose it, so they would flatter it.
 NOT_OF_CHOSEN = ("low", "high", "p", "seeds_low", "seeds_high", "p_seeds", "examples_low", "examples_high")
@@ -152,7 +152,7 @@ def in_turn(curves: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_lightest(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Of candidates as of :func:`judged`, those not in turn, and the lightest ticket that is shown to keep the score.
+    """Drop the tickets that are tested in sequence, except the lightest that is shown to keep the score.
 
     The verdict has to say so too, whose tests are corrected over the ratios of one task alone. So this ticket is never
     lighter than the verdict's, but may be heavier. If it is the super ticket, which all seeds choose, it is left out.
@@ -165,7 +165,7 @@ def with_lightest(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def speeds_of(measured: pd.DataFrame, int8: bool) -> pd.DataFrame:
-    """Speed-ups over the full model by the first backend that has whole numbers, of batches as the config lists first.
+    """Speed-ups over the full model by the first backend other than int8, of batches as the config lists first.
 
     On a GPU if there is one and nothing is asked for in int8, which computes on a CPU; otherwise on all cores.
     Those in int8 are as of :func:`~supertickets.evaluation.latency.of_int8`.

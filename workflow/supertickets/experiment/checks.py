@@ -23,7 +23,7 @@ from supertickets.files import unreadable
 Entry = dict[str, Any]
 
 #: The longest name of a folder, in characters.
-LONGEST = 255
+LONGEST_NAME = 255
 
 #: Endings of workbooks, archives and tables of other tools, which are not text.
 NOT_READ = (".xlsx", ".xls", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".arrow", ".feather", ".pkl", ".npz")
@@ -163,10 +163,10 @@ def _wrong_multi_task(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"multi_task.tasks[{index}] is {name!r}: no such name; known are {', '.join(sorted(known))}"
     tasks = shared_tasks(config)
-    if (length := len(shared_name(tasks))) > LONGEST:
+    if (length := len(shared_name(tasks))) > LONGEST_NAME:
         yield (
-            f"multi_task.tasks: the names of these {len(tasks)} tasks make a folder's of {length} characters, and it"
-            f" can have {LONGEST}; take fewer tasks, or shorter names"
+            f"multi_task.tasks: the folder of these {len(tasks)} tasks would have a name of {length} characters;"
+            f" {LONGEST_NAME} are possible: take fewer tasks, or shorter names"
         )
     for name, ratio in multi_task["ratios"].items():
         if not _names(name, tasks, config["models"]):
@@ -206,7 +206,7 @@ def _wrong_single_starts(config: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"{key}: not a task of this experiment; known are {', '.join(dict.fromkeys(known))}"
         elif name in new:
-            yield f"{key}: it is a new task, too; leave it out in one of both"
+            yield f"{key}: it is a new task, too; remove it from one of the two"
         elif shared_tasks(config) == [name]:
             yield f"{key}: it is all that multi-task training has; write multi_task: false"
         elif any(config["search"][key] for key in SHORT):
@@ -282,7 +282,7 @@ def _wrong_search(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wrong_epochs(config: Mapping[str, Any]) -> Iterator[str]:
-    """Epochs that are scored and are none of a training's."""
+    """Epochs to be scored that are beyond the end of training."""
     tasks = [task for task in _tasks_in_use(config) if task in config["define"]["tasks"]]
     models = [model for model in trained_models(config) if model in config["define"]["models"]]
     for model, task in product(models, tasks):

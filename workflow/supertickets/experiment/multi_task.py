@@ -30,7 +30,7 @@ from supertickets.experiment.settings import (
 
 Config = Mapping[str, Any]
 
-#: Keys of training that multi-task training has not: each task's head has its own dropout, and the last epoch counts.
+#: Keys of training that multi-task training does not have: each head has its own dropout, and the last epoch counts.
 OF_SINGLE_TASKS = ("classifier_dropout", "model_epoch", "importance_epoch")
 
 #: Sampler of a training on one task; any would give the same batches.

@@ -47,6 +47,7 @@ class Shown:
         inputs: the files that it is made from.
         options: further options of its function, by name.
         possible: whether the experiment has what it shows.
+        label: its name in the report's menu; empty for its own name.
     """
 
     scope: str
@@ -54,6 +55,7 @@ class Shown:
     inputs: Callable[[Config], list[str]]
     options: Callable[[Config], dict[str, Any]] = field(default=lambda config: {})
     possible: Callable[[Config], bool] = field(default=lambda config: True)
+    label: str = ""
 
     @property
     def category(self) -> str:
@@ -437,6 +439,7 @@ PAGES = {
             "caption": FIGURES["phase_transition"].caption,
             "kinds": config["kinds"],
         },
+        label="at a glance",
     ),
     "explorer": Shown(
         "main",

@@ -28,7 +28,7 @@ def measure_warm_jobs(folder: Path) -> None:
             self.main.children = lambda recursive=False: [*below(recursive), *self._jobs()]
 
         def _notes(self) -> list[Path]:
-            return list(folder.glob(f"job*-{self.pid}-*"))  # a shell that has nothing left to do becomes its command
+            return list(folder.glob(f"job*-{self.pid}-*"))  # a shell may become its last command (exec)
 
         def _jobs(self) -> Iterator[psutil.Process]:
             for note in self._notes():

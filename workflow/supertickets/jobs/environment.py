@@ -18,9 +18,9 @@ from supertickets.jobs.warm import COLD, FOLDER
 #: them saves the page faults and changes no result.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_TRIM_THRESHOLD_": 2**31, "MALLOC_TOP_PAD_": 2**26}
 
-#: Of the folder for temporary files, so that it can hold a socket: the address of one has at most 104 bytes.
-LONGEST = 60
-#: Of the names of folders; and how old one is at least that is surely whole, with the pipe that its call has opened.
+#: Longest path, in bytes, of a temporary folder that a socket fits in: its address has at most 104 bytes.
+LONGEST_FOLDER = 60
+#: Prefix of the folders' names, and the age after which one is complete: its call has opened the pipe.
 PREFIX = "supertickets-"
 SETTLED_SECONDS = 60
 
@@ -36,7 +36,7 @@ def set_environment(workflow: Path) -> Path:
     Returns:
         That folder.
     """
-    long = len(os.fsencode(tempfile.gettempdir())) > LONGEST
+    long = len(os.fsencode(tempfile.gettempdir())) > LONGEST_FOLDER
     place = "/tmp" if long and os.access("/tmp", os.W_OK) else tempfile.gettempdir()
     _remove_left(Path(place))
     folder = tempfile.mkdtemp(prefix=PREFIX, dir=place)

@@ -2,8 +2,8 @@
 
 Snakemake plans a training again where it has not noted the end, or where tickets or scores that come before were made
 again. If its settings, inputs, code and versions of libraries are the same, the training takes its files over and
-trains nothing. They stay as long as the run's folder does: second names (hard links), which cost no space. Where a file
-system has none, nothing is kept. To train again, delete the folder and ask for its record.
+trains nothing. They stay as long as the run's folder does, as hard links, which cost no space. Where a file system
+has none, nothing is kept. To train again, delete the folder and ask for its record.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def keep(folder: Path, identity: Mapping[str, Any], made: Iterable[Path]) -> Non
     try:
         folder.mkdir()
         for path in made:
-            _second_name(path, _kept(folder, path))
+            _hard_link(path, _kept(folder, path))
         write_json(folder / IDENTITY, {**identity, FILES: {path.name: sha256(path) for path in made}})
     except (OSError, UserError) as error:
         log.warning("%s is not kept (%s)", folder, error)
@@ -69,14 +69,14 @@ def take(folder: Path, identity: Mapping[str, Any], wanted: Iterable[Path]) -> b
     if not same or not all(source.is_file() for source in kept.values()):
         return False
     for path, source in kept.items():
-        # Two names share one content: who damages a result damages what is kept.
+        # A hard link shares its content: damage to a result is damage to the kept copy.
         if sha256(source) != hashes.get(path.name):
             log.warning("%s is damaged, so the training starts over", source)
             return False
     for path, source in kept.items():
         try:
-            _second_name(source, path)
-        except OSError:  # results that were copied to a file system without second names
+            _hard_link(source, path)
+        except OSError:  # results that were copied to a file system without hard links
             with replacing(path) as part:
                 shutil.copyfile(source, part)
     log.info("finished before with the same inputs, settings and code: its files are taken over from %s", folder)
@@ -100,11 +100,11 @@ def _kept(folder: Path, path: Path) -> Path:
     return folder / f"{path.name}{KEPT}"
 
 
-def _second_name(path: Path, other: Path) -> None:
+def _hard_link(path: Path, other: Path) -> None:
     """Hard-link a file under another name, in place of what has that name.
 
     Raises:
-        OSError: the file system has no second names.
+        OSError: the file system has no hard links.
     """
     with replacing(other) as part:
         part.unlink()

@@ -176,7 +176,7 @@ class SharedEncoder:
         self.models[task].zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """All values that steps change, and what is remembered of them, by name."""
+        """Weights and the optimizer's state, by name."""
         return state_of(self.groups.values())
 
     @torch.no_grad()

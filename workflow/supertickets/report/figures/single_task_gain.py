@@ -21,7 +21,7 @@ from supertickets.report.figures.gains import TWO_SEEDS, draw_gains
 from supertickets.report.figures.panels import finish
 from supertickets.report.tables.formats import reported_splits_text
 
-#: How names stand that are too long to stand side by side.
+#: Style of names that are too long to fit side by side.
 SLANTED = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
 
 

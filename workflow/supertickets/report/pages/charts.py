@@ -21,7 +21,7 @@ WIDTH, MASK_WIDTH, HEIGHT, LINE = 540, 330, 330, 18
 #: Horizontal places of the columns of examples.
 COLUMNS = {"what": 0, "id": 42, "right": 160, "full": 260, "ticket": 360, "text": 460}
 HEADS = ("", "example", "right answer", "full model", "ticket", "text")
-#: What the rows of a curve, and those of its tickets, agree with the controls in.
+#: Which rows are of the chosen curve, and which of its tickets: the controls filter by these columns.
 CURVE = "datum.model == chosen_model && datum.task == chosen_task"
 SHOWN = f"{CURVE} && datum.metric == shown_metric && datum.split == shown_split"
 PLACED, ENDS = "isValid(datum.x) && isValid(datum.y)", "isValid(datum.low) && isValid(datum.high)"

@@ -118,13 +118,13 @@ def undefined_note(names: Iterable[str]) -> str:
 
 
 def undefined_rows(names: pd.Series) -> list[str]:
-    """Count the rows of a table that undefined scores leave empty, in words, from what they are of."""
+    """Say how many rows of each name are empty because scores are undefined."""
     counts = names.value_counts(sort=False)
     return [f"{count} row{'s' * (count > 1)} of {name}" for name, count in counts.items()]
 
 
 def untrained_note(compared: pd.DataFrame, names: pd.Series) -> str:
-    """Say of what the full model has learned nothing, as a sentence for a note; empty if there is none.
+    """Name what the full model has learned nothing of, as a sentence for a note; empty if there is none.
 
     Args:
         compared: rows with ``p_chance_holm``.
