@@ -31,6 +31,9 @@ from supertickets.experiment.shown import FIGURES, TABLES, everything
 from supertickets.experiment.shown import PAGES as REPORT_PAGES
 
 PAGES = [PROJECT / "README.md", PROJECT / "ARCHITECTURE.md", *sorted((PROJECT / "docs").glob("*.md"))]
+#: Pages whose commands are not tried.
+FURTHER_PAGES = [PROJECT / name for name in ("CHANGELOG.md", "config/README.md", "benchmarks/README.md")]
+FURTHER_PAGES += [PROJECT / "benchmarks" / "NOTES.md"]
 
 
 def name_of(path: Path) -> str:
@@ -52,7 +55,7 @@ def test_the_readme_is_short() -> None:
     assert len((PROJECT / "README.md").read_text().splitlines()) <= 120
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *FURTHER_PAGES], ids=name_of)
 def test_lines_have_at_most_120_columns(page: Path) -> None:
     long = [line for line in page.read_text().splitlines() if len(line) > 120 and not line.startswith("|")]
     assert not long
@@ -65,7 +68,7 @@ def anchors_of(path: Path) -> set[str]:
     return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
 
 
-@pytest.mark.parametrize("page", [*PAGES, PROJECT / "CHANGELOG.md"], ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *FURTHER_PAGES], ids=name_of)
 def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
         path = page.parent / target if target else page

@@ -87,6 +87,13 @@ def get_first_metric_module(wildcards):
     return metric_modules(get_metrics(wildcards)[:1])
 
 
+def get_rivals_runs(wildcards):
+    """The runs of the winning tickets at the main size, and the full models of the rivals."""
+    user_errors(require_rivals)(config, wildcards.model)
+    group = main_group(config, wildcards.model, wildcards.task)
+    return [*run_files(group_runs(GRID, group)), *rival_runs(config, GRID, wildcards.model, wildcards.task)]
+
+
 rule score_group:
     input:
         get_group_runs,
@@ -199,13 +206,6 @@ rule decompose_group:
     shell:
         "python -P -m supertickets {params.work} --results results --grid {params.grid:q} --group {params.group:q}"
         " --table {output:q} > {log:q} 2>&1"
-
-
-def get_rivals_runs(wildcards):
-    """The runs of the winning tickets at the main size, and the full models of the rivals."""
-    user_errors(require_rivals)(config, wildcards.model)
-    group = main_group(config, wildcards.model, wildcards.task)
-    return [*run_files(group_runs(GRID, group)), *rival_runs(config, GRID, wildcards.model, wildcards.task)]
 
 
 rule compare_rivals:

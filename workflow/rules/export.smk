@@ -34,6 +34,12 @@ def get_exported_inputs(wildcards):
     return repeated_inputs(config, wildcards.model, wildcards.task)
 
 
+def get_int8_score(wildcards):
+    """What the model scores in int8, where its latency in int8 is asked for."""
+    pattern = export("int8.json")
+    return {"int8": pattern.format(**wildcards)} if asks_int8(config) else {}
+
+
 rule repeat_training:
     input:
         get_exported_inputs,
@@ -101,12 +107,6 @@ rule export_model:
         " --ticket {input.ticket:q} --examples {input.examples:q} --encoded {input.encoded:q}"
         " --labels {params.labels:q} --max-length {params.max_length}"
         ' --folder "$(dirname "$(dirname {output.module:q})")" > {log:q} 2>&1'
-
-
-def get_int8_score(wildcards):
-    """What the model scores in int8, where its latency in int8 is asked for."""
-    pattern = export("int8.json")
-    return {"int8": pattern.format(**wildcards)} if asks_int8(config) else {}
 
 
 rule describe_export:

@@ -21,6 +21,14 @@ def get_int8_inputs(wildcards):
     return int8_inputs(config, wildcards.model, wildcards.task, wildcards.which, int(wildcards.seed))
 
 
+def get_compared_in_int8(wildcards):
+    """The runs of the winning tickets at the main size, and predictions in int8 of all seeds."""
+    user_errors(require_trained)(config, wildcards.model, wildcards.task, "int8")
+    group = main_group(config, wildcards.model, wildcards.task)
+    rounded = expand(rules.predict_int8.output, seed=config["seeds"], which=WHICH, **wildcards)
+    return [*run_files(group_runs(GRID, group)), *rounded]
+
+
 rule predict_int8:
     input:
         get_int8_inputs,
@@ -62,14 +70,6 @@ rule predict_int8:
         " --metric {params.metric} --which {wildcards.which} --seed {wildcards.seed} --settings {params.settings:q}"
         " --labels {params.labels:q} --max-length {params.max_length} --examples {input.examples:q}"
         " --encoded {input.encoded:q} --threads {threads} --predictions {output:q} {params.options} > {log:q} 2>&1"
-
-
-def get_compared_in_int8(wildcards):
-    """The runs of the winning tickets at the main size, and predictions in int8 of all seeds."""
-    user_errors(require_trained)(config, wildcards.model, wildcards.task, "int8")
-    group = main_group(config, wildcards.model, wildcards.task)
-    rounded = expand(rules.predict_int8.output, seed=config["seeds"], which=WHICH, **wildcards)
-    return [*run_files(group_runs(GRID, group)), *rounded]
 
 
 rule compare_int8:
