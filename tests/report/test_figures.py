@@ -536,6 +536,6 @@ def test_the_remark_on_phases_names_the_margins(numbers: tuple[float, float], te
     remark = phases_remark(margins, ["movie", "rating"])
     phase, shown = f" Phase I: no winning ticket loses more than {text} on average.", "each end is shown at 95%."
     assert remark == f"{phase} Bar at the top: where it may end; {shown}"
-    third = "than random tickets by more than that. II: between the two. Bar at the top: "
+    third = "than random tickets by more than that. II: between the two. Bars at the top: "
     both = phases_remark(margins, ["movie"], random=True)
-    assert both.endswith(f"{third}where it may end (upper) and III begin (lower); {shown}")
+    assert both.endswith(f"{third}where I may end (upper) and III begin (lower); {shown}")

@@ -321,8 +321,12 @@ def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bo
     """Explain the names of phases (:func:`mark_phases`); ``random``: the third is known, from random tickets."""
     text = f" Phase I: no winning ticket loses more than {margins_text(margins, tasks)} on average."
     third = " III: none is better than random tickets by more than that. II: between the two."
-    bars = "where it may end" + " (upper) and III begin (lower)" * random
-    return f"{text}{third * random} Bar at the top: {bars}; each end is shown at {LEVEL:.0%}."
+    bars = (
+        "Bars at the top: where I may end (upper) and III begin (lower)"
+        if random
+        else "Bar at the top: where it may end"
+    )
+    return f"{text}{third * random} {bars}; each end is shown at {LEVEL:.0%}."
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = MODEL_TASK_SIZE) -> str:
