@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from supertickets.experiment.config import check_config
+import yaml
+
+from supertickets.experiment.config import SCHEMA, check_config
 from supertickets.experiment.grid import SELECTION, grid_of, groups_of, runs_of, scoped
 from supertickets.experiment.multi_task import OF_SINGLE_TASKS
 from supertickets.experiment.paths import kind_and_draw, run_folder
 from supertickets.experiment.settings import (
+    TAUGHT,
     outputs_of,
     pruning_of,
     separators_of,
@@ -155,4 +158,7 @@ def test_a_teacher_says_how_tickets_are_trained_and_not_how_they_are_drawn() -> 
     assert teacher_of(config, "taught") == {"teacher": {"temperature": 2.0, "weight": 0.5}}
     assert teacher_of(config, "softly") == {"teacher": {"temperature": 5, "weight": 0.1}}
     assert teacher_of(config, "winning") == {}
+    described = yaml.safe_load(SCHEMA.read_text())["$defs"]["kind"]["properties"]
+    for key, left_out in TAUGHT.items():
+        assert key == "teacher" or f"{left_out:g} if left out" in described[key]["description"]
     assert pruning_of(config, "softly") == pruning_of(config, "winning")
