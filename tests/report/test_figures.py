@@ -455,6 +455,14 @@ def test_figures_are_written_whole_and_the_same_again(results: Path, tmp_path: P
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
 
 
+def five_tickets() -> pd.DataFrame:
+    """Scores of a full model and of a ticket at each ratio, which prunes half of the ratio."""
+    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
+    rows["weight_remaining"] = 1 - rows["ratio"] / 2
+    return rows
+
+
 def of_one_seed(first: float, third: float) -> pd.Series:
     """Phases without intervals."""
     return pd.Series(dict.fromkeys(PHASES, np.nan) | {"first_ends": first, "third_begins": third})
@@ -471,14 +479,11 @@ def of_one_seed(first: float, third: float) -> pd.Series:
 def test_phases_have_the_intervals_of_their_table(
     first: tuple[float, float], third: tuple[float, float], expected: list[list[float]]
 ) -> None:
-    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
-    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
-    rows["weight_remaining"] = 1 - rows["ratio"] / 2
     _, axis = plt.subplots()
     axis.plot([1.0, 0.7], [60.0, 70.0])
     axis.set_xlim(1.0, 0.7)
     limits = axis.get_ylim()
-    mark_phases(axis, rows, pd.Series(dict(zip(PHASES, (0.2, *first, 0.3, *third), strict=True))))
+    mark_phases(axis, five_tickets(), pd.Series(dict(zip(PHASES, (0.2, *first, 0.3, *third), strict=True))))
     bars = [line for line in axis.lines if line.get_marker() == "|"]
     assert [list(bar.get_xdata()) for bar in bars] == [pytest.approx(ends) for ends in expected]
     assert all(0.95 < height < 1 for bar in bars for height in bar.get_ydata())  # as a share of the panel
@@ -499,14 +504,11 @@ def test_phases_have_the_intervals_of_their_table(
 def test_phases_are_named_where_they_are(
     first: float, third: float, names: dict[str, float], boundaries: list[float]
 ) -> None:
-    ratios = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
-    rows = pd.DataFrame({"ratio": ratios, "kind": ["full"] + ["winning"] * 5, "value": 60.0})
-    rows["weight_remaining"] = 1 - rows["ratio"] / 2
     _, axis = plt.subplots()
     axis.plot([1.0, 0.75], [60.0, 70.0])
     axis.set_xlim(1.0, 0.75)
     limits = axis.get_ylim()
-    mark_phases(axis, rows, of_one_seed(first, third))
+    mark_phases(axis, five_tickets(), of_one_seed(first, third))
     assert {text.get_text(): text.get_position()[0] for text in axis.texts} == pytest.approx(names)
     assert [line.get_xdata()[0] for line in axis.lines[1:]] == pytest.approx(boundaries)
     assert {text.get_position()[1] for text in axis.texts} == {1.01}  # above the panel, which stays as it is
