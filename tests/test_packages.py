@@ -80,8 +80,9 @@ def test_what_reads_results_reaches_no_torch(package: str) -> None:
 
 def test_rules_import_what_is_light_alone() -> None:
     """They are parsed at every start of the workflow, and in every job."""
-    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
-    packages = {*re.findall(r"^from supertickets\.(\w+)", rules, re.MULTILINE)}
+    files = [PROJECT / "Snakefile", *(PROJECT / "workflow" / "rules").glob("*.smk")]
+    rules = "".join(path.read_text() for path in files)
+    packages = {*re.findall(r"^\s*from supertickets\.(\w+)", rules, re.MULTILINE)}
     assert packages == {"errors", "experiment", "files", "jobs"}
 
 

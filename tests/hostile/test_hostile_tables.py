@@ -24,7 +24,7 @@ from supertickets.evaluation.rivals import read_rivals
 from supertickets.evaluation.significance import NAMES
 from supertickets.evaluation.ways import Ways, compare_ways, score_ways
 from supertickets.experiment.grid import NO_TICKETS, groups_of
-from supertickets.experiment.paths import run_folder
+from supertickets.experiment.paths import folder_of, run_folder
 from supertickets.report.figures.phase_transition import draw_phase_transition
 from supertickets.report.tables.seed_sensitivity import write_seed_sensitivity
 from supertickets.report.tables.ways import read_ways
@@ -238,3 +238,20 @@ def test_records_that_lack_what_is_read(tmp_path: Path, content: str, message: s
     path.write_text(content)
     with pytest.raises(UserError, match=rf"seed1/full/record.json.*{message}.*; delete"):
         read_record(tmp_path, FULL)
+
+
+def test_records_of_multi_task_trainings_that_lack_what_is_read(tmp_path: Path) -> None:
+    run = {"shared": "movie+rating", "model": "minilm", "mode": "full", "seed": 1}
+    path = tmp_path / folder_of(run) / "record.json"
+    path.parent.mkdir(parents=True)
+    cut = {key: value for key, value in READ.items() if key != "precision"}
+    whole = {"run": run, "precision": "fp32", "tasks": {"movie": cut}}
+    path.write_text(json.dumps(whole))
+    assert read_record(tmp_path, run, "movie").items() >= READ.items()
+    for content, message in (
+        (whole | {"tasks": {"movie": 3}}, "not an object of JSON"),
+        ({"run": run, "tasks": {"movie": cut}}, "no 'precision'"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=rf"record.json.*{message}.*; delete"):
+            read_record(tmp_path, run, "movie")

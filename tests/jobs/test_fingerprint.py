@@ -30,10 +30,27 @@ def area(width: float, height: float) -> float:
     log.info("the area of %s", width)
     if not height:
         what = f"{width} by {height}"
-        raise ValueError(what)
+        kind = "flat one" if width else "nothing"
+        names["of it"].clear()
+        raise ValueError(what, kind)
     elif message("flat"):
         what = "low"
         return what
+    while width > 7:
+        if height > 7:
+            yield f"{width} first"
+        raise StopIteration
+    while height > 7:
+        yield from [f"{width} second"]
+        raise StopIteration
+    try:
+        what = "third"
+        raise KeyError
+    except KeyError:
+        log.info(what)
+    with suppress(KeyError):
+        what = "fourth"
+        raise KeyError
     with reading(FILE, "a width"), blamed_on(f"{FILE}: no width"):
         yield Problem(3, "not a width")
     return width * height
@@ -80,11 +97,12 @@ def test_paths_of_results_are_in_no_training_and_in_nothing_before_one(function:
         ('f"{FILE}: no width"', 'f"{FILE}: there is no width"'),
         ('3, "not a width"', '3, f"{width} is not a width"'),
         ('f"{width} by {height}"', '"no height"'),
-        ('"flat"', 'f"{height} is flat"'),
+        ('"flat one"', '"flat thing"'),
+        ('message("flat")', 'message(f"{height} is flat")'),
     ],
     ids=[
         *("docstring", "no docstring", "comment", "comment and blank lines", "error", "log", "read", "blame", "line"),
-        *("block that ends in an error", "message"),
+        *("block that ends in an error", "one of two texts in it", "message"),
     ],
 )
 def test_words_are_not_in_the_fingerprint(before: str, after: str) -> None:
@@ -101,8 +119,13 @@ def test_words_are_not_in_the_fingerprint(before: str, after: str) -> None:
         ("# to the byte", "# To the byte"),
         ("raise ValueError", "raise TypeError"),
         ("height: float", "height: int"),
-        ("raise ValueError(what)", "return what"),
+        ("raise ValueError(what, kind", "return (what, kind"),
         ('"low"', '"lower"'),
+        ('"of it"', '"of them"'),
+        ("first", "1st"),
+        ("second", "2nd"),
+        ('"third"', '"3rd"'),
+        ('"fourth"', '"4th"'),
     ],
 )
 def test_statements_are_in_the_fingerprint(before: str, after: str) -> None:

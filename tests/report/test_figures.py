@@ -465,7 +465,7 @@ def five_tickets() -> pd.DataFrame:
 
 def of_one_seed(first: float, third: float) -> pd.Series:
     """Phases without intervals."""
-    return pd.Series(dict.fromkeys(PHASES, np.nan) | {"first_ends": first, "third_begins": third})
+    return pd.Series(dict.fromkeys(PHASES, np.nan) | {"first_ends": first, "third_begins": third, "seeds": 1})
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,10 @@ def test_phases_have_the_intervals_of_their_table(
     axis.plot([1.0, 0.7], [60.0, 70.0])
     axis.set_xlim(1.0, 0.7)
     limits = axis.get_ylim()
-    mark_phases(axis, five_tickets(), pd.Series(dict(zip(PHASES, (0.2, *first, 0.3, *third), strict=True))))
+    phases = dict(zip(PHASES, (0.2, *first, 0.3, *third), strict=True))
+    mark_phases(axis, five_tickets(), pd.Series(phases | {"seeds": 2}))
+    assert not [line for line in axis.lines if line.get_marker() == "|"]
+    mark_phases(axis, five_tickets(), pd.Series(phases | {"seeds": 3}))
     bars = [line for line in axis.lines if line.get_marker() == "|"]
     assert [list(bar.get_xdata()) for bar in bars] == [pytest.approx(ends) for ends in expected]
     assert all(0.95 < height < 1 for bar in bars for height in bar.get_ydata())  # as a share of the panel
@@ -535,9 +538,11 @@ def test_names_of_narrow_phases_do_not_overlap(third: float, columns: int) -> No
 ])  # fmt: skip
 def test_the_remark_on_phases_names_the_margins(numbers: tuple[float, float], text: str) -> None:
     margins = dict(zip(("movie", "rating"), numbers, strict=True)) | {"another": 7.0}
-    remark = phases_remark(margins, ["movie", "rating"])
+    phases = pd.DataFrame({"seeds": [2, 3], "first_ends_low": [0.1, 0.1], "third_begins_low": [0.3, np.nan]})
+    remark = phases_remark(margins, ["movie", "rating"], phases)
     phase, shown = f" Phase I: no winning ticket loses more than {text} on average.", "each end is shown at 95%."
     assert remark == f"{phase} Bar at the top: where it may end; {shown}"
     third = "than random tickets by more than that. II: between the two. Bars at the top: "
-    both = phases_remark(margins, ["movie"], random=True)
+    both = phases_remark(margins, ["movie"], phases.assign(third_begins_low=0.3), random=True)
     assert both.endswith(f"{third}where I may end (upper) and III begin (lower); {shown}")
+    assert phases_remark(margins, ["movie", "rating"], phases[:1]) == phase  # two seeds have no bars

@@ -20,7 +20,7 @@ def printable(text: str) -> str:
 
 
 def message(text: str) -> str:
-    """The text itself, which is only ever shown: another one makes no result anew, as of a text in an error's call."""
+    """Return a text that is only shown. An edit of it reruns nothing, as of a text in the call that makes an error."""
     return text
 
 

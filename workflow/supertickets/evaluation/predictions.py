@@ -61,7 +61,7 @@ def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[s
     Args:
         results: the results folder.
         run: the run.
-        task: for a multi-task run, the task whose part of the record is returned.
+        task: for a multi-task run, the task whose part of the record is laid over the rest.
 
     Raises:
         UserError: the record is of another run, or lacks its precision or the numbers of units that the ticket cuts.
@@ -70,7 +70,8 @@ def read_record(results: Path, run: Mapping[str, Any], task: str = "") -> dict[s
     record = read_object(path, "run")
     if record["run"] != run:
         raise UserError(f"{path}: is of run {record['run']}, expected {run}; delete the folder")
-    return require_keys(path, record | record.get("tasks", {}).get(task, {}), *CUT, "precision")
+    of_task = require_keys(path, record.get("tasks", {}).get(task, record), *CUT)
+    return require_keys(path, record | of_task, "precision")
 
 
 def predictions_file(results: Path, run: Mapping[str, Any]) -> Path:

@@ -2,8 +2,8 @@
 
 The workflow puts the fingerprint among a rule's params: an edit of a statement reruns the stages whose modules hold
 it, and no others, whatever the files' times are. Words are not statements: comments, docstrings, blank lines, what is
-written where an error is made or a message is logged, and texts in a block that ends in an error do not count. Nor does
-what keeps a job safe but decides no number (:data:`NOT_FOLLOWED`).
+written where an error is made or a message is logged, and texts that a block makes which ends in an error do not count.
+Nor does what keeps a job safe but decides no number (:data:`NOT_FOLLOWED`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ NOT_FOLLOWED = ("jobs/", "errors.py", "files.py", "__main__.py", "experiment/mis
 #: Name of the logger in every module of the library.
 LOGGER = "log"
 
-#: Calls that hold a message, beside errors and the logger: its text, what begins one, and a line that cannot be read.
+#: Calls that hold a message, beside errors and the logger. ``message``: a text; ``blamed_on`` and ``reading``: its
+#: beginning; ``Problem``: a line that cannot be read.
 MESSAGES = ("message", "blamed_on", "reading", "Problem")
 
 #: Stands for a line feed inside of a string while blank lines are dropped.
@@ -134,8 +135,7 @@ def statements(source: str) -> str:
             words.append(span(node.value))
         elif isinstance(node, ast.Call) and _speaks(node.func):
             words.append(slice(span(node.func).stop, span(node).stop))
-        for block in _failing(node):
-            words += [span(text) for text in ast.walk(block) if _is_text(text)]
+        words += [span(text) for statement in _failing(node) for text in _made_in(statement)]
     # Outside of strings, "#" begins a comment.
     words += [slice(*comment.span()) for comment in re.finditer(rb"#[^\n]*", code)]
     for word in words:
@@ -149,15 +149,31 @@ def _is_text(node: ast.AST) -> TypeGuard[ast.expr]:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes))
 
 
+#: What leaves a block before its end, or gives a value to who called.
+LEAVES = (ast.Return, ast.Yield, ast.YieldFrom, ast.Continue, ast.Break)
+#: Statements whose block may be left by an error that something else catches.
+CATCHES = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
+
+
 def _failing(node: ast.AST) -> Iterator[ast.stmt]:
-    """Statements of the blocks of a node that always end in an error, which make no result."""
-    for name in ("body", "orelse", "finalbody"):
+    """Statements of the blocks of a node that always end in an error."""
+    for name in ("orelse",) if isinstance(node, CATCHES) else ("body", "orelse"):
         block = getattr(node, name, None)
-        if not isinstance(block, list) or not block or not isinstance(block[-1], ast.Raise):
-            continue
-        inside = (inner for statement in block for inner in ast.walk(statement))
-        if not any(isinstance(inner, ast.Return | ast.Yield | ast.Continue | ast.Break) for inner in inside):
-            yield from block
+        if isinstance(block, list) and block and isinstance(block[-1], ast.Raise):
+            inside = (inner for statement in block for inner in ast.walk(statement))
+            if not any(isinstance(inner, LEAVES + CATCHES) for inner in inside):
+                yield from block
+
+
+def _made_in(statement: ast.stmt) -> Iterator[ast.expr]:
+    """Texts that a statement puts together or assigns: those of a message, if it is in a block that fails."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.JoinedStr):
+            yield node
+        elif isinstance(node, ast.Assign | ast.AugAssign):
+            value = node.value
+            parts = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+            yield from (part for part in parts if _is_text(part))
 
 
 def _speaks(function: ast.expr) -> bool:

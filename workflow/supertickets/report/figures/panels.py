@@ -234,19 +234,20 @@ def draw_chance(axis: Axes, chance: float) -> None:
 
 
 def mark_phases(axis: Axes, rows: pd.DataFrame, phases: pd.Series) -> None:
-    """Name the phases of a curve above a panel, and draw their boundaries, half way between tickets.
+    """Name the phases of a curve above a panel, and draw their boundaries, half way between tickets, and intervals.
 
     Args:
         axis: the axis to draw on, with its horizontal limits.
         rows: scores of one model and task.
-        phases: of the same, as of :func:`~supertickets.evaluation.phases.read_phases`.
+        phases: of the same, as of :func:`~supertickets.evaluation.phases.read_phases`, with ``seeds``.
     """
     tickets = rows[rows["kind"].isin(["full", "winning"])]
     weights = tickets.groupby("ratio")["weight_remaining"].mean().sort_index()
     beyond = "II" if pd.notna(phases["third_begins"]) else ""  # or III, which needs random tickets
     names = pd.Series(FIRST_PHASE, weights.index).where(weights.index <= phases["first_ends"], beyond)
     names = names.mask(weights.index >= phases["third_begins"], "III")
-    mark_intervals(axis, weights, phases)
+    if phases["seeds"] > 2:
+        mark_intervals(axis, weights, phases)
     left, right = axis.get_xlim()
     begins = free = 0.0  # as shares of the panel's width: of a phase, and of what no name covers yet
     for name, members in weights.groupby(names, sort=False):
@@ -317,16 +318,24 @@ def margins_text(margins: Mapping[str, float], tasks: Iterable[str]) -> str:
     return f"{margin} point{'s' * (margin != '1')}"
 
 
-def phases_remark(margins: Mapping[str, float], tasks: Iterable[str], random: bool = False) -> str:
-    """Explain the names of phases (:func:`mark_phases`); ``random``: the third is known, from random tickets."""
+def phases_remark(
+    margins: Mapping[str, float], tasks: Iterable[str], phases: pd.DataFrame, random: bool = False
+) -> str:
+    """Explain what :func:`mark_phases` draws.
+
+    Args:
+        margins: by task, in points.
+        tasks: those that are drawn.
+        phases: of all panels.
+        random: whether the third phase is known, from random tickets.
+    """
     text = f" Phase I: no winning ticket loses more than {margins_text(margins, tasks)} on average."
-    third = " III: none is better than random tickets by more than that. II: between the two."
-    bars = (
-        "Bars at the top: where I may end (upper) and III begin (lower)"
-        if random
-        else "Bar at the top: where it may end"
-    )
-    return f"{text}{third * random} {bars}; each end is shown at {LEVEL:.0%}."
+    text += " III: none is better than random tickets by more than that. II: between the two." * random
+    have = phases.loc[phases["seeds"] > 2, [f"{name}_low" for name in INTERVALS]].notna().any()
+    if not have["first_ends_low"]:
+        return text
+    bars = "Bars at the top: where I may end (upper) and III begin (lower)" if have["third_begins_low"] else ""
+    return f"{text} {bars or 'Bar at the top: where it may end'}; each end is shown at {LEVEL:.0%}."
 
 
 def panel_title(ticket: pd.Series, chosen: pd.DataFrame, keys: list[str] = MODEL_TASK_SIZE) -> str:

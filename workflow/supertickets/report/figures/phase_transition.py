@@ -19,7 +19,7 @@ REMARK = (
     BAND + "{dots}. Differences to the full model are paired by seed: see gain_curve. The super ticket is chosen on "
     "validation examples."
 )
-DOTS = "Dots: single seeds"
+DOTS = "Dots, right of their mean: single seeds"
 #: What stands in for the intervals of two seeds.
 PAIRS = "Thin lines join the scores of a seed, its full model first"
 
@@ -42,7 +42,7 @@ def draw_phase_transition(
     chosen = chosen.merge(read_phases(results, grid, margins)[[*MODEL_TASK_SIZE, *PHASES]])
     places = placed(results, grid, axis, scores)
     if chosen["first_ends"].notna().any():
-        remark += phases_remark(margins, grid["tasks"])
+        remark += phases_remark(margins, grid["tasks"], chosen)
     remark += places.remark
     style.save(panels(places.rows, chosen, panel, remark, places=places.label), pdf, png)
 

@@ -34,7 +34,7 @@ def draw_ticket_kinds(results: Path, grid: dict[str, Any], margins: dict[str, fl
     chosen = chosen.merge(read_phases(results, grid, margins)[[*MODEL_TASK_SIZE, *PHASES]])
     remark = REMARK + DOTS * (len(grid["seeds"]) == 2)
     if chosen["first_ends"].notna().any():
-        remark += phases_remark(margins, grid["tasks"], "random" in grid["kinds"])
+        remark += phases_remark(margins, grid["tasks"], chosen, "random" in grid["kinds"])
     style.save(panels(scores, chosen, partial(panel, grid["kinds"]), remark), pdf, png)
 
 

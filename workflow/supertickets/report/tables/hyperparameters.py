@@ -26,12 +26,9 @@ SETTINGS: Columns = {
     "parameters": ("Parameters", ",d"),
 }
 
-#: Those that are shown where one is not the schema's default.
-UNUSUAL: Columns = {
-    "eps": ("Eps", "g"),
-    "bias_correction": ("Bias correction", ""),
-    "batches": ("Batches", ""),
-    "model_epoch": ("Model epoch", ""),
+#: The other keys of the config's ``training``, each a column only where one is not the schema's default.
+USUAL = {
+    key: value for key, value in check_config({})["training"].items() if key not in (*SETTINGS, "importance_epoch")
 }
 
 
@@ -55,8 +52,12 @@ def write_hyperparameters(
                 ticket = {**run, "kind": "winning", "ratio": ratios_of(grid["ratios"], run["model"])[0]}
                 settings = _settings(results, ticket) | {"parameters": settings["parameters"]}
             rows.append({key: str(run[key]) for key in ("model", "task", "train_size")} | settings)
-    table, usual = pd.DataFrame(rows), check_config({})["training"]
-    unusual = {name: column for name, column in UNUSUAL.items() if (table[name] != usual[name]).any()}
+    table = pd.DataFrame(rows)
+    unusual: Columns = {
+        name: (name.replace("_", " ").capitalize(), "g" if isinstance(usual, float) else "")
+        for name, usual in USUAL.items()
+        if (table[name] != usual).any()
+    }
     columns: Columns = (
         {"model": ("Model", ""), "task": ("Task", ""), "train_size": ("Train size", "")} | SETTINGS | unusual
     )
