@@ -38,7 +38,7 @@ EXAMPLES = 400
 #: What a run's record holds that scoring reads: of the full model and of a ticket. And the size of the rest.
 CUT = {"heads_pruned": 14, "ffn_pruned": 1, "weight_remaining": 0.9}
 UNCUT = {"heads_pruned": 0, "ffn_pruned": 0, "weight_remaining": 1.0}
-REST = {"settings": {"of": "x" * 1500}}
+REST = {"precision": "fp32", "settings": {"of": "x" * 1500}}
 #: A workflow of chains of three jobs that is as plain as can be: the peer.
 BARE = """
 CHAINS = range({chains})
