@@ -30,8 +30,8 @@ from supertickets.experiment.paths import run_folder
 def test_scores_are_tidy_and_right(results: Path) -> None:
     table = pd.read_parquet(results / "scores.parquet")
     pd.testing.assert_frame_equal(table, pd.read_csv(results / "scores.csv", dtype={"train_size": str}))
-    columns = "model task train_size seed kind ratio draw heads_pruned ffn_pruned weight_remaining precision".split()
-    assert table.columns.tolist() == [*columns, "split", "metric", "value", "examples"]
+    run, cut = "model task train_size seed kind ratio draw", "heads_pruned ffn_pruned weight_remaining precision"
+    assert table.columns.tolist() == f"{run} {cut} split metric value examples".split()
     # Three seeds; the full model and four tickets per ratio at the main size, only winning tickets at the other size.
     assert len(table) == 3 * ((1 + 4 * 3) + (1 + 3)) * (2 * 2 + 2 * 2 + 1) and set(table["examples"]) == {200}
     run = {"model": "minilm", "task": "movie", "train_size": 64, "seed": 2, "kind": "winning", "ratio": 0.3, "draw": 1}
