@@ -12,7 +12,7 @@ import yaml
 from conftest import PROJECT, tiny_config, write_tiny_model, write_tiny_task
 
 from supertickets.errors import UserError
-from supertickets.experiment.config import CATALOGUE, SCHEMA, check_config
+from supertickets.experiment.config import CATALOGUE, SCHEMA, check_config, without_defaults_of_others
 from supertickets.experiment.grid import grid_of
 from supertickets.experiment.settings import choices_of, margins_of
 
@@ -42,11 +42,30 @@ def test_an_empty_config_is_the_default_and_the_default_file_agrees_with_the_sch
     default = yaml.safe_load((PROJECT / "config.yaml").read_text())
     # Laid under every other config it names the tasks that go with its own.
     named = {part: default[part].pop("tasks") for part in ("multi_task", "adaptation")}
+    assert default.pop("precision") == "fp32"  # see the next test
     assert check_config({}) == check_config(default)
     assert {*default["tasks"]} < {*named["multi_task"]} and not {*named["adaptation"]} & {*named["multi_task"]}
     config = check_config({})
     # With fewer seeds hardly a loss is found; with fewer ratios there is no curve.
     assert len(config["seeds"]) >= 6 and len(config["tasks"]) >= 2 and len(config["ratios"]) >= 4
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "precision"),
+    [
+        ({}, True, "fp32"),
+        ({"seeds": [1]}, True, "fp32"),
+        ({"tasks": ["mine"]}, True, "auto"),
+        ({"models": ["mine"]}, True, "auto"),
+        ({"models": ["mine"], "precision": "fp32"}, True, "fp32"),
+        ({"tasks": ["mine"]}, False, "fp32"),  # a config.yaml of the user's own says it
+    ],
+)
+def test_the_precision_of_the_default_is_of_its_own_models_and_tasks(
+    given: dict[str, Any], default: bool, precision: str
+) -> None:
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text()) | given
+    assert without_defaults_of_others(config, given, default).get("precision", "auto") == precision
 
 
 @pytest.mark.parametrize(

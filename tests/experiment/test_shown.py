@@ -150,6 +150,13 @@ def test_multi_task_training_and_adaptation_can_be_switched_off(off: Any) -> Non
         config_of(**ALL | {"multi_task": True})
 
 
+def test_contrasts_need_another_kind() -> None:
+    config = check_config({"kinds": ["winning"]})
+    with pytest.raises(UserError, match=r"kinds is \['winning'\]: contrasts need another kind beside winning"):
+        shown.TABLES["contrasts"].inputs(config)
+    assert shown.TABLES["phases"].inputs(config) and not shown.TABLES["contrasts"].possible(config)
+
+
 def test_multi_task_training() -> None:
     config = config_of(**ALL | {"multi_task": {"tasks": ["movie", "tweets"], "ratios": {"movie": 0.2, "tweets": 0}}})
     assert multi_task.shared_tasks(config) == ["movie", "tweets"]

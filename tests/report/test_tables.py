@@ -102,6 +102,8 @@ def test_the_table_of_phases_names_boundaries_and_the_ratios_that_beat_other_kin
     alone = KINDS | {"kinds": ["winning", "losing"], "seeds": [1, 2, 3]}
     md, _ = table_of(write_phases, results, tmp_path, alone, margins=dict.fromkeys(GRID["tasks"], 1.0))
     assert pd.read_csv(tmp_path / "t.csv")["third_begins"].isna().all() and "nan" not in md
+    table_of(write_phases, results, tmp_path, KINDS | {"kinds": ["winning"]}, margins=dict.fromkeys(GRID["tasks"], 1.0))
+    assert pd.read_csv(tmp_path / "t.csv")["first_ends"].tolist() == table["first_ends"].tolist()
 
 
 def test_the_table_of_contrasts(results: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from supertickets.errors import UserError
-from supertickets.experiment.config import check_config, without_defaults_of_other_tasks
+from supertickets.experiment.config import check_config, without_defaults_of_others
 from supertickets.experiment.grid import grid_of, main_size
 from supertickets.experiment.model_files import model_files
 from supertickets.experiment.paths import TRIAL, drawn_kind, kind_and_draw
@@ -50,7 +50,10 @@ def user_errors(function):
 
 
 config = user_errors(check_config)(
-    without_defaults_of_other_tasks(config, workflow.config_settings.overwrite_config), workflow.configfiles
+    without_defaults_of_others(
+        config, workflow.config_settings.overwrite_config, any(map(DEFAULT.samefile, workflow.configfiles))
+    ),
+    workflow.configfiles,
 )
 
 DEFINED = config["define"]

@@ -166,15 +166,18 @@ def _unusable(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{_key(path)} has the key {key!r:.80}, which is not text: quote it"
 
 
-def without_defaults_of_other_tasks(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A config without multi-task training and adaptation that belong to other tasks.
+def without_defaults_of_others(config: Mapping[str, Any], given: Mapping[str, Any], default: bool) -> dict[str, Any]:
+    """A config without what ``config.yaml`` says for its own models and tasks, where others are laid over them.
 
-    ``config.yaml`` names both beside its own ``tasks``. A config laid over it that names other ``tasks`` means these.
+    These are multi-task training and adaptation, which name other tasks, and the precision of the default experiment.
 
     Args:
         config: all configs, merged.
         given: what was laid over ``config.yaml``.
+        default: whether that file is the project's own.
     """
+    if default and "precision" not in given and {"models", "tasks"} & given.keys():
+        config = {key: value for key, value in config.items() if key != "precision"}
     if "tasks" not in given:
         return dict(config)
     parts = {"multi_task": ("tasks",), "adaptation": ("tasks", "from_single")}

@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from supertickets.errors import UserError
 from supertickets.experiment.adaptation import (
     adaptation_name,
     importance_file,
@@ -89,6 +90,17 @@ def contrasts(config: Config, *kinds: str) -> list[str]:
     others = [kind for kind in config["kinds"] if kind != "winning" and kind in (kinds or config["kinds"])]
     groups = groups_of(scoped(grid_of(config), "kinds"))
     return group_files("contrasts", (group for group in groups if group["kind"] in others))
+
+
+def required_contrasts(config: Config) -> list[str]:
+    """Winning tickets against those of every other kind.
+
+    Raises:
+        UserError: the config has no other kind.
+    """
+    if not (found := contrasts(config)):
+        raise UserError(f"kinds is {config['kinds']}: contrasts need another kind beside winning, such as random")
+    return found
 
 
 def tickets(config: Config) -> list[str]:
@@ -344,7 +356,7 @@ TABLES = {
     "contrasts": Shown(
         "kinds",
         "Winning tickets against those of every other kind, at every ratio.",
-        lambda config: [*files(config, "main", "comparisons"), *contrasts(config)],
+        lambda config: [*files(config, "main", "comparisons"), *required_contrasts(config)],
         possible=several_kinds,
     ),
     "rivals": Shown(

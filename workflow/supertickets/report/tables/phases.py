@@ -33,12 +33,11 @@ def write_phases(
         margins: by task, in points.
         csv, md, tex: files to write.
     """
-    contrasts = read_contrasts(results, grid)
-    contrasts = contrasts[contrasts["reported"]]
     table = read_phases(results, grid, margins)
     others = [kind for kind in grid["kinds"] if kind != "winning"]
     for kind in others:
-        rows = contrasts[contrasts["kind"] == kind]
+        rows = read_contrasts(results, {**grid, "kinds": ["winning", kind]})
+        rows = rows[rows["reported"]]
         table[f"beats_{kind}"] = [
             _beaten(rows[(rows[MODEL_TASK_SIZE] == row[MODEL_TASK_SIZE]).all(axis=1)]) for _, row in table.iterrows()
         ]
