@@ -29,8 +29,10 @@ from supertickets.files import canonical_json
 from supertickets.jobs.benchmark import measure_warm_jobs
 from supertickets.jobs.environment import set_environment
 from supertickets.jobs.fingerprint import code_of
+from supertickets.jobs.wakes import wake_once_at_a_time
 
 measure_warm_jobs(set_environment(WORKFLOW))
+wake_once_at_a_time()
 # A plan of thousands of jobs is millions of objects. Collecting garbage among them would cost a sixth of the time, and
 # freeing them one by one at exit a tenth.
 gc.set_threshold(200_000, 50, 100)
