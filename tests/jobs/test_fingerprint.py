@@ -31,7 +31,7 @@ def area(width: float, height: float) -> float:
     if not height:
         what = f"{width} by {height}"
         kind = "flat one" if width else "nothing"
-        names["of it"].clear()
+        names["of it"].kind = "a fifth"
         raise ValueError(what, kind)
     elif message("flat"):
         what = "low"
@@ -122,6 +122,7 @@ def test_words_are_not_in_the_fingerprint(before: str, after: str) -> None:
         ("raise ValueError(what, kind", "return (what, kind"),
         ('"low"', '"lower"'),
         ('"of it"', '"of them"'),
+        ('"a fifth"', '"a 5th"'),
         ("first", "1st"),
         ("second", "2nd"),
         ('"third"', '"3rd"'),

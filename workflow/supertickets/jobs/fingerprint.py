@@ -166,11 +166,11 @@ def _failing(node: ast.AST) -> Iterator[ast.stmt]:
 
 
 def _made_in(statement: ast.stmt) -> Iterator[ast.expr]:
-    """Texts that a statement puts together or assigns: those of a message, if it is in a block that fails."""
+    """Texts that a statement puts together or gives a name: those of a message, if it is in a block that fails."""
     for node in ast.walk(statement):
         if isinstance(node, ast.JoinedStr):
             yield node
-        elif isinstance(node, ast.Assign | ast.AugAssign):
+        elif isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
             value = node.value
             parts = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
             yield from (part for part in parts if _is_text(part))

@@ -11,6 +11,7 @@ import time
 
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+#: As Snakemake has it.
 SCHEDULE = JobScheduler._schedule_reevalutation
 
 
