@@ -19,6 +19,7 @@ from supertickets.encoder.ticket import Ticket
 from supertickets.encoder.weights import read_weights
 from supertickets.engine.attention import NAME, Packing, packed_attention
 from supertickets.engine.dropout import cheapen_dropouts
+from supertickets.engine.linear import speed_up_linears
 from supertickets.errors import DamagedError, blamed_on
 from supertickets.files import read_json, replacing
 
@@ -166,6 +167,7 @@ def build(
             pooler = _own_pooler(architecture, model_config)
         model = Classifier(encoder, architecture, units, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
+    speed_up_linears(model.encoder)
     return model
 
 

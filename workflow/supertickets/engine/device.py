@@ -49,7 +49,8 @@ class Compute:
         """The number of which the batch size in tokens should be a multiple, for speed.
 
         The matrix units of a GPU need eight. In bfloat16 on a CPU every new shape has a set-up cost, so sizes are
-        rounded in steps of a sixteenth to an eighth of them and recur. In float32 on a CPU any size is fast.
+        rounded in steps of a sixteenth to an eighth of them and recur. In float32 the rounding would cost as much
+        as it spares.
         """
         if self.device.type != "cpu":
             return 8
