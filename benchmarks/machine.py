@@ -21,7 +21,7 @@ from supertickets.engine.linear import product, through_onednn
 PRECISION = os.environ.get("PRECISION") or ("bf16" if has_bf16_units(torch.device("cpu")) else "fp32")
 #: The instructions that torch uses: AVX512, AVX2 or others.
 KERNELS = torch.backends.cpu.get_cpu_capability()
-#: Of the names of results that depend on both, so that those of all kinds of processor stand side by side.
+#: Of the names of results that depend on both, so that those of x86 processors of all kinds stand side by side.
 SUFFIX = "_bf16" if PRECISION == "bf16" else {"AVX2": "_avx2"}.get(KERNELS, "")
 
 #: Matrix products of one training step of the default encoder on 768 tokens: rows, inner dimension, columns.

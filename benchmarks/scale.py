@@ -185,8 +185,12 @@ def commands_of(grid: dict[str, Any], results: Path) -> dict[str, list[list[str]
 
 
 def largest_job(folder: Path) -> float:
-    """Gigabytes of the largest warm job so far, as the server has noted them in the workflow's folder."""
-    return max(float(note.read_text().split()[1]) for note in folder.glob("job*")) * 2**20 / 1e9
+    """Gigabytes of the largest warm job, as the server has noted them in the workflow's folder; notes are removed."""
+    notes = list(folder.glob("job*"))
+    most = max(float(note.read_text().split()[1]) for note in notes)
+    for note in notes:
+        note.unlink()
+    return most * 2**20 / 1e9
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ from supertickets.encoder.batches import batch_of, sorted_batches
 from supertickets.encoder.encoded import Encoded
 from supertickets.encoder.model import build, read_model
 from supertickets.encoder.ticket import Shape, Ticket
+from supertickets.engine import linear
 from supertickets.engine.device import Compute
 from supertickets.jobs.warm import FOLDER
 from supertickets.tickets.importance import method_of
@@ -69,7 +70,10 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("ticket", [Ticket.full(3, 4), Ticket(((0, 1, 3), (2,), (0, 1)), (0, 2), 4)])
-def test_the_arithmetic_of_a_training_is_what_torch_counts(tmp_path: Path, ticket: Ticket) -> None:
+def test_the_arithmetic_of_a_training_is_what_torch_counts(
+    tmp_path: Path, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "through_onednn", lambda: False)  # torch does not count oneDNN's
     gpu.write_task(tmp_path / "task.parquet", 9, 8, TINY["vocab_size"])
     data = Encoded.read(tmp_path / "task.parquet")
     model = build(TINY, ticket, 2, 0.1)

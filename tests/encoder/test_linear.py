@@ -42,6 +42,29 @@ def test_output_and_gradients_are_torchs(rows: tuple[int, ...], bias: bool) -> N
 
 
 @here
+def test_transposed_and_sliced_tensors_give_the_same() -> None:
+    plain, values, back = nn.Linear(24, 10), torch.randn(24, 66), torch.randn(1, 33, 20)
+    found = []
+    for _ in range(2):
+        given = values.clone().requires_grad_()
+        plain.zero_grad()
+        plain(given.T[None, ::2]).backward(back[..., ::2])
+        found.append([given.grad, plain.weight.grad, plain.bias.grad])
+        speed_up_linears(plain)
+    torch.testing.assert_close(found[1], found[0])
+
+
+@here
+def test_only_what_a_gradient_needs_is_kept() -> None:
+    """Importance freezes all weights, and its activations would otherwise stay in memory."""
+    module, kept = nn.Linear(24, 10).requires_grad_(False), []
+    speed_up_linears(module)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape), lambda nothing: nothing):
+        module(torch.randn(5, 24, requires_grad=True))
+    assert kept == [module.weight.shape]
+
+
+@here
 def test_no_gradient_is_computed_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     products: list[None] = []
     monkeypatch.setattr(linear, "product", lambda *tensors: products.append(None) or product(*tensors))

@@ -167,7 +167,7 @@ def build(
             pooler = _own_pooler(architecture, model_config)
         model = Classifier(encoder, architecture, units, outputs, classifier_dropout, pooler)
     cheapen_dropouts(model)
-    speed_up_linears(model.encoder)
+    speed_up_linears(model.encoder)  # what is outside of it has one row for each sentence
     return model
 
 
