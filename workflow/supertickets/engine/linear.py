@@ -1,7 +1,7 @@
 """Linear maps in float32 through oneDNN on an x86 CPU.
 
 torch has MKL compute float32 products there, at half the speed that an AMD processor with AVX-512 has. oneDNN, which
-torch uses for bfloat16 by itself, is twice as fast there, and no slower with AVX2. Intel's were not to be had.
+torch uses for bfloat16 by itself, is twice as fast there, and no slower with AVX2. Intel's could not be tried.
 torch's own function for this has no gradient.
 """
 
